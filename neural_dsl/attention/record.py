@@ -1,0 +1,92 @@
+"""The AttentionRecord: what every picture, metric and report is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Kind: TypeAlias = Literal["self", "causal", "cross"]
+Tokens: TypeAlias = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class LayerAttention:
+    """One attention's weights over a batch.
+
+    - `name`: the attention name, `transformer_encoder` or
+      `transformer_decoder.cross_attention`.
+    - `weights`: float32 (batch, heads, query, key). A row with a valid key sums to 1; a
+      masked cell is 0; a row without any valid key is all 0.
+    - `key_mask`: bool (batch, key), True where the key is valid, None when all are.
+    - `query_mask`: bool (batch, query), likewise. Padded queries do attend; metrics leave
+      their rows out.
+    - `query_tokens`, `key_tokens`: labels, one tuple a batch item, None when unknown.
+    """
+
+    name: str
+    kind: Kind
+    weights: npt.NDArray[np.float32]
+    key_mask: npt.NDArray[np.bool_] | None = None
+    query_mask: npt.NDArray[np.bool_] | None = None
+    query_tokens: Tokens | None = None
+    key_tokens: Tokens | None = None
+
+    @property
+    def num_heads(self) -> int:
+        """The number of heads."""
+        return int(self.weights.shape[1])
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """bool (batch, query, key): where query i may attend to key j."""
+        batch, _, queries, keys = self.weights.shape
+        allowed = np.ones((batch, queries, keys), dtype=bool)
+        if self.kind == "causal":
+            allowed &= np.tri(queries, keys, dtype=bool)
+        if self.key_mask is not None:
+            allowed &= self.key_mask[:, None, :]
+        return allowed
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a picture shows, in words; printed on every figure and stored in every file.
+
+    - `model`: the network's name; `source`: the file it came from.
+    - `backend`: "pytorch" or "tensorflow".
+    - `weights`: "random, seed 0" or "weights from W.safetensors".
+    - `inputs`: "random, seed 0", "X.npy", "labels; input random, seed 0".
+    - `versions`: names and versions of what computed it.
+    """
+
+    model: str
+    source: str
+    backend: str
+    weights: str
+    inputs: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """One line for a title: model, backend, weights, input."""
+        return f"{self.model} · {self.backend} · {self.weights} · input: {self.inputs}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "model": self.model,
+            "source": self.source,
+            "backend": self.backend,
+            "weights": self.weights,
+            "inputs": self.inputs,
+            "versions": dict(self.versions),
+        }
+
+
+@dataclass(frozen=True)
+class AttentionRecord:
+    """The attentions of one run of one model, in the model's order."""
+
+    layers: tuple[LayerAttention, ...]
+    provenance: Provenance

@@ -1,0 +1,52 @@
+"""What a backend must be able to do. One folder a backend; each mirrors the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.codegen.generate import CompiledModel
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Capture:
+    """`output`: the model's logits. `weights`: attention name -> float32 (B, H, Q, K)."""
+
+    output: npt.NDArray[np.float32]
+    weights: dict[str, npt.NDArray[np.float32]]
+
+
+class Runtime(Protocol):
+    """A live model, built by importing the emitted file. Evaluation mode, no gradients.
+
+    Construction: `Runtime(compiled, seed)` imports `compiled.code` under a private module
+    name, seeds the framework, and builds the model with the file's own initialisers.
+    """
+
+    name: str
+    compiled: CompiledModel
+
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Every weight under its canonical name, in canonical layout, in model order."""
+        ...
+
+    def load_weights(self, weights: Arrays) -> None:
+        """Replace every weight. Raises NeuralError when a name is missing, unknown, or
+        has another shape (all of them named in one diagnostic)."""
+        ...
+
+    def run(self, inputs: Arrays) -> npt.NDArray[np.float32]:
+        """The logits for inputs keyed by input name; ids int64, the rest float32."""
+        ...
+
+    def capture(self, inputs: Arrays, wanted: Collection[str] | None = None) -> Capture:
+        """Run once and return the attention weights of the wanted attention names (None:
+        all). Checks itself (DESIGN.md, principle 3) and raises NeuralError where the
+        weights could not be captured truthfully."""
+        ...

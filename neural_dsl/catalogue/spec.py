@@ -1,0 +1,111 @@
+"""What one entry of the catalogue says; every other stage reads it from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+
+REQUIRED: Final = object()
+"""The default of a parameter that must be given."""
+
+Kind: TypeAlias = Literal[
+    "int",  # a whole number
+    "count",  # a whole number of 1 or more
+    "float",
+    "positive",  # a float above 0
+    "rate",  # a float in [0, 1)
+    "bool",
+    "choice",  # one of `choices`, case ignored
+    "activation",  # a name in catalogue.activations
+    "shape",  # a tuple of ints, -1 allowed once
+    "size",  # a count, or a tuple of one count
+]
+
+Params: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a layer.
+
+    `choices` maps each accepted spelling (lower case) to its canonical value. `aliases`
+    are other names for the parameter. A `default` of None means "worked out from the
+    rest", as the doc then says.
+    """
+
+    name: str
+    kind: Kind
+    default: Any = REQUIRED
+    doc: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+
+class LayerProblem(Exception):
+    """Raised by a layer's rules: parameters or input shapes that cannot work.
+
+    `parameter` names the argument to underline (None: the layer's name); `code` is the
+    diagnostic's code.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        parameter: str | None = None,
+        label: str = "",
+        help: str = "",
+    ):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.parameter = parameter
+        self.label = label
+        self.help = help
+
+
+Inputs: TypeAlias = Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer of the language.
+
+    - `complete(params, inputs)` returns the parameters with every None that the rest
+      determines filled in (`key_dim` from d_model / num_heads), and checks constraints.
+    - `output(params, inputs)` is the shape rule. Both raise `LayerProblem`. Rules see
+      the completed params.
+    - `weights(params, inputs)` lists what the layer owns; its parameter count is the sum
+      of the trainable sizes.
+    - `attentions(params, inputs)` lists the attentions inside.
+    - `arity`: how many tensors it takes: "one", "many" (Add, Concatenate: two or more),
+      or "target" (one, plus the memory of an encoder when there is one; then `inputs`
+      is (target, memory)).
+    """
+
+    name: str
+    family: str
+    doc: str
+    parameters: tuple[Parameter, ...]
+    output: Callable[[Params, Inputs], Tensor]
+    complete: Callable[[Params, Inputs], Params] = lambda params, inputs: params
+    weights: Callable[[Params, Inputs], tuple[Weight, ...]] = lambda params, inputs: ()
+    attentions: Callable[[Params, Inputs], tuple[Attention, ...]] = (
+        lambda params, inputs: ()
+    )
+    arity: Literal["one", "many", "target"] = "one"
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def snake_name(self) -> str:
+        """`TransformerEncoder` -> `transformer_encoder`; `Conv1D` -> `conv1d`."""
+        letters = []
+        for before, letter in zip(" " + self.name, self.name, strict=False):
+            if letter.isupper() and before.islower():
+                letters.append("_")
+            letters.append(letter.lower())
+        return "".join(letters)

@@ -1,0 +1,196 @@
+"""The model graph: names resolved, macros expanded, shapes and defaults known.
+
+Every later stage (code generation, summary, the architecture picture, the runtimes)
+reads only this. The tree keeps what the file's author structured (macros, repeats,
+branches, residuals), because the emitted code and the pictures show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, TypeAlias
+
+from neural_dsl.catalogue.spec import LayerSpec
+from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.source import Source, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of the expanded network.
+
+    `name` is canonical and unique in the network (DESIGN.md, Names); `given_name` says
+    that the file chose it by `name="…"`. `inputs` has one tensor, several for Add and
+    Concatenate, (target, memory) for a decoder with cross-attention.
+    """
+
+    spec: LayerSpec
+    name: str
+    given_name: bool
+    params: Mapping[str, Any]
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    weights: tuple[Weight, ...]
+    attentions: tuple[Attention, ...]
+    span: Span
+
+    @property
+    def type(self) -> str:
+        """The catalogue's name, `TransformerEncoder`."""
+        return self.spec.name
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of trainable numbers."""
+        return sum(prod(weight.shape) for weight in self.weights if weight.trainable)
+
+    def attention_name(self, attention: Attention) -> str:
+        """`transformer_encoder` or `transformer_decoder.cross_attention`."""
+        return f"{self.name}.{attention.suffix}" if attention.suffix else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class MacroUse:
+    """One call of a macro, expanded; `inputs` as for a Layer."""
+
+    macro: str
+    body: tuple[Node, ...]
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`… * n`: the n expanded copies, in order. They share no weights."""
+
+    copies: tuple[tuple[Node, ...], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """`ResidualConnection { … }`: body(x) + x."""
+
+    name: str
+    body: tuple[Node, ...]
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One of several parallel paths. `input` names the network input that it reads, or is
+    None when it reads the tensor before the branches."""
+
+    name: str
+    input: str | None
+    body: tuple[Node, ...]
+    output: Tensor
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """Parallel paths; the layer after them takes all their outputs, in this order.
+
+    After branches a TransformerDecoder or a cross-attention reads the last one as the
+    target and the first as the memory, and the memory stays readable for the decoders
+    and cross-attentions that follow.
+    """
+
+    branches: tuple[Branch, ...]
+    span: Span
+
+
+Node: TypeAlias = Layer | MacroUse | Repeat | Residual | Branches
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A network input. `vocabulary` bounds its ids (valid: 0 … vocabulary - 1).
+
+    `name` is "x" or "tokens" style only in emitted code; here it is the declared name,
+    or "input" (`input_0`, … when there are several without names).
+    """
+
+    name: str
+    tensor: Tensor
+    vocabulary: int | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A named thing with parameters: an optimizer, a loss, a schedule, a metric.
+
+    Parameter values are plain Python values, or again Settings (a schedule as a
+    learning rate).
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SearchValue:
+    """One `HPO(…)`: where it stands ("dense_0.units"), its kind and arguments, and the
+    value that the model is compiled with."""
+
+    place: str
+    kind: str
+    arguments: Mapping[str, Any]
+    chosen: Any
+    span: Span
+
+
+@dataclass(frozen=True)
+class Network:
+    """A whole, checked model. `output_activation` is what `Output` shows probabilities
+    with ("linear" without one); the model itself ends in logits."""
+
+    name: str
+    source: Source
+    inputs: tuple[Input, ...]
+    body: tuple[Node, ...]
+    output: Tensor
+    output_activation: str
+    loss: Setting | None
+    optimizer: Setting | None
+    lr_schedule: Setting | None
+    metrics: tuple[Setting, ...]
+    train: Mapping[str, Any]
+    execution: Mapping[str, Any]
+    search: tuple[SearchValue, ...]
+
+    def layers(self) -> Iterator[Layer]:
+        """Every layer, in the order of the expanded network."""
+        stack: list[Node] = list(reversed(self.body))
+        while stack:
+            node = stack.pop()
+            match node:
+                case Layer():
+                    yield node
+                case Repeat(copies=copies):
+                    for copy in reversed(copies):
+                        stack.extend(reversed(copy))
+                case MacroUse(body=body) | Residual(body=body):
+                    stack.extend(reversed(body))
+                case Branches(branches=branches):
+                    for branch in reversed(branches):
+                        stack.extend(reversed(branch.body))
+
+    def attentions(self) -> Iterator[tuple[str, Layer, Attention]]:
+        """Every attention: its name, its layer, itself. The order counts for `--layer`."""
+        for layer in self.layers():
+            for attention in layer.attentions:
+                yield layer.attention_name(attention), layer, attention
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of trainable numbers in the whole model."""
+        return sum(layer.parameter_count for layer in self.layers())

@@ -1,0 +1,60 @@
+"""Source text and places in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of character offsets, `start <= end`, into a `Source`'s text."""
+
+    start: int
+    end: int
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of the other."""
+        return Span(self.start, other.end)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one file, under the name by which its user knows it."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """The offset at which each line begins (`\\n`, `\\r\\n` and `\\r` end a line)."""
+        starts, position, text = [0], 0, self.text
+        while True:
+            newline = text.find("\n", position)
+            carriage = text.find("\r", position, None if newline < 0 else newline)
+            if carriage >= 0 and carriage + 1 != newline:
+                position = carriage + 1
+            elif newline >= 0:
+                position = newline + 1
+            elif carriage >= 0:
+                position = carriage + 1
+            else:
+                return starts
+            starts.append(position)
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1, in characters."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of line `number` (from 1), without its line ending."""
+        start = self.line_starts[number - 1]
+        last = number == len(self.line_starts)
+        end = len(self.text) if last else self.line_starts[number]
+        return self.text[start:end].rstrip("\r\n")
+
+    def slice(self, span: Span) -> str:
+        """The text that a span covers."""
+        return self.text[span.start : span.end]

@@ -1,0 +1,1 @@
+"""Package data; see setup.py for how it is installed inside `neural_dsl`."""
