@@ -82,6 +82,8 @@ class LayerSpec:
     - `weights(params, inputs)` lists what the layer owns; its parameter count is the sum
       of the trainable sizes.
     - `attentions(params, inputs)` lists the attentions inside.
+    - `reads_mask`: the layer's result depends on which positions are valid (attention,
+      pooling over time); the generated code hands it the mask.
     - `arity`: how many tensors it takes: "one", "many" (Add, Concatenate: two or more),
       or "target" (one, plus the memory of an encoder when there is one; then `inputs`
       is (target, memory)).
@@ -98,6 +100,7 @@ class LayerSpec:
         lambda params, inputs: ()
     )
     arity: Literal["one", "many", "target"] = "one"
+    reads_mask: bool = False
     aliases: tuple[str, ...] = ()
 
     @property
