@@ -1,0 +1,1 @@
+"""The `neural` program: one file a command, each of which parses, calls and prints."""

@@ -1,0 +1,54 @@
+"""What commands share when they print: diagnostics, colours, notes on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from neural_dsl.diagnostics import Diagnostic
+from neural_dsl.diagnostics.render import render_json, render_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether to colour: only a terminal, and not when NO_COLOR says otherwise."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """Findings for a person, on stderr."""
+    found = tuple(diagnostics)
+    if found:
+        click.echo(render_text(found, colour=colours(sys.stderr)), err=True)
+
+
+def print_json(diagnostics: Iterable[Diagnostic]) -> None:
+    """Findings for a program: one JSON array on stdout."""
+    click.echo(render_json(tuple(diagnostics)))
+
+
+def note(text: str) -> None:
+    """A remark to the person who waits: stderr, so that results stay clean."""
+    click.echo(text, err=True)
+
+
+def rich_console() -> Console:
+    """Rich on stdout, as wide as the terminal, or as the content when it goes to a file."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    return Console(
+        file=sys.stdout,
+        no_color=not colours(sys.stdout),
+        width=None if terminal else 120,
+        highlight=False,
+        soft_wrap=False,
+    )

@@ -1,0 +1,196 @@
+"""The `neural` program itself: its list of commands, and what happens to errors.
+
+A command's file is imported only when that command is run or its help is asked for, so
+that `neural --help` costs what Click costs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from neural_dsl.diagnostics import NeuralError
+
+BUG = 70  # os.EX_SOFTWARE, spelled out because Windows lacks it
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command as `neural --help` lists it: where it lives and what it does."""
+
+    module: str
+    summary: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Look at a file": {
+        "check": Entry("check", "Report every mistake in .neural files."),
+        "summary": Entry("summary", "Table of layers, shapes, parameters and memory."),
+        "explain": Entry("explain", "Explain a diagnostic code such as NE021."),
+    },
+    "Turn it into code": {
+        "compile": Entry("compile", "Write readable PyTorch or TensorFlow code."),
+        "run": Entry("run", "Print the model's output for an input."),
+    },
+    "Draw it": {
+        "visualize": Entry(
+            "visualize", "Draw the architecture, or every attention head."
+        ),
+    },
+    "About": {
+        "version": Entry("version", "Versions of neural and of what it runs on."),
+    },
+}
+
+EXAMPLES = """\b
+Examples:
+  neural check model.neural
+  neural compile model.neural --backend pytorch -o my_model.py
+  neural visualize model.neural --attention --tokens "The,cat,sat"
+
+`neural COMMAND --help` shows a command's options and examples."""
+
+
+class Program(click.Group):
+    """A group whose commands are listed from `SECTIONS` and imported one at a time."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Every command, in the order of the help page."""
+        return [name for entries in SECTIONS.values() for name in entries]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import one command's file; its function is called `command`."""
+        for entries in SECTIONS.values():
+            if name in entries:
+                module = import_module(f"neural_dsl.cli.{entries[name].module}")
+                command: click.Command = module.command
+                command.short_help = entries[name].summary
+                return command
+        return None
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        name = arguments[0]
+        if not name.startswith("-") and name not in self.list_commands(context):
+            raise click.UsageError(unknown_command(name, self.list_commands(context)))
+        return super().resolve_command(context, arguments)
+
+    def format_options(
+        self, context: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """The commands first: they are what a newcomer looks for."""
+        self.format_commands(context, formatter)
+        click.Command.format_options(self, context, formatter)
+
+    def format_commands(
+        self, context: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """The commands in their sections, from the table alone."""
+        width = max(len(name) for name in self.list_commands(context))
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), entry.summary)
+                        for name, entry in entries.items()
+                    ]
+                )
+
+
+def unknown_command(name: str, known: Iterable[str]) -> str:
+    """The message for a command that does not exist."""
+    from difflib import get_close_matches
+
+    if name.endswith((".neural", ".nr")):
+        return f"No such command {name!r}. To check this file: neural check {name}"
+    close = get_close_matches(name, known, n=1)
+    return f"No such command {name!r}." + (
+        f" Did you mean {close[0]!r}?" if close else ""
+    )
+
+
+def print_version(context: click.Context, option: click.Parameter, value: bool) -> None:
+    """`--version`: the short form of the `version` command."""
+    if value and not context.resilient_parsing:
+        from neural_dsl import __version__
+
+        click.echo(f"neural {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=Program,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print the version and exit.",
+)
+def program() -> None:
+    """Neural DSL: from a twenty-line .neural file to a transformer whose every attention
+    head you can see, on PyTorch or TensorFlow."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the program and exit: 0 done, 1 the input was refused, 2 a wrong command line.
+
+    Whatever a command raises ends here as a message on stderr, never as a traceback; a
+    mistake of ours is reported as such, with how to see the traceback.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    try:
+        code = program.main(arguments, prog_name="neural", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except NeuralError as error:
+        from neural_dsl.cli.console import print_diagnostics
+
+        print_diagnostics(error.diagnostics)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python flushes stdout once more at exit,
+        # which would complain: give it somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return report_bug(error)
+
+
+def report_bug(error: Exception) -> int:
+    """Say that this is our mistake, in one line; the traceback only on request."""
+    if os.environ.get("NEURAL_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    kind = type(error).__name__
+    click.echo(
+        f"internal error: {kind}: {error}\n"
+        "This is a bug in neural, not in your file. Please report it with the output of\n"
+        "the same command under NEURAL_TRACEBACK=1.",
+        err=True,
+    )
+    return BUG

@@ -1,0 +1,184 @@
+"""Writing files so that a reader never meets half of one.
+
+Everything is written under a temporary name in the folder where it belongs and renamed
+at the end: the old file stands until the new one is complete, and a full disk or a
+Ctrl-C leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+
+# Files beside which `python FILE` would not start: the frameworks that it imports.
+IMPORTED_BY_EMITTED_FILES = {"torch", "tensorflow", "keras", "numpy", "safetensors"}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file, or raise NeuralError NE134 and leave what was there."""
+    if is_stream(path):
+        with output_errors(path):
+            path.write_bytes(content)
+        return
+    target = path.resolve()  # write through a symbolic link, do not replace it
+    with output_errors(path):
+        temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str) -> None:
+    """`write_bytes` of UTF-8 text with `\\n` line ends."""
+    write_bytes(path, content.encode())
+
+
+def is_stream(path: Path) -> bool:
+    """Whether this is a pipe or a device (`/dev/stdout`), which no rename can fill."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+class OutputFolder:
+    """A folder that receives several files at once, or none.
+
+    Opening it makes the folder and proves that it can be written, before any slow work.
+    Files are written into a hidden folder inside; `commit` moves them into place; what
+    was not committed is removed, the folder itself too if it was made here.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._made: list[Path] = []
+        with output_errors(path):
+            if path.exists() and not path.is_dir():
+                raise NotADirectoryError(20, "it is a file, not a folder", str(path))
+            missing = [p for p in (path, *path.parents) if not p.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            self._made = missing
+            self._staging = path / f".neural-{secrets.token_hex(4)}"
+            try:
+                self._staging.mkdir()
+            except OSError:
+                self._remove_made()
+                raise
+
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+        if exception[0] is not None:
+            self._remove_made()
+
+    def _remove_made(self) -> None:
+        for folder in self._made:  # innermost first; a folder in use stays
+            with suppress(OSError):
+                folder.rmdir()
+
+    def staged(self, name: str) -> Path:
+        """Where to write the file that will be called `name`."""
+        return self._staging / name
+
+    def commit(self) -> list[Path]:
+        """Move every staged file into place; their paths, sorted by name."""
+        with output_errors(self.path):
+            written = []
+            for staged in sorted(self._staging.iterdir()):
+                target = self.path / staged.name
+                staged.replace(target)
+                written.append(target)
+            return written
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError while writing `path` into NeuralError NE134."""
+    try:
+        yield
+    except OSError as error:
+        raise NeuralError(
+            Diagnostic(
+                "NE134",
+                f"cannot write {quoted(path)}: {reason(error)}",
+                help=advice(error, path),
+            )
+        ) from error
+
+
+def quoted(path: Path | str) -> str:
+    """A path as a message shows it: in backquotes, control characters escaped."""
+    text = str(path)
+    return f"`{text if text.isprintable() else ascii(text)[1:-1]}`"
+
+
+def reason(error: OSError) -> str:
+    """The system's own words, in lower case: "no space left on device"."""
+    words = error.strerror or str(error)
+    return words[:1].lower() + words[1:]
+
+
+def advice(error: OSError, path: Path) -> str:
+    """What helps against the commonest reasons."""
+    match error:
+        case FileNotFoundError():
+            return f"make the folder first: mkdir -p {path.parent}"
+        case PermissionError():
+            return "choose a place that you may write to"
+        case IsADirectoryError() | NotADirectoryError() | FileExistsError():
+            return "choose another name"
+        case _ if error.errno == 28:
+            return "free some space, or choose another disk"
+        case _:
+            return ""
+
+
+def refuse_shadowing(path: Path) -> None:
+    """Raise NeuralError NE135 when a Python file of this name would hide a module.
+
+    `python copy.py` puts its own folder first on the import path, so everything that
+    imports `copy`, the frameworks included, would import this file instead.
+    """
+    taken = (
+        path.stem in sys.stdlib_module_names or path.stem in IMPORTED_BY_EMITTED_FILES
+    )
+    if path.suffix == ".py" and taken:
+        better = path.with_name(f"{path.stem}_model.py")
+        raise NeuralError(
+            Diagnostic(
+                "NE135",
+                f"a file called `{path.name}` would hide Python's module `{path.stem}`",
+                help=f"call it {quoted(better)}",
+            )
+        )
+
+
+def refuse_overwriting(path: Path, source: Path) -> None:
+    """Raise NeuralError NE136 when the output would replace the file that was read."""
+    with suppress(OSError):
+        if path.samefile(source):
+            raise NeuralError(
+                Diagnostic(
+                    "NE136",
+                    f"the output {quoted(path)} would replace the file it is made from",
+                    help="choose another name for the output",
+                )
+            )
