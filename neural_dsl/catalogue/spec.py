@@ -87,6 +87,9 @@ class LayerSpec:
     - `arity`: how many tensors it takes: "one", "many" (Add, Concatenate: two or more),
       or "target" (one, plus the memory of an encoder when there is one; then `inputs`
       is (target, memory)).
+    - `reads`: what its input must be, and so what an input declared with a leading None
+      means: "sequence" (time, features), "ids" (time,) of token ids, "example" (one
+      whole example, as Flatten takes it) or "any" (any shape, handed on in kind).
     """
 
     name: str
@@ -100,6 +103,7 @@ class LayerSpec:
         lambda params, inputs: ()
     )
     arity: Literal["one", "many", "target"] = "one"
+    reads: Literal["any", "sequence", "ids", "example"] = "any"
     reads_mask: bool = False
     aliases: tuple[str, ...] = ()
 

@@ -1,0 +1,154 @@
+"""Multi-head attention, alone: Vaswani et al., 2017, section 3.2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neural_dsl.catalogue.core import USE_BIAS
+from neural_dsl.catalogue.shapes import dense_weights, features_of
+from neural_dsl.catalogue.spec import (
+    Inputs,
+    LayerProblem,
+    LayerSpec,
+    Parameter,
+    Params,
+)
+from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+
+KEY_DIM = Parameter(
+    "key_dim", "count", None, "size of one head; by default d_model / num_heads"
+)
+ATTENTION_DROPOUT = Parameter(
+    "dropout", "rate", 0.0, "share of attention weights dropped in training"
+)
+
+
+def head_size(params: Params, d_model: int) -> int:
+    """`key_dim`, or d_model / num_heads. Raises NE021 unless the heads divide d_model."""
+    if params["key_dim"] is not None:
+        return int(params["key_dim"])
+    heads: int = params["num_heads"]
+    if d_model % heads == 0:
+        return d_model // heads
+    raise LayerProblem(
+        "NE021",
+        f"`num_heads` must divide the model width: {d_model} is not a multiple of {heads}",
+        parameter="num_heads",
+        label=f"{heads} heads cannot share {d_model} features evenly",
+        help=f"use {_divisors(d_model)} or give `key_dim` (the size of one head) yourself",
+    )
+
+
+def _divisors(number: int, shown: int = 5) -> str:
+    """The first divisors, for a help line: `1, 2, 4, 8, 16, …`."""
+    found: list[int] = []
+    for candidate in range(1, min(number, 1024) + 1):
+        if number % candidate == 0:
+            if len(found) == shown:
+                return ", ".join(map(str, found)) + ", …"
+            found.append(candidate)
+    return ", ".join(map(str, found))
+
+
+def attention_weights(
+    name: str, params: Params, d_model: int, d_memory: int
+) -> tuple[Weight, ...]:
+    """The four projections of one attention below `name` (may be empty).
+
+    query, key: (heads · key_dim, features in); value: (heads · value_dim, d_memory);
+    projection: (d_model, heads · value_dim).
+    """
+    prefix = f"{name}." if name else ""
+    heads, use_bias = params["num_heads"], params["use_bias"]
+    keys = heads * params["key_dim"]
+    values = heads * params.get("value_dim", params["key_dim"])
+    return (
+        *dense_weights(f"{prefix}query", keys, d_model, use_bias),
+        *dense_weights(f"{prefix}key", keys, d_memory, use_bias),
+        *dense_weights(f"{prefix}value", values, d_memory, use_bias),
+        *dense_weights(f"{prefix}projection", d_model, values, use_bias),
+    )
+
+
+def _complete(params: Params, inputs: Inputs) -> Params:
+    if params["mode"] == "cross" and len(inputs) == 1:
+        raise LayerProblem(
+            "NE035",
+            "cross-attention needs a second sequence to attend to",
+            parameter="mode",
+            label="no memory reaches this layer",
+            help="put two branches before it (the first is the memory, the last asks), or "
+            'use `mode="self"`',
+        )
+    if params["mode"] == "cross" and params["causal"]:
+        raise LayerProblem(
+            "NE027",
+            "cross-attention cannot be causal: queries and keys are different sequences",
+            parameter="causal",
+            label="only self-attention has an order to respect",
+            help='leave `causal` out, or use `mode="self"`',
+        )
+    key_dim = head_size(params, features_of("MultiHeadAttention", inputs[0]))
+    completed: dict[str, Any] = {**params, "key_dim": key_dim}
+    if completed["value_dim"] is None:
+        completed["value_dim"] = key_dim
+    return completed
+
+
+def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
+    d_model = features_of("MultiHeadAttention", inputs[0])
+    d_memory = features_of("MultiHeadAttention", inputs[-1])
+    return attention_weights("", params, d_model, d_memory)
+
+
+def _attentions(params: Params, inputs: Inputs) -> tuple[Attention, ...]:
+    if params["mode"] == "cross":
+        return (Attention("", "cross", params["num_heads"], path=""),)
+    kind = "causal" if params["causal"] else "self"
+    return (Attention("", kind, params["num_heads"], path=""),)  # type: ignore[arg-type]
+
+
+def _output(params: Params, inputs: Inputs) -> Tensor:
+    return inputs[0]
+
+
+MULTI_HEAD_ATTENTION = LayerSpec(
+    name="MultiHeadAttention",
+    family="attention",
+    doc="Scaled dot-product attention in several heads, without residual or norm: "
+    "softmax(Q K^T / sqrt(key_dim)) V, heads joined and projected. In mode cross the "
+    "last branch asks and the first is attended to. Projections start Glorot uniform, "
+    "biases at zero.",
+    parameters=(
+        Parameter("num_heads", "count", doc="number of heads"),
+        KEY_DIM,
+        Parameter(
+            "value_dim", "count", None, "value size of one head; default key_dim"
+        ),
+        ATTENTION_DROPOUT,
+        USE_BIAS,
+        Parameter(
+            "mode",
+            "choice",
+            "self",
+            "what is attended to: the sequence itself or the memory",
+            choices={"self": "self", "cross": "cross"},
+        ),
+        Parameter(
+            "causal",
+            "bool",
+            False,
+            "whether a position sees only itself and earlier ones",
+            aliases=("use_causal_mask",),
+        ),
+    ),
+    complete=_complete,
+    output=_output,
+    weights=_weights,
+    attentions=_attentions,
+    arity="target",
+    reads="sequence",
+    reads_mask=True,
+)
+
+LAYERS = (MULTI_HEAD_ATTENTION,)

@@ -1,0 +1,144 @@
+"""Dense layers and the layers without weights that keep or regroup values."""
+
+from __future__ import annotations
+
+from neural_dsl.catalogue.shapes import (
+    dense_weights,
+    features_of,
+    known_size,
+    same,
+    show,
+    with_features,
+)
+from neural_dsl.catalogue.spec import (
+    Inputs,
+    LayerProblem,
+    LayerSpec,
+    Parameter,
+    Params,
+)
+from neural_dsl.catalogue.tensors import Tensor, Weight
+
+ACTIVATION = Parameter(
+    "activation", "activation", "linear", "function applied to the result"
+)
+USE_BIAS = Parameter("use_bias", "bool", True, "whether a learned offset is added")
+
+
+def _dense_output(params: Params, inputs: Inputs) -> Tensor:
+    features_of("Dense", inputs[0])
+    return with_features(inputs[0], params["units"])
+
+
+def _dense_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
+    features = features_of("Dense", inputs[0])
+    return dense_weights("", params["units"], features, params.get("use_bias", True))
+
+
+DENSE = LayerSpec(
+    name="Dense",
+    family="core",
+    doc="A weighted sum over the last axis: activation(x W^T + b). Weights start Glorot "
+    "uniform, biases at zero.",
+    parameters=(
+        Parameter("units", "count", doc="size of the last axis of the output"),
+        ACTIVATION,
+        USE_BIAS,
+    ),
+    output=_dense_output,
+    weights=_dense_weights,
+)
+
+OUTPUT = LayerSpec(
+    name="Output",
+    family="core",
+    doc="The head of the model, its last layer: a Dense whose result (the logits) the "
+    "loss is computed from; its activation turns logits into what is shown. Weights "
+    "start Glorot uniform, biases at zero.",
+    parameters=(
+        Parameter("units", "count", doc="number of classes or predicted values"),
+        Parameter(
+            "activation", "activation", "linear", "what probabilities are shown with"
+        ),
+    ),
+    output=_dense_output,
+    weights=_dense_weights,
+)
+
+ACTIVATION_LAYER = LayerSpec(
+    name="Activation",
+    family="core",
+    doc="Applies an activation function to every value.",
+    parameters=(
+        Parameter(
+            "function", "activation", doc="the function", aliases=("activation",)
+        ),
+    ),
+    output=same,
+)
+
+DROPOUT = LayerSpec(
+    name="Dropout",
+    family="core",
+    doc="In training, sets a share of the values to zero and scales up the others.",
+    parameters=(Parameter("rate", "rate", doc="share of values that are dropped"),),
+    output=same,
+)
+
+
+def _flatten_output(params: Params, inputs: Inputs) -> Tensor:
+    return Tensor((known_size("Flatten", inputs[0]),))
+
+
+FLATTEN = LayerSpec(
+    name="Flatten",
+    family="core",
+    doc="Lays all values of one example in a row.",
+    parameters=(),
+    output=_flatten_output,
+    reads="example",
+)
+
+
+def _reshape_complete(params: Params, inputs: Inputs) -> Params:
+    """Replace a -1 in the target by the size that the input leaves for it."""
+    size = known_size("Reshape", inputs[0])
+    target: tuple[int, ...] = params["target_shape"]
+    asked = 1
+    for axis in target:
+        asked *= axis if axis != -1 else 1
+    if size % asked if -1 in target else size != asked:
+        raise LayerProblem(
+            "NE042",
+            f"cannot reshape {show(inputs[0].shape)} to {show(target)}",
+            parameter="target_shape",
+            label=f"{asked:,} values asked for, {size:,} there"
+            if -1 not in target
+            else f"{size:,} values cannot be split into rows of {asked:,}",
+            help="the sizes of the target must multiply to the number of values; one of "
+            "them may be -1",
+        )
+    return {
+        **params,
+        "target_shape": tuple(size // asked if axis == -1 else axis for axis in target),
+    }
+
+
+RESHAPE = LayerSpec(
+    name="Reshape",
+    family="core",
+    doc="Arranges the values of one example in another shape, in reading order.",
+    parameters=(
+        Parameter(
+            "target_shape",
+            "shape",
+            doc="the new shape without the batch axis; one size may be -1",
+            aliases=("shape",),
+        ),
+    ),
+    complete=_reshape_complete,
+    output=lambda params, inputs: Tensor(params["target_shape"]),
+    reads="example",
+)
+
+LAYERS = (DENSE, OUTPUT, ACTIVATION_LAYER, DROPOUT, FLATTEN, RESHAPE)

@@ -1,0 +1,101 @@
+"""From token ids to vectors, and where in the sequence they stand."""
+
+from __future__ import annotations
+
+from neural_dsl.catalogue.shapes import features_of
+from neural_dsl.catalogue.spec import (
+    Inputs,
+    LayerProblem,
+    LayerSpec,
+    Parameter,
+    Params,
+)
+from neural_dsl.catalogue.tensors import Mask, Tensor, Weight
+
+
+def _embedding_output(params: Params, inputs: Inputs) -> Tensor:
+    ids = inputs[0]
+    mask = Mask("input", input=ids.source) if params["mask_zero"] else None
+    return Tensor((*ids.shape, params["output_dim"]), mask=mask)
+
+
+EMBEDDING = LayerSpec(
+    name="Embedding",
+    family="embedding",
+    doc="Looks up a learned vector for each token id. Vectors start normal, N(0, 0.02).",
+    parameters=(
+        Parameter("input_dim", "count", doc="size of the vocabulary: ids are below it"),
+        Parameter("output_dim", "count", doc="size of each vector (d_model)"),
+        Parameter(
+            "mask_zero",
+            "bool",
+            False,
+            "id 0 is padding: invisible to every attention and pooling after it",
+        ),
+    ),
+    output=_embedding_output,
+    weights=lambda params, inputs: (
+        Weight("weight", (params["input_dim"], params["output_dim"])),
+    ),
+    reads="ids",
+)
+
+ANY_LENGTH = 5000
+"""Positions that a PositionalEncoding is made for when no length is declared."""
+
+
+def _positions_complete(params: Params, inputs: Inputs) -> Params:
+    length = inputs[0].shape[0]
+    max_len = params["max_len"]
+    if max_len is None:
+        max_len = ANY_LENGTH if length is None else length
+    elif length is not None and length > max_len:
+        raise LayerProblem(
+            "NE034",
+            f"the sequence has {length} positions, but `max_len` is {max_len}",
+            parameter="max_len",
+            label=f"encodes positions 0 to {max_len - 1} only",
+            help=f"use `max_len={length}` or more, or leave it out",
+        )
+    return {**params, "max_len": max_len}
+
+
+def _positions_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
+    features = features_of("PositionalEncoding", inputs[0])
+    if params["encoding_type"] == "sinusoidal":
+        return ()
+    return (Weight("weight", (params["max_len"], features)),)
+
+
+POSITIONAL_ENCODING = LayerSpec(
+    name="PositionalEncoding",
+    family="embedding",
+    doc="Adds to each position a vector that tells where it stands: fixed sines and "
+    "cosines (Vaswani et al., 2017) or learned ones, which start normal, N(0, 0.02).",
+    parameters=(
+        Parameter(
+            "max_len",
+            "count",
+            None,
+            f"longest sequence; by default the declared length, else {ANY_LENGTH}",
+            aliases=("max_length",),
+        ),
+        Parameter(
+            "encoding_type",
+            "choice",
+            "sinusoidal",
+            "where the vectors come from",
+            choices={
+                "sinusoidal": "sinusoidal",
+                "learned": "learned",
+                "learnable": "learned",
+            },
+        ),
+    ),
+    complete=_positions_complete,
+    output=lambda params, inputs: inputs[0],
+    weights=_positions_weights,
+    reads="sequence",
+)
+
+LAYERS = (EMBEDDING, POSITIONAL_ENCODING)

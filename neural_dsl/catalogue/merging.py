@@ -1,0 +1,141 @@
+"""Layers that make one tensor of several, and the residual block."""
+
+from __future__ import annotations
+
+from neural_dsl.catalogue.shapes import all_valid, show
+from neural_dsl.catalogue.spec import (
+    Inputs,
+    LayerProblem,
+    LayerSpec,
+    Parameter,
+    Params,
+)
+from neural_dsl.catalogue.tensors import Mask, Tensor
+
+
+def _add_output(params: Params, inputs: Inputs) -> Tensor:
+    first = inputs[0]
+    for other in inputs[1:]:
+        if other.shape != first.shape:
+            raise LayerProblem(
+                "NE032",
+                f"`Add` needs inputs of one shape, but gets {show(first.shape)} and "
+                f"{show(other.shape)}",
+                label="these cannot be added",
+                help="bring them to one size, with `Dense(units)` for instance",
+            )
+    return Tensor(first.shape, mask=all_valid(tensor.mask for tensor in inputs))
+
+
+ADD = LayerSpec(
+    name="Add",
+    family="merging",
+    doc="The sum of its inputs, which all have one shape.",
+    parameters=(),
+    output=_add_output,
+    arity="many",
+)
+
+
+def _concatenate_complete(params: Params, inputs: Inputs) -> Params:
+    """Count the axis from the end, so that -1 is features and -2 is time."""
+    rank, axis = len(inputs[0].shape), params["axis"]
+    if any(len(tensor.shape) != rank for tensor in inputs):
+        raise _cannot_concatenate(inputs, "they have different numbers of axes")
+    if axis == 0 or not -rank <= axis <= rank:
+        allowed = sorted({*range(-rank, 0), *range(1, rank + 1)})
+        raise LayerProblem(
+            "NE027",
+            f"`axis` {axis} cannot be joined along: the inputs have {rank} axes besides "
+            "the batch",
+            parameter="axis",
+            label="the batch axis" if axis == 0 else "no such axis",
+            help="use one of " + ", ".join(map(str, allowed)),
+        )
+    return {**params, "axis": axis if axis < 0 else axis - rank - 1}
+
+
+def _cannot_concatenate(inputs: Inputs, why: str) -> LayerProblem:
+    shapes = ", ".join(show(tensor.shape) for tensor in inputs)
+    return LayerProblem(
+        "NE032",
+        f"`Concatenate` cannot join {shapes}",
+        label=why,
+        help="all sizes but that of the joined axis must be equal",
+    )
+
+
+def _concatenate_output(params: Params, inputs: Inputs) -> Tensor:
+    axis, first = params["axis"], inputs[0].shape
+    for tensor in inputs[1:]:
+        for position in range(-len(first), 0):
+            if position != axis and tensor.shape[position] != first[position]:
+                raise _cannot_concatenate(
+                    inputs, f"they differ along another axis than {axis}"
+                )
+    sizes = [tensor.shape[axis] for tensor in inputs]
+    known = [size for size in sizes if size is not None]
+    joined = list(first)
+    joined[axis] = sum(known) if len(known) == len(sizes) else None
+    along_time = axis == -len(first) and len(first) > 1
+    mask = _joined_mask(inputs) if along_time else all_valid(t.mask for t in inputs)
+    return Tensor(tuple(joined), mask=mask)
+
+
+def _joined_mask(inputs: Inputs) -> Mask | None:
+    """The masks one after another; unmasked parts count as valid throughout."""
+    if all(tensor.mask is None for tensor in inputs):
+        return None
+    parts = []
+    for tensor in inputs:
+        length = tensor.shape[0]
+        if tensor.mask is not None:
+            parts.append(tensor.mask)
+        elif length is not None:
+            parts.append(Mask("ones", length=length))
+        else:
+            raise LayerProblem(
+                "NE033",
+                "`Concatenate` joins a masked sequence with one of unknown length",
+                label="the length of the unmasked part must be known",
+                help="declare its length in `input:`",
+            )
+    return Mask("concat", parts=tuple(parts))
+
+
+CONCATENATE = LayerSpec(
+    name="Concatenate",
+    family="merging",
+    doc="Its inputs side by side along one axis; the batch is axis 0, the last is -1.",
+    parameters=(Parameter("axis", "int", -1, "the axis to join along"),),
+    complete=_concatenate_complete,
+    output=_concatenate_output,
+    arity="many",
+)
+
+
+def _residual_output(params: Params, inputs: Inputs) -> Tensor:
+    """`inputs` are (what the body gives, what it was given)."""
+    body, skip = inputs
+    if body.shape != skip.shape:
+        raise LayerProblem(
+            "NE032",
+            f"a residual block adds its input {show(skip.shape)} to its body's output "
+            f"{show(body.shape)}",
+            label="the body changes the shape",
+            help=f"end the body with a layer that gives {show(skip.shape)} again",
+        )
+    return Tensor(skip.shape, mask=all_valid((skip.mask, body.mask)))
+
+
+RESIDUAL_CONNECTION = LayerSpec(
+    name="ResidualConnection",
+    family="merging",
+    doc="`ResidualConnection { … }`: the result of its body plus its own input.",
+    parameters=(),
+    output=_residual_output,
+    aliases=("Residual",),
+)
+"""A block, not a layer: the model graph has a `Residual` node for it."""
+
+LAYERS = (ADD, CONCATENATE)

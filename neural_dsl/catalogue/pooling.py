@@ -1,0 +1,38 @@
+"""From a sequence to one vector. Positions that a mask hides are left out."""
+
+from __future__ import annotations
+
+from neural_dsl.catalogue.shapes import features_of
+from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params
+from neural_dsl.catalogue.tensors import Tensor
+
+
+def _pooled(params: Params, inputs: Inputs) -> Tensor:
+    return Tensor((features_of("global pooling", inputs[0]),))
+
+
+GLOBAL_AVERAGE_POOLING_1D = LayerSpec(
+    name="GlobalAveragePooling1D",
+    family="pooling",
+    doc="The mean over time of each feature, of the valid positions only; all zeros "
+    "where no position is valid.",
+    parameters=(),
+    output=_pooled,
+    aliases=("GlobalAvgPool1D", "GlobalAveragePool1D"),
+    reads="sequence",
+    reads_mask=True,
+)
+
+GLOBAL_MAX_POOLING_1D = LayerSpec(
+    name="GlobalMaxPooling1D",
+    family="pooling",
+    doc="The largest value over time of each feature, of the valid positions only; all "
+    "zeros where no position is valid.",
+    parameters=(),
+    output=_pooled,
+    aliases=("GlobalMaxPool1D",),
+    reads="sequence",
+    reads_mask=True,
+)
+
+LAYERS = (GLOBAL_AVERAGE_POOLING_1D, GLOBAL_MAX_POOLING_1D)

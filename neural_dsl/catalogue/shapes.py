@@ -1,0 +1,135 @@
+"""Shape rules shared by the layers: what they need of their input and how masks travel.
+
+Shapes leave out the batch axis; a sequence is (time, features). A time of None means any
+length; sizes that weights depend on must be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, LayerSpec, Params
+from neural_dsl.catalogue.tensors import Mask, Shape, Tensor, Weight
+
+
+def show(shape: Shape) -> str:
+    """`(50, 256)`, with None for any length, as the language writes it."""
+    inside = ", ".join(str(size) for size in shape)
+    return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def same(params: Params, inputs: Inputs) -> Tensor:
+    """The output is shaped like the input, and its mask still holds."""
+    return inputs[0]
+
+
+def features_of(layer: str, tensor: Tensor) -> int:
+    """The size of the last axis. Raises NE033 when it is not known."""
+    if tensor.features is None:
+        raise LayerProblem(
+            "NE033",
+            f"`{layer}` needs to know the size of the last axis of its input",
+            label=f"the input here is {show(tensor.shape)}",
+            help="declare that size in `input:`; only the length of a sequence may be None",
+        )
+    return tensor.features
+
+
+def with_features(tensor: Tensor, features: int) -> Tensor:
+    """The tensor with its last axis replaced; the mask still holds on a sequence."""
+    return Tensor((*tensor.shape[:-1], features), mask=tensor.mask)
+
+
+def known_size(layer: str, tensor: Tensor) -> int:
+    """The number of values in one example. Raises NE033 when a size is None."""
+    if any(size is None for size in tensor.shape):
+        raise LayerProblem(
+            "NE033",
+            f"`{layer}` needs an input whose size is known",
+            label=f"the input here is {show(tensor.shape)}",
+            help="declare the length in `input:`, or pool over it first with "
+            "`GlobalAveragePooling1D()`",
+        )
+    return prod(size for size in tensor.shape if size is not None)
+
+
+def dense_weights(
+    name: str, units: int, features: int, use_bias: bool
+) -> tuple[Weight, ...]:
+    """`<name>.weight` (units, features) and `<name>.bias` (units,); name may be empty."""
+    prefix = f"{name}." if name else ""
+    weight = Weight(f"{prefix}weight", (units, features))
+    return (weight, Weight(f"{prefix}bias", (units,))) if use_bias else (weight,)
+
+
+def norm_weights(name: str, features: int) -> tuple[Weight, ...]:
+    """`<name>.weight` and `<name>.bias`, both (features,); name may be empty."""
+    prefix = f"{name}." if name else ""
+    return (
+        Weight(f"{prefix}weight", (features,)),
+        Weight(f"{prefix}bias", (features,)),
+    )
+
+
+def all_valid(masks: Iterable[Mask | None]) -> Mask | None:
+    """The mask of positions valid in every part; None (all valid) parts drop out."""
+    parts: list[Mask] = []
+    for mask in masks:
+        if mask is None:
+            continue
+        for part in mask.parts if mask.operation == "all" else (mask,):
+            if part not in parts:
+                parts.append(part)
+    if len(parts) <= 1:
+        return parts[0] if parts else None
+    return Mask("all", parts=tuple(parts))
+
+
+def check_inputs(spec: LayerSpec, inputs: Inputs) -> None:
+    """Refuse inputs of the wrong kind or rank for `spec.reads`. Raises LayerProblem."""
+    for tensor in inputs:
+        if spec.reads == "ids":
+            _check_ids(spec.name, tensor)
+        elif tensor.dtype == "ids":
+            raise LayerProblem(
+                "NE055",
+                f"`{spec.name}` computes with numbers, but token ids arrive here",
+                label="these ids still need an `Embedding`",
+                help="put `Embedding(input_dim, output_dim)` before this layer",
+            )
+        elif spec.reads == "sequence" and len(tensor.shape) != 2:
+            raise LayerProblem(
+                "NE030",
+                f"`{spec.name}` needs a sequence (time, features), but its input is "
+                f"{show(tensor.shape)}",
+                label=f"gets {show(tensor.shape)}",
+                help=_sequence_help(tensor),
+            )
+
+
+def _check_ids(layer: str, tensor: Tensor) -> None:
+    if tensor.dtype != "ids":
+        raise LayerProblem(
+            "NE055",
+            f"`{layer}` looks up token ids, but its input is {show(tensor.shape)} floats",
+            label="only a network input can hold ids",
+            help=f"make `{layer}` the first layer that reads its input",
+        )
+    if len(tensor.shape) != 1:
+        raise LayerProblem(
+            "NE030",
+            f"`{layer}` needs token ids of shape (time,), but its input is "
+            f"{show(tensor.shape)}",
+            label=f"gets {show(tensor.shape)}",
+            help="declare the number of tokens alone, such as `input: (128,)`",
+        )
+
+
+def _sequence_help(tensor: Tensor) -> str:
+    if len(tensor.shape) == 1:
+        return (
+            "declare the input as (time, features), such as `input: (50, 256)`, and keep "
+            "Flatten and pooling behind this layer"
+        )
+    return "bring it into that form with `Reshape((time, features))`"
