@@ -1,0 +1,138 @@
+"""A record on disk: `attention.npz` with the weights, `attention_metrics.json` beside it.
+
+The `.npz` holds one float32 array (batch, heads, query, key) per attention name and
+nothing else, so that `numpy.load` is all that others need. Kind, masks, tokens,
+provenance and the metrics stand in the JSON. Both are written byte for byte the same
+for the same record, and neither is ever pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.attention.analysis import analyse
+from neural_dsl.attention.record import (
+    AttentionRecord,
+    LayerAttention,
+    Provenance,
+    Tokens,
+)
+
+SCHEMA_VERSION = 1
+WEIGHTS_FILE = "attention.npz"
+METRICS_FILE = "attention_metrics.json"
+
+
+class RecordError(ValueError):
+    """The files of a record are damaged, do not belong together, or are too new."""
+
+
+def metrics_document(record: AttentionRecord) -> dict[str, Any]:
+    """What `attention_metrics.json` says: schema version, provenance, layers, heads."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "provenance": record.provenance.as_dict(),
+        "layers": analyse(record),
+    }
+
+
+def metrics_json(record: AttentionRecord) -> str:
+    """The text of `attention_metrics.json`; undefined values are null."""
+    document = metrics_document(record)
+    # ASCII: any token survives, lone surrogates too, which UTF-8 cannot hold.
+    return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def write_npz(record: AttentionRecord, file: IO[bytes]) -> None:
+    """Write `attention.npz` to an open binary file, in the record's order.
+
+    Not `numpy.savez`, whose keyword `file` a layer of that name would collide with. An
+    entry has a fixed date, so the same record gives the same bytes.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for layer in record.layers:
+            weights = np.ascontiguousarray(layer.weights, dtype=np.float32)
+            entry = zipfile.ZipInfo(
+                f"{layer.name}.npy", date_time=(1980, 1, 1, 0, 0, 0)
+            )
+            with archive.open(entry, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, weights, allow_pickle=False)
+
+
+def save_record(record: AttentionRecord, directory: str | Path) -> tuple[Path, Path]:
+    """Write both files into an existing directory and return their paths."""
+    weights, metrics = Path(directory) / WEIGHTS_FILE, Path(directory) / METRICS_FILE
+    with weights.open("wb") as file:
+        write_npz(record, file)
+    metrics.write_text(metrics_json(record), encoding="ascii", newline="\n")
+    return weights, metrics
+
+
+def load_record(directory: str | Path) -> AttentionRecord:
+    """Read back what `save_record` wrote.
+
+    Raises RecordError when the files are damaged or do not fit each other, and OSError
+    when they cannot be read. Nothing is unpickled.
+    """
+    directory = Path(directory)
+    text = (directory / METRICS_FILE).read_text(encoding="utf-8")
+    try:
+        document = json.loads(text)
+        version = document["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise RecordError(
+                f"{METRICS_FILE} has schema version {version!r}; this release reads "
+                f"version {SCHEMA_VERSION}"
+            )
+        with np.load(directory / WEIGHTS_FILE, allow_pickle=False) as archive:
+            layers = tuple(_layer(entry, archive) for entry in document["layers"])
+        return AttentionRecord(layers, Provenance(**document["provenance"]))
+    except RecordError:
+        raise
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+        raise RecordError(
+            f"{directory} holds no readable record: {problem}"
+        ) from problem
+
+
+def _layer(entry: dict[str, Any], archive: Any) -> LayerAttention:
+    name = entry["name"]
+    if name not in archive.files:
+        raise RecordError(f"{WEIGHTS_FILE} has no array {name!r}")
+    weights = archive[name]
+    if list(weights.shape) != entry["shape"] or weights.dtype != np.float32:
+        raise RecordError(
+            f"{WEIGHTS_FILE} holds {name!r} as {weights.dtype} {list(weights.shape)}, "
+            f"{METRICS_FILE} says float32 {entry['shape']}"
+        )
+    batch, _, queries, keys = weights.shape
+    return LayerAttention(
+        name=name,
+        kind=entry["kind"],
+        weights=weights,
+        key_mask=_mask(entry["key_mask"], (batch, keys), name),
+        query_mask=_mask(entry["query_mask"], (batch, queries), name),
+        query_tokens=_tokens(entry["query_tokens"]),
+        key_tokens=_tokens(entry["key_tokens"]),
+    )
+
+
+def _mask(
+    values: list[list[bool]] | None, shape: tuple[int, int], name: str
+) -> npt.NDArray[np.bool_] | None:
+    if values is None:
+        return None
+    mask = np.asarray(values, dtype=bool)
+    if mask.shape != shape:
+        raise RecordError(f"the mask of {name!r} is {mask.shape}, it must be {shape}")
+    return mask
+
+
+def _tokens(values: list[list[str]] | None) -> Tokens | None:
+    return None if values is None else tuple(tuple(item) for item in values)
