@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,7 @@ class Source:
     @cached_property
     def line_starts(self) -> list[int]:
         """The offset at which each line begins (`\\n`, `\\r\\n` and `\\r` end a line)."""
-        starts, position, text = [0], 0, self.text
-        while True:
-            newline = text.find("\n", position)
-            carriage = text.find("\r", position, None if newline < 0 else newline)
-            if carriage >= 0 and carriage + 1 != newline:
-                position = carriage + 1
-            elif newline >= 0:
-                position = newline + 1
-            elif carriage >= 0:
-                position = carriage + 1
-            else:
-                return starts
-            starts.append(position)
+        return [0, *(end.end() for end in _LINE_END.finditer(self.text))]
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1, in characters."""

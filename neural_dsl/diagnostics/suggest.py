@@ -1,0 +1,38 @@
+"""Did you mean …?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_LONGEST = 60  # names beyond this are no typing mistakes, and comparing them is slow
+
+
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` most likely stands for, or None when none is near.
+
+    Case, underscores and hyphens are ignored. A candidate that starts with the name
+    counts as near from four letters on (`MultiHead`, `Concat`). Ties go to the
+    candidate that comes first.
+    """
+    from difflib import get_close_matches
+
+    wanted = _plain(name)
+    if not wanted or len(wanted) > _LONGEST:
+        return None
+    by_plain: dict[str, str] = {}
+    for candidate in candidates:
+        by_plain.setdefault(_plain(candidate), candidate)
+    if wanted in by_plain:
+        return by_plain[wanted]
+    near = get_close_matches(wanted, by_plain, n=1, cutoff=0.7)
+    if near:
+        return by_plain[near[0]]
+    if len(wanted) >= 4:
+        longer = [plain for plain in by_plain if plain.startswith(wanted)]
+        if longer:
+            return by_plain[min(longer, key=len)]
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "")
