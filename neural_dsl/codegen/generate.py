@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, TypeAlias
 
-from neural_dsl.ir.nodes import Network
+from neural_dsl.catalogue.spec import REQUIRED
+from neural_dsl.codegen.emit import shape_comment
+from neural_dsl.codegen.environment import prose
+from neural_dsl.codegen.layout import lay_out
+from neural_dsl.codegen.module import ModuleWriter
+from neural_dsl.codegen.plan import flat_layers
+from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 
 Backend: TypeAlias = Literal["pytorch", "tensorflow"]
+BACKENDS: tuple[Backend, ...] = ("pytorch", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -17,8 +26,8 @@ class CompiledModel:
 
     - `code`: the text of the file. PyTorch: a class named `entry`, made without
       arguments, whose `forward` takes the inputs in the network's order. TensorFlow: a
-      function named `entry` (`build_model`) that returns a functional `keras.Model` which
-      takes a tensor, or a list of tensors when there are several inputs.
+      function named `entry` (`build_model`) that returns a functional `keras.Model`
+      which takes a tensor, or a list of tensors when there are several inputs.
     - `paths`: canonical layer name -> attribute path in the live model, dots between,
       list indices as numbers ("blocks.2.dense"). PyTorch: below the model, as
       `get_submodule` reads it. TensorFlow: the first part is the name that
@@ -31,3 +40,84 @@ class CompiledModel:
     code: str
     entry: str
     paths: Mapping[str, str]
+
+
+def generate(network: Network, backend: Backend, file_name: str) -> CompiledModel:
+    """Write the file. `file_name` is what its docstring says to run."""
+    writer = ModuleWriter(network, backend)
+    model_templates = writer.templates.file("model").module
+    classes = list(writer.class_texts())
+    model = writer.model()
+    body = "\n\n".join(text.strip("\n") + "\n" for text in classes)
+    helpers = str(getattr(model_templates, "helpers")(body + "\n".join(model.members + model.lines)))
+    model.initialised = "def init_weights(" in helpers
+    parts = [helpers, *classes, str(getattr(model_templates, "define")(model))]
+    code = "\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip())
+    forward = str(getattr(model_templates, "forward")(model))
+    text = writer.templates.file("module").render(
+        name=writer.name,
+        source=_base_name(network.source.name),
+        journey=journey(network),
+        file_name=file_name,
+        code=code,
+        forward=forward.strip("\n").split("\n"),
+    )
+    entry = str(writer.templates.structure.entry(writer.name)).strip()
+    return CompiledModel(network, backend, lay_out(text), entry, writer.paths())
+
+
+def journey(network: Network) -> str:
+    """The model in one line, wrapped: `input (50, 256) -> Dense(64) -> Output(5)`."""
+    inputs = ", ".join(
+        f"{i.name} ({', '.join(map(str, i.tensor.shape))})" for i in network.inputs
+    )
+    stops = [inputs, *_stops(network.body)]
+    if len(stops) > 14:
+        stops = [*stops[:8], "…", *stops[-4:]]
+    return textwrap.fill(
+        prose(" -> ".join(stops)),
+        width=84,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _stops(nodes: tuple[Node, ...]) -> Iterator[str]:
+    """The stations of a path, equal neighbours counted."""
+    for label, run in groupby(label for node in nodes for label in _labels(node)):
+        count = len(list(run))
+        yield f"{count} x {label}" if count > 1 else label
+
+
+def _labels(node: Node) -> Iterator[str]:
+    match node:
+        case Layer():
+            yield _label(node)
+        case MacroUse(macro=macro):
+            yield macro
+        case Repeat(copies=copies):
+            for copy in copies:
+                for inner in copy:
+                    yield from _labels(inner)
+        case Branches(branches=branches):
+            paths = (" -> ".join((b.name, *_stops(b.body))) for b in branches)
+            yield f"[{'; '.join(paths)}]"
+        case _:
+            yield f"x + ({' -> '.join(_stops(node.body))})"
+
+
+def _label(layer: Layer) -> str:
+    """`Dense(64)`: the type, with its first parameter if that must be given."""
+    parameters = layer.spec.parameters
+    if parameters and parameters[0].default is REQUIRED:
+        return f"{layer.type}({layer.params[parameters[0].name]})"
+    return layer.type
+
+
+def _base_name(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+__all__ = ["BACKENDS", "Backend", "CompiledModel", "flat_layers", "generate", "shape_comment"]

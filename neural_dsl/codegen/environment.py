@@ -1,0 +1,147 @@
+"""Jinja2, set up for writing Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+import neural_dsl.templates
+
+
+class Symbol:
+    """Stands for a number in a template: printed as a constructor parameter's name."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.used = False
+
+    def __repr__(self) -> str:
+        self.used = True
+        return self.name
+
+
+@dataclass(frozen=True)
+class Trait:
+    """What the uses of one class say about one property."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether the uses differ, so that the class needs a constructor argument."""
+        return len(self.values) > 1
+
+    @property
+    def value(self) -> Any:
+        """The one value. Ask only when it does not vary."""
+        (value,) = self.values
+        return value
+
+    @property
+    def any(self) -> bool:
+        """Whether the property holds (or is not zero) for some use."""
+        return any(self.values)
+
+    @property
+    def all(self) -> bool:
+        """Whether the property holds for every use."""
+        return all(self.values)
+
+
+def trait(uses: Iterable[Any], name: str) -> Trait:
+    """The different values of attribute `name` over the uses, in order."""
+    return Trait(tuple(dict.fromkeys(getattr(use, name) for use in uses)))
+
+
+class Undefined(StrictUndefined):
+    """Strict, but `{{ text if condition }}` without an else is the empty text."""
+
+    @property
+    def _is_condition(self) -> bool:
+        return bool(self._undefined_hint) and self._undefined_name is None
+
+    def __str__(self) -> str:
+        return "" if self._is_condition else str(super().__str__())
+
+    def __bool__(self) -> bool:
+        return False if self._is_condition else bool(super().__bool__())
+
+
+def arguments(parts: Iterable[str]) -> str:
+    """An argument list from the parts that are not empty."""
+    return ", ".join(part for part in parts if part)
+
+
+def complement(share: Any) -> str:
+    """1 - share, as a literal or an expression."""
+    return f"1 - {share}" if isinstance(share, Symbol) else repr(round(1 - share, 12))
+
+
+def mentions(code: str, name: str) -> bool:
+    """Whether `name` stands in the code as a word; decides what is imported."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}\b", code) is not None
+
+
+def prose(text: str) -> str:
+    """Text from outside, safe in a docstring or comment: printable, on one line."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown.replace("\\", "/").replace('"', "'")
+
+
+@cache
+def environment() -> Environment:
+    """The one environment; templates are real files, undefined names are errors."""
+    folder = Path(neural_dsl.templates.__file__ or "").parent
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=Undefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        extensions=["jinja2.ext.do"],
+    )
+    made.filters.update(
+        arguments=arguments,
+        complement=complement,
+        prose=prose,
+        default_size=lambda size: 16 if size is None else size,
+        sentence=lambda text: text[:1].upper() + text[1:],
+    )
+    made.tests["mentioning"] = mentions
+    return made
+
+
+class BackendTemplates:
+    """The templates of one backend."""
+
+    def __init__(self, backend: str):
+        self.backend = backend
+        self._layers: dict[str, Any] = {}
+
+    def file(self, name: str) -> Template:
+        """The template `templates/<backend>/<name>.py.j2`."""
+        return environment().get_template(f"{self.backend}/{name}.py.j2")
+
+    @cached_property
+    def structure(self) -> Any:
+        """How this backend writes loops, masks and classes."""
+        return self.file("structure").module
+
+    def layer(self, snake_name: str) -> Any:
+        """The macros of one layer."""
+        module = self._layers.get(snake_name)
+        if module is None:
+            module = self.file(f"layers/{snake_name}").module
+            self._layers[snake_name] = module
+        return module
+
+    def part(self, name: str) -> Any:
+        """The macros of a class that several layers share."""
+        return self.file(f"parts/{name}").module

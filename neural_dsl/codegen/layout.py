@@ -1,0 +1,148 @@
+"""Lays out long lines as Ruff would at 88 columns.
+
+Templates write each statement on one line; whatever is too long is broken here, so that
+no template needs to know how long its values are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+WIDTH = 88
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+def lay_out(code: str) -> str:
+    """Break every line of `code` that is longer than 88 columns at its brackets.
+
+    Docstrings and comments are left alone: the templates keep them short.
+    """
+    lines: list[str] = []
+    in_docstring = False
+    for line in code.splitlines():
+        fences = line.count('"""')
+        if len(line) <= WIDTH or in_docstring or fences:
+            lines.append(line)
+        else:
+            lines.extend(_statement(line))
+        in_docstring ^= fences % 2 == 1
+    return "\n".join(lines) + "\n"
+
+
+def _statement(line: str) -> Iterator[str]:
+    """One long statement; its comment ends the last line, or stands above a short one."""
+    text = line.lstrip(" ")
+    indent = line[: len(line) - len(text)]
+    code, comment = _split_comment(text)
+    *first, last = _break(code, indent)
+    if comment and (not first or len(last) + len(comment) + 2 > WIDTH):
+        yield indent + comment
+        comment = ""
+    yield from first
+    yield f"{last}  {comment}" if comment else last
+
+
+def _break(code: str, indent: str, room: int = WIDTH) -> Iterator[str]:
+    """`code` in lines of `room` columns, broken at its outermost brackets if need be."""
+    if len(indent) + len(code) <= room:
+        yield indent + code
+        return
+    pair = _bracket_to_break(code, room - len(indent))
+    if pair is None:
+        yield indent + code
+        return
+    start, end = pair
+    head, body, tail = code[: start + 1], code[start + 1 : end], code[end:]
+    yield indent + head
+    yield from _contents(body, indent + "    ", head)
+    yield from _break(tail, indent, room)
+
+
+def _contents(body: str, indent: str, head: str) -> Iterator[str]:
+    """What stands in broken brackets: arguments on one line if they fit, else an item a
+    line. The items of a list or tuple never share a line."""
+    items = list(_split_commas(body))
+    one_line = ", ".join(items)
+    before = head[-2:-1]
+    is_call = head[-1] == "(" and (before.isalnum() or before in ("_", ")", "]"))
+    clauses = _outside_brackets(one_line).find(" for ")
+    fits = len(indent) + len(one_line) <= WIDTH
+    if fits and (is_call or clauses >= 0):
+        yield indent + one_line
+    elif clauses >= 0:
+        yield from _break(one_line[:clauses], indent)
+        yield indent + one_line[clauses + 1 :]
+    else:
+        is_grouping = head[-1] == "(" and not is_call and len(items) == 1
+        comma = "" if is_grouping else ","
+        for item in items:
+            *first, last = _break(item, indent, WIDTH - len(comma))
+            yield from first
+            yield last + comma
+
+
+def _split_comment(text: str) -> tuple[str, str]:
+    for position, character, depth in _scan(text):
+        if character == "#" and depth == 0:
+            return text[:position].rstrip(), text[position:]
+    return text, ""
+
+
+def _bracket_to_break(code: str, room: int) -> tuple[int, int] | None:
+    """The first outermost bracket pair that cannot stay on its line.
+
+    A pair stays if the text up to the next pair's opening bracket fits, since the line
+    can be broken there instead.
+    """
+    pairs: list[tuple[int, int]] = []
+    start = -1
+    for position, character, depth in _scan(code):
+        if character in _OPEN and depth == 1:
+            start = position
+        elif character in _CLOSE and depth == 0 and start >= 0 and position > start + 1:
+            pairs.append((start, position))
+    for pair, following in zip(pairs, pairs[1:], strict=False):
+        if following[0] + 1 > room:
+            return pair
+    return pairs[-1] if pairs else None
+
+
+def _split_commas(body: str) -> Iterator[str]:
+    """The items of an argument list, without a trailing comma."""
+    begin = 0
+    for position, character, depth in _scan(body):
+        if character == "," and depth == 0:
+            yield body[begin:position].strip()
+            begin = position + 1
+    if rest := body[begin:].strip():
+        yield rest
+
+
+def _outside_brackets(code: str) -> str:
+    """`code` with everything inside brackets or strings blanked, same length."""
+    blank = [" "] * len(code)
+    for position, character, depth in _scan(code):
+        if depth == 0 and character not in _CLOSE:
+            blank[position] = character
+    return "".join(blank)
+
+
+def _scan(code: str) -> Iterator[tuple[int, str, int]]:
+    """Positions outside strings: (position, character, depth after it)."""
+    depth, quote, position = 0, "", 0
+    while position < len(code):
+        character = code[position]
+        if quote:
+            if character == "\\":
+                position += 1
+            elif character == quote:
+                quote = ""
+        elif character in "\"'":
+            quote = character
+        else:
+            if character in _OPEN:
+                depth += 1
+            elif character in _CLOSE:
+                depth -= 1
+            yield position, character, depth
+        position += 1

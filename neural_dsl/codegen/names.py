@@ -1,0 +1,46 @@
+"""Python names for what a `.neural` file names: never a keyword, never one that is taken."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Collection
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+def pascal_case(name: str) -> str:
+    """`my_block` -> `MyBlock`; `Block` stays."""
+    parts = [part for part in name.split("_") if part]
+    return "".join(part[0].upper() + part[1:] for part in parts) or "Block"
+
+
+def snake_case(name: str) -> str:
+    """`MyBlock` -> `my_block`; `block` stays."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return spaced.lower().strip("_") or "block"
+
+
+def plural(name: str) -> str:
+    """`transformer_encoder` -> `transformer_encoders`; `dense` -> `dense_layers`."""
+    if name.endswith(("encoder", "decoder", "block", "attention", "embedding")):
+        return name + "s"
+    return name + "_layers"
+
+
+class Names:
+    """Hands out names that are unique in one scope and not reserved there."""
+
+    def __init__(self, reserved: Collection[str]):
+        self.taken = set(reserved)
+
+    def unique(self, wanted: str, separator: str = "_") -> str:
+        """`wanted`, or the first free of `wanted_2`, `wanted_3`, …"""
+        if keyword.iskeyword(wanted) or wanted in _BUILTINS:
+            wanted += "_"
+        name, number = wanted, 2
+        while name in self.taken:
+            name, number = f"{wanted.rstrip('_')}{separator}{number}", number + 1
+        self.taken.add(name)
+        return name
