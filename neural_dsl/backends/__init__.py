@@ -1,0 +1,118 @@
+"""Live models: build the emitted file, load and save weights, run it, capture attention.
+
+Nothing here imports a framework until `create_runtime` is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+
+if TYPE_CHECKING:
+    from neural_dsl.backends.base import Runtime
+    from neural_dsl.codegen.generate import CompiledModel
+
+# Backend -> the package that must be there, and the extra that installs it. The order is
+# the order of preference.
+PACKAGES: Mapping[str, tuple[str, str]] = {
+    "pytorch": ("torch", "torch"),
+    "tensorflow": ("tensorflow", "tensorflow"),
+}
+ALIASES: Mapping[str, str] = {"torch": "pytorch", "tf": "tensorflow"}
+
+
+def available() -> list[str]:
+    """The installed backends, preferred first. Looks for the packages, imports none."""
+    return [name for name, (package, _) in PACKAGES.items() if find_spec(package)]
+
+
+def choose(
+    requested: str | None = None,
+    from_file: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """The backend to use.
+
+    `requested` (the command line) wins over `from_file` (`execution { backend: … }`),
+    which wins over `NEURAL_BACKEND` in `env` (default: the process environment); else it
+    is the first installed one. Raises NeuralError: NE101 for an unknown name, NE100 when
+    the backend, or any backend, is not installed.
+    """
+    variables = os.environ if env is None else env
+    wishes = (
+        (requested, "--backend"),
+        (from_file, "execution { backend: … }"),
+        (variables.get("NEURAL_BACKEND"), "NEURAL_BACKEND"),
+    )
+    installed = available()
+    for wish, origin in wishes:
+        if wish:
+            name = _known(wish, origin)
+            if name not in installed:
+                raise NeuralError(_missing(name))
+            return name
+    if not installed:
+        raise NeuralError(_missing(None))
+    return installed[0]
+
+
+def create_runtime(compiled: CompiledModel, seed: int = 0) -> Runtime:
+    """Import the emitted file and build its model with weights drawn from `seed`.
+
+    Raises NeuralError: NE100 when the backend is not installed, NE102 when it is
+    installed but cannot be used in this process, NE106 when the model cannot be built.
+    """
+    package, _ = PACKAGES[compiled.backend]
+    if not find_spec(package):
+        raise NeuralError(_missing(compiled.backend))
+    try:
+        module = import_module(f"neural_dsl.backends.{compiled.backend}.runtime")
+    except (ImportError, OSError) as error:
+        raise NeuralError(
+            Diagnostic(
+                "NE102",
+                f"the {compiled.backend} backend is installed but cannot be imported: "
+                f"{error}",
+                help=f'try `python -c "import {package}"`, then reinstall {package}',
+            )
+        ) from error
+    runtime_class: Any = module.LiveRuntime
+    runtime: Runtime = runtime_class(compiled, seed)
+    return runtime
+
+
+def _known(wish: str, origin: str) -> str:
+    """The canonical name of a backend, or NE101."""
+    name = wish.strip().lower()
+    name = ALIASES.get(name, name)
+    if name not in PACKAGES:
+        raise NeuralError(
+            Diagnostic(
+                "NE101",
+                f"unknown backend `{wish}` in {origin}",
+                help=f"the backends are {' and '.join(PACKAGES)}",
+            )
+        )
+    return name
+
+
+def _missing(name: str | None) -> Diagnostic:
+    """NE100 for one backend, or (None) for having none at all."""
+    if name is None:
+        extras = " or ".join(
+            f'`pip install "neural-dsl[{extra}]"`' for _, extra in PACKAGES.values()
+        )
+        return Diagnostic(
+            "NE100", "no backend is installed: running a model needs one", help=extras
+        )
+    package, extra = PACKAGES[name]
+    return Diagnostic(
+        "NE100",
+        f"the {name} backend needs the package `{package}`, which is not installed",
+        help=f'install it with `pip install "neural-dsl[{extra}]"`',
+    )

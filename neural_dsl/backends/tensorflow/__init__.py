@@ -1,0 +1,11 @@
+"""Settings that TensorFlow and Keras read when they are first imported."""
+
+import os
+import sys
+
+# Keras takes its backend from here; one that is imported already is checked in runtime.
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+# Without these TensorFlow greets on stderr, and its sums depend on the machine's threads.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

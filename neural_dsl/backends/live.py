@@ -1,0 +1,182 @@
+"""What the runtimes of all backends share; a backend adds the five methods at the end."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.backends import canonical, check, masks, memory
+from neural_dsl.backends.base import Arrays, Capture
+from neural_dsl.backends.check import AttentionCall
+from neural_dsl.backends.emitted import forget, import_emitted
+from neural_dsl.backends.inputs import validated
+from neural_dsl.catalogue.tensors import Attention
+from neural_dsl.codegen.generate import CompiledModel
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics.suggest import closest
+from neural_dsl.ir.nodes import Layer
+
+Float32 = npt.NDArray[np.float32]
+
+
+class BaseRuntime(ABC):
+    """A `Runtime` (see base.py) but for what needs the framework itself."""
+
+    name: str
+    # Whether the model's own forward pass holds T x T matrices.
+    materialises: bool
+
+    def __init__(self, compiled: CompiledModel, seed: int = 0):
+        """Import the emitted file and build its model with weights drawn from `seed`.
+
+        Raises NeuralError NE106 when the emitted code cannot build the model.
+        """
+        self.compiled = compiled
+        self._proven: set[frozenset[str]] = set()
+        with _named_failure("NE106", "the model cannot be built"):
+            self.module: ModuleType = import_emitted(compiled)
+            weakref.finalize(self, forget, self.module)
+            self._build(seed)
+
+    def weights(self) -> dict[str, Float32]:
+        """Every weight under its canonical name, in canonical layout, in model order."""
+        names = canonical.expected(self.compiled.network)
+        return {
+            name: np.array(array, dtype=np.float32, order="C")
+            for name, array in zip(names, self._read(), strict=True)
+        }
+
+    def load_weights(self, weights: Arrays, origin: str = "") -> None:
+        """Replace every weight, or none: NeuralError NE104 names all that does not fit.
+        `origin` is the file that they come from, for the message."""
+        fitting = canonical.validated(self.compiled.network, weights, origin)
+        self._write(list(fitting.values()))
+
+    def run(self, inputs: Arrays) -> Float32:
+        """The logits for inputs keyed by input name.
+
+        Raises NeuralError NE110 when the inputs do not fit, NE109 when the model cannot
+        run on them.
+        """
+        arrays = validated(self.compiled.network, inputs)
+        with _named_failure("NE109", "the model cannot run on these inputs"):
+            return self._forward(list(arrays.values()))
+
+    def capture(self, inputs: Arrays, wanted: Collection[str] | None = None) -> Capture:
+        """Run once and return the weights of the wanted attention names (None: all).
+
+        Every captured layer is checked every time. The first capture of a set of names
+        also runs the model without capture and compares the outputs: what decides
+        whether the output passes through untouched is the model, not the data. Raises
+        NeuralError: NE111 for a name that the model lacks or an attention that could not
+        be seen, NE107 when a check fails, NE108 when it would not fit in memory; and as
+        `run` does.
+        """
+        network = self.compiled.network
+        arrays = validated(network, inputs)
+        attentions = {name: (layer, one) for name, layer, one in network.attentions()}
+        names = list(attentions) if wanted is None else list(dict.fromkeys(wanted))
+        for name in names:
+            if name not in attentions:
+                raise _no_such_attention(name, list(attentions))
+        lengths = {n: array.shape[1] for n, array in arrays.items() if array.ndim > 1}
+        batch = len(next(iter(arrays.values())))
+        memory.refuse_if_too_large(
+            network, batch, lengths, names, materialises=self.materialises
+        )
+        paths = {name: self._path(*attentions[name]) for name in names}
+        with _named_failure("NE109", "the model cannot run on these inputs"):
+            output, seen = self._capture(list(arrays.values()), set(paths.values()))
+        found = {name: _only_one(name, paths[name], seen) for name in names}
+        for name, call in found.items():
+            layer, attention = attentions[name]
+            valid = masks.of_attention(layer, attention, arrays)
+            check.check_layer(name, call, attention, valid)
+        if frozenset(names) not in self._proven:
+            check.check_output(self.run(inputs), output)
+            self._proven.add(frozenset(names))
+        return Capture(output, {name: call.weights for name, call in found.items()})
+
+    def _path(self, layer: Layer, attention: Attention) -> str:
+        """Where in the live model an attention happens."""
+        path = self.compiled.paths[layer.name]
+        return f"{path}.{attention.path}" if attention.path else path
+
+    def _weight_places(self) -> Iterator[tuple[str, str]]:
+        """(path of the owning layer, canonical name below it) of every weight."""
+        for layer in self.compiled.network.layers():
+            for weight in layer.weights:
+                yield self.compiled.paths[layer.name], weight.name
+
+    @abstractmethod
+    def _build(self, seed: int) -> None:
+        """Seed the framework and build the model of `self.module`, for evaluation."""
+
+    @abstractmethod
+    def _read(self) -> Iterator[Float32]:
+        """Every weight in canonical layout, in the order of `_weight_places`."""
+
+    @abstractmethod
+    def _write(self, arrays: Sequence[Float32]) -> None:
+        """Replace every weight; arrays as `_read` gives them, already validated."""
+
+    @abstractmethod
+    def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
+        """The model's output for its inputs in order."""
+
+    @abstractmethod
+    def _capture(
+        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
+    ) -> tuple[Float32, list[AttentionCall]]:
+        """The output, and every attention that happened at one of the paths."""
+
+
+def _only_one(name: str, path: str, seen: Sequence[AttentionCall]) -> AttentionCall:
+    """The one call of an attention, or NE111."""
+    calls = [call for call in seen if call.path == path]
+    if len(calls) == 1:
+        return calls[0]
+    times = f"{len(calls)} times" if calls else "never"
+    raise NeuralError(
+        Diagnostic(
+            "NE111",
+            f"the attention of `{name}` cannot be captured: it was computed {times} in "
+            "one run, where capture can see it",
+            help="please report this with the file and the output of `neural version`",
+        )
+    )
+
+
+def _no_such_attention(name: str, existing: list[str]) -> NeuralError:
+    guess = closest(name, existing)
+    hint = f"did you mean `{guess}`? " if guess else ""
+    listed = ", ".join(f"`{one}`" for one in existing[:8])
+    rest = f" and {len(existing) - 8} more" if len(existing) > 8 else ""
+    return NeuralError(
+        Diagnostic(
+            "NE111",
+            f"the model has no attention named `{name}`",
+            help=f"{hint}it has {listed}{rest}" if existing else "it has no attention",
+        )
+    )
+
+
+@contextmanager
+def _named_failure(code: str, what: str) -> Iterator[None]:
+    """Turn an exception of the framework into a diagnostic with its first line."""
+    try:
+        yield
+    except NeuralError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        reason = (
+            f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        )
+        raise NeuralError(Diagnostic(code, f"{what}: {reason[:300]}")) from error

@@ -1,0 +1,53 @@
+"""A live PyTorch model, built from the emitted file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from neural_dsl.backends.check import AttentionCall
+from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.pytorch import weights
+from neural_dsl.backends.pytorch.capture import capture_attention
+
+Float32 = npt.NDArray[np.float32]
+
+
+class LiveRuntime(BaseRuntime):
+    """The `Runtime` of the pytorch backend; runs on the CPU, in float32."""
+
+    name = "pytorch"
+    materialises = False
+    model: nn.Module
+
+    def _build(self, seed: int) -> None:
+        # The caller's own random state is left as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = getattr(self.module, self.compiled.entry)().eval()
+
+    def _read(self) -> Iterator[Float32]:
+        return weights.read(self.model, self._weight_places())
+
+    def _write(self, arrays: Sequence[Float32]) -> None:
+        weights.write(self.model, self._weight_places(), arrays)
+
+    @torch.inference_mode()
+    def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
+        output: torch.Tensor = self.model(*map(_tensor, arrays))
+        return output.float().numpy()
+
+    @torch.inference_mode()
+    def _capture(
+        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
+    ) -> tuple[Float32, list[AttentionCall]]:
+        return capture_attention(self.model, lambda: self._forward(arrays), paths)
+
+
+def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:
+    # A copy: a caller's array may be read-only, which tensors cannot be.
+    return torch.from_numpy(np.array(array))

@@ -1,0 +1,218 @@
+"""Attention weights of a Keras model on TensorFlow.
+
+An emitted file computes attention in one function of its own,
+`scaled_dot_product_attention(query, key, value, mask)`, which its layers look up by name
+when they run. During a capture a recording function stands in that place: it calls the
+emitted one, hands its result on untouched, works out the weights beside it, and compares
+weights · values with that result. `keras.layers.MultiHeadAttention`, its relatives and
+`keras.ops.dot_product_attention` end in one function of Keras' TensorFlow backend, which
+is watched in the same way. The layers that are wanted note when they start and end, which
+tells whose attention it is; all others run as ever.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any, TypeVar
+
+import keras
+import tensorflow as tf
+
+from neural_dsl.backends.check import AttentionCall
+from neural_dsl.backends.tensorflow.weights import find_layer
+
+Result = TypeVar("Result")
+
+# What an emitted file calls its attention.
+EMITTED = "scaled_dot_product_attention"
+
+
+def capture_attention(
+    model: keras.Model,
+    run: Callable[[], Result],
+    wanted: Collection[str] | None = None,
+    module: ModuleType | None = None,
+) -> tuple[Result, list[AttentionCall]]:
+    """Call `run`, which runs `model` eagerly, and return its result and the attentions.
+
+    `wanted`: paths as `find_layer` reads them; attention computed by these layers, or by
+    layers inside them that have no path of their own among them, is captured (None: by
+    every layer of the model). `module` is the emitted file, where there is one. Weights
+    are float32 (B, H, Q, K).
+    """
+    recorder = _Recorder()
+    paths = layer_paths(model) if wanted is None else list(wanted)
+    with ExitStack() as changes:
+        for path in paths:
+            changes.enter_context(_followed(find_layer(model, path), path, recorder))
+        if module is not None and hasattr(module, EMITTED):
+            changes.enter_context(_replaced(module, EMITTED, recorder.emitted))
+        else:
+            changes.enter_context(_keras_kernel_watched(recorder))
+        return run(), recorder.calls
+
+
+def layer_paths(model: keras.Model) -> list[str]:
+    """The path of every layer of a model, those inside layers included, each once."""
+    found: dict[int, str] = {}
+
+    def visit(value: Any, path: str) -> None:
+        if isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                visit(item, f"{path}.{index}")
+        elif isinstance(value, keras.layers.Layer) and id(value) not in found:
+            found[id(value)] = path
+            for name, inner in vars(value).items():
+                if not name.startswith("_"):
+                    visit(inner, f"{path}.{name}")
+
+    for layer in model.layers:
+        visit(layer, layer.name)
+    return list(found.values())
+
+
+class _Recorder:
+    """The calls seen so far, and the stack of wanted layers that are running."""
+
+    def __init__(self) -> None:
+        self.calls: list[AttentionCall] = []
+        self.running: list[str] = []
+
+    def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The emitted function, recording; q, k, v are (B, H, T, d)."""
+
+        @functools.wraps(function)
+        def attend(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
+            context = function(query, key, value, mask)
+            if self.running:
+                self.record(attention_weights(query, key, mask), value, context)
+            return context
+
+        return attend
+
+    def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Keras' dot_product_attention, recording; q, k, v are (B, T, H, d)."""
+
+        @functools.wraps(function)
+        def attend(
+            query: Any,
+            key: Any,
+            value: Any,
+            bias: Any = None,
+            mask: Any = None,
+            scale: Any = None,
+            is_causal: bool = False,
+            **rest: Any,
+        ) -> Any:
+            context = function(query, key, value, bias, mask, scale, is_causal, **rest)
+            if self.running:
+                q, k, v, o = (
+                    tf.transpose(tf.convert_to_tensor(tensor), (0, 2, 1, 3))
+                    for tensor in (query, key, value, context)
+                )
+                weights = attention_weights(q, k, mask, bias, scale, is_causal)
+                self.record(weights, _grouped(v, q.shape[1]), o)
+            return context
+
+        return attend
+
+    def record(self, weights: Any, value: Any, context: Any) -> None:
+        """Note one attention: weights (B, H, Q, K), value (B, H, K, d), and what the
+        model computed, (B, H, Q, d)."""
+        value = tf.cast(value, tf.float32)
+        scale = max(1.0, float(tf.reduce_max(tf.abs(value))))
+        error = tf.matmul(weights, value) - tf.cast(context, tf.float32)
+        discrepancy = float(tf.reduce_max(tf.abs(error))) / scale
+        self.calls.append(AttentionCall(self.running[-1], weights.numpy(), discrepancy))
+
+
+def attention_weights(
+    query: Any,
+    key: Any,
+    mask: Any = None,
+    bias: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+) -> Any:
+    """softmax(Q K^T · scale + bias) where the boolean mask and causality allow it:
+    float32 (B, H, Q, K). A row without any key is 0. query (B, H, Q, d), key (B, H or
+    fewer, K, d); mask and bias broadcast to the result."""
+    query, key = tf.cast(query, tf.float32), tf.cast(key, tf.float32)
+    key = _grouped(key, query.shape[1])
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.shape[-1])
+    scores = tf.matmul(query * scale, key, transpose_b=True)
+    if bias is not None:
+        scores += tf.cast(bias, tf.float32)
+    if is_causal:
+        causal = tf.linalg.band_part(tf.ones(scores.shape[-2:], tf.bool), -1, 0)
+        mask = (
+            causal if mask is None else tf.logical_and(tf.cast(mask, tf.bool), causal)
+        )
+    if mask is None:
+        return tf.nn.softmax(scores)
+    mask = tf.broadcast_to(tf.cast(mask, tf.bool), scores.shape)
+    # Lowest, not -inf: a row without any key must not become 0 / 0.
+    weights = tf.nn.softmax(tf.where(mask, scores, scores.dtype.min))
+    return tf.where(mask, weights, 0.0)
+
+
+def _grouped(tensor: Any, num_heads: int) -> Any:
+    """Grouped-query attention: repeat each key or value head for its queries."""
+    repeats = num_heads // tensor.shape[1]
+    return tf.repeat(tensor, repeats, axis=1) if repeats > 1 else tensor
+
+
+@contextmanager
+def _followed(layer: Any, path: str, recorder: _Recorder) -> Iterator[None]:
+    """Let this one layer note when its `call` starts and ends."""
+    call = layer.call
+
+    @functools.wraps(call)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        recorder.running.append(path)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            recorder.running.pop()
+
+    # In the instance's dictionary, past Keras' tracking of attributes.
+    vars(layer)["call"] = noted
+    try:
+        yield
+    finally:
+        del vars(layer)["call"]
+
+
+@contextmanager
+def _replaced(
+    owner: Any, name: str, recording: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
+    """Put a recording function in the place of one that is looked up when called."""
+    original = getattr(owner, name)
+    setattr(owner, name, recording(original))
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+@contextmanager
+def _keras_kernel_watched(recorder: _Recorder) -> Iterator[None]:
+    """Watch the function in which all of Keras' own attention ends.
+
+    `keras.src` is private; where it has changed, nothing is seen, and the caller refuses
+    for want of a capture.
+    """
+    from keras.src import backend
+
+    nn = getattr(backend, "nn", None)
+    if hasattr(nn, "dot_product_attention"):
+        with _replaced(nn, "dot_product_attention", recorder.kernel):
+            yield
+    else:
+        yield

@@ -1,0 +1,67 @@
+"""A live Keras model on TensorFlow, built from the emitted file."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Sequence
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from neural_dsl.backends.check import AttentionCall
+from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.tensorflow import weights
+from neural_dsl.backends.tensorflow.capture import capture_attention
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+
+Float32 = npt.NDArray[np.float32]
+
+
+class LiveRuntime(BaseRuntime):
+    """The `Runtime` of the tensorflow backend; runs eagerly on the CPU, in float32."""
+
+    name = "tensorflow"
+    materialises = True
+    model: keras.Model
+
+    def _build(self, seed: int) -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise NeuralError(
+                Diagnostic(
+                    "NE102",
+                    "Keras was imported with the backend "
+                    f"{keras.backend.backend()}, and cannot change it",
+                    help="set KERAS_BACKEND=tensorflow before Keras is imported",
+                )
+            )
+        # Keras seeds Python, NumPy and TensorFlow; the first two are put back after.
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        try:
+            keras.utils.set_random_seed(seed)
+            with tf.device("CPU:0"):
+                self.model = getattr(self.module, self.compiled.entry)()
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+
+    def _read(self) -> Iterator[Float32]:
+        return weights.read(self.model, self._weight_places())
+
+    def _write(self, arrays: Sequence[Float32]) -> None:
+        weights.write(self.model, self._weight_places(), arrays)
+
+    def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
+        with tf.device("CPU:0"):
+            tensors = [tf.constant(array) for array in arrays]
+            inputs = tensors[0] if len(tensors) == 1 else tensors
+            output = self.model(inputs, training=False)
+        return np.array(output, dtype=np.float32)
+
+    def _capture(
+        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
+    ) -> tuple[Float32, list[AttentionCall]]:
+        return capture_attention(
+            self.model, lambda: self._forward(arrays), paths, module=self.module
+        )

@@ -1,0 +1,47 @@
+"""What all tests share."""
+
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+
+import hypothesis
+import pytest
+
+from neural_dsl.backends import available
+
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "ci", parent=hypothesis.settings(), derandomize=True, deadline=None
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+class _TorchFirst(MetaPathFinder):
+    """Imports torch before tensorflow: in one process, some versions of the two crash
+    when they come in the other order."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow" and "torch" not in sys.modules and find_spec("torch"):
+            import torch  # noqa: F401
+        return None
+
+
+sys.meta_path.insert(0, _TorchFirst())
+
+
+@pytest.fixture(params=["pytorch", "tensorflow"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each backend in turn; one that is not installed is skipped."""
+    name: str = request.param
+    if name not in available():
+        pytest.skip(f"{name} is not installed")
+    return name
+
+
+@pytest.fixture
+def both_backends() -> tuple[str, str]:
+    """Both backends; skipped unless both are installed."""
+    if len(available()) < 2:
+        pytest.skip("needs both backends")
+    return "pytorch", "tensorflow"
