@@ -35,13 +35,17 @@ def choose(
     requested: str | None = None,
     from_file: str | None = None,
     env: Mapping[str, str] | None = None,
+    *,
+    must_run: bool = True,
 ) -> str:
     """The backend to use.
 
     `requested` (the command line) wins over `from_file` (`execution { backend: … }`),
     which wins over `NEURAL_BACKEND` in `env` (default: the process environment); else it
-    is the first installed one. Raises NeuralError: NE101 for an unknown name, NE100 when
-    the backend, or any backend, is not installed.
+    is the first installed one. With `must_run` False the code is only to be written: the
+    backend need not be installed, and PyTorch is the default where none is. Raises
+    NeuralError: NE101 for an unknown name, NE100 when the backend, or any backend, is
+    not installed.
     """
     variables = os.environ if env is None else env
     wishes = (
@@ -53,12 +57,12 @@ def choose(
     for wish, origin in wishes:
         if wish:
             name = _known(wish, origin)
-            if name not in installed:
+            if must_run and name not in installed:
                 raise NeuralError(_missing(name))
             return name
-    if not installed:
+    if must_run and not installed:
         raise NeuralError(_missing(None))
-    return installed[0]
+    return installed[0] if installed else next(iter(PACKAGES))
 
 
 def create_runtime(compiled: CompiledModel, seed: int = 0) -> Runtime:

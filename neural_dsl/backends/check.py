@@ -54,11 +54,10 @@ def check_layer(
         )
     batch, _, queries, keys = weights.shape
     allowed = _allowed(attention, masks, batch, queries, keys)
-    highest = np.asarray(weights.max(axis=1))  # (B, Q, K)
-    if allowed is not None and highest[~allowed].any():
+    if allowed is not None and weights.max(axis=1)[~allowed].any():
         raise _untrue(name, "a position attends to one that is masked")
     sums = weights.sum(axis=-1)  # (B, H, Q)
-    rows = 1.0 if allowed is None else allowed.any(axis=-1)[:, None, :]
+    rows = 1.0 if allowed is None else allowed.max(axis=-1)[:, None, :]
     if np.abs(sums - rows).max() > ROW_SUM_TOLERANCE or weights.min() < 0:
         raise _untrue(name, "a row does not sum to 1")
 
