@@ -1,0 +1,198 @@
+"""The Python API, which is also what the commands call.
+
+    import neural_dsl as nd
+
+    compiled = nd.compile("model.neural", backend="pytorch")     # CompiledModel
+    model = nd.load("model.neural", weights="w.safetensors")      # Model
+    record = nd.capture(model, tokens="The,cat,sat")              # AttentionRecord
+
+Bad input raises `NeuralError`, whose `diagnostics` say what and where.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from neural_dsl.ir.nodes import Network
+from neural_dsl.ir.resolve import resolve
+from neural_dsl.source import Source
+from neural_dsl.syntax.parser import parse, read_source
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.backends.base import Runtime
+    from neural_dsl.codegen.generate import CompiledModel
+    from neural_dsl.inputs import Prepared
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A live model on one backend.
+
+    `weights_origin` is what provenance says of its weights: "random, seed 0" or
+    "weights from W.safetensors".
+    """
+
+    compiled: CompiledModel
+    runtime: Runtime
+    weights_origin: str
+
+    @property
+    def network(self) -> Network:
+        """The checked model graph."""
+        return self.compiled.network
+
+    def run(self, data: Any = None, *, seed: int = 0) -> npt.NDArray[np.float32]:
+        """The model's output for `data` (see `capture`), float32 with the batch first.
+
+        Probabilities where `Output` has such an activation, logits where it has none.
+        """
+        from neural_dsl.outputs import shown
+
+        prepared = _prepared(self.network, data, None, seed)
+        model = self.at(prepared.network)
+        return shown(model.runtime.run(prepared.arrays), self.network.output_activation)
+
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Every weight under its canonical name (docs/weights.md)."""
+        return self.runtime.weights()
+
+    def save_weights(self, path: PathLike) -> None:
+        """Write all weights to a safetensors file that either backend loads."""
+        from neural_dsl.backends import weights_file
+
+        weights_file.save(path, self.weights())
+
+    def at(self, network: Network) -> Model:
+        """This model at other sequence lengths, with the same weights."""
+        if network is self.network:
+            return self
+        other = _build(network, self.compiled.backend, 0)
+        other.runtime.load_weights(self.weights())
+        return replace(other, weights_origin=self.weights_origin)
+
+
+def compile(
+    source: PathLike | Source, backend: str | None = None, *, network: str | None = None
+) -> CompiledModel:
+    """Check a file (or a text) and emit its code for one backend.
+
+    `source` is a path, or the text itself when it contains a brace or a line break.
+    `backend` is "pytorch" or "tensorflow"; by default the file's, NEURAL_BACKEND's, or
+    the first one installed, and PyTorch when none is. `network` picks one of several.
+    """
+    checked = analyse(source, network)
+    return emit(checked, backend_for_code(checked, backend))
+
+
+def load(
+    source: PathLike | Source | Network,
+    backend: str | None = None,
+    *,
+    weights: PathLike | None = None,
+    seed: int = 0,
+    network: str | None = None,
+) -> Model:
+    """Build a live model, with weights from a safetensors file or drawn from `seed`."""
+    from neural_dsl import backends
+
+    checked = source if isinstance(source, Network) else analyse(source, network)
+    chosen = backends.choose(backend, checked.execution.get("backend"))
+    model = _build(checked, chosen, seed)
+    if weights is None:
+        return model
+    from neural_dsl.backends import weights_file
+
+    model.runtime.load_weights(weights_file.load(weights).arrays)
+    return replace(model, weights_origin=f"weights from {Path(weights).name}")
+
+
+def capture(
+    model: Model | PathLike | Source,
+    data: Prepared | PathLike | npt.NDArray[Any] | Mapping[str, Any] | None = None,
+    *,
+    tokens: str | Sequence[str] | Mapping[str, Any] | None = None,
+    layers: Sequence[str | int] = (),
+    seed: int = 0,
+    batch_item: int = 0,
+) -> AttentionRecord:
+    """Run a model once and record what its attention heads did.
+
+    - `data`: a .npy or .npz path, an array (batch first), or a dict of arrays by input;
+      None draws one random example from `seed`.
+    - `tokens`: labels, "The,cat,sat" or a list, or a dict by input; they set the length
+      of random input, and label `batch_item` of given data.
+    - `layers`: attention or layer names, or indices; empty for all.
+    """
+    from neural_dsl.inputs.selection import select_layers
+    from neural_dsl.recording import assemble
+
+    live = model if isinstance(model, Model) else load(model)
+    names = select_layers(live.network, layers)
+    prepared = _prepared(live.network, data, tokens, seed)
+    live = live.at(prepared.network)
+    captured = live.runtime.capture(prepared.arrays, names)
+    return assemble(
+        prepared,
+        captured.weights,
+        live.compiled.backend,
+        live.weights_origin,
+        batch_item,
+    )
+
+
+def analyse(source: PathLike | Source, network: str | None = None) -> Network:
+    """The checked model graph of a path or text. Warnings are left to `neural check`."""
+    checked, _ = resolve(parse(as_source(source)), network)
+    return checked
+
+
+def as_source(source: PathLike | Source) -> Source:
+    """A path's content; a text as it is, under the name `<text>`."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, str) and ("{" in source or "\n" in source):
+        return Source("<text>", source)
+    return read_source(Path(source))
+
+
+def emit(network: Network, backend: str, file_name: str | None = None) -> CompiledModel:
+    """The code of a checked network. `file_name` is what its docstring says to run."""
+    from neural_dsl.codegen.generate import generate
+    from neural_dsl.compiler import backend_named
+
+    target = backend_named(backend)
+    return generate(network, target, file_name or f"compiled_model_{target}.py")
+
+
+def backend_for_code(network: Network, requested: str | None) -> str:
+    """The backend to emit code for, which need not be installed."""
+    from neural_dsl import backends
+
+    return backends.choose(requested, network.execution.get("backend"), must_run=False)
+
+
+def _build(network: Network, backend: str, seed: int) -> Model:
+    from neural_dsl import backends
+
+    compiled = emit(network, backend)
+    runtime = backends.create_runtime(compiled, seed)
+    return Model(compiled, runtime, f"random, seed {seed}")
+
+
+def _prepared(network: Network, data: Any, tokens: Any, seed: int) -> Prepared:
+    from neural_dsl.inputs import Prepared, prepare
+
+    if isinstance(data, Prepared):
+        return data
+    path = Path(data) if isinstance(data, (str, os.PathLike)) else data
+    return prepare(network, path, tokens, seed)

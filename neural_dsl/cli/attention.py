@@ -1,0 +1,118 @@
+"""`neural visualize --attention`: from a checked model to a folder of pictures.
+
+Everything that can be refused is checked before a framework is imported, and no file
+appears in the folder before all of them are complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neural_dsl import api, backends
+from neural_dsl.attention.analysis import analysis_block
+from neural_dsl.cli.console import note
+from neural_dsl.files import OutputFolder, refuse_overwriting
+from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs.selection import check_batch_item, select_heads, select_layers
+from neural_dsl.inputs.tokens import from_options
+from neural_dsl.ir.nodes import Network
+
+if TYPE_CHECKING:
+    from neural_dsl.attention.record import AttentionRecord
+
+
+@dataclass(frozen=True)
+class AttentionRequest:
+    """The options of `neural visualize --attention`."""
+
+    file: Path
+    form: str
+    backend: str | None
+    layers: tuple[str, ...]
+    heads: tuple[int, ...]
+    data: Path | None
+    tokens: tuple[str, ...]
+    weights: Path | None
+    save_weights: Path | None
+    seed: int
+    batch_item: int
+    output_dir: Path
+
+
+def draw_attention(network: Network, request: AttentionRequest) -> None:
+    """Capture, analyse, draw, write, and print what was found and written."""
+    layers = select_layers(network, request.layers)
+    heads = select_heads(network, layers, request.heads)
+    tokens = from_options(request.tokens, network.inputs)
+    prepared = prepare(network, request.data, tokens or None, request.seed)
+    check_batch_item(request.batch_item, prepared.batch_size)
+    backend = backends.choose(request.backend, network.execution.get("backend"))
+    if request.save_weights is not None:
+        for taken in (request.file, request.data):
+            if taken is not None:
+                refuse_overwriting(request.save_weights, taken)
+    with OutputFolder(request.output_dir) as folder:
+        model = api.load(
+            prepared.network, backend, weights=request.weights, seed=request.seed
+        )
+        record = api.capture(
+            model, prepared, layers=layers, batch_item=request.batch_item
+        )
+        write_files(folder, model, record, heads, request)
+        if request.save_weights is not None:
+            model.save_weights(request.save_weights)
+        written = folder.commit()
+    click.echo(analysis_block(record))
+    click.echo("\nFiles written:")
+    for path in written:
+        click.echo(f"  {path}")
+    if request.save_weights is not None:
+        click.echo(f"  {request.save_weights}")
+    say_what_is_shown(record, prepared, network)
+
+
+def write_files(
+    folder: OutputFolder,
+    model: api.Model,
+    record: AttentionRecord,
+    heads: list[int],
+    request: AttentionRequest,
+) -> None:
+    """Every file of the folder, staged."""
+    from neural_dsl.attention.storage import save_record
+    from neural_dsl.visualize import head_grid, heatmap, interactive
+    from neural_dsl.visualize.figures import save_figure
+
+    code = folder.staged(f"compiled_model_{model.compiled.backend}.py")
+    code.write_text(model.compiled.code, encoding="utf-8", newline="\n")
+    save_record(record, folder.staged(""))
+    item, form = request.batch_item, request.form
+    figure = heatmap.attention_heatmap(record, heads=heads or None, batch_item=item)
+    save_figure(figure, folder.staged(f"attention_heatmap.{form}"))
+    for layer in record.layers:
+        figure = head_grid.head_grid(record, layer.name, batch_item=item)
+        save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
+    page = interactive.attention_page(record, batch_item=item)
+    folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
+
+
+def say_what_is_shown(
+    record: AttentionRecord, prepared: Prepared, network: Network
+) -> None:
+    """Remind of what a picture of an untrained model is worth."""
+    provenance = record.provenance
+    note(f"\n{provenance.line()}")
+    for old, new in zip(network.inputs, prepared.network.inputs, strict=True):
+        if old.tensor.shape != new.tensor.shape and None not in old.tensor.shape:
+            note(
+                f"`{old.name}` ran at length {new.tensor.shape[0]}; the file declares "
+                f"{old.tensor.shape[0]}"
+            )
+    if provenance.weights.startswith("random"):
+        note(
+            "The weights are random: the pictures show the initialisation, no training."
+        )

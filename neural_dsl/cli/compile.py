@@ -1,0 +1,84 @@
+"""`neural compile`: code for a backend, or an earlier stage of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neural_dsl.cli.console import note
+from neural_dsl.cli.options import (
+    backend_option,
+    checked_network,
+    file_argument,
+    network_option,
+)
+from neural_dsl.files import (
+    quoted,
+    refuse_overwriting,
+    refuse_shadowing,
+    write_text,
+)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  neural compile model.neural --backend pytorch -o my_model.py
+  neural compile model.neural --backend tensorflow | less
+  neural compile model.neural --emit ir"""
+)
+@file_argument
+@backend_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="File to write; without it the result goes to stdout.",
+)
+@click.option(
+    "--emit",
+    type=click.Choice(["code", "ir", "syntax"]),
+    default="code",
+    show_default=True,
+    help="ir: the checked model graph. syntax: the parsed file, names unchecked.",
+)
+@network_option
+def command(
+    file: Path, backend: str | None, output: Path | None, emit: str, network: str | None
+) -> None:
+    """Write FILE's model as one readable Python file.
+
+    The file needs its framework alone, never neural_dsl: run it, read it, paste it into
+    your project.
+    """
+    if output is not None:
+        refuse_shadowing(output)
+        refuse_overwriting(output, file)
+    text = emitted(file, backend, emit, network, output)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+        note(f"wrote {quoted(output)}")
+
+
+def emitted(
+    file: Path, backend: str | None, emit: str, network: str | None, output: Path | None
+) -> str:
+    """The text of the wanted stage."""
+    if emit == "syntax":
+        from neural_dsl.syntax.parser import parse, read_source
+        from neural_dsl.syntax.text import to_text
+
+        return to_text(parse(read_source(file)))
+    checked = checked_network(file, network)
+    if emit == "ir":
+        from neural_dsl.ir.text import to_text
+
+        return to_text(checked)
+    from neural_dsl import api
+
+    name = output.name if output else None
+    return api.emit(checked, api.backend_for_code(checked, backend), name).code

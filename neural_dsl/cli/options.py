@@ -1,0 +1,57 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neural_dsl.cli.console import print_diagnostics
+from neural_dsl.ir.nodes import Network
+from neural_dsl.ir.resolve import resolve
+from neural_dsl.syntax.parser import parse, read_source
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+
+network_option = click.option(
+    "--network",
+    metavar="NAME",
+    help="Which network of the file; the last one by default.",
+)
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["pytorch", "tensorflow"], case_sensitive=False),
+    help="Default: the file's `execution { backend: … }`, else NEURAL_BACKEND, else the "
+    "first installed.",
+)
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of random weights and random input.",
+)
+
+weights_option = click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="W.safetensors",
+    help="Trained weights; random ones from --seed without.",
+)
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="X.npy",
+    help="Input, batch axis first; X.npz keyed by input when there are several. Random "
+    "from --seed without.",
+)
+
+
+def checked_network(file: Path, name: str | None) -> Network:
+    """The model graph of a file; its warnings go to stderr."""
+    network, warnings = resolve(parse(read_source(file)), name)
+    print_diagnostics(warnings)
+    return network

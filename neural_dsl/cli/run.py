@@ -1,0 +1,109 @@
+"""`neural run`: the model's output for an input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neural_dsl.cli.console import note
+from neural_dsl.cli.options import (
+    backend_option,
+    checked_network,
+    data_option,
+    file_argument,
+    network_option,
+    seed_option,
+    weights_option,
+)
+from neural_dsl.files import quoted, refuse_overwriting, write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  neural run model.neural                          random weights, random input
+  neural run model.neural --data x.npy --weights w.safetensors
+  neural run model.neural --data x.npy -o outputs.npy"""
+)
+@file_argument
+@data_option
+@weights_option
+@backend_option
+@seed_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="outputs.npy",
+    help="Save the array (float32, batch first) instead of printing it.",
+)
+@network_option
+def command(
+    file: Path,
+    data: Path | None,
+    weights: Path | None,
+    backend: str | None,
+    seed: int,
+    output: Path | None,
+    network: str | None,
+) -> None:
+    """Run FILE's model on an input and print its output.
+
+    Prints one JSON array a line, one for each example: probabilities where `Output` has
+    an activation such as softmax, logits where it has none.
+    """
+    if output is not None:
+        for taken in (file, data, weights):
+            if taken is not None:
+                refuse_overwriting(output, taken)
+    checked = checked_network(file, network)
+
+    from neural_dsl import api
+    from neural_dsl.inputs import prepare
+
+    prepared = prepare(checked, data, None, seed)
+    model = api.load(prepared.network, backend, weights=weights, seed=seed)
+    result = model.run(prepared)
+    note(
+        f"{checked.name} on {model.compiled.backend}: {model.weights_origin}; input "
+        f"{prepared.origin}; output {meaning(checked.output_activation)}, shape "
+        f"{result.shape}"
+    )
+    if output is None:
+        for example in result:
+            click.echo(as_json(example))
+    else:
+        write_bytes(output, npy(result))
+        note(f"wrote {quoted(output)}")
+
+
+def meaning(activation: str) -> str:
+    """What the numbers are."""
+    return "logits" if activation == "linear" else f"after {activation}"
+
+
+def as_json(example: npt.NDArray[np.float32]) -> str:
+    """One example as JSON, each number as short as tells float32 values apart."""
+    import json
+
+    def plain(value: Any) -> Any:
+        return [plain(item) for item in value] if value.ndim else float(str(value))
+
+    return json.dumps(plain(example))
+
+
+def npy(array: npt.NDArray[np.float32]) -> bytes:
+    """The bytes of a .npy file."""
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,222 @@
+"""The arrays that a user gives: read from .npy and .npz, checked, converted.
+
+What leaves this module fits the network's inputs: int64 ids inside the vocabulary, or
+finite float32, one batch size for all. Codes NE120 to NE127.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted, reason
+from neural_dsl.ir.nodes import Input
+
+AnyArray: TypeAlias = npt.NDArray[Any]
+Data: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
+
+
+def refuse(code: str, message: str, help: str = "") -> NeuralError:
+    """A NeuralError with one finding that has no place in a source file."""
+    return NeuralError(Diagnostic(code, message, help=help))
+
+
+def batch(shape: tuple[int | None, ...]) -> str:
+    """A shape with its batch axis, as messages show it: `(batch, 50, 256)`."""
+    sizes = ("batch", *("any length" if n is None else str(n) for n in shape))
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def read(path: Path) -> AnyArray | dict[str, AnyArray]:
+    """The array of a .npy file, or the arrays of a .npz file by name.
+
+    Raises NE120 when the file cannot be read and NE121 when it holds Python objects,
+    which only unpickling could load, and unpickling runs whatever code it contains.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+            file.seek(0)
+            if start == b"\x93NUMPY":
+                array: AnyArray = np.load(file, allow_pickle=False)
+                return array
+            if start[:4] in (b"PK\x03\x04", b"PK\x05\x06") and zipfile.is_zipfile(path):
+                with np.load(file, allow_pickle=False) as archive:
+                    return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        if error.errno is not None:
+            message = f"cannot read {quoted(path)}: {reason(error)}"
+            raise refuse("NE120", message) from error
+        raise damaged(path, error) from error
+    except Exception as error:
+        # A damaged file makes NumPy raise nearly anything: ValueError, EOFError,
+        # zlib.error, MemoryError for an absurd header, SyntaxError, …
+        if "allow_pickle" in str(error) or "pickle" in str(error).lower():
+            raise pickled(path) from error
+        raise damaged(path, error) from error
+    if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
+        raise pickled(path)
+    raise refuse(
+        "NE120",
+        f"{quoted(path)} is neither a .npy nor a .npz file",
+        "write it with numpy.save(…) or numpy.savez(…)",
+    )
+
+
+def pickled(path: Path) -> NeuralError:
+    """NE121."""
+    return refuse(
+        "NE121",
+        f"{quoted(path)} holds pickled Python objects, which are never loaded: a pickle "
+        "can run any code",
+        "save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
+    )
+
+
+def damaged(path: Path, error: Exception) -> NeuralError:
+    """NE120 for a file that starts well and does not go on so."""
+    words = " ".join(str(error).split())[:120]
+    return refuse(
+        "NE120",
+        f"{quoted(path)} is damaged or incomplete: {words}",
+        "write the file again",
+    )
+
+
+def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray], str]:
+    """Each input's array, not yet checked, and where they came from.
+
+    Raises NE126 when arrays are missing, unknown or not told apart.
+    """
+    given: AnyArray | Mapping[str, AnyArray]
+    if isinstance(data, Path):
+        given, origin = read(data), data.name
+    else:
+        given, origin = data, "an array"
+    names = [item.name for item in inputs]
+    keys = ", ".join(f"`{name}`" for name in names)
+    if not isinstance(given, Mapping):
+        if len(names) > 1:
+            raise refuse(
+                "NE126",
+                f"one array was given, and the network has {len(names)} inputs: {keys}",
+                "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
+            )
+        return {names[0]: np.asarray(given)}, origin
+    if len(names) == 1 and len(given) == 1:
+        return {names[0]: np.asarray(next(iter(given.values())))}, origin
+    missing = [name for name in names if name not in given]
+    unknown = [name for name in given if name not in names]
+    if missing or unknown:
+        problems = []
+        if missing:
+            problems.append("no array for " + ", ".join(f"`{n}`" for n in missing))
+        if unknown:
+            problems.append("unknown " + ", ".join(quoted(n) for n in unknown))
+        raise refuse(
+            "NE126",
+            f"the names in {quoted(origin)} do not match: {'; '.join(problems)}",
+            f"the network's inputs are {keys}",
+        )
+    return {name: np.asarray(given[name]) for name in names}, origin
+
+
+def check(item: Input, array: AnyArray, label: str) -> AnyArray:
+    """The array as the network takes it: int64 ids, or float32.
+
+    `item.tensor.shape` must fit apart from the batch axis and the length, which
+    `lengths` judges. Raises NE122 to NE125; `label` names the array in messages.
+    """
+    shape = item.tensor.shape
+    wanted = batch(shape)
+    if array.ndim != len(shape) + 1:
+        help = f"the shape must be {wanted}"
+        if array.ndim == len(shape):
+            help += "; for one example add the batch axis: x[numpy.newaxis]"
+        raise refuse("NE122", f"{label} has the shape {array.shape}", help)
+    if 0 in array.shape:
+        raise refuse("NE122", f"{label} is empty: its shape is {array.shape}")
+    for axis, (size, declared) in enumerate(zip(array.shape[1:], shape, strict=True)):
+        resizable = axis == 0 and has_length(item)
+        if declared is not None and size != declared and not resizable:
+            raise refuse(
+                "NE122",
+                f"{label} has the shape {array.shape}, with {size} where the network "
+                f"declares {declared}",
+                f"the shape must be {wanted}",
+            )
+    if item.tensor.dtype == "ids":
+        return check_ids(item, array, label)
+    return check_floats(array, label)
+
+
+def has_length(item: Input) -> bool:
+    """Whether the first axis is a sequence's length: ids (T,), or vectors (T, d)."""
+    return item.tensor.dtype == "ids" or len(item.tensor.shape) >= 2
+
+
+def check_ids(item: Input, array: AnyArray, label: str) -> AnyArray:
+    """int64 ids, each in 0 … vocabulary - 1."""
+    if array.dtype.kind not in "iu":
+        raise refuse(
+            "NE123",
+            f"{label} holds {array.dtype} values; token ids are whole numbers",
+            "convert it: x.astype(numpy.int64)",
+        )
+    low, high = int(array.min()), int(array.max())
+    if item.vocabulary is not None and (low < 0 or high >= item.vocabulary):
+        bad = low if low < 0 else high
+        place = tuple(int(i[0]) for i in np.nonzero(array == bad))
+        raise refuse(
+            "NE125",
+            f"{label} holds the id {bad} (at {place}), outside the vocabulary",
+            f"ids go from 0 to {item.vocabulary - 1}: the Embedding has "
+            f"input_dim={item.vocabulary}",
+        )
+    return array.astype(np.int64)
+
+
+def check_floats(array: AnyArray, label: str) -> AnyArray:
+    """Finite float32."""
+    if array.dtype.kind not in "fiu":
+        raise refuse(
+            "NE123",
+            f"{label} holds {array.dtype} values; this input takes numbers",
+            "convert it: x.astype(numpy.float32)",
+        )
+    with np.errstate(over="ignore"):
+        converted: AnyArray = array.astype(np.float32)
+    finite = np.isfinite(converted)
+    if not finite.all():
+        place = tuple(int(i[0]) for i in np.nonzero(~finite))
+        count = int(converted.size - finite.sum())
+        value = array[place]
+        what = "NaN" if np.isnan(value) else f"{value}"
+        if np.isfinite(value):
+            what += ", too large for float32"
+        others = f" and {count - 1:,} more" if count > 1 else ""
+        raise refuse(
+            "NE124",
+            f"{label} holds {what} (at {place}){others}; every number must be finite",
+            "find them with numpy.argwhere(~numpy.isfinite(x))",
+        )
+    return converted
+
+
+def same_batch(arrays: Mapping[str, AnyArray]) -> int:
+    """The common batch size. Raises NE127."""
+    sizes = {name: len(array) for name, array in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        each = ", ".join(f"`{name}` has {size}" for name, size in sizes.items())
+        raise refuse(
+            "NE127",
+            f"the inputs differ in their number of examples: {each}",
+            "give every input the same first axis",
+        )
+    return next(iter(sizes.values()))

@@ -1,0 +1,114 @@
+"""Which attentions and heads a user asked for. Codes NE130 to NE133."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted
+from neural_dsl.ir.nodes import Network
+
+
+def attention_heads(network: Network) -> dict[str, int]:
+    """Every attention's name and number of heads, in the order that `--layer` counts.
+
+    Raises NE132 when there is none.
+    """
+    found = {name: inside.num_heads for name, _, inside in network.attentions()}
+    if not found:
+        raise NeuralError(
+            Diagnostic(
+                "NE132",
+                f"the network `{network.name}` has no attention to show",
+                help="attention lives in MultiHeadAttention, TransformerEncoder and "
+                "TransformerDecoder; without --attention, `neural visualize` draws the "
+                "architecture",
+            )
+        )
+    return found
+
+
+def select_layers(network: Network, wanted: Sequence[str | int]) -> list[str]:
+    """The attention names that were asked for, in the model's order; all without any.
+
+    A wish is an attention's name, a layer's name (all attentions in it) or an index
+    counted from 0, also from the end with a minus. Raises NE130 with what exists.
+    """
+    heads = attention_heads(network)
+    names = list(heads)
+    chosen: set[str] = set()
+    for wish in wanted:
+        found = matching(network, names, str(wish).strip())
+        if not found:
+            close = get_close_matches(str(wish), names, n=1)
+            meant = f"did you mean `{close[0]}`? " if close else ""
+            raise NeuralError(
+                Diagnostic(
+                    "NE130",
+                    f"there is no attention layer {quoted(str(wish))}",
+                    help=f"{meant}there are: {listing(heads)}",
+                )
+            )
+        chosen.update(found)
+    return [name for name in names if not wanted or name in chosen]
+
+
+def matching(network: Network, names: list[str], wish: str) -> list[str]:
+    """The attentions that one wish names."""
+    if wish in names:
+        return [wish]
+    of_layer = [name for name, layer, _ in network.attentions() if layer.name == wish]
+    if of_layer:
+        return of_layer
+    digits = wish.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) < 9:
+        index = int(wish)
+        if -len(names) <= index < len(names):
+            return [names[index]]
+    return []
+
+
+def listing(heads: dict[str, int], shown: int = 12) -> str:
+    """`0 transformer_encoder_0 (8 heads), …`, cut short in the middle when long."""
+    entries = [
+        f"{index} `{name}` ({count} head{'s' if count != 1 else ''})"
+        for index, (name, count) in enumerate(heads.items())
+    ]
+    if len(entries) > shown:
+        entries = [*entries[: shown - 1], "…", entries[-1]]
+    return ", ".join(entries)
+
+
+def select_heads(
+    network: Network, layers: Sequence[str], wanted: Sequence[int]
+) -> list[int]:
+    """The heads that were asked for, sorted, each once.
+
+    Raises NE131 unless every chosen layer has them all.
+    """
+    heads = attention_heads(network)
+    for name in layers:
+        for head in wanted:
+            if not 0 <= head < heads[name]:
+                last = heads[name] - 1
+                have = "only head 0" if last == 0 else f"heads 0 to {last}"
+                raise NeuralError(
+                    Diagnostic(
+                        "NE131",
+                        f"`{name}` has no head {head}",
+                        help=f"it has {have}; choose other layers with --layer"
+                        if len(layers) > 1
+                        else f"it has {have}",
+                    )
+                )
+    return sorted(set(wanted))
+
+
+def check_batch_item(item: int, size: int) -> None:
+    """Raise NE133 unless the batch has this item."""
+    if not 0 <= item < size:
+        have = "only item 0" if size == 1 else f"items 0 to {size - 1}"
+        raise NeuralError(
+            Diagnostic("NE133", f"the batch has no item {item}", help=f"it has {have}")
+        )
