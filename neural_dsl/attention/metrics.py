@@ -133,13 +133,16 @@ def first_token(weights: Weights, allowed: Bools, query_valid: Bools) -> Floats:
 def anti_diagonal(weights: Weights, allowed: Bools, query_valid: Bools) -> Floats:
     """A_{i,T-1-i}: high for a head that reverses. T counts no padding at the ends."""
     clean, rows = _clean(weights, allowed), _rows(allowed, query_valid)
-    keys, valid = clean.shape[-1], allowed.any(1)  # valid: (batch, key)
+    keys = clean.shape[-1]
+    valid: Bools = np.asarray(allowed.any(1))  # (batch, key)
     ends = valid.argmax(-1) + keys - 1 - valid[:, ::-1].argmax(-1)
     mirror = ends[:, None] - np.arange(rows.shape[1])  # (batch, query)
     inside = (mirror >= 0) & (mirror < keys)
     index = np.clip(mirror, 0, keys - 1)[:, None, :, None]
     values = np.take_along_axis(clean, index, axis=-1)[..., 0]
-    return _mean(values, rows & inside)
+    return _mean(
+        values, rows & inside & np.take_along_axis(valid, index[:, 0, :, 0], 1)
+    )
 
 
 @metric("mean distance", unit="positions", one_sequence=True)
@@ -202,13 +205,17 @@ def _row_entropy(clean: Floats) -> Floats:
 def _offset_mass(
     weights: Weights, allowed: Bools, query_valid: Bools, offset: int
 ) -> Floats:
-    """Mean of A_{i,i+offset} over the rows that have such a key position."""
+    """Mean of A_{i,i+offset} over the rows that have such a key, and no padding there.
+
+    A key that is real but forbidden (the next token of a causal head) counts as mass 0.
+    """
     clean, rows = _clean(weights, allowed), _rows(allowed, query_valid)
     queries, keys = clean.shape[-2:]
     index = np.arange(queries) + offset
     inside = (index >= 0) & (index < keys)
     values = clean[:, :, np.flatnonzero(inside), index[inside]]
-    return _mean(values, rows[:, inside])
+    valid: Bools = np.asarray(allowed.any(1))  # (batch, key)
+    return _mean(values, rows[:, inside] & valid[:, index[inside]])
 
 
 def _mean(values: Floats, rows: Bools) -> Floats:

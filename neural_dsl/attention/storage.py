@@ -43,10 +43,28 @@ def metrics_document(record: AttentionRecord) -> dict[str, Any]:
 
 
 def metrics_json(record: AttentionRecord) -> str:
-    """The text of `attention_metrics.json`; undefined values are null."""
+    """The text of `attention_metrics.json`; undefined values are null.
+
+    Laid out for reading and for diffs: one line a head, one line a mask.
+    """
     document = metrics_document(record)
-    # ASCII: any token survives, lone surrogates too, which UTF-8 cannot hold.
-    return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    layers = ",\n".join(_layer_json(entry) for entry in document["layers"])
+    return (
+        f'{{\n"schema_version": {SCHEMA_VERSION},\n'
+        f'"provenance": {_json(document["provenance"])},\n'
+        f'"layers": [\n{layers}\n]\n}}\n'
+    )
+
+
+def _layer_json(entry: dict[str, Any]) -> str:
+    heads = ",\n".join("   " + _json(head) for head in entry["heads"])
+    facts = [f' "{key}": {_json(entry[key])}' for key in entry if key != "heads"]
+    return "{\n" + ",\n".join([*facts, f' "heads": [\n{heads}\n ]']) + "\n}"
+
+
+def _json(value: Any) -> str:
+    """ASCII, because UTF-8 cannot hold the lone surrogates that a token may contain."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
 def write_npz(record: AttentionRecord, file: IO[bytes]) -> None:
