@@ -1,0 +1,227 @@
+"""Arguments to parameters: positions, names, defaults, and a check of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from neural_dsl.catalogue.spec import REQUIRED, Parameter
+from neural_dsl.diagnostics import Related
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.kinds import Misfit, fit
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import UNKNOWN, CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The diagnostics of one kind of call; a layer's by default."""
+
+    unknown: str = "NE023"
+    twice: str = "NE024"
+    missing: str = "NE025"
+    wrong_type: str = "NE026"
+    out_of_range: str = "NE027"
+    too_many: str = "NE028"
+
+
+LAYER_CODES = Codes()
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """What a call gives its parameters: checked values (defaults filled in) and the span
+    of each argument that was written. `ok` is False when a mistake was reported;
+    `known` when every value is a real one (and no parameter of an uncalled macro)."""
+
+    values: dict[str, Any]
+    spans: dict[str, Span]
+    ok: bool
+    known: bool = True
+
+
+@dataclass
+class Binder:
+    """Binds the arguments of one call, one after another."""
+
+    called: str
+    parameters: Sequence[Parameter]
+    findings: Findings
+    codes: Codes = LAYER_CODES
+    extra: tuple[str, ...] = ("name",)
+    given: dict[str, syntax.Argument] = field(default_factory=dict)
+    ok: bool = True
+    misnamed: bool = False
+
+    def bind(
+        self,
+        arguments: Sequence[syntax.Argument],
+        name_span: Span,
+        scope: Scope,
+        place: Place,
+    ) -> Bound:
+        """Match, evaluate and check. `name_span` is underlined for what is missing."""
+        self._match(arguments)
+        values: dict[str, Any] = {}
+        for parameter in self.parameters:
+            argument = self.given.get(parameter.name)
+            if argument is None:
+                values[parameter.name] = parameter.default
+                if parameter.default is REQUIRED:
+                    self._missing(parameter, name_span)
+                continue
+            try:
+                values[parameter.name] = self._value(parameter, argument, scope, place)
+            except Invalid:
+                self.ok = False
+        spans = {name: argument.span for name, argument in self.given.items()}
+        known = all(value is not UNKNOWN for value in values.values())
+        return Bound(values, spans, self.ok, known)
+
+    def _match(self, arguments: Sequence[syntax.Argument]) -> None:
+        """Fill `given`: parameter name -> argument."""
+        for position, argument in enumerate(arguments):
+            if argument.name is None:
+                if position >= len(self.parameters):
+                    self._too_many(argument, len(arguments))
+                    return
+                name = self.parameters[position].name
+            else:
+                found = self._find(argument.name.text)
+                if found is None:
+                    self._unknown(argument.name)
+                    continue
+                name = found
+            if name in self.given:
+                self._twice(name, argument)
+            else:
+                self.given[name] = argument
+
+    def _find(self, name: str) -> str | None:
+        plain = name.lower()
+        for parameter in self.parameters:
+            if plain == parameter.name or plain in parameter.aliases:
+                return parameter.name
+        return None
+
+    def _value(
+        self,
+        parameter: Parameter,
+        argument: syntax.Argument,
+        scope: Scope,
+        place: Place,
+    ) -> Any:
+        value = evaluate(
+            argument.value, scope, place.below(parameter.name), self.findings
+        )
+        if value is UNKNOWN:
+            return UNKNOWN
+        try:
+            return fit(parameter, value)
+        except Misfit as misfit:
+            self._misfit(parameter, argument, value, misfit)
+            raise Invalid from None
+
+    def _misfit(
+        self,
+        parameter: Parameter,
+        argument: syntax.Argument,
+        value: Any,
+        misfit: Misfit,
+    ) -> None:
+        text = self.findings.text(argument.value.span)
+        shown = text if isinstance(value, CallValue) else show_value(value)
+        help = misfit.help
+        if misfit.code == "NE029":
+            message, label = f"unknown activation `{value}`", "no such activation"
+            code = "NE029"
+        elif misfit.code == "NE026":
+            message = f"`{parameter.name}` takes {misfit.expected}, not {shown}"
+            label, code = f"this is {describe(value)}", self.codes.wrong_type
+        else:
+            message = f"`{parameter.name}` must be {misfit.expected}, not {shown}"
+            label, code = "out of range", self.codes.out_of_range
+            if parameter.kind == "choice":
+                label = "not one of them"
+        if not help and parameter.doc:
+            help = f"`{parameter.name}` is: {parameter.doc}"
+        self.findings.error(code, message, argument.span, label=label, help=help)
+
+    def _missing(self, parameter: Parameter, span: Span) -> None:
+        self.ok = False
+        if self.misnamed:  # it is probably there under a wrong name: one error will do
+            return
+        self.findings.error(
+            self.codes.missing,
+            f"`{self.called}` needs `{parameter.name}`",
+            span,
+            label=f"`{parameter.name}` is missing",
+            help=f"`{parameter.name}` is: {parameter.doc}" if parameter.doc else "",
+        )
+
+    def _unknown(self, name: syntax.Name) -> None:
+        self.ok = False
+        self.misnamed = True
+        known = [parameter.name for parameter in self.parameters]
+        takes = did_you_mean(name.text, [*known, *self.extra])
+        self.findings.error(
+            self.codes.unknown,
+            f"`{self.called}` has no parameter `{name.text}`",
+            name.span,
+            label="unknown parameter",
+            help=takes,
+        )
+
+    def _twice(self, name: str, argument: syntax.Argument) -> None:
+        self.ok = False
+        self.findings.error(
+            self.codes.twice,
+            f"`{name}` is given twice",
+            argument.span,
+            label="given again",
+            help="keep one of the two",
+            related=(Related(self.given[name].span, "first given here"),),
+        )
+
+    def _too_many(self, argument: syntax.Argument, count: int) -> None:
+        self.ok = False
+        names = ", ".join(f"`{parameter.name}`" for parameter in self.parameters)
+        most = len(self.parameters)
+        takes = (
+            f"at most {most} argument{'s' * (most != 1)}" if most else "no arguments"
+        )
+        self.findings.error(
+            self.codes.too_many,
+            f"`{self.called}` takes {takes}, but {count} are given",
+            argument.span,
+            label="one too many",
+            help=f"its parameters are, in order: {names}" if names else "",
+        )
+
+
+def show_value(value: Any) -> str:
+    """A value as the language writes it, shortened."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower() if value is not None else "None"
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def describe(value: Any) -> str:
+    """What sort of value this is, in a reader's words."""
+    if value is None:
+        return "None"
+    if isinstance(value, CallValue):
+        return "a call"
+    kinds = (
+        (bool, "true or false"),
+        (int, "a whole number"),
+        (float, "a fractional number"),
+        (str, "a word"),
+        (tuple, "a tuple"),
+        (dict, "a mapping"),
+    )
+    return next(text for kind, text in kinds if isinstance(value, kind))

@@ -1,0 +1,93 @@
+"""Findings of one resolution: each mistake once, with the macro calls that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError, Related, Severity
+from neural_dsl.ir.nodes import SearchValue
+from neural_dsl.source import Source, Span
+
+SHOWN_CALLS = 3
+"""How many of the macro calls around a finding are pointed at (innermost first)."""
+
+
+@dataclass
+class Findings:
+    """Collects diagnostics and search values while a network is resolved.
+
+    The same mistake in a macro body that is expanded a thousand times is one mistake: a
+    code is reported once per place. `calls` is the stack of macro calls being expanded.
+    """
+
+    source: Source
+    found: list[Diagnostic] = field(default_factory=list)
+    calls: list[Span] = field(default_factory=list)
+    searches: dict[Span, tuple[int | None, SearchValue]] = field(default_factory=dict)
+    errors: int = 0
+    _seen: set[tuple[str, Span]] = field(default_factory=set)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        help: str = "",
+        related: Iterable[Related] = (),
+        severity: Severity = "error",
+    ) -> None:
+        """Add a finding, unless this code stands at this place already."""
+        if (code, span) in self._seen:
+            return
+        self._seen.add((code, span))
+        self.errors += severity == "error"
+        calls = [
+            Related(call, "expanded from here")
+            for call in reversed(self.calls[-SHOWN_CALLS:])
+        ]
+        self.found.append(
+            Diagnostic(
+                code,
+                message,
+                self.source,
+                span,
+                label,
+                help,
+                (*related, *calls),
+                severity,
+            )
+        )
+
+    def warning(
+        self, code: str, message: str, span: Span, *, label: str = "", help: str = ""
+    ) -> None:
+        """Add a finding that does not stop the work."""
+        self.error(code, message, span, label=label, help=help, severity="warning")
+
+    def note(
+        self, code: str, message: str, span: Span, *, label: str = "", help: str = ""
+    ) -> None:
+        """Add a finding that only says how something was read."""
+        self.error(code, message, span, label=label, help=help, severity="note")
+
+    def in_order(self) -> tuple[Diagnostic, ...]:
+        """Everything found, by place in the file."""
+        return tuple(
+            sorted(
+                self.found,
+                key=lambda d: (d.span.start, d.span.end) if d.span else (-1, -1),
+            )
+        )
+
+    def raise_if_failed(self) -> None:
+        """Raise NeuralError with everything found if any of it is an error."""
+        if self.errors:
+            raise NeuralError(*self.in_order())
+
+    def text(self, span: Span, limit: int = 40) -> str:
+        """The source text of a span on one line, shortened for a message."""
+        text = " ".join(self.source.slice(span).split())
+        return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,64 @@
+"""What flows from layer to layer while a network is resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.source import Span
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One current tensor. None: its shape is unknown because of an earlier mistake.
+
+    `name` is the network input's or the branch's ("" behind a layer); `input` says that
+    this is the untouched network input. `lost_mask` are the layers at which a mask on
+    the way here ended, to be warned about if something later would have read it.
+    """
+
+    tensor: Tensor | None
+    name: str = ""
+    input: bool = False
+    lost_mask: tuple[Span, ...] = ()
+
+    def alike(self, other: Stream) -> bool:
+        """Whether nothing later could tell the two apart."""
+        return (
+            self.tensor == other.tensor
+            and self.name == other.name
+            and self.input == other.input
+            and self.lost_mask == other.lost_mask
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """The current tensors, in order, and the memory that decoders may read.
+
+    `unknown` means that not even the number of tensors is known: nothing can be checked
+    against them.
+    """
+
+    streams: tuple[Stream, ...]
+    memory: Stream | None = None
+    unknown: bool = False
+
+    def alike(self, other: Flow) -> bool:
+        """Whether a layer would do the same on both."""
+        return (
+            self.unknown == other.unknown
+            and self.memory is other.memory
+            and len(self.streams) == len(other.streams)
+            and all(
+                a.alike(b) for a, b in zip(self.streams, other.streams, strict=True)
+            )
+        )
+
+    def through(self, stream: Stream, memory: Stream | None = None) -> Flow:
+        """The flow behind a layer that gives one tensor."""
+        return Flow((stream,), memory or self.memory)
+
+    def lost(self) -> Flow:
+        """The flow behind a layer whose output is unknown."""
+        return Flow((Stream(None),), self.memory, unknown=True)

@@ -1,0 +1,142 @@
+"""Checks of one value against the kind of a parameter (catalogue.spec.Kind)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from neural_dsl.catalogue.activations import activation_names, canonical_activation
+from neural_dsl.catalogue.spec import Parameter
+from neural_dsl.ir.suggestions import did_you_mean
+
+LARGEST_SIZE = 2**31 - 1
+"""Sizes reach this far: beyond it neither framework can index a tensor."""
+
+
+class Misfit(Exception):
+    """A value that a parameter does not take."""
+
+    def __init__(self, code: str, expected: str, help: str = ""):
+        super().__init__(expected)
+        self.code = code
+        self.expected = expected
+        self.help = help
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _int(parameter: Parameter, value: Any) -> int:
+    if not _is_whole(value):
+        raise Misfit("NE026", "a whole number")
+    if abs(value) > LARGEST_SIZE:
+        raise Misfit("NE027", f"at most {LARGEST_SIZE:,}")
+    return int(value)
+
+
+def _count(parameter: Parameter, value: Any) -> int:
+    if not _is_whole(value):
+        raise Misfit("NE026", "a whole number")
+    if not 1 <= value <= LARGEST_SIZE:
+        expected = "1 or more" if value < 1 else f"at most {LARGEST_SIZE:,}"
+        raise Misfit("NE027", expected)
+    return int(value)
+
+
+def _float(parameter: Parameter, value: Any) -> float:
+    if not _is_number(value) or not math.isfinite(value):
+        raise Misfit("NE026", "a number")
+    return float(value)
+
+
+def _positive(parameter: Parameter, value: Any) -> float:
+    number = _float(parameter, value)
+    if number <= 0:
+        raise Misfit("NE027", "above 0")
+    return number
+
+
+def _rate(parameter: Parameter, value: Any) -> float:
+    number = _float(parameter, value)
+    if not 0 <= number < 1:
+        raise Misfit("NE027", "from 0 up to, but not including, 1")
+    return number
+
+
+def _bool(parameter: Parameter, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Misfit("NE026", "true or false")
+    return value
+
+
+def _choice(parameter: Parameter, value: Any) -> str:
+    options = list(dict.fromkeys(parameter.choices))
+    listed = " or ".join(f'"{option}"' for option in options)
+    if value is None and "none" in parameter.choices:
+        return parameter.choices["none"]
+    if not isinstance(value, str):
+        raise Misfit("NE026", listed)
+    found = parameter.choices.get(value.strip().lower())
+    if found is None:
+        raise Misfit("NE027", listed, did_you_mean(value, options))
+    return found
+
+
+def _activation(parameter: Parameter, value: Any) -> str:
+    if value is None:
+        return "linear"
+    if not isinstance(value, str):
+        raise Misfit("NE026", 'the name of an activation, such as "relu"')
+    found = canonical_activation(value)
+    if found is None:
+        raise Misfit("NE029", "", did_you_mean(value, activation_names()))
+    return found
+
+
+def _shape(parameter: Parameter, value: Any) -> tuple[int, ...]:
+    sizes = value if isinstance(value, tuple) else (value,)
+    if not sizes or not all(_is_whole(size) for size in sizes):
+        raise Misfit("NE026", "a shape, such as (16, 32)")
+    if sizes.count(-1) > 1 or any(
+        size != -1 and not 1 <= size <= LARGEST_SIZE for size in sizes
+    ):
+        raise Misfit("NE027", "sizes of 1 or more, one of which may be -1")
+    return sizes
+
+
+def _size(parameter: Parameter, value: Any) -> int:
+    if isinstance(value, tuple):
+        if len(value) != 1:
+            raise Misfit("NE026", "one whole number")
+        value = value[0]
+    return _count(parameter, value)
+
+
+CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
+    "int": _int,
+    "count": _count,
+    "float": _float,
+    "positive": _positive,
+    "rate": _rate,
+    "bool": _bool,
+    "choice": _choice,
+    "activation": _activation,
+    "shape": _shape,
+    "size": _size,
+}
+
+
+def fit(parameter: Parameter, value: Any) -> Any:
+    """The value as the parameter keeps it. Raises Misfit.
+
+    None stands for "work it out" where that is the parameter's default.
+    """
+    if value is None and parameter.default is None:
+        return None
+    return CHECKS[parameter.kind](parameter, value)

@@ -1,0 +1,124 @@
+"""Macros: which exist, what a call gives their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from neural_dsl.diagnostics import Related
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import Invalid, Place, Scope, evaluate
+from neural_dsl.syntax import nodes as syntax
+
+
+class Macros:
+    """The macros of a file by name; a spelling in another case is found too."""
+
+    def __init__(self, items: Iterable[syntax.Define], findings: Findings):
+        self.by_name: dict[str, syntax.Define] = {}
+        self._by_lower: dict[str, syntax.Define] = {}
+        for define in items:
+            first = self.by_name.get(define.name.text)
+            if first is not None:
+                findings.error(
+                    "NE056",
+                    f"the macro `{define.name.text}` is defined twice",
+                    define.name.span,
+                    label="defined again",
+                    help="give one of them another name",
+                    related=(Related(first.name.span, "first defined here"),),
+                )
+                continue
+            self.by_name[define.name.text] = define
+            self._by_lower.setdefault(define.name.text.lower(), define)
+            _check_parameters(define, findings)
+
+    def find(self, name: str) -> syntax.Define | None:
+        """The macro of this name."""
+        return self.by_name.get(name) or self._by_lower.get(name.lower())
+
+
+def _check_parameters(define: syntax.Define, findings: Findings) -> None:
+    seen: dict[str, syntax.Name] = {}
+    for parameter in define.parameters:
+        if parameter.text in seen:
+            findings.error(
+                "NE053",
+                f"the parameter `{parameter.text}` stands twice in "
+                f"`{define.name.text}`",
+                parameter.span,
+                label="the same name again",
+                related=(Related(seen[parameter.text].span, "first here"),),
+            )
+        seen[parameter.text] = parameter
+
+
+def call_scope(
+    define: syntax.Define, call: syntax.LayerNode, scope: Scope, findings: Findings
+) -> Scope | None:
+    """The scope of the body for one call; None after reporting wrong arguments."""
+    names = [parameter.text for parameter in define.parameters]
+    given: dict[str, syntax.Argument] = {}
+    ok = True
+    for position, argument in enumerate(call.arguments or ()):
+        if argument.name is not None:
+            name = argument.name.text
+            if name not in names:
+                ok = False
+                findings.error(
+                    "NE044",
+                    f"the macro `{define.name.text}` has no parameter `{name}`",
+                    argument.name.span,
+                    label="unknown parameter",
+                    help=did_you_mean(name, names),
+                    related=(Related(define.name.span, "defined here"),),
+                )
+                continue
+        elif position < len(names):
+            name = names[position]
+        else:
+            _wrong_count(define, call, findings)
+            return None
+        if name in given:
+            ok = False
+            findings.error(
+                "NE024",
+                f"`{name}` is given twice",
+                argument.span,
+                label="given again",
+                help="keep one of the two",
+                related=(Related(given[name].span, "first given here"),),
+            )
+        given.setdefault(name, argument)
+    if ok and len(given) < len(names):
+        _wrong_count(define, call, findings)
+        ok = False
+    if not ok:
+        return None
+    values = {}
+    for name, argument in given.items():
+        try:
+            place = Place(f"{define.name.text}.{name}")
+            values[name] = evaluate(argument.value, scope, place, findings)
+        except Invalid:
+            values[name] = Invalid
+    return Scope(define.name.text, values)
+
+
+def _wrong_count(
+    define: syntax.Define, call: syntax.LayerNode, findings: Findings
+) -> None:
+    names = [parameter.text for parameter in define.parameters]
+    takes = (
+        f"{len(names)} argument{'s' * (len(names) != 1)}" if names else "no arguments"
+    )
+    count = len(call.arguments or ())
+    listed = ", ".join(f"`{name}`" for name in names)
+    findings.error(
+        "NE044",
+        f"the macro `{define.name.text}` takes {takes}, but {count} "
+        f"{'is' if count == 1 else 'are'} given",
+        call.name.span,
+        label=f"needs {listed}" if names else "takes none",
+        related=(Related(define.name.span, "defined here"),),
+    )

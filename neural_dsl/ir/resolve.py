@@ -1,0 +1,219 @@
+"""From a syntax tree to the model graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.flow import Flow, Stream
+from neural_dsl.ir.inputs import (
+    ANY,
+    Declared,
+    Lookahead,
+    declared_inputs,
+    input_tensor,
+)
+from neural_dsl.ir.layers import LayerResolver
+from neural_dsl.ir.macros import Macros
+from neural_dsl.ir.naming import Namer
+from neural_dsl.ir.nodes import Input, Network, SearchValue
+from neural_dsl.ir.sections import Sections
+from neural_dsl.ir.settings import resolve_settings
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import UNKNOWN, Scope
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+
+def resolve(
+    file: syntax.File, network: str | None = None
+) -> tuple[Network, tuple[Diagnostic, ...]]:
+    """The model graph of one network of the file, and the warnings about it.
+
+    `network` chooses by name (the last of that name); by default the last one. Raises
+    NeuralError with everything that is wrong, in source order.
+    """
+    findings = Findings(file.source)
+    chosen = _choose(file, network)
+    macros = Macros(_defines(file), findings)
+    resolved = _resolve_network(chosen, macros, findings, set())
+    findings.raise_if_failed()
+    assert resolved is not None
+    return resolved, findings.in_order()
+
+
+def check_all(file: syntax.File) -> tuple[Diagnostic, ...]:
+    """Everything there is to say about every network and macro of the file, in order."""
+    findings = Findings(file.source)
+    networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
+    macros = Macros(_defines(file), findings)
+    used: set[str] = set()
+    for node in networks:
+        _resolve_network(node, macros, findings, used)
+    for define in _defines(file):
+        if define.name.text not in used:
+            _check_unused(define, macros, findings, used)
+    if not networks:
+        findings.error(
+            "NE054",
+            "the file has no network",
+            Span(0, 0),
+            label="nothing to build",
+            help="write `network Name { input: … layers: … }`",
+        )
+    return findings.in_order()
+
+
+def _defines(file: syntax.File) -> list[syntax.Define]:
+    return [item for item in file.items if isinstance(item, syntax.Define)]
+
+
+def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
+    networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
+    names = list(dict.fromkeys(node.name.text for node in networks))
+    for node in reversed(networks):
+        if name is None or node.name.text == name:
+            return node
+    message = (
+        f"the file has no network named `{name}`"
+        if names
+        else ("the file has no network")
+    )
+    help = (
+        did_you_mean(name or "", names)
+        if names
+        else "write `network Name { input: … layers: … }`"
+    )
+    listed = ", ".join(f"`{each}`" for each in names)
+    label = f"it has {listed}" if names else "nothing to build"
+    raise NeuralError(
+        Diagnostic("NE054", message, file.source, Span(0, 0), label, help)
+    )
+
+
+def _check_unused(
+    define: syntax.Define, macros: Macros, findings: Findings, used: set[str]
+) -> None:
+    """Check the names and parameters in a macro that no network calls."""
+    resolver = LayerResolver(macros, {}, findings, used_macros=used)
+    parameters = {parameter.text: UNKNOWN for parameter in define.parameters}
+    flow = Flow((Stream(None),), unknown=True)
+    resolver.expand(define, flow, Scope(define.name.text, parameters))
+
+
+def _resolve_network(
+    node: syntax.NetworkNode, macros: Macros, findings: Findings, used: set[str]
+) -> Network | None:
+    """One network, or None when anything in it is wrong."""
+    errors = findings.errors
+    findings.searches = {}
+    sections = Sections.collect(node, findings)
+    settings = resolve_settings(sections, findings)
+    statements: Sequence[syntax.Statement] = (
+        sections.layers.body if sections.layers is not None else ()
+    )
+    declared = (
+        declared_inputs(sections.inputs, findings)
+        if sections.inputs is not None
+        else []
+    )
+    inputs = {
+        each.name: Stream(
+            _tensor(each, statements, macros, findings), each.name, input=True
+        )
+        for each in declared
+    }
+    resolver = LayerResolver(macros, inputs, findings, used_macros=used)
+    flow = Flow(tuple(inputs.values()), unknown=not inputs)
+    nodes, flow = resolver.body(statements, flow, Scope())
+    if inputs and statements:
+        _check_ends(node, declared, resolver, flow, findings, errors)
+    namer = Namer(findings)
+    named = namer.name(nodes)
+    if findings.errors > errors:
+        return None
+    output = flow.streams[0].tensor
+    assert output is not None
+    return Network(
+        name=node.name.text,
+        source=findings.source,
+        inputs=_inputs(declared, inputs, resolver),
+        body=named,
+        output=output,
+        output_activation=_output_activation(resolver),
+        search=_search(findings, namer.names),
+        **settings,
+    )
+
+
+def _tensor(
+    declared: Declared,
+    statements: Sequence[syntax.Statement],
+    macros: Macros,
+    findings: Findings,
+) -> Tensor | None:
+    need = Lookahead(macros, Findings(findings.source)).need(
+        statements, declared.name, Scope()
+    )
+    return input_tensor(declared, need or ANY, findings)
+
+
+def _inputs(
+    declared: list[Declared], inputs: dict[str, Stream], resolver: LayerResolver
+) -> tuple[Input, ...]:
+    found = []
+    for each in declared:
+        tensor = inputs[each.name].tensor
+        assert tensor is not None
+        vocabulary = resolver.vocabulary.get(each.name)
+        found.append(Input(each.name, tensor, vocabulary, each.node.span))
+    return tuple(found)
+
+
+def _output_activation(resolver: LayerResolver) -> str:
+    if resolver.output is None:
+        return "linear"
+    return str(resolver.output.params["activation"])
+
+
+def _search(findings: Findings, names: list[str]) -> tuple[SearchValue, ...]:
+    """The search values, layers' ordinals replaced by their names."""
+    found = []
+    for ordinal, value in findings.searches.values():
+        if ordinal is not None:
+            value = replace(value, place=f"{names[ordinal]}.{value.place}")
+        found.append(value)
+    return tuple(sorted(found, key=lambda value: value.span.start))
+
+
+def _check_ends(
+    node: syntax.NetworkNode,
+    declared: list[Declared],
+    resolver: LayerResolver,
+    flow: Flow,
+    findings: Findings,
+    errors: int,
+) -> None:
+    """The network must end in one tensor and read every input."""
+    if findings.errors > errors:
+        return  # what was not reached because of a mistake is no further mistake
+    if len(flow.streams) > 1:
+        findings.error(
+            "NE036",
+            f"the network ends with {len(flow.streams)} tensors",
+            node.name.span,
+            label="one output is needed",
+            help="join them at the end with `Concatenate()` or `Add()`",
+        )
+    for each in declared:
+        if each.name not in resolver.used_inputs:
+            findings.error(
+                "NE038",
+                f"nothing reads the input `{each.name}`",
+                each.node.span,
+                label="not used",
+                help=f"read it in a branch, `{each.name}: {{ … }}`, or remove it",
+            )

@@ -1,0 +1,147 @@
+"""The sections of a network, sorted: inputs, layers, settings, train, execution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from neural_dsl.diagnostics import Related
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+SETTINGS = {
+    "loss": "loss",
+    "optimizer": "optimizer",
+    "lr_schedule": "lr_schedule",
+    "learning_rate_schedule": "lr_schedule",
+    "metrics": "metrics",
+    "metric": "metrics",
+}
+BLOCKS = {
+    "train": "train",
+    "training": "train",
+    "training_config": "train",
+    "execution": "execution",
+    "execute": "execution",
+}
+PLANNED = ("task", "tasks", "data", "dataset")
+NAMES = ("input", "inputs", "layers", *SETTINGS, *BLOCKS)
+
+
+@dataclass
+class Sections:
+    """What a network declares; None where it does not. Keys are canonical names."""
+
+    node: syntax.NetworkNode
+    inputs: syntax.InputSection | None = None
+    layers: syntax.LayersSection | None = None
+    settings: dict[str, syntax.Setting] = field(default_factory=dict)
+    blocks: dict[str, syntax.BlockSection] = field(default_factory=dict)
+
+    @classmethod
+    def collect(cls, node: syntax.NetworkNode, findings: Findings) -> Sections:
+        """Sort the sections of a network. Reports unknown, repeated and missing ones."""
+        found = cls(node)
+        seen: dict[str, Span] = {}
+        for section in node.sections:
+            keyword = (
+                section.key if isinstance(section, syntax.Setting) else section.keyword
+            )
+            canonical = found._canonical(section, keyword, findings)
+            if canonical is None:
+                continue
+            if canonical in seen:
+                _twice(keyword, seen[canonical], findings)
+                continue
+            seen[canonical] = keyword.span
+            found._keep(section, canonical)
+        _check_complete(found, findings)
+        return found
+
+    def _canonical(
+        self, section: syntax.Section, keyword: syntax.Name, findings: Findings
+    ) -> str | None:
+        name = keyword.text.lower()
+        if isinstance(section, syntax.InputSection):
+            return "input"
+        if isinstance(section, syntax.LayersSection):
+            return "layers"
+        known = SETTINGS if isinstance(section, syntax.Setting) else BLOCKS
+        if name in known:
+            return known[name]
+        if name in PLANNED:
+            findings.error(
+                "NE061",
+                f"the section `{keyword.text}` is not yet supported",
+                keyword.span,
+                label="known, but not built by this version",
+                help="remove it for now; the rest of the file is understood",
+            )
+        elif name in SETTINGS:
+            findings.error(
+                "NE068",
+                f"`{keyword.text}` takes a value, not a block",
+                keyword.span,
+                label="a block",
+                help=f"write `{keyword.text}: …`",
+            )
+        elif name in BLOCKS:
+            findings.error(
+                "NE068",
+                f"`{keyword.text}` takes a block of settings",
+                keyword.span,
+                label="a single value",
+                help=f"write `{keyword.text} {{ … }}`",
+            )
+        else:
+            findings.error(
+                "NE060",
+                f"unknown section `{keyword.text}`",
+                keyword.span,
+                label="no such section",
+                help=did_you_mean(keyword.text, NAMES),
+            )
+        return None
+
+    def _keep(self, section: syntax.Section, canonical: str) -> None:
+        match section:
+            case syntax.InputSection():
+                self.inputs = section
+            case syntax.LayersSection():
+                self.layers = section
+            case syntax.Setting():
+                self.settings[canonical] = section
+            case syntax.BlockSection():
+                self.blocks[canonical] = section
+
+
+def _twice(keyword: syntax.Name, first: Span, findings: Findings) -> None:
+    findings.error(
+        "NE052",
+        f"the section `{keyword.text}` stands twice in this network",
+        keyword.span,
+        label="the same section again",
+        help="merge the two",
+        related=(Related(first, "first here"),),
+    )
+
+
+def _check_complete(found: Sections, findings: Findings) -> None:
+    name = found.node.name
+    if found.inputs is None or not found.inputs.inputs:
+        findings.error(
+            "NE050",
+            f"the network `{name.text}` declares no input",
+            name.span,
+            label="`input:` is missing",
+            help="write for instance `input: (50, 256)`: 50 positions of 256 features",
+        )
+    if found.layers is None or not found.layers.body:
+        findings.error(
+            "NE050",
+            f"the network `{name.text}` has no layers",
+            name.span if found.layers is None else found.layers.keyword.span,
+            label="`layers:` is missing" if found.layers is None else "nothing in it",
+            help='write for instance `layers: Dense(64, "relu") Output(10)`',
+        )

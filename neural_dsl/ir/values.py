@@ -1,0 +1,177 @@
+"""From value syntax to plain Python values: arithmetic, macro parameters, HPO."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+UNKNOWN: Final = object()
+"""A value that cannot be known: a parameter of a macro that nobody calls."""
+
+LARGEST: Final = 2**63
+"""Whole numbers reach this far; beyond it, arithmetic is refused (NE046)."""
+
+
+class Invalid(Exception):
+    """A value that could not be worked out; the reason has been reported."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """What `$name` means where a value stands: the parameters of one macro call."""
+
+    macro: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CallValue:
+    """A call used as a value, not evaluated yet: `ExponentialDecay(0.1, 1000)`."""
+
+    call: syntax.Call
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands, for search values: "optimizer.learning_rate", or a parameter
+    of the layer with an ordinal in the expanded network (its name comes later)."""
+
+    path: str
+    layer: int | None = None
+
+    def below(self, name: str) -> Place:
+        """The place of an entry of this one."""
+        return Place(f"{self.path}.{name}" if self.path else name, self.layer)
+
+
+def evaluate(
+    value: syntax.Value, scope: Scope, place: Place, findings: Findings
+) -> Any:
+    """The Python value: a number, string, boolean, None, tuple, dict, CallValue or
+    UNKNOWN. Raises Invalid after reporting what is wrong."""
+    match value:
+        case syntax.LiteralValue(value=literal):
+            return _checked(literal, value.span, findings)
+        case syntax.Word(text=text):
+            return text
+        case syntax.MacroParameter():
+            return _parameter(value, scope, findings)
+        case syntax.Sequence(items=items):
+            return tuple(evaluate(item, scope, place, findings) for item in items)
+        case syntax.Mapping(entries=entries):
+            return {
+                key.text: evaluate(entry, scope, place.below(key.text), findings)
+                for key, entry in entries
+            }
+        case syntax.Operation():
+            return _arithmetic(value, scope, place, findings)
+        case syntax.Call(name=name) if name.text.lower() == "hpo":
+            from neural_dsl.ir.search import search_value
+
+            return search_value(value, scope, place, findings)
+        case syntax.Call():
+            return CallValue(value, scope)
+
+
+def _checked(number: Any, span: Span, findings: Findings) -> Any:
+    """Refuse numbers that no model can use: infinite ones and whole ones past 2^63."""
+    too_large = (isinstance(number, int) and abs(number) >= LARGEST) or (
+        isinstance(number, float) and not math.isfinite(number)
+    )
+    if too_large:
+        findings.error(
+            "NE046",
+            "this number is too large",
+            span,
+            label="beyond 2^63" if isinstance(number, int) else "not a finite number",
+            help="use a number that fits a model",
+        )
+        raise Invalid
+    return number
+
+
+def _parameter(value: syntax.MacroParameter, scope: Scope, findings: Findings) -> Any:
+    if value.name in scope.parameters:
+        found = scope.parameters[value.name]
+        if found is Invalid:
+            raise Invalid
+        return found
+    where = f"macro `{scope.macro}`" if scope.macro else "the network"
+    findings.error(
+        "NE043",
+        f"`${value.name}` is not a parameter of {where}",
+        value.span,
+        label="unknown parameter"
+        if scope.macro
+        else "only a macro's body has `$` parameters",
+        help=did_you_mean(value.name, scope.parameters, before="$")
+        if scope.macro
+        else "write the value itself",
+    )
+    raise Invalid
+
+
+def _arithmetic(
+    value: syntax.Operation, scope: Scope, place: Place, findings: Findings
+) -> Any:
+    """Work out an operation. Long sums lean left: walk that spine without recursion."""
+    spine = [value]
+    while isinstance(spine[-1].left, syntax.Operation):
+        spine.append(spine[-1].left)
+    first = spine[-1].left
+    result = 0 if first is None else evaluate(first, scope, place, findings)
+    for operation in reversed(spine):
+        right = evaluate(operation.right, scope, place, findings)
+        if result is UNKNOWN or right is UNKNOWN:
+            result = UNKNOWN
+            continue
+        for operand, node in ((result, operation.left), (right, operation.right)):
+            if node is not None and not _is_number(operand):
+                _not_a_number(node, findings)
+        result = _apply(operation, result, right, findings)
+    return result
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _not_a_number(node: syntax.Value, findings: Findings) -> None:
+    findings.error(
+        "NE046",
+        f"arithmetic needs numbers, but `{findings.text(node.span)}` is none",
+        node.span,
+        label="not a number",
+    )
+    raise Invalid
+
+
+def _apply(
+    operation: syntax.Operation, left: Any, right: Any, findings: Findings
+) -> int | float:
+    result: int | float
+    match operation.operator:
+        case "+":
+            result = left + right
+        case "-":
+            result = left - right
+        case "*":
+            result = left * right
+        case "/":
+            if right == 0:
+                findings.error(
+                    "NE046", "division by zero", operation.span, label="divides by 0"
+                )
+                raise Invalid
+            exact = isinstance(left, int) and isinstance(right, int)
+            result = left // right if exact and left % right == 0 else left / right
+    checked: int | float = _checked(result, operation.span, findings)
+    return checked
