@@ -177,11 +177,8 @@ def test_the_printed_block_has_the_documented_shape():
 
 
 def slow(name, rows):
-    """Mean over an item's rows. rows: (i, {j: A_ij for allowed j}, first, last key)."""
-    found = [
-        v for i, row, first, last in rows for v in [SLOW[name](i, row, first, last)]
-    ]
-    found = [v for v in found if v is not None]
+    """Mean over an item's rows. rows: (i, {j: A_ij for allowed j}, [valid keys])."""
+    found = [value for row in rows if (value := SLOW[name](*row)) is not None]
     return sum(found) / len(found) if found else None
 
 
