@@ -51,7 +51,7 @@ def render_text(
 def count(diagnostics: Iterable[Diagnostic]) -> str:
     """`2 errors, 1 warning`; notes are not counted beside errors and warnings."""
     severities = [diagnostic.severity for diagnostic in diagnostics]
-    parts = []
+    parts: list[str] = []
     for severity in ("error", "warning", "note"):
         number = severities.count(severity)
         if number and not (severity == "note" and parts):

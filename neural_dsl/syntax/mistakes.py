@@ -1,0 +1,264 @@
+"""What to say about a token that cannot stand where it stands."""
+
+from __future__ import annotations
+
+from neural_dsl.diagnostics import Diagnostic, Related
+from neural_dsl.diagnostics.suggest import closest
+from neural_dsl.source import Source, Span
+from neural_dsl.syntax import kinds as k
+from neural_dsl.syntax._tables import KINDS
+from neural_dsl.syntax.engine import Engine
+
+_CLOSERS = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}  # any other opening bracket: a brace
+
+
+def describe(engine: Engine, source: Source, token: int) -> Diagnostic:
+    """The diagnostic for the mistake that stopped the engine at `token`."""
+    return _Mistake(engine, source, token).describe()
+
+
+class _Mistake:
+    """One unexpected token and what is known around it."""
+
+    def __init__(self, engine: Engine, source: Source, token: int):
+        self.engine = engine
+        self.source = source
+        self.tokens = engine.tokens
+        self.token = token
+        self.kind = engine.tokens.kinds[token]
+        self.word = engine.tokens.word(token)
+        self.opener = engine.open_bracket()
+
+    def describe(self) -> Diagnostic:
+        return (
+            self._bad_token()
+            or self._brackets()
+            or self._outside()
+            or self._section_among_layers()
+            or self._unexpected()
+        )
+
+    def _error(
+        self, code: str, message: str, *, label: str = "", help: str = ""
+    ) -> Diagnostic:
+        span = self.tokens.span(self.token)
+        return Diagnostic(code, message, self.source, span, label, help)
+
+    def _opened(self, label: str) -> tuple[Related, ...]:
+        opener = self.opener
+        return () if opener is None else (Related(self.tokens.span(opener), label),)
+
+    # --- tokens that are wrong anywhere ---------------------------------------------
+
+    def _bad_token(self) -> Diagnostic | None:
+        start = self.tokens.starts[self.token]
+        if self.kind == k.UNKNOWN:
+            shown = self.word[:20] + "…" * (len(self.word) > 20)
+            return self._error(
+                "NE007",
+                f"`{shown}` means nothing in this language",
+                help="text belongs in quotes, remarks behind `#` or `//`",
+            )
+        if self.kind == k.OPEN_STRING:
+            return self._error(
+                "NE008",
+                "this string is never closed",
+                help=f"close it with {self.word[0]} on the same line",
+            )
+        if self.kind == k.OPEN_COMMENT:
+            return Diagnostic(
+                "NE009",
+                "this comment is never closed",
+                self.source,
+                Span(start, start + 2),
+                "everything from here on is a comment",
+                "close it with `*/`",
+            )
+        return None
+
+    # --- brackets -------------------------------------------------------------------
+
+    def _brackets(self) -> Diagnostic | None:
+        opener, partners = self.opener, self.tokens.partners
+        if opener is None:
+            if self.kind in k.CLOSING:
+                return self._error(
+                    "NE012",
+                    f"no bracket is open that this `{self.word}` could close",
+                    help="remove it, or open the bracket where it belongs",
+                )
+            return None
+        closer = _CLOSERS.get(self.tokens.kinds[opener], k.RBRACE)
+        if self.kind in k.CLOSING and self.kind != closer:
+            return self._wrong_closer(opener, closer)
+        forgotten = partners[opener] < 0 and (
+            self.kind in (k.END, k.NETWORK, k.INPUT, k.LAYERS, k.BLOCK)
+            or self.tokens.begins_line(self.token)
+        )
+        if forgotten and not self.engine.accepts(self.kind) and self.kind != k.EQUAL:
+            return self._never_closed(opener, closer)
+        return None
+
+    def _wrong_closer(self, opener: int, closer: int) -> Diagnostic:
+        if self.tokens.partners[opener] >= 0:
+            return self._error(
+                "NE012",
+                f"`{self.word}` closes nothing here",
+                label=f"expected `{k.CLOSING[closer]}` first",
+                help="remove it, or open the bracket where it belongs",
+            )
+        return self._never_closed(opener, closer)
+
+    def _never_closed(self, opener: int, closer: int) -> Diagnostic:
+        bracket, wanted = self.tokens.word(opener), k.CLOSING[closer]
+        where = "the file ends" if self.kind == k.END else f"`{self._shown()}` comes"
+        return Diagnostic(
+            "NE011",
+            f"this `{bracket}` is never closed",
+            self.source,
+            self.tokens.span(opener),
+            "opened here",
+            f"close it with `{wanted}`",
+            (Related(self._place(), f"{where} before any `{wanted}`"),),
+        )
+
+    def _place(self) -> Span:
+        """The token's span; at the end of the file the last character that says something."""
+        if self.kind != k.END or not self.token:
+            return self.tokens.span(self.token)
+        return self.tokens.span(self.token - 1)
+
+    # --- in the wrong place ---------------------------------------------------------
+
+    def _outside(self) -> Diagnostic | None:
+        """Something at the top of the file that is neither network nor macro."""
+        engine = self.engine
+        if not engine.accepts(k.NETWORK):
+            return None
+        if self.kind in (k.KEY, k.BLOCK) and self.word in k.SECTION_WORDS:
+            return self._error(
+                "NE016",
+                f"`{self.word}` stands outside of any network",
+                help="sections belong inside `network Name { … }`; "
+                "is a `}` too many before it?",
+            )
+        meant = closest(self.word, ("network", "define"))
+        return self._error(
+            "NE016",
+            f"expected a network or a macro, found {self._found()}",
+            help=f"did you mean `{meant}`?"
+            if meant
+            else "a file consists of `network Name { … }` and `define Name { … }`",
+        )
+
+    def _section_among_layers(self) -> Diagnostic | None:
+        """A section or setting inside braces (or brackets) that hold layers."""
+        kinds, opener = self.tokens.kinds, self.opener
+        if self.kind not in (k.KEY, k.BLOCK, k.INPUT, k.LAYERS) or opener is None:
+            return None
+        if kinds[opener] not in (k.BODY, k.GROUP) or not self.engine.accepts(k.BRANCH):
+            return None
+        if self.word in k.SECTION_WORDS:
+            help_ = "is a `}` missing before it?"
+        else:
+            help_ = f"put parameters in parentheses: `Layer({self.word}=…)`"
+        return Diagnostic(
+            "NE017",
+            f"`{self.word}` is no layer, and only layers can stand in these braces",
+            self.source,
+            self.tokens.span(self.token),
+            "",
+            help_,
+            self._opened("the braces are opened here"),
+        )
+
+    # --- anything else --------------------------------------------------------------
+
+    def _unexpected(self) -> Diagnostic:
+        expected = _phrases(set(self.engine.expected()))
+        return Diagnostic(
+            "NE010",
+            f"expected {expected}, found {self._found()}",
+            self.source,
+            self.tokens.span(self.token),
+            help=self._hint(),
+        )
+
+    def _hint(self) -> str:
+        kinds, token, word = self.tokens.kinds, self.token, self.tokens.word
+        before = kinds[token - 1] if token else k.END
+        accepts = self.engine.accepts
+        if self.kind == k.DEFINE:
+            return "macros stand outside of networks: move it before or behind this one"
+        if before == k.AT:
+            return 'devices are strings: `@ "cuda:0"`'
+        if before == k.NAME and accepts(k.LPAR) and self.kind in (k.NUMBER, k.STRING):
+            return f"parameters stand in parentheses: `{word(token - 1)}({self.word})`"
+        if before == k.NETWORK:
+            return "a network needs a name: `network Name { … }`"
+        if accepts(k.KEY) and accepts(k.RBRACE) and self.kind == k.NAME:
+            return self._section_hint()
+        if accepts(k.COMMA) and accepts(k.RPAR) and self.kind != k.COLON:
+            return "is a comma missing?"
+        return ""
+
+    def _section_hint(self) -> str:
+        """For a name where a section or setting should begin."""
+        following = self.tokens.kinds[self.token + 1]
+        if following == k.EQUAL:
+            return f"sections take a colon: `{self.word}: …`"
+        if self.word in k.SECTION_WORDS or self.engine.accepts(k.RECOVERED_ENTRY):
+            return f"write `{self.word}: …`"
+        return "layers belong in a section `layers: …`"
+
+    def _found(self) -> str:
+        if self.kind == k.END:
+            return "the end of the file"
+        return f"`{self._shown()}`"
+
+    def _shown(self) -> str:
+        return self.word if len(self.word) <= 30 else self.word[:29] + "…"
+
+
+_LAYER = frozenset((k.NAME, k.BRANCH, k.GROUP))
+_SECTION = frozenset((k.KEY, k.INPUT, k.BLOCK))
+_VALUE = frozenset((k.NUMBER, k.STRING, k.NAME, k.LPAR))
+_SETTING = frozenset((k.KEY, k.BLOCK, k.STRING))
+_SIGNS = {
+    k.COLON: "`:`",
+    k.EQUAL: "`=`",
+    k.COMMA: "`,`",
+    k.RPAR: "`)`",
+    k.RSQB: "`]`",
+    k.RBRACE: "`}`",
+    k.LPAR: "`(`",
+    k.BODY: "`{`",
+    k.NAME: "a name",
+    k.END: "nothing more",
+}
+
+
+def _phrases(kinds: set[int]) -> str:
+    """Kinds of tokens in words: `` `,` or `)` ``."""
+    parts = []
+    if kinds >= _VALUE:
+        parts.append("a value")
+        kinds = kinds & {k.RPAR, k.RSQB}
+    elif kinds >= _LAYER:
+        parts.append("a layer")
+        kinds = kinds - _LAYER - {k.COMMA, k.LPAR, k.BODY}
+    if kinds >= _SECTION:
+        parts.append("a section")
+        kinds = kinds - _SECTION - {k.COMMA, k.LPAR}
+    elif kinds >= _SETTING:
+        parts.append("a setting like `name: value`")
+        kinds = kinds - {k.COMMA, k.NAME}
+    elif kinds >= {k.STRING, k.NAME}:
+        parts.append("a name or a string")
+        kinds = kinds - {k.NAME}
+    parts += [phrase for kind, phrase in _SIGNS.items() if kind in kinds]
+    if not parts:
+        parts = [KINDS[kind].lower() for kind in sorted(kinds)] or ["something else"]
+    if len(parts) == 1:
+        return parts[0]
+    return ", ".join(parts[:-1]) + " or " + parts[-1]

@@ -1,0 +1,83 @@
+"""From text to syntax tree: `read_source`, `parse`, and `parse_value` for a piece.
+
+The stages, each in its own module: `tokens` scans, `roles` settles what names and braces
+are, `engine` runs the tables of `grammar/neural.lark` and recovers from mistakes,
+`build` makes the nodes, `mistakes` words the diagnostics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neural_dsl.diagnostics import Diagnostics, NeuralError
+from neural_dsl.source import Source, Span
+from neural_dsl.syntax.build import Builder
+from neural_dsl.syntax.engine import Engine
+from neural_dsl.syntax.kinds import END
+from neural_dsl.syntax.mistakes import describe
+from neural_dsl.syntax.nodes import File, Value
+from neural_dsl.syntax.reading import read_source
+from neural_dsl.syntax.roles import Roles
+from neural_dsl.syntax.tokens import Tokens, scan
+
+__all__ = ["MOST_ERRORS", "parse", "parse_value", "read_source"]
+
+MOST_ERRORS = 20
+"""The mistakes that one run reports; behind so many, more would not help."""
+
+
+def parse(source: Source) -> File:
+    """The syntax tree of a whole file.
+
+    Raises NeuralError with every syntax error found: after each one the parser goes on
+    at the next setting, layer, section or network.
+    """
+    tokens = scan(source.text)
+    if tokens.kinds[0] == END:
+        found = Diagnostics(source)
+        found.error(
+            "NE006",
+            "the file holds nothing but comments",
+            Span(0, 0),
+            help="a file needs at least one network: "
+            "`network Name { input: (…) layers: … }`",
+        )
+        raise NeuralError(*found.found)
+    tree: File = _run(source, tokens, "file")
+    return tree
+
+
+def parse_value(text: str, source: Source, offset: int) -> Value:
+    """The value that `text` spells, with spans in `source`, where it stands at `offset`.
+
+    For the text inside a string, such as `"Adam(learning_rate=1e-4)"`; when escapes make
+    it differ from what the file spells, places in it count the decoded characters.
+    Raises NeuralError as `parse` does.
+    """
+    end = offset + len(text)
+    whole = source.text
+    if not whole.startswith(text, offset):
+        whole = whole[:offset] + text
+    value: Value = _run(source, scan(whole, offset, end), "value")
+    return value
+
+
+def _run(source: Source, tokens: Tokens, start: str) -> Any:
+    found = Diagnostics(source)
+    Roles(tokens, found).assign()
+
+    def report(engine: Engine, token: int) -> bool:
+        found.found.append(describe(engine, source, token))
+        if len(found.found) < MOST_ERRORS:
+            return True
+        found.error(
+            "NW001",
+            f"stopped after {MOST_ERRORS} errors; there may be more",
+            tokens.span(token),
+            severity="note",
+        )
+        return False
+
+    tree = Engine(tokens, Builder(source, tokens, found), report).run(start)
+    found.raise_if_failed()
+    return tree

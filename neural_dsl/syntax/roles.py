@@ -1,0 +1,203 @@
+"""What the grammar cannot see: the roles of names and braces, and which brackets pair.
+
+The language has no line ends and needs no separators, so a name's part in it depends on
+what comes behind: `loss` in `loss: "mse"` is a key, `text` in `text: { Dense(4) }` is a
+branch, `train` in `train { epochs: 10 }` is a block. One pass over the tokens settles
+this, before the parser runs; comments and line ends do not get in its way.
+"""
+
+from __future__ import annotations
+
+from neural_dsl.diagnostics import Diagnostics, NeuralError
+from neural_dsl.source import Span
+from neural_dsl.syntax import kinds as k
+from neural_dsl.syntax.tokens import Tokens
+
+DEEPEST = 64
+"""How deep brackets may nest: far more than a model needs, far less than would exhaust
+the stack of whoever walks the tree."""
+
+_MACRO_WORDS = ("define", "macro")
+
+
+class Roles:
+    """One pass over the tokens of a file. `assign` raises NeuralError NE013 where
+    brackets nest too deep."""
+
+    def __init__(self, tokens: Tokens, found: Diagnostics):
+        self.tokens = tokens
+        self.kinds = tokens.kinds
+        self.found = found
+        self.open: list[int] = []  # the brackets open here
+        self.network = -1  # the brace of the network open here, -1 outside of one
+        self.layers_seen = False  # whether that network has its `layers:`
+
+    def assign(self) -> None:
+        """Give every token its role and every bracket its partner, in place."""
+        kinds = self.kinds
+        for token in range(len(kinds)):
+            kind = kinds[token]
+            if kind == k.NAME:
+                self._name(token)
+            elif kind == k.LBRACE:
+                kinds[token] = self._brace(token)
+                self._opened(token)
+            elif kind in (k.LPAR, k.LSQB):
+                self._opened(token)
+            elif kind in k.CLOSING:
+                self._closed(token, kind)
+
+    # --- names ----------------------------------------------------------------------
+
+    def _name(self, token: int) -> None:
+        kinds = self.kinds
+        following = kinds[token + 1]
+        if following == k.COLON:
+            kinds[token] = self._before_colon(token)
+        elif token and kinds[token - 1] in (k.NETWORK, k.DEFINE):
+            pass  # the item's own name
+        else:
+            if not self.open or following == k.NAME:
+                self._item(token)
+            if following == k.LBRACE and kinds[token] == k.NAME:
+                kinds[token] = k.BLOCK if self._is_block(token) else k.NAME
+
+    def _before_colon(self, token: int) -> int:
+        """KEY, or a role in the network: the two sections of their own, or BRANCH."""
+        in_network = bool(self.open) and self.open[-1] == self.network
+        word = self.tokens.word(token)
+        if self.kinds[token + 2] == k.LBRACE:
+            settings = self._holds_settings(token + 2)
+            if in_network and word == "layers" and not self.layers_seen:
+                self.layers_seen = True
+                return k.LAYERS
+            if not settings and (in_network or self._among_layers()):
+                known = in_network and word in k.SECTION_WORDS
+                if not known or (settings is False and self._holds_call(token + 2)):
+                    return k.BRANCH
+        if in_network and word in k.INPUT_WORDS:
+            return k.INPUT
+        if in_network and word == "layers":
+            self.layers_seen = True
+            return k.LAYERS
+        return k.KEY
+
+    def _is_block(self, token: int) -> bool:
+        """Whether the name before a `{` names settings, not layers."""
+        settings = self._holds_settings(token + 1)
+        if settings or not self.open or self.open[-1] != self.network:
+            return bool(settings)
+        return self.tokens.word(token) in k.BLOCK_WORDS and not self._holds_call(
+            token + 1
+        )
+
+    def _item(self, token: int) -> None:
+        """Mark `network` and `define` where they begin an item of the file.
+
+        A `network Name {` inside brackets can only mean that these were left open: they
+        stay without partners, and the parser says so.
+        """
+        word, kinds = self.tokens.word(token), self.kinds
+        named = kinds[token + 1] == k.NAME
+        if word == "network" and (
+            not self.open or (named and kinds[token + 2] == k.LBRACE)
+        ):
+            self.kinds[token] = k.NETWORK
+            self.open.clear()
+            self.network = -1
+        elif word in _MACRO_WORDS and (
+            not self.open or (named and self.tokens.begins_line(token))
+        ):
+            self.kinds[token] = k.DEFINE
+
+    # --- braces ---------------------------------------------------------------------
+
+    def _brace(self, token: int) -> int:
+        """Whether a `{` opens a BODY, a GROUP of layers, or a MAP of settings."""
+        kinds = self.kinds
+        before = kinds[token - 1] if token else k.END
+        if before == k.NAME:
+            if token > 1 and kinds[token - 2] == k.NETWORK:
+                self.network, self.layers_seen = token, False
+            return k.BODY
+        if before == k.BLOCK:
+            return k.MAP
+        if before == k.RPAR:
+            opener = self.tokens.partners[token - 1]
+            if opener > 0 and kinds[opener - 1] == k.NAME:
+                return k.BODY
+        if before == k.COLON and token > 1:
+            return k.GROUP if kinds[token - 2] in (k.BRANCH, k.LAYERS) else k.MAP
+        around = kinds[self.open[-1]] if self.open else k.END
+        if before == k.EQUAL or around in (k.LPAR, k.MAP):
+            return k.MAP
+        return k.MAP if self._holds_settings(token) else k.GROUP
+
+    def _holds_settings(self, brace: int) -> bool | None:
+        """Whether `{` is followed by `key: value` rather than by layers; None for `{}`.
+
+        Where the first thing inside has braces itself (`{ a: { b: { …`), those decide.
+        """
+        kinds, token = self.kinds, brace + 1
+        for _ in range(DEEPEST):
+            kind = kinds[token]
+            if kind == k.RBRACE:
+                return None
+            if kind not in (k.NAME, k.STRING, k.NUMBER):
+                return False
+            following = kinds[token + 1]
+            if following == k.EQUAL:
+                return kind == k.NAME
+            if following == k.LBRACE and kind == k.NAME:
+                token += 2
+            elif following != k.COLON:
+                return False
+            elif kinds[token + 2] != k.LBRACE:
+                return True
+            else:
+                token += 3
+        return False
+
+    def _holds_call(self, brace: int) -> bool:
+        return self.kinds[brace + 1] == k.NAME and self.kinds[brace + 2] == k.LPAR
+
+    def _among_layers(self) -> bool:
+        return bool(self.open) and self.kinds[self.open[-1]] in (k.BODY, k.GROUP)
+
+    # --- brackets -------------------------------------------------------------------
+
+    def _opened(self, token: int) -> None:
+        self.open.append(token)
+        if len(self.open) > DEEPEST:
+            start = self.tokens.starts[token]
+            self.found.error(
+                "NE013",
+                f"brackets are nested more than {DEEPEST} deep",
+                Span(start, start + 1),
+                label="this one is too deep",
+                help="give the inner part a name of its own with `define`",
+            )
+            raise NeuralError(*self.found.in_order())
+
+    def _closed(self, token: int, kind: int) -> None:
+        """Pair a closing bracket with the last one of its kind that is open.
+
+        A `}` closes over `(` and `[` that were forgotten; `)` and `]` never close over
+        a `{`. What finds no partner keeps -1.
+        """
+        kinds, open_ = self.kinds, self.open
+        for depth in range(len(open_) - 1, -1, -1):
+            opener = kinds[open_[depth]]
+            if _CLOSER.get(opener, k.RBRACE) == kind:
+                partner = open_[depth]
+                self.tokens.partners[partner] = token
+                self.tokens.partners[token] = partner
+                del open_[depth:]
+                if partner == self.network:
+                    self.network = -1
+                return
+            if kind != k.RBRACE and opener not in _CLOSER:
+                return
+
+
+_CLOSER = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}
