@@ -17,8 +17,8 @@ from neural_dsl.codegen.plan import (
     LayerStep,
     ResidualStep,
     Step,
-    masks_read,
     mask_readers,
+    masks_read,
     needs_memory,
 )
 from neural_dsl.codegen.uses import View
@@ -163,7 +163,9 @@ class ScopeWriter:
         else:
             shortcut = flow.read
         self.steps(step.steps, flow)
-        self._assign(flow, f"{shortcut} + {flow.read}", step.node.output)
+        name = step.node.name if self.inline else ""
+        added = self.module.templates.structure.add_residual(shortcut, flow.read, name)
+        self._assign(flow, str(added).strip(), step.node.output)
         if shortcut.startswith("residual"):
             self.variables.taken.discard(shortcut)
 
@@ -181,9 +183,7 @@ class ScopeWriter:
 
     # --- helpers --------------------------------------------------------------------
 
-    def _member(
-        self, constructor: str, attr: str, names: list[str], flow: Flow
-    ) -> str:
+    def _member(self, constructor: str, attr: str, names: list[str], flow: Flow) -> str:
         """Text of what is called: `self.dense`, a loop variable, or the constructor.
 
         For several copies this opens the loop; the caller closes it.

@@ -6,14 +6,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from neural_dsl.catalogue.spec import REQUIRED
-from neural_dsl.codegen.emit import shape_comment
 from neural_dsl.codegen.environment import prose
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
-from neural_dsl.codegen.plan import flat_layers
 from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 
 Backend: TypeAlias = Literal["pytorch", "tensorflow"]
@@ -45,15 +43,16 @@ class CompiledModel:
 def generate(network: Network, backend: Backend, file_name: str) -> CompiledModel:
     """Write the file. `file_name` is what its docstring says to run."""
     writer = ModuleWriter(network, backend)
-    model_templates = writer.templates.file("model").module
+    templates: Any = writer.templates.file("model").module
     classes = list(writer.class_texts())
     model = writer.model()
-    body = "\n\n".join(text.strip("\n") + "\n" for text in classes)
-    helpers = str(getattr(model_templates, "helpers")(body + "\n".join(model.members + model.lines)))
-    model.initialised = "def init_weights(" in helpers
-    parts = [helpers, *classes, str(getattr(model_templates, "define")(model))]
+    body = "\n".join([*classes, *model.members, *model.lines])
+    initialiser = str(templates.initialiser(body))
+    model.initialised = bool(initialiser.strip())
+    parts = [str(templates.helpers(body)), *classes, initialiser]
+    parts.append(str(templates.define(model)))
     code = "\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip())
-    forward = str(getattr(model_templates, "forward")(model))
+    forward = str(templates.forward(model))
     text = writer.templates.file("module").render(
         name=writer.name,
         source=_base_name(network.source.name),
@@ -118,6 +117,3 @@ def _label(layer: Layer) -> str:
 
 def _base_name(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-__all__ = ["BACKENDS", "Backend", "CompiledModel", "flat_layers", "generate", "shape_comment"]

@@ -6,6 +6,7 @@ no template needs to know how long its values are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 WIDTH = 88
@@ -101,7 +102,7 @@ def _bracket_to_break(code: str, room: int) -> tuple[int, int] | None:
             start = position
         elif character in _CLOSE and depth == 0 and start >= 0 and position > start + 1:
             pairs.append((start, position))
-    for pair, following in zip(pairs, pairs[1:], strict=False):
+    for pair, following in itertools.pairwise(pairs):
         if following[0] + 1 > room:
             return pair
     return pairs[-1] if pairs else None

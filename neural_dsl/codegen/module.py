@@ -27,7 +27,6 @@ from neural_dsl.codegen.plan import (
 from neural_dsl.codegen.uses import LayerClass, Uses, attention_use, layer_use
 from neural_dsl.ir.nodes import Layer, Network
 
-
 _SHOWN = {"softmax": "probabilities", "sigmoid": "probabilities"}
 _SHOWN_AS = {
     "softmax": ", softmax makes them probabilities",
@@ -117,9 +116,7 @@ class ModuleWriter:
         scope.steps(use.steps, flow)
         parameters = {s.name: s for s in symbols.values() if s.used}
         block.parameters = list(parameters)
-        kinds = [
-            (name, type(use.values[name]).__name__) for name in block.parameters
-        ]
+        kinds = [(name, type(use.values[name]).__name__) for name in block.parameters]
         return str(
             self.templates.structure.block(
                 block.name,
@@ -205,14 +202,17 @@ class ModuleWriter:
     def model(self) -> SimpleNamespace:
         """What the skeleton template needs to know of the model itself."""
         inputs, masks_needed = self.network.inputs, masks_read(self.network.body)
-        variables = Names({*self.reserved_variables(), "x"})
+        variables = Names(self.reserved_variables())
         parameters = {i.name: variables.unique(self._input_name(i)) for i in inputs}
+        variables.taken.add("x")
         masks = self._mask_names(masks_needed, variables)
         scope = ScopeWriter(
             self, self.inline, variables, masks, inputs=dict(parameters)
         )
         for mask in masks:
-            scope._assign(Flow(write=masks[mask]), self._mask(mask, masks, parameters), None)
+            scope._assign(
+                Flow(write=masks[mask]), self._mask(mask, masks, parameters), None
+            )
             scope.lines[-1].comment = "(B, T): True where a position is valid"
         names = list(parameters.values())
         flow = Flow(read=names[0]) if len(names) == 1 else Flow(streams=names)
@@ -228,6 +228,7 @@ class ModuleWriter:
             members=scope.members,
             lines=statements(scope, flow, result if self.inline else "return"),
             inputs=[(names[n], i) for n, i in enumerate(inputs)],
+            rebinds=any(line.target in names for line in scope.lines),
             result=result,
             activation=activation,
             shown=_SHOWN.get(activation, result),
@@ -240,7 +241,9 @@ class ModuleWriter:
         if len(inputs) == 1:
             kind = "Token ids" if inputs[0].tensor.dtype == "ids" else "Float input"
             return f"{kind} {shape_comment(inputs[0].tensor)}"
-        return "Inputs " + ", ".join(f"{i.name} {shape_comment(i.tensor)}" for i in inputs)
+        return "Inputs " + ", ".join(
+            f"{i.name} {shape_comment(i.tensor)}" for i in inputs
+        )
 
     def reserved_variables(self) -> set[str]:
         """Names that no variable of the model may take."""
@@ -340,12 +343,12 @@ def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any]]:
     for step in steps:
         match step:
             case LayerStep(layers=(layer, *_)):
+                yield id(layer), "d_in", layer.inputs[0].features
+                yield id(layer), "d_memory", layer.inputs[-1].features
                 for parameter in layer.spec.parameters:
                     value = layer.params.get(parameter.name)
                     if is_size(parameter.kind, value):
                         yield id(layer), parameter.name, value
-                yield id(layer), "d_in", layer.inputs[0].features
-                yield id(layer), "d_memory", layer.inputs[-1].features
             case BlockStep(uses=(use, *_)):
                 assert use.block is not None
                 for name in use.block.parameters:

@@ -97,7 +97,9 @@ class Planner:
         """The steps of one scope. At the top, layers keep their canonical names."""
         return self._steps(nodes, Names(self.reserved), top)
 
-    def _steps(self, nodes: Iterable[Node], names: Names, top: bool) -> tuple[Step, ...]:
+    def _steps(
+        self, nodes: Iterable[Node], names: Names, top: bool
+    ) -> tuple[Step, ...]:
         runs = [list(run) for _, run in groupby(_units(nodes), _RunKey(self))]
         kinds: dict[str, int] = {}
         for run in runs:
@@ -264,7 +266,8 @@ def structure(steps: tuple[Step, ...]) -> Hashable:
                 return (layer.type, len(layers), repr(fixed), read, ranks)
             case BlockStep(uses=uses):
                 read = tuple(
-                    masks.setdefault(mask, len(masks)) for mask in masks_read(uses[0].nodes)
+                    masks.setdefault(mask, len(masks))
+                    for mask in masks_read(uses[0].nodes)
                 )
                 return ("block", len(uses), uses[0].key, read)
             case ResidualStep(steps=inner):
