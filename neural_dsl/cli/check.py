@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from neural_dsl import compiler
 from neural_dsl.cli.console import note, print_diagnostics, print_json
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.resolve import check_all
+from neural_dsl.syntax.parser import parse, read_source
 
 
 @click.command(
@@ -50,6 +51,6 @@ def command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
 def findings(file: Path) -> tuple[Diagnostic, ...]:
     """All that is to say about one file."""
     try:
-        return compiler.check(compiler.read(file))
+        return check_all(parse(read_source(file)))
     except NeuralError as error:
         return error.diagnostics

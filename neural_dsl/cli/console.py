@@ -48,7 +48,7 @@ def rich_console() -> Console:
     return Console(
         file=sys.stdout,
         no_color=not colours(sys.stdout),
-        width=None if terminal else 120,
+        width=None if terminal else 1000,
         highlight=False,
         soft_wrap=False,
     )

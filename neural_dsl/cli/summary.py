@@ -44,8 +44,9 @@ def command(file: Path, network: str | None) -> None:
     """
     checked = checked_network(file, network)
     console = rich_console()
+    click.echo(f"{checked.name}  ({checked.source.name})")
     console.print(table(checked))
-    console.print(totals(checked))
+    click.echo(totals(checked))
 
 
 def table(network: Network) -> Table:
@@ -54,12 +55,7 @@ def table(network: Network) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(
-        title=Text(network.name),
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        pad_edge=False,
-    )
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("Layer", no_wrap=True)
     grid.add_column("Type", style="cyan", no_wrap=True)
     grid.add_column("Output shape", no_wrap=True)
@@ -94,8 +90,8 @@ def body_rows(
                     node.type,
                     shown(node.output),
                     f"{node.parameter_count:,}",
-                    amount(size * FLOAT32),
-                    ", ".join(indices.get(node.name, [])),
+                    amount(size * FLOAT32) if size else "",
+                    "\n".join(indices.get(node.name, [])),
                 )
             case MacroUse():
                 yield (indent + node.macro, "macro", shown(node.output), "", "", "")
