@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What a file holds: arrays by name, in the file's order, and its metadata."""
+    """What a file holds: arrays by name, and its metadata."""
 
     arrays: dict[str, npt.NDArray[np.generic]]
     metadata: dict[str, str]
@@ -56,7 +57,7 @@ def save(
     contiguous: dict[str, Any] = {
         name: np.ascontiguousarray(array) for name, array in arrays.items()
     }
-    data = safetensors.numpy.save(contiguous, metadata=dict(metadata or {}))
+    data = _with_metadata(safetensors.numpy.save(contiguous), dict(metadata or {}))
     temporary: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(
@@ -113,10 +114,20 @@ def _array(entry: Mapping[str, Any]) -> npt.NDArray[np.generic]:
     return np.frombuffer(entry["data"], dtype=DTYPES[kind]).reshape(shape)
 
 
+def _with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
+    """The same file with metadata in a fixed order; safetensors itself would write it in
+    another order every time."""
+    if not metadata:
+        return data
+    length = int.from_bytes(data[:8], "little")
+    header = {"__metadata__": metadata} | json.loads(data[8 : 8 + length])
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format keeps the arrays aligned
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
 def _metadata(data: bytes) -> dict[str, str]:
     """The `__metadata__` of a file that has just been read without error."""
-    import json
-
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     return dict(header.get("__metadata__") or {})

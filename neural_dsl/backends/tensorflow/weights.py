@@ -36,7 +36,7 @@ def read(model: keras.Model, places: Iterable[Place]) -> Iterator[Float32]:
     """The weights at (path of the layer, name below it), as float32."""
     for path, name in places:
         variable, axes = _find(model, path, name)
-        array = keras.ops.convert_to_numpy(variable)
+        array = variable.value.numpy()
         yield array if axes is None else np.transpose(array, axes)
 
 

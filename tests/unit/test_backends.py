@@ -1,0 +1,309 @@
+"""Choosing a backend, the files that both share, masks and memory. No framework."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neural_dsl import backends
+from neural_dsl.backends import check, inputs, masks, memory
+from neural_dsl.catalogue.tensors import Attention, Mask, Tensor
+from neural_dsl.diagnostics import NeuralError
+from neural_dsl.ir.nodes import Input
+from tests.handwritten import NOWHERE, make_layer, make_network, translator_network
+
+FOLDER = Path(backends.__file__).parent
+
+
+def refused(code: str):
+    return pytest.raises(NeuralError, match=f"^{code}: ")
+
+
+# --- choosing -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Pretend that exactly these backends are installed."""
+
+    def pretend(*names):
+        monkeypatch.setattr(backends, "available", lambda: list(names))
+
+    pretend("pytorch", "tensorflow")
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("requested", "from_file", "variable", "expected"),
+    [
+        ("tensorflow", "pytorch", "pytorch", "tensorflow"),
+        (None, "tensorflow", "pytorch", "tensorflow"),
+        (None, None, "TF", "tensorflow"),
+        (None, None, "", "pytorch"),
+        ("torch", None, "tensorflow", "pytorch"),
+    ],
+)
+def test_the_command_line_wins_over_the_file_over_the_environment(
+    installed, requested, from_file, variable, expected
+):
+    env = {"NEURAL_BACKEND": variable}
+    assert backends.choose(requested, from_file, env) == expected
+
+
+def test_the_first_installed_backend_is_the_default(installed):
+    installed("tensorflow")
+    assert backends.choose(env={}) == "tensorflow"
+
+
+def test_a_missing_backend_says_what_to_install(installed):
+    installed("pytorch")
+    with refused("NE100") as caught:
+        backends.choose("tensorflow", env={})
+    (diagnostic,) = caught.value.diagnostics
+    assert 'pip install "neural-dsl[tensorflow]"' in diagnostic.help
+
+
+def test_without_any_backend_both_extras_are_named(installed):
+    installed()
+    with refused("NE100") as caught:
+        backends.choose(env={})
+    (diagnostic,) = caught.value.diagnostics
+    assert "neural-dsl[torch]" in diagnostic.help
+    assert "neural-dsl[tensorflow]" in diagnostic.help
+
+
+def test_code_can_be_written_for_a_backend_that_is_not_installed(installed):
+    installed()
+    assert backends.choose(env={}, must_run=False) == "pytorch"
+    assert backends.choose("tensorflow", env={}, must_run=False) == "tensorflow"
+
+
+def test_an_unknown_backend_says_where_it_was_named(installed):
+    with refused("NE101") as caught:
+        backends.choose(env={"NEURAL_BACKEND": "jax"})
+    assert "`jax` in NEURAL_BACKEND" in str(caught.value)
+
+
+def test_looking_for_backends_imports_none():
+    code = (
+        "import sys, neural_dsl.backends as b; b.available(); "
+        "assert not {'torch', 'tensorflow', 'keras', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- the two folders mirror each other ----------------------------------------------
+
+
+def public_signatures(folder: Path) -> dict[str, str]:
+    """File and name -> arguments of every public function and method."""
+    found = {}
+    for path in sorted(folder.glob("*.py")):
+        found[path.name] = ""
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                names = [arg.arg for arg in node.args.args + node.args.kwonlyargs]
+                found[f"{path.name}:{node.name}"] = ", ".join(names)
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                methods = [m.name for m in node.body if isinstance(m, ast.FunctionDef)]
+                found[f"{path.name}:{node.name}"] = ", ".join(methods)
+    return found
+
+
+def test_both_backends_have_the_same_files_and_shared_functions():
+    torch_side = public_signatures(FOLDER / "pytorch")
+    keras_side = public_signatures(FOLDER / "tensorflow")
+    files = [name for name in torch_side if ":" not in name]
+    assert files == [name for name in keras_side if ":" not in name]
+    for name in ("weights.py:read", "weights.py:write", "runtime.py:LiveRuntime"):
+        assert torch_side[name] == keras_side[name]
+    # Keras needs the emitted module, and has biases and masks in another order.
+    start = "model, run, wanted"
+    assert torch_side["capture.py:capture_attention"] == start
+    assert keras_side["capture.py:capture_attention"] == f"{start}, module"
+    assert "capture.py:attention_weights" in {*torch_side} & {*keras_side}
+
+
+# --- masks --------------------------------------------------------------------------
+
+IDS = np.array([[3, 0, 5], [0, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        (Mask("input", input="x"), [[1, 0, 1], [0, 0, 0]]),
+        (Mask("ones", length=2), [[1, 1], [1, 1]]),
+        (
+            Mask("concat", parts=(Mask("ones", length=1), Mask("input", input="x"))),
+            [[1, 1, 0, 1], [1, 0, 0, 0]],
+        ),
+        (
+            Mask("all", parts=(Mask("input", input="x"), Mask("input", input="y"))),
+            [[0, 0, 1], [0, 0, 0]],
+        ),
+    ],
+)
+def test_masks_are_worked_out_from_the_inputs(mask, expected):
+    arrays = {"x": IDS, "y": np.array([[0, 1, 1], [1, 1, 1]])}
+    np.testing.assert_array_equal(masks.evaluate(mask, arrays), np.array(expected) == 1)
+
+
+def test_cross_attention_reads_the_mask_of_the_memory():
+    network = translator_network()
+    arrays = {"source": IDS, "target": np.array([[1, 2], [1, 0]])}
+    found = {
+        name: masks.of_attention(layer, attention, arrays)
+        for name, layer, attention in network.attentions()
+    }
+    cross = found["transformer_decoder.cross_attention"]
+    np.testing.assert_array_equal(cross.queries, [[True, True], [True, False]])
+    np.testing.assert_array_equal(cross.keys, IDS != 0)
+    causal = found["transformer_decoder.self_attention"]
+    np.testing.assert_array_equal(causal.keys, cross.queries)
+
+
+# --- memory -------------------------------------------------------------------------
+
+
+def one_layer(length: int | None, heads: int = 12):
+    tensor = Tensor((length, 24))
+    layer = make_layer("TransformerEncoder", "encoder", tensor, num_heads=heads)
+    return make_network("Long", [Input("input", tensor, None, NOWHERE)], layer)
+
+
+def test_the_estimate_holds_at_least_the_weights_and_grows_with_the_square():
+    small = memory.estimate(one_layer(None), 2, {"input": 100})
+    large = memory.estimate(one_layer(None), 2, {"input": 200})
+    assert small >= 2 * 12 * 100 * 100 * 4
+    assert large == 4 * small
+    assert memory.estimate(one_layer(100), 2, {"input": 100}) == small
+
+
+def test_only_wanted_layers_count():
+    network = translator_network()
+    lengths = {"source": 64, "target": 64}
+    whole = memory.estimate(network, 1, lengths)
+    part = memory.estimate(network, 1, lengths, ["transformer_encoder_0"])
+    assert part < whole
+    eager = memory.estimate(network, 1, lengths, [], materialises=True)
+    assert 0 == memory.estimate(network, 1, lengths, []) < eager
+
+
+def test_too_long_inputs_are_refused_with_the_size_and_a_way_out():
+    lengths = {"source": 32768, "target": 32768}
+    with refused("NE108") as caught:
+        memory.refuse_if_too_large(translator_network(), 2, lengths, limit=2**34)
+    (diagnostic,) = caught.value.diagnostics
+    assert "GiB, and 16.0 GiB are free" in diagnostic.message
+    assert "--layer" in diagnostic.help
+    assert "--batch-item" in diagnostic.help
+    assert "fewer than 32768 tokens" in diagnostic.help
+
+
+def test_what_fits_is_not_refused():
+    memory.refuse_if_too_large(one_layer(50), 1, {"input": 50}, limit=2**24)
+
+
+def test_free_memory_is_a_sensible_number():
+    assert 2**24 < memory.available() < 2**50
+
+
+# --- inputs -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arrays", "problem"),
+    [
+        ({"source": IDS}, "`target` is missing"),
+        ({"source": IDS, "target": IDS, "extra": IDS}, "no input `extra`"),
+        ({"source": IDS, "target": IDS[0]}, "has the shape (3,)"),
+        ({"source": IDS, "target": IDS[:1]}, "one batch size"),
+        ({"source": IDS, "target": IDS[:, :0]}, "is empty"),
+        ({"source": IDS, "target": IDS + 0.5}, "holds float64, not token ids"),
+        (
+            {"source": IDS, "target": IDS + 6},
+            "ids from 6 to 11; the vocabulary is 0 to 10",
+        ),
+        ({"source": IDS, "target": IDS - 1}, "ids from -1"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(arrays, problem):
+    with refused("NE110") as caught:
+        inputs.validated(translator_network(), arrays)
+    assert problem in str(caught.value)
+
+
+def test_all_wrong_inputs_are_named_at_once():
+    with refused("NE110") as caught:
+        inputs.validated(translator_network(), {"source": IDS - 9})
+    assert "`source`" in str(caught.value)
+    assert "`target` is missing" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_must_be_finite(value):
+    array = np.ones((1, 50, 24))
+    array[0, 3, 5] = value
+    with refused("NE110"):
+        inputs.validated(one_layer(50), {"input": array})
+
+
+def test_inputs_come_back_in_order_and_in_the_right_type():
+    fitting = inputs.validated(
+        translator_network(), {"target": IDS.astype(np.uint8), "source": IDS}
+    )
+    assert list(fitting) == ["source", "target"]
+    assert {array.dtype for array in fitting.values()} == {np.dtype(np.int64)}
+
+
+# --- the self-check -----------------------------------------------------------------
+
+CAUSAL = Attention("", "causal", 1, "")
+PLAIN = Attention("", "self", 1, "")
+NO_MASKS = masks.AttentionMasks(None, None)
+ROWS = np.array([[1.0, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5]], dtype=np.float32)
+
+
+def call(weights, discrepancy=0.0):
+    return check.AttentionCall("there", np.asarray(weights)[None, None], discrepancy)
+
+
+def test_true_weights_pass():
+    check.check_layer("a", call(ROWS), CAUSAL, NO_MASKS)
+    hidden = masks.AttentionMasks(None, np.array([[True, True, False]]))
+    check.check_layer("a", call(ROWS[:2]), PLAIN, hidden)
+    nothing = masks.AttentionMasks(None, np.zeros((1, 3), dtype=bool))
+    check.check_layer("a", call(0 * ROWS), CAUSAL, nothing)
+
+
+@pytest.mark.parametrize(
+    ("weights", "attention", "keys", "discrepancy", "problem"),
+    [
+        (ROWS * 0.9, PLAIN, None, 0.0, "does not sum to 1"),
+        (ROWS * [1, 1, -1], CAUSAL, None, 0.0, "does not sum to 1"),
+        (ROWS.T[::-1, ::-1] * 0 + 1 / 3, CAUSAL, None, 0.0, "masked"),
+        (ROWS, CAUSAL, [True, False, True], 0.0, "masked"),
+        (ROWS, PLAIN, [False, False, False], 0.0, "masked"),
+        (ROWS * np.nan, PLAIN, None, 0.0, "NaN"),
+        (ROWS, PLAIN, None, 0.01, "differ from what the model computed by 0.01"),
+        (ROWS, PLAIN, None, np.nan, "differ"),
+        (ROWS, Attention("", "self", 2, ""), None, 0.0, "shape"),
+    ],
+)
+def test_untrue_weights_are_refused(weights, attention, keys, discrepancy, problem):
+    valid = masks.AttentionMasks(None, None if keys is None else np.array([keys]))
+    with refused("NE107") as caught:
+        check.check_layer("encoder", call(weights, discrepancy), attention, valid)
+    assert problem in str(caught.value)
+    assert "`encoder`" in str(caught.value)
+
+
+def test_an_output_changed_by_capture_is_refused():
+    output = np.ones((2, 3), dtype=np.float32)
+    check.check_output(output, output + 1e-6)
+    with refused("NE107"):
+        check.check_output(output, output + 1e-2)
