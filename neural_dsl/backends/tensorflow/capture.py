@@ -86,9 +86,11 @@ class _Recorder:
         """The emitted function, recording; q, k, v are (B, H, T, d)."""
 
         @functools.wraps(function)
-        def attend(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
-            context = function(query, key, value, mask)
+        def attend(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> Any:
+            context = function(query, key, value, *rest, **named)
             if self.running:
+                # Files without any mask leave the parameter out.
+                mask = rest[0] if rest else named.get("mask")
                 self.record(attention_weights(query, key, mask), value, context)
             return context
 
