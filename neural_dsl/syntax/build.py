@@ -137,11 +137,13 @@ class Builder:
         return nodes.LayerNode(name, tuple(v[2]), tuple(v[5]), None, None, span)
 
     def repeated(self, v: list[Any]) -> nodes.LayerNode:
-        layer, _, times = v
+        layer: nodes.LayerNode = v[0]
+        times: nodes.Value = v[2]
         return replace(layer, repeat=times, span=layer.span.to(times.span))
 
     def placed(self, v: list[Any]) -> nodes.LayerNode:
-        layer, _, device = v
+        layer: nodes.LayerNode = v[0]
+        device: nodes.Value = v[2]
         return replace(layer, device=device, span=layer.span.to(device.span))
 
     def repeated_placed(self, v: list[Any]) -> nodes.LayerNode:

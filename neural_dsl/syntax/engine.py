@@ -9,7 +9,7 @@ goes forward only, and the number of mistakes is bounded: so any text takes line
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from neural_dsl.syntax import kinds as k
@@ -51,8 +51,8 @@ class Engine:
     def run(self, start: str) -> Any:
         """The node of the symbol `start`, or None when there were mistakes."""
         kinds, end_state = self.tokens.kinds, ENDS[start]
-        states, values = [STARTS[start]], []
-        self.states, self.values = states, values
+        states, values = self.states, self.values
+        states.append(STARTS[start])
         callbacks, token, intact = self.callbacks, 0, True
         while True:
             action = ACTIONS[states[-1]].get(kinds[token])
@@ -110,11 +110,18 @@ class Engine:
         """The innermost bracket that is open here."""
         return next(self._open_brackets(0), None)
 
-    def _open_brackets(self, depth: int) -> Any:
-        """Brackets read since the stack was `depth` states high, innermost first."""
+    def _open_brackets(self, depth: int) -> Iterator[int]:
+        """Brackets opened since the stack was `depth` states high and still open,
+        innermost first."""
+        closed = 0
         for value in reversed(self.values[depth:]):
             if type(value) is int and value >= 0:
-                if self.tokens.kinds[value] in k.OPENING:
+                kind = self.tokens.kinds[value]
+                if kind in k.CLOSING:
+                    closed += 1
+                elif kind in k.OPENING and closed:
+                    closed -= 1
+                elif kind in k.OPENING:
                     yield value
 
     # --- recovery -------------------------------------------------------------------
@@ -133,6 +140,7 @@ class Engine:
             for depth, marker, dropped in places:
                 if (
                     kind in _SYNC[marker]
+                    and (kind != k.KEY or self._begins_setting(marker, token))
                     and all(self._is_over(opener, token) for opener in dropped)
                     and self.accepts(marker, kind, depth=depth)
                 ):
@@ -163,6 +171,15 @@ class Engine:
         if kind == k.NAME:
             return tokens.kinds[token + 1] != k.EQUAL and tokens.begins_line(token)
         return True
+
+    def _begins_setting(self, marker: int, token: int) -> bool:
+        """Whether a key really is one: in `@ cuda:0` it is not."""
+        tokens = self.tokens
+        return (
+            marker == k.RECOVERED_ENTRY
+            or tokens.word(token) in k.SECTION_WORDS
+            or tokens.begins_line(token)
+        )
 
     def brace_missing(self) -> bool:
         """Whether a brace around the present place has no partner."""

@@ -62,7 +62,7 @@ def make_tables(grammar: str) -> str:
     scanned = sorted(lark.terminals, key=_scanning_order)
     declared = sorted(_terminal_names(lark.rules) - {t.name for t in scanned})
     kinds = ["", *(t.name for t in scanned), *declared, "$END"]
-    table = lark.parser.parser._parse_table  # type: ignore[union-attr]
+    table = lark.parser.parser._parse_table
     order = _state_order(table)
     symbols = list(dict.fromkeys(rule.origin.name for rule in lark.rules))
     rules = list(lark.rules)
@@ -135,7 +135,7 @@ def _literals(**values: Any) -> str:
     lines = []
     for name, value in values.items():
         if isinstance(value, list):
-            lines.append(f"{name} = (")
+            lines.append(f"{name}: tuple[dict[int, int], ...] = (")
             lines += [f"    {item!r}," for item in value]
             lines.append(")")
         elif isinstance(value, frozenset):

@@ -9,6 +9,7 @@ from neural_dsl.syntax import kinds as k
 from neural_dsl.syntax._tables import KINDS
 from neural_dsl.syntax.engine import Engine
 
+_OPENERS = {k.RPAR: "(", k.RSQB: "[", k.RBRACE: "{"}
 _CLOSERS = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}  # any other opening bracket: a brace
 
 
@@ -28,6 +29,10 @@ class _Mistake:
         self.kind = engine.tokens.kinds[token]
         self.word = engine.tokens.word(token)
         self.opener = engine.open_bracket()
+        self.span = engine.tokens.span(token)
+        if self.kind == k.END and token:  # better right behind the text than far below
+            end = engine.tokens.ends[token - 1]
+            self.span = Span(end, end)
 
     def describe(self) -> Diagnostic:
         return (
@@ -41,8 +46,7 @@ class _Mistake:
     def _error(
         self, code: str, message: str, *, label: str = "", help: str = ""
     ) -> Diagnostic:
-        span = self.tokens.span(self.token)
-        return Diagnostic(code, message, self.source, span, label, help)
+        return Diagnostic(code, message, self.source, self.span, label, help)
 
     def _opened(self, label: str) -> tuple[Related, ...]:
         opener = self.opener
@@ -104,7 +108,7 @@ class _Mistake:
             return self._error(
                 "NE012",
                 f"`{self.word}` closes nothing here",
-                label=f"expected `{k.CLOSING[closer]}` first",
+                label=f"no `{_OPENERS[self.kind]}` is open",
                 help="remove it, or open the bracket where it belongs",
             )
         return self._never_closed(opener, closer)
@@ -119,14 +123,8 @@ class _Mistake:
             self.tokens.span(opener),
             "opened here",
             f"close it with `{wanted}`",
-            (Related(self._place(), f"{where} before any `{wanted}`"),),
+            (Related(self.span, f"{where} before any `{wanted}`"),),
         )
-
-    def _place(self) -> Span:
-        """The token's span; at the end of the file the last character that says something."""
-        if self.kind != k.END or not self.token:
-            return self.tokens.span(self.token)
-        return self.tokens.span(self.token - 1)
 
     # --- in the wrong place ---------------------------------------------------------
 
@@ -159,14 +157,16 @@ class _Mistake:
         if kinds[opener] not in (k.BODY, k.GROUP) or not self.engine.accepts(k.BRANCH):
             return None
         if self.word in k.SECTION_WORDS:
-            help_ = "is a `}` missing before it?"
+            missing = self.engine.brace_missing()
+            move = "move it out of the braces"
+            help_ = "is a `}` missing before it?" if missing else move
         else:
             help_ = f"put parameters in parentheses: `Layer({self.word}=…)`"
         return Diagnostic(
             "NE017",
             f"`{self.word}` is no layer, and only layers can stand in these braces",
             self.source,
-            self.tokens.span(self.token),
+            self.span,
             "",
             help_,
             self._opened("the braces are opened here"),
@@ -175,13 +175,29 @@ class _Mistake:
     # --- anything else --------------------------------------------------------------
 
     def _unexpected(self) -> Diagnostic:
+        colon = self._missing_colon()
+        if colon is not None:
+            return colon
         expected = _phrases(set(self.engine.expected()))
+        return self._error(
+            "NE010", f"expected {expected}, found {self._found()}", help=self._hint()
+        )
+
+    def _missing_colon(self) -> Diagnostic | None:
+        """For `loss = "mse"`, `layers Dense(10)` and `epochs 10`: the key is to blame."""
+        if not self.token or self.tokens.kinds[self.token - 1] != k.NAME:
+            return None
+        key, accepts = self.tokens.word(self.token - 1), self.engine.accepts
+        setting = set(self.engine.expected()) == {k.EQUAL}
+        section = key in k.SECTION_WORDS and not accepts(k.RPAR)
+        if not setting and not section:
+            return None
         return Diagnostic(
             "NE010",
-            f"expected {expected}, found {self._found()}",
+            f"expected `:` behind `{key}`, found {self._found()}",
             self.source,
-            self.tokens.span(self.token),
-            help=self._hint(),
+            self.span,
+            help=f"write `{key}: …`",
         )
 
     def _hint(self) -> str:
@@ -198,7 +214,8 @@ class _Mistake:
             return "a network needs a name: `network Name { … }`"
         if accepts(k.KEY) and accepts(k.RBRACE) and self.kind == k.NAME:
             return self._section_hint()
-        if accepts(k.COMMA) and accepts(k.RPAR) and self.kind != k.COLON:
+        among = accepts(k.COMMA) and (accepts(k.RPAR) or accepts(k.RSQB))
+        if among and self.kind in _VALUE | {k.KEY, k.PARAMETER}:
             return "is a comma missing?"
         return ""
 
@@ -209,7 +226,18 @@ class _Mistake:
             return f"sections take a colon: `{self.word}: …`"
         if self.word in k.SECTION_WORDS or self.engine.accepts(k.RECOVERED_ENTRY):
             return f"write `{self.word}: …`"
+        key = self._section_key()
+        meant = key and closest(key, k.SECTION_WORDS)
+        if meant and meant != key:
+            return f"did you mean `{meant}: …` instead of `{key}: …`?"
         return "layers belong in a section `layers: …`"
+
+    def _section_key(self) -> str | None:
+        """The key of the section that the engine has just read."""
+        for value in reversed(self.engine.values):
+            if type(value) is int and self.tokens.kinds[value] == k.KEY:
+                return self.tokens.word(value)
+        return None
 
     def _found(self) -> str:
         if self.kind == k.END:
@@ -252,10 +280,12 @@ def _phrases(kinds: set[int]) -> str:
         kinds = kinds - _SECTION - {k.COMMA, k.LPAR}
     elif kinds >= _SETTING:
         parts.append("a setting like `name: value`")
-        kinds = kinds - {k.COMMA, k.NAME}
+        kinds = kinds - {k.COMMA, k.NAME, k.LPAR}
     elif kinds >= {k.STRING, k.NAME}:
         parts.append("a name or a string")
         kinds = kinds - {k.NAME}
+    elif k.COMMA in kinds:
+        kinds = kinds - {k.LPAR}
     parts += [phrase for kind, phrase in _SIGNS.items() if kind in kinds]
     if not parts:
         parts = [KINDS[kind].lower() for kind in sorted(kinds)] or ["something else"]

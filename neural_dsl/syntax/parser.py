@@ -7,6 +7,9 @@ are, `engine` runs the tables of `grammar/neural.lark` and recovers from mistake
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from neural_dsl.diagnostics import Diagnostics, NeuralError
@@ -78,6 +81,20 @@ def _run(source: Source, tokens: Tokens, start: str) -> Any:
         )
         return False
 
-    tree = Engine(tokens, Builder(source, tokens, found), report).run(start)
+    with _garbage_collection_paused():
+        tree = Engine(tokens, Builder(source, tokens, found), report).run(start)
     found.raise_if_failed()
     return tree
+
+
+@contextmanager
+def _garbage_collection_paused() -> Iterator[None]:
+    """A tree has no cycles, and looking for some, again and again while it grows, would
+    take longer than to build it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -102,13 +102,13 @@ class Roles:
         if word == "network" and (
             not self.open or (named and kinds[token + 2] == k.LBRACE)
         ):
-            self.kinds[token] = k.NETWORK
+            kinds[token] = k.NETWORK
             self.open.clear()
             self.network = -1
-        elif word in _MACRO_WORDS and (
-            not self.open or (named and self.tokens.begins_line(token))
+        elif (not self.open and word in _MACRO_WORDS) or (
+            word == "define" and named and kinds[token + 2] in (k.LBRACE, k.LPAR)
         ):
-            self.kinds[token] = k.DEFINE
+            kinds[token] = k.DEFINE
 
     # --- braces ---------------------------------------------------------------------
 
