@@ -16,12 +16,19 @@ Kind: TypeAlias = Literal[
     "count",  # a whole number of 1 or more
     "float",
     "positive",  # a float above 0
+    "non_negative",  # a float of 0 or more
     "rate",  # a float in [0, 1)
+    "fraction",  # a float in [0, 1]
     "bool",
     "choice",  # one of `choices`, case ignored
     "activation",  # a name in catalogue.activations
     "shape",  # a tuple of ints, -1 allowed once
     "size",  # a count, or a tuple of one count
+    "numbers",  # a tuple of numbers
+    "text",  # any string
+    "device",  # "auto", "cpu", "cuda", "cuda:0", "mps", …
+    "learning_rate",  # a float above 0, or a schedule
+    "stopping",  # true, false, a count, or the settings of early stopping
 ]
 
 Params: TypeAlias = Mapping[str, Any]

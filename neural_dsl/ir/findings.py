@@ -73,6 +73,20 @@ class Findings:
         """Add a finding that only says how something was read."""
         self.error(code, message, span, label=label, help=help, severity="note")
 
+    def adopt(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add findings of another stage (the parser's, about text inside a string)."""
+        for each in diagnostics:
+            if each.span is not None:
+                self.error(
+                    each.code,
+                    each.message,
+                    each.span,
+                    label=each.label,
+                    help=each.help,
+                    related=each.related,
+                    severity=each.severity,
+                )
+
     def in_order(self) -> tuple[Diagnostic, ...]:
         """Everything found, by place in the file."""
         return tuple(

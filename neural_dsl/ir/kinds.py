@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 from neural_dsl.catalogue.activations import activation_names, canonical_activation
 from neural_dsl.catalogue.spec import Parameter
 from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import CallValue
 
 LARGEST_SIZE = 2**31 - 1
 """Sizes reach this far: beyond it neither framework can index a tensor."""
@@ -118,6 +120,56 @@ def _size(parameter: Parameter, value: Any) -> int:
     return _count(parameter, value)
 
 
+def _non_negative(parameter: Parameter, value: Any) -> float:
+    number = _float(parameter, value)
+    if number < 0:
+        raise Misfit("NE027", "0 or more")
+    return number
+
+
+def _fraction(parameter: Parameter, value: Any) -> float:
+    number = _float(parameter, value)
+    if not 0 <= number <= 1:
+        raise Misfit("NE027", "from 0 to 1")
+    return number
+
+
+def _numbers(parameter: Parameter, value: Any) -> tuple[float, ...]:
+    if not isinstance(value, tuple) or not value or not all(map(_is_number, value)):
+        raise Misfit("NE026", "a list of numbers, such as [100, 200]")
+    return value
+
+
+def _text(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Misfit("NE026", "a word")
+    return value
+
+
+def _device(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Misfit("NE026", 'a device, such as "auto"')
+    name = value.strip().lower()
+    name = "cuda" + name[3:] if name.startswith("gpu") else name
+    if not re.fullmatch(r"auto|cpu|mps|tpu|cuda(:\d{1,3})?", name):
+        raise Misfit("NE027", '"auto", "cpu", "cuda", "cuda:0", "mps" or "tpu"')
+    return name
+
+
+def _learning_rate(parameter: Parameter, value: Any) -> Any:
+    """A rate; the name or call of a schedule is looked up by the caller."""
+    if isinstance(value, str | CallValue):
+        return value
+    return _positive(parameter, value)
+
+
+def _stopping(parameter: Parameter, value: Any) -> Any:
+    """What early stopping takes; the caller makes it a Setting."""
+    if isinstance(value, bool | str | CallValue | dict):
+        return value
+    return _count(parameter, value)
+
+
 CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
     "int": _int,
     "count": _count,
@@ -129,6 +181,13 @@ CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
     "activation": _activation,
     "shape": _shape,
     "size": _size,
+    "non_negative": _non_negative,
+    "fraction": _fraction,
+    "numbers": _numbers,
+    "text": _text,
+    "device": _device,
+    "learning_rate": _learning_rate,
+    "stopping": _stopping,
 }
 
 

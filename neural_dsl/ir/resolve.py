@@ -145,7 +145,12 @@ def _resolve_network(
         output=output,
         output_activation=_output_activation(resolver),
         search=_search(findings, namer.names),
-        **settings,
+        loss=settings.loss,
+        optimizer=settings.optimizer,
+        lr_schedule=settings.lr_schedule,
+        metrics=settings.metrics,
+        train=settings.train,
+        execution=settings.execution,
     )
 
 

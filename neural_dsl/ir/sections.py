@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from neural_dsl.diagnostics import Related
@@ -44,7 +45,7 @@ class Sections:
         """Sort the sections of a network. Reports unknown, repeated and missing ones."""
         found = cls(node)
         seen: dict[str, Span] = {}
-        for section in node.sections:
+        for section in _lifted(node.sections):
             keyword = (
                 section.key if isinstance(section, syntax.Setting) else section.keyword
             )
@@ -114,6 +115,20 @@ class Sections:
                 self.settings[canonical] = section
             case syntax.BlockSection():
                 self.blocks[canonical] = section
+
+
+def _lifted(sections: Iterable[syntax.Section]) -> Iterator[syntax.Section]:
+    """The sections, with a loss or optimizer that stands inside `train { … }` lifted out."""
+    for section in sections:
+        if not isinstance(section, syntax.BlockSection) or (
+            BLOCKS.get(section.keyword.text.lower()) != "train"
+        ):
+            yield section
+            continue
+        inner = [each for each in section.settings if each.key.text.lower() in SETTINGS]
+        yield from inner
+        rest = tuple(each for each in section.settings if each not in inner)
+        yield syntax.BlockSection(section.keyword, rest, section.span)
 
 
 def _twice(keyword: syntax.Name, first: Span, findings: Findings) -> None:

@@ -1,19 +1,286 @@
-"""Loss, optimizer, schedule, metrics, train and execution settings."""
+"""Loss, optimizer, schedule, metrics, train and execution settings of a network."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
+from neural_dsl.catalogue.losses import LOSSES
+from neural_dsl.catalogue.metrics import METRICS
+from neural_dsl.catalogue.optimizers import OPTIMIZERS
+from neural_dsl.catalogue.schedules import SCHEDULES
+from neural_dsl.catalogue.settings import SettingSpec, Table
+from neural_dsl.catalogue.spec import LayerProblem, Parameter
+from neural_dsl.diagnostics import NeuralError, Related
+from neural_dsl.ir.arguments import Binder, Bound, Codes, describe
 from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.nodes import Setting
 from neural_dsl.ir.sections import Sections
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+CODES = Codes(
+    unknown="NE066",
+    twice="NE070",
+    missing="NE067",
+    wrong_type="NE068",
+    out_of_range="NE069",
+    too_many="NE071",
+)
 
 
-def resolve_settings(sections: Sections, findings: Findings) -> dict[str, Any]:
-    return {
-        "loss": None,
-        "optimizer": None,
-        "lr_schedule": None,
-        "metrics": (),
-        "train": {},
-        "execution": {},
-    }
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a network says outside `input:` and `layers:`."""
+
+    loss: Setting | None
+    optimizer: Setting | None
+    lr_schedule: Setting | None
+    metrics: tuple[Setting, ...]
+    train: Mapping[str, Any]
+    execution: Mapping[str, Any]
+
+
+def resolve_settings(sections: Sections, findings: Findings) -> Settings:
+    """Check every setting of a network; mistakes are reported, their settings left out."""
+    resolver = SettingResolver(findings)
+    given = sections.settings
+    optimizer = resolver.one(given.get("optimizer"), OPTIMIZERS)
+    schedule = resolver.one(given.get("lr_schedule"), SCHEDULES)
+    if optimizer is not None and schedule is not None:
+        _check_one_schedule(optimizer, schedule, findings)
+    return Settings(
+        loss=resolver.one(given.get("loss"), LOSSES),
+        optimizer=optimizer,
+        lr_schedule=schedule,
+        metrics=resolver.several(given.get("metrics"), METRICS),
+        train=resolver.block(sections.blocks.get("train"), "train", TRAIN),
+        execution=resolver.block(
+            sections.blocks.get("execution"), "execution", EXECUTION
+        ),
+    )
+
+
+def _check_one_schedule(
+    optimizer: Setting, schedule: Setting, findings: Findings
+) -> None:
+    rate = optimizer.params.get("learning_rate")
+    if isinstance(rate, Setting):
+        findings.error(
+            "NE070",
+            "the learning rate has two schedules",
+            schedule.span,
+            label="a second schedule",
+            help="keep one of the two",
+            related=(Related(rate.span, "the optimizer has this one"),),
+        )
+
+
+@dataclass
+class SettingResolver:
+    """Turns values such as `Adam(lr=1e-4)`, `"Adam(1e-4)"` or `adam` into Settings."""
+
+    findings: Findings
+
+    def one(self, setting: syntax.Setting | None, table: Table) -> Setting | None:
+        """The one thing that a setting names; None without it or after reporting."""
+        if setting is None:
+            return None
+        try:
+            return self._named(
+                setting.value, table, Place(setting.key.text.lower()), Scope()
+            )
+        except Invalid:
+            return None
+
+    def several(
+        self, setting: syntax.Setting | None, table: Table
+    ) -> tuple[Setting, ...]:
+        """The list that a setting names; one thing without brackets is a list too."""
+        if setting is None:
+            return ()
+        value, place = setting.value, Place("metrics")
+        items = value.items if isinstance(value, syntax.Sequence) else (value,)
+        found: dict[str, Setting] = {}
+        for item in items:
+            try:
+                metric = self._named(item, table, place, Scope())
+            except Invalid:
+                continue
+            if metric.name in found:
+                self.findings.error(
+                    "NE070",
+                    f"the {table.what} `{metric.name}` is given twice",
+                    metric.span,
+                    label="given again",
+                    help="keep one of the two",
+                    related=(Related(found[metric.name].span, "first given here"),),
+                )
+            found.setdefault(metric.name, metric)
+        return tuple(found.values())
+
+    def block(
+        self,
+        block: syntax.BlockSection | None,
+        name: str,
+        parameters: Sequence[Parameter],
+    ) -> dict[str, Any]:
+        """The keys that a block gives, under their canonical names."""
+        if block is None:
+            return {}
+        arguments = [
+            syntax.Argument(setting.key, setting.value, setting.span)
+            for setting in block.settings
+        ]
+        binder = Binder(name, parameters, self.findings, CODES, extra=())
+        bound = binder.bind(arguments, block.keyword.span, Scope(), Place(name))
+        values = {}
+        for key in bound.spans:
+            if key in bound.values:
+                value = bound.values[key]
+                if key == "early_stopping":
+                    value = self._stopping(value, binder.given[key])
+                values[key] = value
+        return values
+
+    # --- one named thing --------------------------------------------------------------
+
+    def _named(
+        self, value: syntax.Value, table: Table, place: Place, scope: Scope
+    ) -> Setting:
+        evaluated = evaluate(value, scope, place, self.findings)
+        return self._setting(evaluated, value.span, table, place, scope)
+
+    def _setting(
+        self, value: Any, span: Span, table: Table, place: Place, scope: Scope
+    ) -> Setting:
+        """The Setting for an evaluated value. Raises Invalid after reporting."""
+        if isinstance(value, str) and "(" in value:
+            value = self._inside_string(value, span, scope)
+        if isinstance(value, CallValue):
+            call, scope = value.call, value.scope
+            spec = self._find(call.name.text, call.name.span, table)
+            return self._call(spec, call.arguments, call.name.span, span, place, scope)
+        if isinstance(value, str):
+            spec = self._find(value, span, table)
+            return self._call(spec, (), span, span, place, scope)
+        article = "an" if table.what[0] in "aeio" else "a"
+        self.findings.error(
+            "NE068",
+            f"here stands the name of {article} {table.what}, not "
+            f"`{self.findings.text(span)}`",
+            span,
+            label=f"this is {describe(value)}",
+            help=f"write for instance `{table.example}`",
+        )
+        raise Invalid
+
+    def _inside_string(self, text: str, span: Span, scope: Scope) -> Any:
+        """The value that a string spells: `"Adam(learning_rate=1e-4)"`."""
+        from neural_dsl.syntax.parser import parse_value
+
+        quoted = self.findings.source.slice(span)
+        offset = span.start + max(quoted.find(text), 0)
+        try:
+            value = parse_value(text, self.findings.source, offset)
+        except NeuralError as error:
+            self.findings.adopt(error.diagnostics)
+            raise Invalid from None
+        if not isinstance(value, syntax.Call):
+            return text
+        return CallValue(value, scope)
+
+    def _find(self, name: str, span: Span, table: Table) -> SettingSpec:
+        spec = table.find(name)
+        if spec is not None:
+            return spec
+        if table.is_planned(name):
+            self.findings.error(
+                "NE061",
+                f"the {table.what} `{name}` is not yet supported",
+                span,
+                label="known, but not built by this version",
+                help="there are: "
+                + ", ".join(f"`{each.name}`" for each in table.specs),
+            )
+        else:
+            self.findings.error(
+                table.code,
+                f"unknown {table.what} `{name}`",
+                span,
+                label=f"no {table.what} of this name",
+                help=did_you_mean(name, table.names()),
+            )
+        raise Invalid
+
+    def _call(
+        self,
+        spec: SettingSpec,
+        arguments: Sequence[syntax.Argument],
+        name_span: Span,
+        span: Span,
+        place: Place,
+        scope: Scope,
+    ) -> Setting:
+        binder = Binder(spec.name, spec.parameters, self.findings, CODES, extra=())
+        bound = binder.bind(arguments, name_span, scope, place)
+        if not bound.ok:
+            raise Invalid
+        params = self._with_schedule(spec, bound, binder, place, scope)
+        try:
+            spec.check(params)
+        except LayerProblem as problem:
+            self.findings.error(
+                problem.code,
+                problem.message,
+                bound.spans.get(problem.parameter or "", name_span),
+                label=problem.label,
+                help=problem.help,
+            )
+            raise Invalid from None
+        return Setting(spec.name, params, span)
+
+    def _with_schedule(
+        self,
+        spec: SettingSpec,
+        bound: Bound,
+        binder: Binder,
+        place: Place,
+        scope: Scope,
+    ) -> dict[str, Any]:
+        """The parameters, a schedule in place of the rate resolved to a Setting."""
+        params = dict(bound.values)
+        rate = params.get("learning_rate")
+        if isinstance(rate, str | CallValue):
+            argument = binder.given["learning_rate"]
+            below = place.below("learning_rate")
+            span = argument.value.span
+            params["learning_rate"] = self._setting(rate, span, SCHEDULES, below, scope)
+        return params
+
+    def _stopping(self, value: Any, argument: syntax.Argument) -> Setting | None:
+        """`true`, a patience, a call or a mapping; None for `false`."""
+        span, rule = argument.value.span, STOPPING.specs[0]
+        place = Place("train.early_stopping")
+        try:
+            if value is True:
+                return self._call(rule, (), span, span, place, Scope())
+            if value is False:
+                return None
+            if isinstance(value, int):
+                patience = syntax.Name("patience", span)
+                given = syntax.Argument(patience, argument.value, span)
+                return self._call(rule, (given,), span, span, place, Scope())
+            if isinstance(argument.value, syntax.Mapping):
+                entries = [
+                    syntax.Argument(key, entry, key.span.to(entry.span))
+                    for key, entry in argument.value.entries
+                ]
+                return self._call(rule, entries, span, span, place, Scope())
+            return self._setting(value, span, STOPPING, place, Scope())
+        except Invalid:
+            return None
