@@ -94,7 +94,9 @@ class ScopeWriter:
         if self.inline:
             view.name = self._name_expression(names)
         constructor = _macro(templates, "module", view)
-        called = self._member(constructor, step.attr, names, flow)
+        if len(names) > 1:
+            argument = self._one_variable(flow)
+        called = self._member(constructor, step.attr, names)
         expression = _macro(templates, "call", view, called, argument)
         if not expression:
             expression = f"{called}({argument})"
@@ -129,6 +131,9 @@ class ScopeWriter:
 
     def _block(self, step: BlockStep, flow: Flow) -> None:
         use = step.uses[0]
+        if len(step.uses) > 1:
+            self._take_target(flow)
+            self._one_variable(flow)
         arguments = self._block_arguments(use, flow)
         name = ""
         if self.inline:
@@ -138,7 +143,7 @@ class ScopeWriter:
         names = [""] * len(step.uses)
         if self.inline:
             names = self.module.block_names[step.attr, id(step)]
-        called = self._member(constructor, step.attr, names, flow)
+        called = self._member(constructor, step.attr, names)
         self._assign(flow, f"{called}({arguments})", use.output)
         if len(step.uses) > 1:
             self.depth -= 1
@@ -183,7 +188,14 @@ class ScopeWriter:
 
     # --- helpers --------------------------------------------------------------------
 
-    def _member(self, constructor: str, attr: str, names: list[str], flow: Flow) -> str:
+    def _one_variable(self, flow: Flow) -> str:
+        """A loop reads and writes one variable: copy the value to it if need be."""
+        if flow.read != flow.write:
+            self._say(f"{flow.write} = {flow.read}")
+            flow.read = flow.write
+        return flow.read
+
+    def _member(self, constructor: str, attr: str, names: list[str]) -> str:
         """Text of what is called: `self.dense`, a loop variable, or the constructor.
 
         For several copies this opens the loop; the caller closes it.
@@ -191,9 +203,6 @@ class ScopeWriter:
         if not constructor:
             return ""
         several = len(names) > 1
-        if several and flow.read != flow.write:
-            self._say(f"{flow.write} = {flow.read}")
-            flow.read = flow.write
         if self.inline:
             if several:
                 self._say(f"for {_loop_over(names)}:")

@@ -7,9 +7,12 @@ no template needs to know how long its values are.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 WIDTH = 88
+_EXPONENT = re.compile(r"\b(\d+(?:\.\d+)?)e-0(\d)\b")
+"""Python's repr of a small float, `1e-05`, which people write `1e-5`."""
 _OPEN, _CLOSE = "([{", ")]}"
 
 
@@ -18,6 +21,7 @@ def lay_out(code: str) -> str:
 
     Docstrings and comments are left alone: the templates keep them short.
     """
+    code = _EXPONENT.sub(r"\1e-\2", code)
     lines: list[str] = []
     in_docstring = False
     for line in code.splitlines():
@@ -31,13 +35,15 @@ def lay_out(code: str) -> str:
 
 
 def _statement(line: str) -> Iterator[str]:
-    """One long statement; its comment ends the last line, or stands above a short one."""
+    """One long statement. Its comment ends the last line where it fits there; else prose
+    goes above the statement, and a mere shape goes."""
     text = line.lstrip(" ")
     indent = line[: len(line) - len(text)]
     code, comment = _split_comment(text)
     *first, last = _break(code, indent)
     if comment and (not first or len(last) + len(comment) + 2 > WIDTH):
-        yield indent + comment
+        if ":" in comment:
+            yield indent + comment
         comment = ""
     yield from first
     yield f"{last}  {comment}" if comment else last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -120,7 +121,7 @@ class ModuleWriter:
         return str(
             self.templates.structure.block(
                 block.name,
-                _inventory(use.steps),
+                textwrap.fill(_inventory(use.steps), 80, subsequent_indent="    "),
                 kinds,
                 [name for name in passed if name],
                 scope.members,
