@@ -1,0 +1,140 @@
+"""The model graph as text, for `neural compile --emit ir` and for golden cases.
+
+One line a node, indented by structure; the same network always gives the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from neural_dsl.catalogue.shapes import show
+from neural_dsl.catalogue.tensors import Mask, Tensor
+from neural_dsl.ir.nodes import (
+    Branches,
+    Input,
+    Layer,
+    MacroUse,
+    Network,
+    Node,
+    Repeat,
+    Residual,
+    SearchValue,
+    Setting,
+)
+
+INDENT = "  "
+
+
+def dump(network: Network) -> str:
+    """The whole graph: inputs, layers with shapes, weights and attentions, settings."""
+    return "\n".join(_network(network)) + "\n"
+
+
+def _network(network: Network) -> Iterator[str]:
+    yield f"network {network.name}"
+    for each in network.inputs:
+        yield INDENT + _input(each)
+    for node in network.body:
+        yield from (INDENT + line for line in _node(node))
+    yield f"{INDENT}output {_tensor(network.output)} activation={network.output_activation}"
+    yield f"{INDENT}parameters {network.parameter_count}"
+    for name in ("loss", "optimizer", "lr_schedule"):
+        setting = getattr(network, name)
+        if setting is not None:
+            yield f"{INDENT}{name} {_setting(setting)}"
+    for metric in network.metrics:
+        yield f"{INDENT}metric {_setting(metric)}"
+    for name in ("train", "execution"):
+        for key, value in getattr(network, name).items():
+            yield f"{INDENT}{name} {key}={_value(value)}"
+    for found in network.search:
+        yield INDENT + _search(found)
+
+
+def _input(each: Input) -> str:
+    bound = f" vocabulary={each.vocabulary}" if each.vocabulary is not None else ""
+    return f"input {each.name}: {_tensor(each.tensor)}{bound}"
+
+
+def _node(node: Node) -> Iterator[str]:
+    match node:
+        case Layer():
+            yield from _layer(node)
+        case MacroUse():
+            yield f"macro {node.macro}: {_ends(node)}"
+            yield from _below(node.body)
+        case Residual():
+            yield f"residual {node.name}: {_ends(node)}"
+            yield from _below(node.body)
+        case Repeat(copies=copies):
+            yield f"repeat {len(copies)}"
+            for number, copy in enumerate(copies):
+                yield f"{INDENT}copy {number}"
+                yield from (INDENT + line for line in _below(copy))
+        case Branches(branches=branches):
+            yield "branches"
+            for branch in branches:
+                source = "the tensor before" if branch.input is None else branch.input
+                yield (
+                    f"{INDENT}branch {branch.name} reads {source}: "
+                    f"{_tensor(branch.output)}"
+                )
+                yield from (INDENT + line for line in _below(branch.body))
+
+
+def _below(nodes: tuple[Node, ...]) -> Iterator[str]:
+    for node in nodes:
+        yield from (INDENT + line for line in _node(node))
+
+
+def _layer(layer: Layer) -> Iterator[str]:
+    yield f"{layer.type} {layer.name}({_params(layer.params)}): {_ends(layer)}"
+    for weight in layer.weights:
+        frozen = "" if weight.trainable else " not trained"
+        yield f"{INDENT}weight {weight.name} {show(weight.shape)}{frozen}"
+    for attention in layer.attentions:
+        name = layer.attention_name(attention)
+        yield f"{INDENT}attention {name} {attention.kind} heads={attention.num_heads}"
+
+
+def _ends(node: Layer | MacroUse | Residual) -> str:
+    inputs = ", ".join(_tensor(tensor) for tensor in node.inputs)
+    return f"{inputs} -> {_tensor(node.output)}"
+
+
+def _tensor(tensor: Tensor) -> str:
+    mask = f" mask={_mask(tensor.mask)}" if tensor.mask is not None else ""
+    return f"{tensor.dtype} {show(tensor.shape)}{mask}"
+
+
+def _mask(mask: Mask) -> str:
+    if mask.operation == "input":
+        return mask.input
+    if mask.operation == "ones":
+        return f"ones({mask.length})"
+    return f"{mask.operation}({', '.join(_mask(part) for part in mask.parts)})"
+
+
+def _params(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_value(value)}" for name, value in params.items())
+
+
+def _setting(setting: Setting) -> str:
+    return f"{setting.name}({_params(setting.params)})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Setting):
+        return _setting(value)
+    return (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    )
+
+
+def _search(found: SearchValue) -> str:
+    arguments = _params(found.arguments)
+    return (
+        f"search {found.place} {found.kind}({arguments}) chosen={_value(found.chosen)}"
+    )
