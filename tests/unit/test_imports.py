@@ -1,0 +1,183 @@
+"""Who may import whom (docs/architecture.md), read from the source of every module."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "neural_dsl"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# part -> the parts of neural_dsl that it may import. Every part may import itself.
+CORE = {"source", "diagnostics", "syntax", "catalogue", "ir"}
+MAY_IMPORT = {
+    "__init__": set(),
+    "source": set(),
+    "diagnostics": {"source"},
+    "syntax": {"source", "diagnostics", "grammar"},
+    "catalogue": {"source", "diagnostics"},
+    "ir": CORE,
+    "codegen": {*CORE, "templates"},
+    "compiler": {*CORE, "codegen"},
+    "files": {"diagnostics"},
+    "attention": {"files", "diagnostics"},
+    "backends": {
+        "source",
+        "diagnostics",
+        "catalogue",
+        "ir",
+        "codegen",
+        "attention",
+        "files",
+    },
+    "visualize": {
+        "source",
+        "diagnostics",
+        "catalogue",
+        "ir",
+        "attention",
+        "files",
+        "templates",
+    },
+    "inputs": {"diagnostics", "catalogue", "ir", "files"},
+    "outputs": set(),
+    "recording": {"__init__", "attention", "backends", "inputs", "ir"},
+    "api": {
+        "syntax",
+        "ir",
+        "source",
+        "codegen",
+        "compiler",
+        "attention",
+        "backends",
+        "inputs",
+        "outputs",
+        "recording",
+    },
+}
+EVERYTHING = {*MAY_IMPORT, "cli"}
+MAY_IMPORT["cli"] = EVERYTHING
+MAY_IMPORT["__main__"] = {"cli"}
+
+FRAMEWORKS = {"torch", "tensorflow", "keras"}
+HEAVY = {"numpy", "matplotlib", "plotly", "rich", "jinja2", "safetensors"}
+NO_NUMPY = {"catalogue", "ir", "syntax", "codegen", "diagnostics", "source"}
+
+
+def part_of(path: Path) -> str:
+    """`neural_dsl/ir/nodes.py` -> "ir"; `neural_dsl/api.py` -> "api"."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Every absolute module name that a file imports, and whether at module level."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    }
+    typing_only = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.dump(test.test)
+        for node in ast.walk(test)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} uses a relative import"
+            module = node.module or ""
+            names = [module]
+            if module == "neural_dsl":
+                names = [f"neural_dsl.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found += [(name, id(node) not in inner) for name in names]
+    return found
+
+
+def identify(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=identify)
+def test_a_part_imports_only_the_parts_below_it(path):
+    part = part_of(path)
+    assert part in MAY_IMPORT, f"say in this test what {part} may import"
+    for name, _ in imports(path):
+        first, _, rest = name.partition(".")
+        if first != "neural_dsl":
+            continue
+        target = rest.split(".")[0] or "__init__"
+        if target == "__version__":
+            target = "__init__"
+        assert target == part or target in MAY_IMPORT[part], f"{part} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=identify)
+def test_only_a_backend_imports_its_framework(path):
+    allowed = {"pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}
+    parts = path.relative_to(PACKAGE).parts
+    mine = allowed.get(parts[1], set()) if parts[0] == "backends" else set()
+    for name, _ in imports(path):
+        framework = name.split(".")[0]
+        assert framework not in FRAMEWORKS - mine, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=identify)
+def test_the_core_does_without_numpy(path):
+    if part_of(path) in NO_NUMPY:
+        assert not [name for name, _ in imports(path) if name.split(".")[0] == "numpy"]
+
+
+def modules_after(arguments: list[str]) -> set[str]:
+    """The modules that a process has imported after running `neural` so."""
+    code = (
+        "import json, sys\n"
+        "from neural_dsl.cli.program import run\n"
+        "run(sys.argv[1:])\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True
+    )
+    return {name.split(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+
+
+EXAMPLE = str(PACKAGE.parent / "examples/attention_examples/basic_transformer.neural")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", EXAMPLE]])
+def test_help_and_check_import_nothing_heavy(arguments):
+    assert not modules_after(arguments) & (HEAVY | FRAMEWORKS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["summary", EXAMPLE],
+        ["compile", EXAMPLE],
+        ["visualize", EXAMPLE, "-o", "/dev/null"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_run_no_model_import_no_framework(arguments):
+    assert not modules_after(arguments) & FRAMEWORKS
+
+
+def test_importing_the_package_imports_only_itself():
+    code = "import sys; import neural_dsl; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    modules = done.stdout.split()
+    assert [name for name in modules if name.startswith("neural_dsl")] == ["neural_dsl"]
+    assert not {"click", "lark", *HEAVY, *FRAMEWORKS} & set(modules)
