@@ -140,7 +140,7 @@ class Engine:
             for depth, marker, dropped in places:
                 if (
                     kind in _SYNC[marker]
-                    and (kind != k.KEY or self._begins_setting(marker, token))
+                    and self._begins(kind, marker, token)
                     and all(self._is_over(opener, token) for opener in dropped)
                     and self.accepts(marker, kind, depth=depth)
                 ):
@@ -172,11 +172,15 @@ class Engine:
             return tokens.kinds[token + 1] != k.EQUAL and tokens.begins_line(token)
         return True
 
-    def _begins_setting(self, marker: int, token: int) -> bool:
-        """Whether a key really is one: in `@ cuda:0` it is not."""
+    def _begins(self, kind: int, marker: int, token: int) -> bool:
+        """Whether a token that could begin something likely does: the key in `@ cuda:0`
+        does not, nor a `[` in the middle of a line."""
         tokens = self.tokens
+        if kind == k.LSQB:
+            return tokens.begins_line(token)
         return (
-            marker == k.RECOVERED_ENTRY
+            kind != k.KEY
+            or marker == k.RECOVERED_ENTRY
             or tokens.word(token) in k.SECTION_WORDS
             or tokens.begins_line(token)
         )

@@ -6,8 +6,8 @@ from neural_dsl.diagnostics import Diagnostic, Related
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax import kinds as k
-from neural_dsl.syntax._tables import KINDS
 from neural_dsl.syntax.engine import Engine
+from neural_dsl.syntax.phrases import VALUE, in_words
 
 _OPENERS = {k.RPAR: "(", k.RSQB: "[", k.RBRACE: "{"}
 _CLOSERS = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}  # any other opening bracket: a brace
@@ -123,8 +123,29 @@ class _Mistake:
             self.tokens.span(opener),
             "opened here",
             f"close it with `{wanted}`",
-            (Related(self.span, f"{where} before any `{wanted}`"),),
+            (
+                *self._suspect(opener),
+                Related(self.span, f"{where} before any `{wanted}`"),
+            ),
         )
+
+    def _suspect(self, opener: int) -> tuple[Related, ...]:
+        """The first brace inside that seems to have taken the closing brace of another:
+        the one that closes it stands further left than its own line begins."""
+        tokens = self.tokens
+        if tokens.kinds[opener] in _CLOSERS:
+            return ()
+        for inner in range(opener + 1, self.token):
+            closer = tokens.partners[inner]
+            if (
+                closer > inner
+                and tokens.kinds[closer] == k.RBRACE
+                and tokens.begins_line(closer)
+                and tokens.indentation(closer) < tokens.indentation(inner)
+            ):
+                label = "is this the one? the `}` that closes it stands further left"
+                return (Related(tokens.span(inner), label),)
+        return ()
 
     # --- in the wrong place ---------------------------------------------------------
 
@@ -178,7 +199,7 @@ class _Mistake:
         colon = self._missing_colon()
         if colon is not None:
             return colon
-        expected = _phrases(set(self.engine.expected()))
+        expected = in_words(set(self.engine.expected()))
         return self._error(
             "NE010", f"expected {expected}, found {self._found()}", help=self._hint()
         )
@@ -215,7 +236,7 @@ class _Mistake:
         if accepts(k.KEY) and accepts(k.RBRACE) and self.kind == k.NAME:
             return self._section_hint()
         among = accepts(k.COMMA) and (accepts(k.RPAR) or accepts(k.RSQB))
-        if among and self.kind in _VALUE | {k.KEY, k.PARAMETER}:
+        if among and self.kind in VALUE | {k.KEY, k.PARAMETER}:
             return "is a comma missing?"
         return ""
 
@@ -246,49 +267,3 @@ class _Mistake:
 
     def _shown(self) -> str:
         return self.word if len(self.word) <= 30 else self.word[:29] + "…"
-
-
-_LAYER = frozenset((k.NAME, k.BRANCH, k.GROUP))
-_SECTION = frozenset((k.KEY, k.INPUT, k.BLOCK))
-_VALUE = frozenset((k.NUMBER, k.STRING, k.NAME, k.LPAR))
-_SETTING = frozenset((k.KEY, k.BLOCK, k.STRING))
-_SIGNS = {
-    k.COLON: "`:`",
-    k.EQUAL: "`=`",
-    k.COMMA: "`,`",
-    k.RPAR: "`)`",
-    k.RSQB: "`]`",
-    k.RBRACE: "`}`",
-    k.LPAR: "`(`",
-    k.BODY: "`{`",
-    k.NAME: "a name",
-    k.END: "nothing more",
-}
-
-
-def _phrases(kinds: set[int]) -> str:
-    """Kinds of tokens in words: `` `,` or `)` ``."""
-    parts = []
-    if kinds >= _VALUE:
-        parts.append("a value")
-        kinds = kinds & {k.RPAR, k.RSQB}
-    elif kinds >= _LAYER:
-        parts.append("a layer")
-        kinds = kinds - _LAYER - {k.COMMA, k.LPAR, k.BODY}
-    if kinds >= _SECTION:
-        parts.append("a section")
-        kinds = kinds - _SECTION - {k.COMMA, k.LPAR}
-    elif kinds >= _SETTING:
-        parts.append("a setting like `name: value`")
-        kinds = kinds - {k.COMMA, k.NAME, k.LPAR}
-    elif kinds >= {k.STRING, k.NAME}:
-        parts.append("a name or a string")
-        kinds = kinds - {k.NAME}
-    elif k.COMMA in kinds:
-        kinds = kinds - {k.LPAR}
-    parts += [phrase for kind, phrase in _SIGNS.items() if kind in kinds]
-    if not parts:
-        parts = [KINDS[kind].lower() for kind in sorted(kinds)] or ["something else"]
-    if len(parts) == 1:
-        return parts[0]
-    return ", ".join(parts[:-1]) + " or " + parts[-1]

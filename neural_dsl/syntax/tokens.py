@@ -43,6 +43,14 @@ class Tokens:
         before = self.text[self.ends[token - 1] if token else 0 : start]
         return not token or "\n" in before or "\r" in before
 
+    def indentation(self, token: int) -> int:
+        """The number of characters before the first one of the token's line that is no
+        space."""
+        start = self.starts[token]
+        newlines = self.text.rfind("\n", 0, start), self.text.rfind("\r", 0, start)
+        line = self.text[max(newlines) + 1 : start + 1]
+        return len(line) - len(line.lstrip())
+
 
 def scan(text: str, start: int = 0, end: int | None = None) -> Tokens:
     """The tokens of a text, or of a part of it; spaces and comments are left out."""
