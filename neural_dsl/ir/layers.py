@@ -57,6 +57,7 @@ class LayerResolver:
     count: int = 0
     _expanding: list[str] = field(default_factory=list)
     _depth: int = 0
+    _too_large: bool = False
     _memory_reads: list[Stream] = field(default_factory=list)
     _scopes: dict[tuple[int, int], Scope | None] = field(default_factory=dict)
     _bound: dict[tuple[int, int], tuple[Bound, str]] = field(default_factory=dict)
@@ -208,6 +209,9 @@ class LayerResolver:
         """Whether `more` layers still fit; reports NE048 when they do not."""
         if self.count + more <= MAX_LAYERS:
             return True
+        if self._too_large:
+            return False
+        self._too_large = True
         self.findings.error(
             "NE048",
             f"the network has more than {MAX_LAYERS:,} layers once it is expanded",
