@@ -70,14 +70,14 @@ def emitted(
     """The text of the wanted stage."""
     if emit == "syntax":
         from neural_dsl.syntax.parser import parse, read_source
-        from neural_dsl.syntax.text import to_text
+        from neural_dsl.syntax.dump import dump
 
-        return to_text(parse(read_source(file)))
+        return dump(parse(read_source(file)))
     checked = checked_network(file, network)
     if emit == "ir":
-        from neural_dsl.ir.text import to_text
+        from neural_dsl.ir.dump import dump as dump_graph
 
-        return to_text(checked)
+        return dump_graph(checked)
     from neural_dsl import api
 
     name = output.name if output else None
