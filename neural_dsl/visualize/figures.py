@@ -1,0 +1,42 @@
+"""Saving Matplotlib figures: the format by the file's suffix, the same bytes each time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.visualize import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Dates would make every file different.
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write `figure` as png (at 150 dpi), svg or pdf, whichever the path ends in.
+
+    Text stays text in a PDF and becomes outlines in an SVG, which then looks the same
+    wherever it is opened. Raises ValueError for another suffix, OSError where the file
+    cannot be written.
+    """
+    import matplotlib
+
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in _METADATA:
+        known = ", ".join(_METADATA)
+        raise ValueError(f"cannot save a figure as {suffix!r}; known: {known}")
+    settings: Any = style.RC | {
+        "svg.hashsalt": "neural-dsl",
+        "svg.fonttype": "path",
+        "pdf.fonttype": 42,
+        "savefig.bbox": "standard",
+    }
+    with matplotlib.rc_context(settings):
+        figure.savefig(path, format=suffix, dpi=style.DPI, metadata=_METADATA[suffix])

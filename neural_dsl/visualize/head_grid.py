@@ -1,0 +1,54 @@
+"""The head grid: every head of one layer, side by side on one scale."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.visualize.panels import draw_panels, make_panel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def head_grid(record: AttentionRecord, layer: str, batch_item: int = 0) -> Figure:
+    """A Matplotlib figure with every head of the attention called `layer`.
+
+    Rows are queries, columns keys; all heads share one scale from 0 to the largest
+    weight of the layer. Only the outer panels are labelled: the axes are all the same.
+
+    Raises ValueError for a layer or batch item that the record does not have.
+    """
+    found = next((one for one in record.layers if one.name == layer), None)
+    if found is None:
+        known = ", ".join(one.name for one in record.layers) or "none"
+        raise ValueError(f"no attention {layer}; known: {known}")
+    batch, heads, _, _ = found.weights.shape
+    if not 0 <= batch_item < batch:
+        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    notes = [record.provenance.line()]
+    if batch > 1:
+        notes.append(f"batch item {batch_item} (0 to {batch - 1})")
+    columns = grid_columns(heads)
+    side = {1: 900.0, 2: 520.0, 3: 420.0, 4: 350.0}.get(
+        columns, max(130.0, 1600 / columns)
+    )
+    return draw_panels(
+        [make_panel(found, head, batch_item, f"head {head}") for head in range(heads)],
+        columns=columns,
+        side=side,
+        title=f"Attention heads of {found.name}",
+        notes=notes,
+        title_size=7.5 if columns < 5 else 6.0,
+        shared=True,
+    )
+
+
+def grid_columns(count: int) -> int:
+    """How many panels stand in a row: the most square grid without holes, if there is one
+    at most twice as wide as high."""
+    for columns in range(ceil(sqrt(count)), int(sqrt(2 * count)) + 1):
+        if count % columns == 0:
+            return columns
+    return ceil(sqrt(count))

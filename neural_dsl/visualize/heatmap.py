@@ -1,0 +1,85 @@
+"""The heatmap: heads averaged, or the chosen heads; one panel a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.visualize.panels import draw_panels, make_panel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def attention_heatmap(
+    record: AttentionRecord,
+    layers: Sequence[str] | None = None,
+    heads: Sequence[int] | None = None,
+    batch_item: int = 0,
+) -> Figure:
+    """A Matplotlib figure of the attention of one batch item.
+
+    `layers` are attention names (None: all of the record). `heads` None averages the
+    heads of each layer; else every layer that has such a head gets a panel for it. Rows
+    are queries, columns keys; all panels share one scale from 0 to the largest weight.
+
+    Raises ValueError for a layer, head or batch item that the record does not have.
+    """
+    chosen = [one for one in record.layers if layers is None or one.name in layers]
+    missing = set(layers or ()) - {one.name for one in chosen}
+    if missing or not chosen:
+        known = ", ".join(one.name for one in record.layers) or "none"
+        raise ValueError(f"no attention {', '.join(sorted(missing))}; known: {known}")
+    batch = chosen[0].weights.shape[0]
+    if not 0 <= batch_item < batch:
+        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    pairs: list[tuple[LayerAttention, int | None, str]]
+    if heads is None:
+        pairs = [(one, None, f"mean of {_heads(one.num_heads)}") for one in chosen]
+    else:
+        pairs = [
+            (one, head, f"head {head} of {one.num_heads}")
+            for one in chosen
+            for head in heads
+            if 0 <= head < one.num_heads
+        ]
+        if not pairs:
+            raise ValueError(f"no layer has any of the heads {list(heads)}")
+    alone = len(pairs) == 1
+    same = {what for _, _, what in pairs}
+    panels = [
+        make_panel(
+            one,
+            head,
+            batch_item,
+            "" if alone else one.name if len(same) == 1 else f"{one.name} · {what}",
+        )
+        for one, head, what in pairs
+    ]
+    title = "Attention"
+    title += f" of {pairs[0][0].name}" if alone else ""
+    title += f", {same.pop()}" if len(same) == 1 else ""
+    notes = [record.provenance.line()]
+    if batch > 1:
+        notes.append(f"batch item {batch_item} (0 to {batch - 1})")
+    columns = _columns(len(panels))
+    side = {1: 900.0, 2: 720.0, 3: 560.0}.get(columns, max(140.0, 2000 / columns))
+    return draw_panels(
+        panels,
+        columns=columns,
+        side=side,
+        title=title,
+        notes=notes,
+        title_size=8.5 if columns < 5 else 6.5,
+        shared=False,
+    )
+
+
+def _columns(count: int) -> int:
+    return count if count <= 3 else 2 if count == 4 else ceil(sqrt(1.2 * count))
+
+
+def _heads(count: int) -> str:
+    return "1 head" if count == 1 else f"{count} heads"

@@ -1,0 +1,279 @@
+"""Several matrices on one sheet: one scale, one bar, one legend, nothing overlapping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+
+from neural_dsl.attention.record import LayerAttention
+from neural_dsl.visualize import style
+from neural_dsl.visualize.labels import Ticks, drawable, ticks
+from neural_dsl.visualize.sheet import (
+    AXIS_SIZE,
+    BAR_GAP,
+    BAR_WIDTH,
+    MARGIN,
+    TICK,
+    Matrix,
+    Sheet,
+    bar_text,
+    bar_ticks,
+    heading_lines,
+    legend_entries,
+    legend_width,
+    line_height,
+    measure,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LARGEST_CELL = 110  # pixels: a 3 × 3 matrix need not fill the page
+SMALLEST_SIDE = 120  # pixels: a single query still makes a panel, not a line
+AXIS_NAME = 26  # the room for "query" or "key"
+NARROWEST = 760
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A matrix and the tokens along its sides."""
+
+    matrix: Matrix
+    query_tokens: Sequence[str] | None
+    key_tokens: Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A panel with everything measured, in pixels."""
+
+    panel: Panel
+    width: float
+    height: float
+    title: list[str]
+    rows: Ticks | None
+    columns: Ticks | None
+
+    @property
+    def left(self) -> float:
+        """The room for row labels."""
+        return self.rows.extent + TICK if self.rows else 0
+
+    @property
+    def bottom(self) -> float:
+        """The room for column labels."""
+        return self.columns.extent + TICK if self.columns else 0
+
+
+def make_panel(layer: LayerAttention, head: int | None, item: int, title: str) -> Panel:
+    """One head of a layer, or the mean of its heads, for one batch item."""
+    weights = layer.weights[item]
+    query_mask = None if layer.query_mask is None else layer.query_mask[item]
+    matrix = Matrix(
+        title=title,
+        weights=weights.mean(0, dtype=np.float64) if head is None else weights[head],
+        allowed=layer.allowed()[item],
+        padded=np.zeros(weights.shape[1], bool) if query_mask is None else ~query_mask,
+    )
+    return Panel(
+        matrix,
+        None if layer.query_tokens is None else layer.query_tokens[item],
+        None if layer.key_tokens is None else layer.key_tokens[item],
+    )
+
+
+def draw_panels(
+    panels: Sequence[Panel],
+    *,
+    columns: int,
+    side: float,
+    title: str,
+    notes: Sequence[str],
+    title_size: float,
+    shared: bool,
+) -> Figure:
+    """A figure of `panels`, row by row; each at most about `side` pixels large.
+
+    With `shared`, all panels have the same axes and only the outer ones are labelled.
+    """
+    with matplotlib.rc_context(style.RC):
+        placed = [
+            _place(panel, index, len(panels), columns, side, title_size, shared)
+            for index, panel in enumerate(panels)
+        ]
+        return _Layout(placed, columns, title, notes, title_size, shared).draw()
+
+
+def _place(
+    panel: Panel,
+    index: int,
+    count: int,
+    columns: int,
+    side: float,
+    title_size: float,
+    shared: bool,
+) -> Placed:
+    queries, keys = panel.matrix.weights.shape
+    cell = max(1, round(min(side / max(queries, keys), LARGEST_CELL)))
+    width, height = _length(keys, cell, side), _length(queries, cell, side)
+    labels_left = not shared or index % columns == 0
+    labels_below = not shared or index + columns >= count
+    largest = 9.0 if side > 400 else 7.0
+    title = panel.matrix.title
+    return Placed(
+        panel,
+        width,
+        height,
+        wrap(drawable(title), title_size, max(width, 60)) if title else [],
+        ticks(
+            panel.query_tokens,
+            queries,
+            height / queries,
+            measure,
+            across=False,
+            largest=largest,
+        )
+        if labels_left
+        else None,
+        ticks(
+            panel.key_tokens, keys, width / keys, measure, across=True, largest=largest
+        )
+        if labels_below
+        else None,
+    )
+
+
+def _length(count: int, cell: int, side: float) -> float:
+    """Pixels along one side: whole pixels a cell, as long as that is not too long."""
+    if count * cell > 1.5 * side:
+        return side
+    return max(count * cell, count * -(-min(SMALLEST_SIDE, side) // count))
+
+
+class _Layout:
+    """The grid: how wide each column and how high each row must be."""
+
+    def __init__(
+        self,
+        placed: Sequence[Placed],
+        columns: int,
+        title: str,
+        notes: Sequence[str],
+        title_size: float,
+        shared: bool,
+    ):
+        self.placed, self.columns = placed, min(columns, len(placed))
+        self.title, self.notes = title, notes
+        self.title_size, self.shared = title_size, shared
+        self.gap = 14.0 if shared else 34.0
+        matrices = [one.panel.matrix for one in placed]
+        self.entries = legend_entries(matrices)
+        tops = [m.weights[m.allowed].max(initial=0.0) for m in matrices]
+        self.largest = float(max(tops)) or 1.0
+        name = AXIS_NAME * (not shared)
+        by_column = [placed[c :: self.columns] for c in range(self.columns)]
+        by_row = [
+            placed[r : r + self.columns] for r in range(0, len(placed), self.columns)
+        ]
+        self.lefts = [max(one.left for one in part) + name for part in by_column]
+        self.widths = [max(one.width for one in part) for part in by_column]
+        line = line_height(title_size)
+        self.tops = [max(len(one.title) for one in part) * line for part in by_row]
+        self.heights = [max(one.height for one in part) for part in by_row]
+        self.bottoms = [max(one.bottom for one in part) + name * 0.8 for part in by_row]
+        # In the last row of a shared grid that is not full, labels stand one row up.
+
+    def draw(self) -> Figure:
+        outer = AXIS_NAME if self.shared else 0.0
+        across = outer + sum(self.lefts) + sum(self.widths)
+        across += self.gap * (self.columns - 1)
+        labels = [measure(bar_text(t), 7.5)[0] for t in bar_ticks(self.largest)]
+        bar = BAR_GAP + BAR_WIDTH + max(labels) + 46
+        width = max(
+            NARROWEST,
+            2 * MARGIN + across + bar,
+            2 * MARGIN + legend_width(self.entries),
+        )
+        lines = heading_lines(self.title, self.notes, width)
+        top = MARGIN + sum(line_height(line.size) for line in lines) + 14
+        down = sum(self.tops) + sum(self.heights) + sum(self.bottoms)
+        down += self.gap * (len(self.heights) - 1) + outer * 0.8
+        legend = 40.0 if self.entries else 0.0
+        sheet = Sheet(width, top + down + legend + MARGIN)
+        sheet.heading(self.title, self.notes)
+        self._draw_grid(sheet, MARGIN + outer, top)
+        bar_top, bar_height = top + self.tops[0], min(sum(self.heights), 900)
+        if len(self.heights) == 1:
+            bar_height = self.heights[0]
+        sheet.color_bar(MARGIN + across + BAR_GAP, bar_top, bar_height, self.largest)
+        if self.shared:
+            self._shared_names(sheet, across, top, down)
+        if self.entries:
+            sheet.legend(MARGIN, top + down + legend - 18, self.entries)
+        return sheet.figure
+
+    def _draw_grid(self, sheet: Sheet, left: float, top: float) -> None:
+        y = top
+        for row in range(len(self.heights)):
+            y += self.tops[row]
+            x = left
+            for column in range(self.columns):
+                x += self.lefts[column]
+                index = row * self.columns + column
+                if index < len(self.placed):
+                    self._draw_one(sheet, self.placed[index], x, y)
+                x += self.widths[column] + self.gap
+            y += self.heights[row] + self.bottoms[row] + self.gap
+
+    def _draw_one(self, sheet: Sheet, one: Placed, x: float, y: float) -> None:
+        axes = sheet.axes(x, y, one.width, one.height)
+        sheet.matrix(axes, one.panel.matrix, self.largest)
+        sheet.tick_labels(axes, one.rows, one.columns)
+        line = line_height(self.title_size)
+        for number, text in enumerate(reversed(one.title), start=1):
+            sheet.text(x, y - number * line, text, self.title_size)
+        if not self.shared:
+            _names(axes, one)
+
+    def _shared_names(
+        self, sheet: Sheet, across: float, top: float, down: float
+    ) -> None:
+        """ "query" and "key" once, along the left and along the bottom."""
+        labels_left, labels_below = self.lefts[0], self.bottoms[-1]
+        middle_x = MARGIN + AXIS_NAME + labels_left
+        middle_x += (across - AXIS_NAME - labels_left) / 2
+        middle_y = top + (down - labels_below - AXIS_NAME * 0.8) / 2
+        ink: dict[str, Any] = {
+            "size": AXIS_SIZE,
+            "color": style.QUIET,
+            "va": "center",
+            "ha": "center",
+        }
+        sheet.figure.text(
+            (MARGIN + 8) / sheet.width,
+            1 - middle_y / sheet.height,
+            style.QUERY_LABEL,
+            rotation=90,
+            **ink,
+        )
+        sheet.figure.text(
+            middle_x / sheet.width,
+            1 - (top + down - 8) / sheet.height,
+            style.KEY_LABEL,
+            **ink,
+        )
+
+
+def _names(axes: Axes, one: Placed) -> None:
+    """ "query" and "key" beside the labels of one panel."""
+    ink: dict[str, Any] = {"size": AXIS_SIZE, "color": style.QUIET}
+    axes.set_ylabel(style.QUERY_LABEL, va="center", **ink)
+    axes.yaxis.set_label_coords(-(one.left + 12) / one.width, 0.5)
+    axes.set_xlabel(style.KEY_LABEL, va="center", **ink)
+    axes.xaxis.set_label_coords(0.5, -(one.bottom + 12) / one.height)

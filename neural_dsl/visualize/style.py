@@ -1,0 +1,64 @@
+"""What every picture shares: the colour scale, the inks, the type sizes.
+
+The scale runs from near white (no attention) to dark navy (most): **darker is more**. It
+was made for this project in CIELAB: lightness falls on a straight line from 99 to 14,
+hue turns from cyan to indigo, and the stops stand at equal distances (ΔE*ab), so it is
+perceptually uniform; since lightness alone carries the order, it reads the same for
+colour-blind eyes and on a grey printer. Matplotlib and Plotly get the same stops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.colors import LinearSegmentedColormap
+
+DPI: Final = 150
+"""Dots per inch of every raster picture; layouts are computed in these pixels."""
+
+STOPS: Final = (
+    *("#fafdfe", "#e3f3fa", "#cce8f6", "#b5ddf2", "#9ed1ee", "#88c4e8"),
+    *("#71b5e1", "#5ca6d8", "#4996cc", "#3a85be", "#3173ad", "#2c639a"),
+    *("#2b5386", "#2a4572", "#27385e", "#242d4b", "#1f2239"),
+)
+"""The colour scale, from weight 0 to the largest weight, evenly spaced."""
+
+INK: Final = "#1f2239"
+"""Titles and labels."""
+QUIET: Final = "#5f6675"
+"""Provenance, axis names, notes. Contrast with white: 5.8 to 1."""
+FRAME: Final = "#b9bec9"
+"""Outlines and ticks."""
+MASKED: Final = "#ececec"
+MASKED_HATCH: Final = "#c4c4c4"
+"""Cells that attention may not use: grey, so that no weight has their colour."""
+PADDED: Final = "#d08a2e"
+"""The mark beside a padded query."""
+
+COLOR_BAR_LABEL: Final = "attention weight"
+QUERY_LABEL: Final = "query"
+KEY_LABEL: Final = "key"
+
+RC: Final[Any] = {
+    "font.family": ["DejaVu Sans"],
+    "text.usetex": False,
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    "axes.linewidth": 0.6,
+    "hatch.linewidth": 0.6,
+}
+"""Settings under which figures are made, whatever the user's matplotlibrc says."""
+
+
+def attention_colormap() -> LinearSegmentedColormap:
+    """The scale for Matplotlib, which leaves masked cells transparent."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("attention", STOPS, N=256)
+
+
+def plotly_colorscale() -> list[list[Any]]:
+    """The same scale for Plotly."""
+    last = len(STOPS) - 1
+    return [[round(index / last, 6), color] for index, color in enumerate(STOPS)]
