@@ -92,7 +92,7 @@ class ScopeWriter:
         argument = self._argument(layer, view, flow)
         names = [layer.name for layer in step.layers]
         if self.inline:
-            view.name = self._name_expression(names)
+            view.name = self._name_expression(names if len(names) > 1 else [step.attr])
         constructor = _macro(templates, "module", view)
         if len(names) > 1:
             argument = self._one_variable(flow)
@@ -100,6 +100,8 @@ class ScopeWriter:
         expression = _macro(templates, "call", view, called, argument)
         if not expression:
             expression = f"{called}({argument})"
+        if expression == argument:
+            return  # a linear activation does nothing
         if len(names) > 1 and not constructor:
             self._say(f"for _ in range({len(names)}):")
             self.depth += 1

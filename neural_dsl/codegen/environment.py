@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
-import neural_dsl.templates
 
 
 class Symbol:
@@ -66,11 +64,13 @@ class Undefined(StrictUndefined):
     def _is_condition(self) -> bool:
         return bool(self._undefined_hint) and self._undefined_name is None
 
-    def __str__(self) -> str:
-        return "" if self._is_condition else str(super().__str__())
+    def __str__(self) -> str:  # type: ignore[override]
+        return "" if self._is_condition else super().__str__()
 
-    def __bool__(self) -> bool:
-        return False if self._is_condition else bool(super().__bool__())
+    def __bool__(self) -> bool:  # type: ignore[override]
+        if self._is_condition:
+            return False
+        super().__bool__()
 
 
 def arguments(parts: Iterable[str]) -> str:
@@ -97,9 +97,8 @@ def prose(text: str) -> str:
 @cache
 def environment() -> Environment:
     """The one environment; templates are real files, undefined names are errors."""
-    folder = Path(neural_dsl.templates.__file__ or "").parent
     made = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(str(files("neural_dsl.templates"))),
         undefined=Undefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -111,7 +110,7 @@ def environment() -> Environment:
         arguments=arguments,
         complement=complement,
         prose=prose,
-        default_size=lambda size: 16 if size is None else size,
+        default_size=lambda size, length: length if size is None else size,
         sentence=lambda text: text[:1].upper() + text[1:],
     )
     made.tests["mentioning"] = mentions

@@ -50,7 +50,8 @@ class ModuleWriter:
         self.shared: dict[str, Uses] = {}
         self.layer_classes = self._layer_classes()
         self.name = self.names.unique(pascal_case(network.name), separator="")
-        self.planner = Planner(self.reserved, self.names)
+        layer_names = structure.layer_names.split()
+        self.planner = Planner(self.reserved, layer_names, self.names)
         self.steps = self.planner.plan(network.body, top=True)
         self.block_names: dict[tuple[str, int], list[str]] = {}
         self._name_blocks(self.steps)
@@ -230,11 +231,20 @@ class ModuleWriter:
             lines=statements(scope, flow, result if self.inline else "return"),
             inputs=[(names[n], i) for n, i in enumerate(inputs)],
             rebinds=any(line.target in names for line in scope.lines),
+            example_length=min([16, *self._position_limits()]),
             result=result,
             activation=activation,
             shown=_SHOWN.get(activation, result),
             is_short=len(shape) == 1 and (shape[0] or 99) <= 20,
         )
+
+    def _position_limits(self) -> list[int]:
+        """How many positions the encodings know; no example may be longer."""
+        return [
+            layer.params["max_len"]
+            for layer in self.layers
+            if "max_len" in layer.params
+        ]
 
     def _inputs_in_words(self) -> str:
         """`Float input (B, 50, 256)`, `Token ids source (B, T), target (B, T)`."""
@@ -264,9 +274,11 @@ class ModuleWriter:
             for part in mask.parts:
                 add(part)
             if mask not in named:
-                alone = len(self.network.inputs) == 1 or mask.operation != "input"
-                name = "mask" if alone else f"{mask.input}_mask"
-                named[mask] = variables.unique(name)
+                name = {"input": f"{mask.input}_mask", "ones": "unmasked"}
+                wanted = name.get(mask.operation, "mask")
+                if len(self.network.inputs) == 1 and mask.operation == "input":
+                    wanted = "mask"
+                named[mask] = variables.unique(wanted)
 
         for mask in masks:
             add(mask)
@@ -283,7 +295,7 @@ class ModuleWriter:
             first = next(iter(parameters.values()))
             return str(structure.ones_mask(first, mask.length)).strip()
         macro = {"concat": structure.concat_masks, "all": structure.all_masks}
-        return str(macro[mask.operation](parts)).strip()
+        return str(macro[mask.operation](parts, named[mask])).strip()
 
     # --- where the layers are -------------------------------------------------------
 
@@ -300,7 +312,8 @@ class ModuleWriter:
                     for number, layer in enumerate(layers):
                         if layer.weights or layer.attentions:
                             local = attr if len(layers) == 1 else f"{attr}.{number}"
-                            yield layer.name, prefix + (layer.name if inline else local)
+                            alone = len(layers) == 1 or not inline
+                            yield layer.name, prefix + (local if alone else layer.name)
                 case BlockStep(uses=uses, attr=attr):
                     for number, use in enumerate(uses):
                         local = attr if len(uses) == 1 else f"{attr}.{number}"

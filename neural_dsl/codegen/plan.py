@@ -87,15 +87,22 @@ class BlockClass:
 class Planner:
     """Plans one network; collects its block classes, inner ones first."""
 
-    def __init__(self, reserved_attributes: Iterable[str], class_names: Names):
-        self.reserved = frozenset(reserved_attributes)
+    def __init__(
+        self,
+        reserved: Iterable[str],
+        reserved_at_top: Iterable[str],
+        class_names: Names,
+    ):
+        self.reserved = frozenset(reserved)
+        self.reserved_at_top = frozenset(reserved_at_top)
         self.class_names = class_names
         self.classes: dict[Hashable, BlockClass] = {}
         self._keys: dict[int, Hashable] = {}
 
     def plan(self, nodes: Iterable[Node], *, top: bool) -> tuple[Step, ...]:
         """The steps of one scope. At the top, layers keep their canonical names."""
-        return self._steps(nodes, Names(self.reserved), top)
+        reserved = self.reserved_at_top if top else self.reserved
+        return self._steps(nodes, Names(reserved), top)
 
     def _steps(
         self, nodes: Iterable[Node], names: Names, top: bool

@@ -1,0 +1,69 @@
+"""Convolution for PyTorch, compiled from model.neural.
+
+    input (21, 6) -> 3 x Conv1D(8) -> Conv1D(16) -> Conv1D(4) -> BatchNormalization
+        -> GlobalMaxPooling1D -> Output(1)
+
+Run this file for a summary and a forward pass: python pytorch.py
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def pad_same(x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """Zeros around x (B, C, T), so that ceil(T / stride) windows fit, as in Keras."""
+    total = max(kernel_size - stride, 0)
+    if x.shape[-1] % stride:
+        total = max(kernel_size - x.shape[-1] % stride, 0)
+    return F.pad(x, (total // 2, total - total // 2))
+
+
+def init_weights(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases."""
+    if isinstance(module, nn.Linear | nn.Conv1d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class Convolution(nn.Module):
+    """Float input (B, 21, 6) to logits (B, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1d_0 = nn.Conv1d(6, 8, 3)
+        self.conv1d_1 = nn.Conv1d(8, 8, 3, padding="same")
+        self.conv1d_2 = nn.Conv1d(8, 8, 4, dilation=2)
+        self.conv1d_3 = nn.Conv1d(8, 16, 5, stride=2, groups=2)
+        self.conv1d_4 = nn.Conv1d(16, 4, 2, stride=2, bias=False)
+        self.batch_normalization = nn.BatchNorm1d(4, eps=0.001, momentum=0.01)
+        self.output = nn.Linear(4, 1)
+        self.apply(init_weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.conv1d_0(x.transpose(1, 2)).transpose(1, 2))  # (B, 19, 8)
+        x = self.conv1d_1(x.transpose(1, 2)).transpose(1, 2)  # (B, 19, 8)
+        x = self.conv1d_2(F.pad(x.transpose(1, 2), (6, 0))).transpose(1, 2)
+        x = F.gelu(
+            self.conv1d_3(
+                pad_same(x.transpose(1, 2), kernel_size=5, stride=2)
+            ).transpose(1, 2),
+        )  # (B, 10, 16)
+        x = self.conv1d_4(x.transpose(1, 2)).transpose(1, 2)  # (B, 5, 4)
+        x = self.batch_normalization(x.transpose(1, 2)).transpose(1, 2)  # (B, 5, 4)
+        x = x.amax(dim=1)  # (B, 4)
+        return self.output(x)  # (B, 1): logits, a sigmoid makes them probabilities
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = Convolution().eval()
+    parameters = sum(p.numel() for p in model.parameters())
+    print(model)
+    print(f"{parameters:,} parameters")
+    with torch.inference_mode():
+        x = torch.randn(1, 21, 6)
+        logits = model(x)
+        probabilities = torch.sigmoid(logits)
+    print("probabilities:", probabilities.squeeze(0).tolist())

@@ -1,0 +1,116 @@
+"""CrossAttention for TensorFlow (Keras 3), compiled from model.neural.
+
+    memory (9, 24), target (5, 16) -> [memory -> Dense(20); target -> Dense(16)] ->
+        MultiHeadAttention(2) -> LayerNormalization -> MultiHeadAttention(4) ->
+        Flatten -> Output(2)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import math
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers, ops
+
+
+def scaled_dot_product_attention(query, key, value, mask=None, dropout=None):
+    """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, S)
+    scores = scores / math.sqrt(query.shape[-1])
+    if mask is not None:
+        scores = ops.where(mask, scores, -1e9)
+    weights = ops.softmax(scores)  # (B, H, T, S)
+    if dropout is not None:
+        weights = dropout(weights)
+    return ops.matmul(weights, value)  # (B, H, T, d)
+
+
+class MultiHeadAttention(layers.Layer):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int,
+        use_bias: bool,
+        causal: bool,
+        dropout: float,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.causal = causal
+        self.dropout = layers.Dropout(dropout)
+        self.query = layers.Dense(num_heads * key_dim, use_bias=use_bias)
+        self.key = layers.Dense(num_heads * key_dim, use_bias=use_bias)
+        self.value = layers.Dense(num_heads * value_dim, use_bias=use_bias)
+        self.projection = layers.Dense(d_model, use_bias=use_bias)
+
+    def call(self, x, memory):
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(memory))  # (B, H, S, d)
+        v = self.split_heads(self.value(memory))  # (B, H, S, d)
+        allowed = None
+        if self.causal:
+            position = ops.arange(ops.shape(x)[1])
+            allowed = position[:, None] >= position  # (T, T): the past
+        context = scaled_dot_product_attention(q, k, v, allowed, dropout=self.dropout)
+        return self.projection(self.join_heads(context))  # (B, T, d_model)
+
+    def split_heads(self, x):
+        size = x.shape[-1] // self.num_heads
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def join_heads(self, x):
+        features = x.shape[1] * x.shape[3]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+
+
+def build_model() -> keras.Model:
+    """Inputs memory (B, 9, 24), target (B, 5, 16) to logits (B, 2)."""
+    memory = keras.Input((9, 24), name="memory")
+    target = keras.Input((5, 16), name="target")
+    inputs = [memory, target]
+    memory = layers.Dense(20, activation="relu", name="dense_0")(memory)  # (B, 9, 20)
+    target = layers.Dense(16, name="dense_1")(target)  # (B, 5, 16)
+    target = MultiHeadAttention(
+        16,
+        num_heads=2,
+        key_dim=6,
+        value_dim=5,
+        use_bias=True,
+        causal=False,
+        dropout=0.0,
+        name="multi_head_attention_0",
+    )(target, memory)  # (B, 5, 16)
+    target = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization")(target)
+    target = MultiHeadAttention(
+        16,
+        num_heads=4,
+        key_dim=4,
+        value_dim=4,
+        use_bias=False,
+        causal=True,
+        dropout=0.2,
+        name="multi_head_attention_1",
+    )(target, target)  # (B, 5, 16)
+    target = layers.Flatten(name="flatten")(target)  # (B, 80)
+    logits = layers.Dense(2, name="output")(target)  # (B, 2): logits
+    return keras.Model(inputs, logits, name="CrossAttention")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    memory = keras.random.normal((1, 9, 24))
+    target = keras.random.normal((1, 5, 16))
+    logits = model([memory, target])
+    print("logits:", ops.convert_to_numpy(logits)[0].tolist())

@@ -1,0 +1,35 @@
+"""DenseStack for TensorFlow (Keras 3), compiled from model.neural.
+
+    input (10) -> 4 x Dense(64) -> Dropout(0.5) -> Output(3)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers, ops
+
+
+def build_model() -> keras.Model:
+    """Float input (B, 10) to logits (B, 3)."""
+    inputs = keras.Input((10,), name="input")
+    x = layers.Dense(64, activation="relu", name="dense_0")(inputs)  # (B, 64)
+    for i in range(1, 4):
+        x = layers.Dense(64, activation="relu", name=f"dense_{i}")(x)  # (B, 64)
+    x = layers.Dropout(0.5, name="dropout")(x)  # (B, 64)
+    # (B, 3): logits, softmax makes them probabilities
+    logits = layers.Dense(3, name="output")(x)
+    return keras.Model(inputs, logits, name="DenseStack")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    inputs = keras.random.normal((1, 10))
+    logits = model(inputs)
+    probabilities = keras.activations.softmax(logits)
+    print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())

@@ -1,0 +1,216 @@
+"""EncoderVariants for PyTorch, compiled from model.neural.
+
+    input (12, 24) -> 4 x TransformerEncoder -> TransformerDecoder ->
+        GlobalAveragePooling1D -> Output(1)
+
+Run this file for a summary and a forward pass: python pytorch.py
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int, causal: bool):
+        super().__init__()
+        self.num_heads = num_heads
+        self.causal = causal
+        self.query = nn.Linear(d_model, num_heads * key_dim)
+        self.key = nn.Linear(d_model, num_heads * key_dim)
+        self.value = nn.Linear(d_model, num_heads * key_dim)
+        self.projection = nn.Linear(num_heads * key_dim, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        context = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(
+        self, d_model: int, ff_dim: int, activation: Callable[[Tensor], Tensor]
+    ):
+        super().__init__()
+        self.expand = nn.Linear(d_model, ff_dim)
+        self.contract = nn.Linear(ff_dim, d_model)
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.contract(self.activation(self.expand(x)))
+
+
+class PostNormTransformerEncoder(nn.Module):
+    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        activation: Callable[[Tensor], Tensor],
+        causal: bool,
+        epsilon: float,
+    ):
+        super().__init__()
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads, causal=causal
+        )
+        self.attention_norm = nn.LayerNorm(d_model, eps=epsilon)
+        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+        self.feed_forward_norm = nn.LayerNorm(d_model, eps=epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        attended = self.attention(x)
+        x = self.attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+class PreNormTransformerEncoder(nn.Module):
+    """Self-attention, then a feed-forward network; each normalises first, then is added."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        dropout: float,
+        activation: Callable[[Tensor], Tensor],
+    ):
+        super().__init__()
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads, causal=False
+        )
+        self.attention_norm = nn.LayerNorm(d_model)
+        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+        self.feed_forward_norm = nn.LayerNorm(d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        attended = self.attention(self.attention_norm(x))
+        x = x + self.dropout(attended)
+        expanded = self.feed_forward(self.feed_forward_norm(x))
+        return x + self.dropout(expanded)
+
+
+class NoNormTransformerEncoder(nn.Module):
+    """Self-attention, then a feed-forward network; each is added to its input."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        key_dim: int,
+        activation: Callable[[Tensor], Tensor],
+    ):
+        super().__init__()
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=key_dim, causal=False
+        )
+        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        attended = self.attention(x)
+        x = x + attended
+        expanded = self.feed_forward(x)
+        return x + expanded
+
+
+class TransformerDecoder(nn.Module):
+    """Causal self-attention, feed-forward; each with a residual."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        activation: Callable[[Tensor], Tensor],
+    ):
+        super().__init__()
+        self.self_attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads, causal=True
+        )
+        self.self_attention_norm = nn.LayerNorm(d_model)
+        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+        self.feed_forward_norm = nn.LayerNorm(d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        attended = self.self_attention(x)
+        x = self.self_attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+def init_weights(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+class EncoderVariants(nn.Module):
+    """Float input (B, 12, 24) to logits (B, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        self.transformer_encoder_0 = PostNormTransformerEncoder(
+            d_model=24,
+            num_heads=2,
+            ff_dim=32,
+            activation=F.relu,
+            causal=False,
+            epsilon=1e-5,
+        )
+        self.transformer_encoder_1 = PreNormTransformerEncoder(
+            d_model=24, num_heads=3, ff_dim=16, dropout=0.1, activation=F.gelu
+        )
+        self.transformer_encoder_2 = NoNormTransformerEncoder(
+            d_model=24, num_heads=4, ff_dim=16, key_dim=5, activation=F.relu
+        )
+        self.transformer_encoder_3 = PostNormTransformerEncoder(
+            d_model=24,
+            num_heads=4,
+            ff_dim=16,
+            activation=lambda x: F.leaky_relu(x, negative_slope=0.2),
+            causal=True,
+            epsilon=0.01,
+        )
+        self.transformer_decoder = TransformerDecoder(
+            d_model=24, num_heads=2, ff_dim=8, activation=F.relu
+        )
+        self.output = nn.Linear(24, 1)
+        self.apply(init_weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.transformer_encoder_0(x)  # (B, 12, 24)
+        x = self.transformer_encoder_1(x)  # (B, 12, 24)
+        x = self.transformer_encoder_2(x)  # (B, 12, 24)
+        x = self.transformer_encoder_3(x)  # (B, 12, 24)
+        x = self.transformer_decoder(x)  # (B, 12, 24)
+        x = x.mean(dim=1)  # (B, 24)
+        return self.output(x)  # (B, 1): logits
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = EncoderVariants().eval()
+    parameters = sum(p.numel() for p in model.parameters())
+    print(model)
+    print(f"{parameters:,} parameters")
+    with torch.inference_mode():
+        x = torch.randn(1, 12, 24)
+        logits = model(x)
+    print("logits:", logits.squeeze(0).tolist())

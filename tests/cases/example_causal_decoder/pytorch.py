@@ -1,0 +1,121 @@
+"""CausalDecoder for PyTorch, compiled from causal_decoder.neural.
+
+    input (None) -> Embedding(256) -> PositionalEncoding -> 2 x TransformerDecoder
+        -> LayerNormalization -> Output(256)
+
+Run this file for a summary and a forward pass: python pytorch.py
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(d_model, num_heads * key_dim)
+        self.key = nn.Linear(d_model, num_heads * key_dim)
+        self.value = nn.Linear(d_model, num_heads * key_dim)
+        self.projection = nn.Linear(num_heads * key_dim, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(self, d_model: int, ff_dim: int):
+        super().__init__()
+        self.expand = nn.Linear(d_model, ff_dim)
+        self.contract = nn.Linear(ff_dim, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.contract(F.gelu(self.expand(x)))
+
+
+class PositionalEncoding(nn.Module):
+    """Adds a learned vector for each position, starting from N(0, 0.02)."""
+
+    def __init__(self, d_model: int, max_len: int):
+        super().__init__()
+        self.weight = nn.Parameter(0.02 * torch.randn(max_len, d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weight[: x.shape[1]]  # (B, T, d_model)
+
+
+class TransformerDecoder(nn.Module):
+    """Causal self-attention, feed-forward; each with a residual."""
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int):
+        super().__init__()
+        self.self_attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads
+        )
+        self.self_attention_norm = nn.LayerNorm(d_model)
+        self.feed_forward = FeedForward(d_model, ff_dim)
+        self.feed_forward_norm = nn.LayerNorm(d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = self.self_attention_norm(x)
+        attended = self.self_attention(normed)
+        x = x + attended
+        expanded = self.feed_forward(self.feed_forward_norm(x))
+        return x + expanded
+
+
+def init_weights(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases, embeddings from N(0, 0.02)."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+
+
+class CausalDecoder(nn.Module):
+    """Token ids (B, T) to logits (B, T, 256)."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(256, 64)
+        self.positional_encoding = PositionalEncoding(d_model=64, max_len=256)
+        self.transformer_decoders = nn.ModuleList(
+            TransformerDecoder(d_model=64, num_heads=4, ff_dim=256) for _ in range(2)
+        )
+        self.layer_normalization = nn.LayerNorm(64)
+        self.output = nn.Linear(64, 256)
+        self.apply(init_weights)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embedding(tokens)  # (B, T, 64)
+        x = self.positional_encoding(x)  # (B, T, 64)
+        for decoder in self.transformer_decoders:
+            x = decoder(x)  # (B, T, 64)
+        x = self.layer_normalization(x)  # (B, T, 64)
+        return self.output(x)  # (B, T, 256): logits, softmax makes them probabilities
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = CausalDecoder().eval()
+    parameters = sum(p.numel() for p in model.parameters())
+    print(model)
+    print(f"{parameters:,} parameters")
+    with torch.inference_mode():
+        tokens = torch.randint(1, 256, (1, 16))
+        logits = model(tokens)
+        probabilities = F.softmax(logits, dim=-1)
+    print("probabilities:", tuple(probabilities.shape))

@@ -1,0 +1,178 @@
+"""EncoderDecoder for TensorFlow (Keras 3), compiled from encoder_decoder.neural.
+
+    source (12), target (10) -> [source -> Embedding(1000) -> PositionalEncoding ->
+        2 x TransformerEncoder; target -> Embedding(1200) -> PositionalEncoding] ->
+        2 x TransformerDecoder -> Output(1200)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import math
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+def scaled_dot_product_attention(query, key, value, mask):
+    """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, S)
+    scores = scores / math.sqrt(query.shape[-1])
+    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, S)
+    weights = ops.where(mask, weights, 0.0)  # a row without any valid key is 0
+    return ops.matmul(weights, value)  # (B, H, T, d)
+
+
+class MultiHeadAttention(layers.Layer):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(
+        self, d_model: int, num_heads: int, key_dim: int, causal: bool, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.causal = causal
+        self.query = layers.Dense(num_heads * key_dim)
+        self.key = layers.Dense(num_heads * key_dim)
+        self.value = layers.Dense(num_heads * key_dim)
+        self.projection = layers.Dense(d_model)
+
+    def call(self, x, memory, mask):
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(memory))  # (B, H, S, d)
+        v = self.split_heads(self.value(memory))  # (B, H, S, d)
+        allowed = mask[:, None, None, :]  # (B, 1, 1, S): the keys that may be seen
+        if self.causal:
+            position = ops.arange(ops.shape(x)[1])
+            past = position[:, None] >= position  # (T, T)
+            allowed = ops.logical_and(allowed, past)  # (B, 1, T, T)
+        context = scaled_dot_product_attention(q, k, v, allowed)
+        return self.projection(self.join_heads(context))  # (B, T, d_model)
+
+    def split_heads(self, x):
+        size = x.shape[-1] // self.num_heads
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def join_heads(self, x):
+        features = x.shape[1] * x.shape[3]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+
+
+class FeedForward(layers.Layer):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(self, d_model: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.expand = layers.Dense(ff_dim, activation="relu")
+        self.contract = layers.Dense(d_model)
+
+    def call(self, x):
+        return self.contract(self.expand(x))
+
+
+class PositionalEncoding(layers.Layer):
+    """Adds sines and cosines of each position (Vaswani et al., 2017, section 3.5)."""
+
+    def __init__(self, d_model: int, max_len: int, **kwargs):
+        super().__init__(**kwargs)
+        position = np.arange(max_len)[:, None]  # (T, 1)
+        angle = position / 10000 ** (np.arange(0, d_model, 2) / d_model)
+        table = np.zeros((max_len, d_model), "float32")
+        table[:, 0::2] = np.sin(angle)  # (T, d_model / 2)
+        table[:, 1::2] = np.cos(angle)[:, : d_model // 2]
+        self.table = ops.convert_to_tensor(table)
+
+    def call(self, x):
+        return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
+
+
+class TransformerEncoder(layers.Layer):
+    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads, causal=False
+        )
+        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim)
+        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, x, mask):
+        attended = self.attention(x, x, mask)
+        x = self.attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+class TransformerDecoder(layers.Layer):
+    """Causal self-attention, cross-attention, feed-forward; each with a residual."""
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.self_attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads, causal=True
+        )
+        self.self_attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.cross_attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads, causal=False
+        )
+        self.cross_attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim)
+        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, x, memory, mask, memory_mask):
+        attended = self.self_attention(x, x, mask)
+        x = self.self_attention_norm(x + attended)
+        attended = self.cross_attention(x, memory, memory_mask)
+        x = self.cross_attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+def build_model() -> keras.Model:
+    """Inputs source (B, 12), target (B, 10) to logits (B, 10, 1200)."""
+    source = keras.Input((12,), dtype="int64", name="source")
+    target = keras.Input((10,), dtype="int64", name="target")
+    inputs = [source, target]
+    source_mask = ops.not_equal(source, 0)  # (B, T): True where a position is valid
+    target_mask = ops.not_equal(target, 0)  # (B, T): True where a position is valid
+    source = layers.Embedding(
+        1000, 64, keras.initializers.RandomNormal(stddev=0.02), name="embedding_0"
+    )(source)  # (B, 12, 64)
+    source = PositionalEncoding(d_model=64, max_len=12, name="positional_encoding_0")(
+        source
+    )  # (B, 12, 64)
+    for i in range(2):
+        source = TransformerEncoder(
+            d_model=64, num_heads=4, ff_dim=128, name=f"transformer_encoder_{i}"
+        )(source, source_mask)  # (B, 12, 64)
+    target = layers.Embedding(
+        1200, 64, keras.initializers.RandomNormal(stddev=0.02), name="embedding_1"
+    )(target)  # (B, 10, 64)
+    target = PositionalEncoding(d_model=64, max_len=10, name="positional_encoding_1")(
+        target
+    )  # (B, 10, 64)
+    for i in range(2):
+        target = TransformerDecoder(
+            d_model=64, num_heads=4, ff_dim=128, name=f"transformer_decoder_{i}"
+        )(target, source, target_mask, source_mask)  # (B, 10, 64)
+    # (B, 10, 1200): logits, softmax makes them probabilities
+    logits = layers.Dense(1200, name="output")(target)
+    return keras.Model(inputs, logits, name="EncoderDecoder")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    source = keras.random.randint((1, 12), 1, 1000)
+    target = keras.random.randint((1, 10), 1, 1200)
+    logits = model([source, target])
+    probabilities = keras.activations.softmax(logits)
+    print("probabilities:", tuple(probabilities.shape))

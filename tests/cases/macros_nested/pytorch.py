@@ -1,0 +1,123 @@
+"""MacrosNested for PyTorch, compiled from model.neural.
+
+    input (None, 32) -> 3 x Layer -> Feed -> Layer -> Head
+
+Run this file for a summary and a forward pass: python pytorch.py
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(d_model, num_heads * key_dim)
+        self.key = nn.Linear(d_model, num_heads * key_dim)
+        self.value = nn.Linear(d_model, num_heads * key_dim)
+        self.projection = nn.Linear(num_heads * key_dim, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class Feed(nn.Module):
+    """Dense -> Dense."""
+
+    def __init__(self, in_features: int, units: int, units_2: int):
+        super().__init__()
+        self.dense_0 = nn.Linear(in_features, units)
+        self.dense_1 = nn.Linear(units, units_2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.gelu(self.dense_0(x))
+        return self.dense_1(x)
+
+
+class Layer(nn.Module):
+    """x + (LayerNormalization -> MultiHeadAttention) -> x + (LayerNormalization ->
+    Feed)."""
+
+    def __init__(self, in_features: int, num_heads: int, units: int):
+        super().__init__()
+        self.layer_normalization = nn.LayerNorm(in_features)
+        self.multi_head_attention = MultiHeadAttention(
+            in_features, num_heads=num_heads, key_dim=8
+        )
+        self.layer_normalization_2 = nn.LayerNorm(in_features)
+        self.feed = Feed(in_features=in_features, units=units, units_2=in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x
+        x = self.layer_normalization(x)
+        x = self.multi_head_attention(x)
+        x = residual + x
+        residual = x
+        x = self.layer_normalization_2(x)
+        x = self.feed(x)
+        return residual + x
+
+
+class Head(nn.Module):
+    """LayerNormalization -> Output."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer_normalization = nn.LayerNorm(16)
+        self.output = nn.Linear(16, 11)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer_normalization(x)  # (B, T, 16)
+        return self.output(x)  # (B, T, 11)
+
+
+def init_weights(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+class MacrosNested(nn.Module):
+    """Float input (B, T, 32) to logits (B, T, 11)."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer_layers = nn.ModuleList(
+            Layer(in_features=32, num_heads=4, units=128) for _ in range(3)
+        )
+        self.feed = Feed(in_features=32, units=32, units_2=16)
+        self.layer = Layer(in_features=16, num_heads=2, units=64)
+        self.head = Head()
+        self.apply(init_weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layer_layers:
+            x = layer(x)  # (B, T, 32)
+        x = self.feed(x)  # (B, T, 16)
+        x = self.layer(x)  # (B, T, 16)
+        return self.head(x)  # (B, T, 11): logits, softmax makes them probabilities
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = MacrosNested().eval()
+    parameters = sum(p.numel() for p in model.parameters())
+    print(model)
+    print(f"{parameters:,} parameters")
+    with torch.inference_mode():
+        x = torch.randn(1, 16, 32)
+        logits = model(x)
+        probabilities = F.softmax(logits, dim=-1)
+    print("probabilities:", tuple(probabilities.shape))

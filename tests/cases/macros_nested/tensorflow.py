@@ -1,0 +1,126 @@
+"""MacrosNested for TensorFlow (Keras 3), compiled from model.neural.
+
+    input (None, 32) -> 3 x Layer -> Feed -> Layer -> Head
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import math
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers, ops
+
+
+def scaled_dot_product_attention(query, key, value, mask):
+    """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
+    scores = scores / math.sqrt(query.shape[-1])
+    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    return ops.matmul(weights, value)  # (B, H, T, d)
+
+
+class MultiHeadAttention(layers.Layer):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.query = layers.Dense(num_heads * key_dim)
+        self.key = layers.Dense(num_heads * key_dim)
+        self.value = layers.Dense(num_heads * key_dim)
+        self.projection = layers.Dense(d_model)
+
+    def call(self, x):
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        position = ops.arange(ops.shape(x)[1])
+        allowed = position[:, None] >= position  # (T, T): the past
+        context = scaled_dot_product_attention(q, k, v, allowed)
+        return self.projection(self.join_heads(context))  # (B, T, d_model)
+
+    def split_heads(self, x):
+        size = x.shape[-1] // self.num_heads
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def join_heads(self, x):
+        features = x.shape[1] * x.shape[3]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+
+
+class Feed(layers.Layer):
+    """Dense -> Dense."""
+
+    def __init__(self, units: int, units_2: int, **kwargs):
+        super().__init__(**kwargs)
+        self.dense_0 = layers.Dense(units, activation="gelu")
+        self.dense_1 = layers.Dense(units_2)
+
+    def call(self, x):
+        x = self.dense_0(x)
+        return self.dense_1(x)
+
+
+class Layer(layers.Layer):
+    """x + (LayerNormalization -> MultiHeadAttention) -> x + (LayerNormalization ->
+    Feed)."""
+
+    def __init__(self, in_features: int, num_heads: int, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
+        self.multi_head_attention = MultiHeadAttention(
+            in_features, num_heads=num_heads, key_dim=8
+        )
+        self.layer_normalization_2 = layers.LayerNormalization(epsilon=1e-5)
+        self.feed = Feed(units=units, units_2=in_features)
+
+    def call(self, x):
+        residual = x
+        x = self.layer_normalization(x)
+        x = self.multi_head_attention(x)
+        x = residual + x
+        residual = x
+        x = self.layer_normalization_2(x)
+        x = self.feed(x)
+        return residual + x
+
+
+class Head(layers.Layer):
+    """LayerNormalization -> Output."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
+        self.output_2 = layers.Dense(11)
+
+    def call(self, x):
+        x = self.layer_normalization(x)  # (B, T, 16)
+        return self.output_2(x)  # (B, T, 11)
+
+
+def build_model() -> keras.Model:
+    """Float input (B, T, 32) to logits (B, T, 11)."""
+    inputs = keras.Input((None, 32), name="input")
+    x = inputs
+    for i in range(3):
+        x = Layer(in_features=32, num_heads=4, units=128, name=f"layer_layers_{i}")(x)
+    x = Feed(units=32, units_2=16, name="feed")(x)  # (B, T, 16)
+    x = Layer(in_features=16, num_heads=2, units=64, name="layer")(x)  # (B, T, 16)
+    # (B, T, 11): logits, softmax makes them probabilities
+    logits = Head(name="head")(x)
+    return keras.Model(inputs, logits, name="MacrosNested")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    inputs = keras.random.normal((1, 16, 32))
+    logits = model(inputs)
+    probabilities = keras.activations.softmax(logits)
+    print("probabilities:", tuple(probabilities.shape))

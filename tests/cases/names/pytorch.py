@@ -1,0 +1,137 @@
+"""TransformerEncoder2 for PyTorch, compiled from model.neural.
+
+    x (5, 4), mask (5, 4) -> [x -> Dense(4); mask -> Dense(4)] -> Concatenate ->
+        TransformerEncoder -> 2 x nn -> Dense(4) -> x + (Dense(4)) -> Output(2)
+
+Run this file for a summary and a forward pass: python pytorch.py
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(d_model, num_heads * key_dim)
+        self.key = nn.Linear(d_model, num_heads * key_dim)
+        self.value = nn.Linear(d_model, num_heads * key_dim)
+        self.projection = nn.Linear(num_heads * key_dim, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        context = F.scaled_dot_product_attention(q, k, v)
+        return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(self, d_model: int, ff_dim: int):
+        super().__init__()
+        self.expand = nn.Linear(d_model, ff_dim)
+        self.contract = nn.Linear(ff_dim, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.contract(F.relu(self.expand(x)))
+
+
+class TransformerEncoder(nn.Module):
+    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int):
+        super().__init__()
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads
+        )
+        self.attention_norm = nn.LayerNorm(d_model)
+        self.feed_forward = FeedForward(d_model, ff_dim)
+        self.feed_forward_norm = nn.LayerNorm(d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        attended = self.attention(x)
+        x = self.attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+class F2(nn.Module):
+    """Dense."""
+
+    def __init__(self, in_features: int):
+        super().__init__()
+        self.dense = nn.Linear(in_features, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dense(x)  # (B, 5, 4)
+
+
+class Nn(nn.Module):
+    """Dense -> F2."""
+
+    def __init__(self, in_features: int, units: int):
+        super().__init__()
+        self.dense = nn.Linear(in_features, units)
+        self.f = F2(in_features=units)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dense(x)  # (B, 5, 4)
+        return self.f(x)  # (B, 5, 4)
+
+
+def init_weights(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+class TransformerEncoder2(nn.Module):
+    """Inputs x (B, 5, 4), mask (B, 5, 4) to logits (B, 5, 2)."""
+
+    def __init__(self):
+        super().__init__()
+        self.train_2 = nn.Linear(4, 4)
+        self.weights = nn.Linear(4, 4)
+        self.forward_2 = TransformerEncoder(d_model=8, num_heads=2, ff_dim=8)
+        self.nn = Nn(in_features=8, units=4)
+        self.nn_2 = Nn(in_features=4, units=8)
+        self.residual = nn.Linear(4, 4)
+        self.self_ = nn.Linear(4, 4)
+        self.output = nn.Linear(4, 2)
+        self.apply(init_weights)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.train_2(x)  # (B, 5, 4)
+        mask = self.weights(mask)  # (B, 5, 4)
+        x = torch.cat([x, mask], dim=-1)  # (B, 5, 8)
+        x = self.forward_2(x)  # (B, 5, 8)
+        x = self.nn(x)  # (B, 5, 4)
+        x = self.nn_2(x)  # (B, 5, 4)
+        x = self.residual(x)  # (B, 5, 4)
+        residual = x
+        x = self.self_(x)  # (B, 5, 4)
+        x = residual + x  # (B, 5, 4)
+        return self.output(x)  # (B, 5, 2): logits
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = TransformerEncoder2().eval()
+    parameters = sum(p.numel() for p in model.parameters())
+    print(model)
+    print(f"{parameters:,} parameters")
+    with torch.inference_mode():
+        x = torch.randn(1, 5, 4)
+        mask = torch.randn(1, 5, 4)
+        logits = model(x, mask)
+    print("logits:", tuple(logits.shape))

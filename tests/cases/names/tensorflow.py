@@ -1,0 +1,136 @@
+"""TransformerEncoder2 for TensorFlow (Keras 3), compiled from model.neural.
+
+    x (5, 4), mask (5, 4) -> [x -> Dense(4); mask -> Dense(4)] -> Concatenate ->
+        TransformerEncoder -> 2 x nn -> Dense(4) -> x + (Dense(4)) -> Output(2)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import math
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers, ops
+
+
+def scaled_dot_product_attention(query, key, value):
+    """softmax(Q Kᵀ / √d) V."""
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
+    scores = scores / math.sqrt(query.shape[-1])
+    weights = ops.softmax(scores)  # (B, H, T, T)
+    return ops.matmul(weights, value)  # (B, H, T, d)
+
+
+class MultiHeadAttention(layers.Layer):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.query = layers.Dense(num_heads * key_dim)
+        self.key = layers.Dense(num_heads * key_dim)
+        self.value = layers.Dense(num_heads * key_dim)
+        self.projection = layers.Dense(d_model)
+
+    def call(self, x):
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        context = scaled_dot_product_attention(q, k, v)
+        return self.projection(self.join_heads(context))  # (B, T, d_model)
+
+    def split_heads(self, x):
+        size = x.shape[-1] // self.num_heads
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def join_heads(self, x):
+        features = x.shape[1] * x.shape[3]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+
+
+class FeedForward(layers.Layer):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(self, d_model: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.expand = layers.Dense(ff_dim, activation="relu")
+        self.contract = layers.Dense(d_model)
+
+    def call(self, x):
+        return self.contract(self.expand(x))
+
+
+class TransformerEncoder(layers.Layer):
+    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads
+        )
+        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim)
+        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, x):
+        attended = self.attention(x)
+        x = self.attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+class F(layers.Layer):
+    """Dense."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(4)
+
+    def call(self, x):
+        return self.dense(x)  # (B, 5, 4)
+
+
+class Nn(layers.Layer):
+    """Dense -> F."""
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(units)
+        self.f = F()
+
+    def call(self, x):
+        x = self.dense(x)  # (B, 5, 4)
+        return self.f(x)  # (B, 5, 4)
+
+
+def build_model() -> keras.Model:
+    """Inputs x (B, 5, 4), mask (B, 5, 4) to logits (B, 5, 2)."""
+    x = keras.Input((5, 4), name="x")
+    mask = keras.Input((5, 4), name="mask")
+    inputs = [x, mask]
+    x = layers.Dense(4, name="train")(x)  # (B, 5, 4)
+    mask = layers.Dense(4, name="weights")(mask)  # (B, 5, 4)
+    x = layers.Concatenate(name="concatenate")([x, mask])  # (B, 5, 8)
+    x = TransformerEncoder(d_model=8, num_heads=2, ff_dim=8, name="forward")(x)
+    x = Nn(units=4, name="nn")(x)  # (B, 5, 4)
+    x = Nn(units=8, name="nn_2")(x)  # (B, 5, 4)
+    x = layers.Dense(4, name="residual")(x)  # (B, 5, 4)
+    residual = x
+    x = layers.Dense(4, name="self_")(x)  # (B, 5, 4)
+    x = layers.Add(name="residual_connection")([residual, x])  # (B, 5, 4)
+    logits = layers.Dense(2, name="output")(x)  # (B, 5, 2): logits
+    return keras.Model(inputs, logits, name="TransformerEncoder2")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    x = keras.random.normal((1, 5, 4))
+    mask = keras.random.normal((1, 5, 4))
+    logits = model([x, mask])
+    print("logits:", tuple(logits.shape))

@@ -1,0 +1,195 @@
+"""PaddedClassifier for TensorFlow (Keras 3), compiled from model.neural.
+
+    input (None) -> Embedding(50) -> PositionalEncoding -> 3 x TransformerEncoder ->
+        Conv1D(16) -> GlobalMaxPooling1D -> Output(3)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import math
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+class MaskedMaxPooling1D(layers.Layer):
+    """The maximum over the valid positions, 0 without any: (B, T, d) to (B, d)."""
+
+    def call(self, x, mask):
+        valid = mask[:, :, None]  # (B, T, 1)
+        largest = ops.max(ops.where(valid, x, float("-inf")), axis=1)
+        return ops.where(ops.any(valid, axis=1), largest, 0.0)
+
+
+def scaled_dot_product_attention(query, key, value, mask):
+    """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
+    scores = scores / math.sqrt(query.shape[-1])
+    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    weights = ops.where(mask, weights, 0.0)  # a row without any valid key is 0
+    return ops.matmul(weights, value)  # (B, H, T, d)
+
+
+class MultiHeadAttention(layers.Layer):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        key_dim: int,
+        use_bias: bool,
+        causal: bool,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.causal = causal
+        self.query = layers.Dense(num_heads * key_dim, use_bias=use_bias)
+        self.key = layers.Dense(num_heads * key_dim, use_bias=use_bias)
+        self.value = layers.Dense(num_heads * key_dim, use_bias=use_bias)
+        self.projection = layers.Dense(d_model, use_bias=use_bias)
+
+    def call(self, x, mask):
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        allowed = mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
+        if self.causal:
+            position = ops.arange(ops.shape(x)[1])
+            past = position[:, None] >= position  # (T, T)
+            allowed = ops.logical_and(allowed, past)  # (B, 1, T, T)
+        context = scaled_dot_product_attention(q, k, v, allowed)
+        return self.projection(self.join_heads(context))  # (B, T, d_model)
+
+    def split_heads(self, x):
+        size = x.shape[-1] // self.num_heads
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def join_heads(self, x):
+        features = x.shape[1] * x.shape[3]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+
+
+class FeedForward(layers.Layer):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(self, d_model: int, ff_dim: int, activation: str, **kwargs):
+        super().__init__(**kwargs)
+        self.expand = layers.Dense(ff_dim, activation=activation)
+        self.contract = layers.Dense(d_model)
+
+    def call(self, x):
+        return self.contract(self.expand(x))
+
+
+class PositionalEncoding(layers.Layer):
+    """Adds sines and cosines of each position (Vaswani et al., 2017, section 3.5)."""
+
+    def __init__(self, d_model: int, max_len: int, **kwargs):
+        super().__init__(**kwargs)
+        position = np.arange(max_len)[:, None]  # (T, 1)
+        angle = position / 10000 ** (np.arange(0, d_model, 2) / d_model)
+        table = np.zeros((max_len, d_model), "float32")
+        table[:, 0::2] = np.sin(angle)  # (T, d_model / 2)
+        table[:, 1::2] = np.cos(angle)[:, : d_model // 2]
+        self.table = ops.convert_to_tensor(table)
+
+    def call(self, x):
+        return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
+
+
+class PreNormTransformerEncoder(layers.Layer):
+    """Self-attention, then a feed-forward network; each normalises first, then is added."""
+
+    def __init__(
+        self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.attention = MultiHeadAttention(
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            use_bias=True,
+            causal=False,
+        )
+        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, x, mask):
+        attended = self.attention(self.attention_norm(x), mask)
+        x = x + attended
+        expanded = self.feed_forward(self.feed_forward_norm(x))
+        return x + expanded
+
+
+class PostNormTransformerEncoder(layers.Layer):
+    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+
+    def __init__(
+        self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.attention = MultiHeadAttention(
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            use_bias=False,
+            causal=True,
+        )
+        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, x, mask):
+        attended = self.attention(x, mask)
+        x = self.attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+def build_model() -> keras.Model:
+    """Token ids (B, T) to logits (B, 3)."""
+    tokens = keras.Input((None,), dtype="int64", name="input")
+    mask = ops.not_equal(tokens, 0)  # (B, T): True where a position is valid
+    x = layers.Embedding(
+        50, 16, keras.initializers.RandomNormal(stddev=0.02), name="embedding"
+    )(tokens)  # (B, T, 16)
+    x = PositionalEncoding(d_model=16, max_len=64, name="positional_encoding")(x)
+    for i in range(2):
+        x = PreNormTransformerEncoder(
+            d_model=16,
+            num_heads=4,
+            ff_dim=32,
+            activation="gelu",
+            name=f"transformer_encoder_{i}",
+        )(x, mask)  # (B, T, 16)
+    x = PostNormTransformerEncoder(
+        d_model=16,
+        num_heads=2,
+        ff_dim=32,
+        activation="relu",
+        name="transformer_encoder_2",
+    )(x, mask)  # (B, T, 16)
+    x = layers.Conv1D(16, 3, padding="same", activation="relu", name="conv1d")(x)
+    x = MaskedMaxPooling1D(name="global_max_pooling1d")(x, mask)  # (B, 16)
+    # (B, 3): logits, softmax makes them probabilities
+    logits = layers.Dense(3, name="output")(x)
+    return keras.Model(tokens, logits, name="PaddedClassifier")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    tokens = keras.random.randint((1, 16), 1, 50)
+    logits = model(tokens)
+    probabilities = keras.activations.softmax(logits)
+    print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())

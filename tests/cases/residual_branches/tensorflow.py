@@ -1,0 +1,77 @@
+"""ResidualBranches for TensorFlow (Keras 3), compiled from model.neural.
+
+    input (8, 16) -> x + (Dense(32) -> Dense(16)) -> [left -> Dense(8) -> x +
+        (LayerNormalization -> Dense(8)); right -> Dense(8)] -> Add -> 2 x x + (x +
+        (Dense(8)) -> Dropout(0.1)) -> Dense(8) -> Dropout(0.2) -> Dense(8) ->
+        Dropout(0.2) -> Dense(8) -> Dropout(0.2) -> Flatten -> Output(1)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers, ops
+
+
+class ResidualBlock(layers.Layer):
+    """x + (x + (Dense) -> Dropout)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8)
+        self.dropout = layers.Dropout(0.1)
+
+    def call(self, x):
+        residual = x
+        residual_2 = x
+        x = self.dense(x)  # (B, 8, 8)
+        x = residual_2 + x  # (B, 8, 8)
+        x = self.dropout(x)  # (B, 8, 8)
+        return residual + x  # (B, 8, 8)
+
+
+class Block(layers.Layer):
+    """Dense -> Dropout."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(8, activation="relu")
+        self.dropout = layers.Dropout(0.2)
+
+    def call(self, x):
+        x = self.dense(x)  # (B, 8, 8)
+        return self.dropout(x)  # (B, 8, 8)
+
+
+def build_model() -> keras.Model:
+    """Float input (B, 8, 16) to logits (B, 1)."""
+    inputs = keras.Input((8, 16), name="input")
+    x = layers.Dense(32, activation="relu", name="dense_0")(inputs)  # (B, 8, 32)
+    x = layers.Dense(16, name="dense_1")(x)  # (B, 8, 16)
+    x = layers.Add(name="residual_connection_0")([inputs, x])  # (B, 8, 16)
+    left = layers.Dense(8, name="dense_2")(x)  # (B, 8, 8)
+    residual = left
+    left = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization")(left)
+    left = layers.Dense(8, name="dense_3")(left)  # (B, 8, 8)
+    left = layers.Add(name="residual_connection_1")([residual, left])  # (B, 8, 8)
+    right = layers.Dense(8, activation="tanh", name="dense_4")(x)  # (B, 8, 8)
+    x = layers.Add(name="add")([left, right])  # (B, 8, 8)
+    for i in range(2):
+        x = ResidualBlock(name=f"residual_blocks_{i}")(x)  # (B, 8, 8)
+    for i in range(3):
+        x = Block(name=f"blocks_{i}")(x)  # (B, 8, 8)
+    x = layers.Flatten(name="flatten")(x)  # (B, 64)
+    logits = layers.Dense(1, name="output")(x)  # (B, 1): logits
+    return keras.Model(inputs, logits, name="ResidualBranches")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    inputs = keras.random.normal((1, 8, 16))
+    logits = model(inputs)
+    print("logits:", ops.convert_to_numpy(logits)[0].tolist())

@@ -1,0 +1,101 @@
+"""Grüße for TensorFlow (Keras 3), compiled from model.neural.
+
+    input (4, 6) -> Dense(6) -> 2 x TransformerEncoder -> Output(2)
+
+Run this file for a summary and a forward pass: python tensorflow.py
+"""
+
+import math
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+from keras import layers, ops
+
+
+def scaled_dot_product_attention(query, key, value):
+    """softmax(Q Kᵀ / √d) V."""
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
+    scores = scores / math.sqrt(query.shape[-1])
+    weights = ops.softmax(scores)  # (B, H, T, T)
+    return ops.matmul(weights, value)  # (B, H, T, d)
+
+
+class MultiHeadAttention(layers.Layer):
+    """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.query = layers.Dense(num_heads * key_dim)
+        self.key = layers.Dense(num_heads * key_dim)
+        self.value = layers.Dense(num_heads * key_dim)
+        self.projection = layers.Dense(d_model)
+
+    def call(self, x):
+        q = self.split_heads(self.query(x))  # (B, H, T, d)
+        k = self.split_heads(self.key(x))  # (B, H, T, d)
+        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        context = scaled_dot_product_attention(q, k, v)
+        return self.projection(self.join_heads(context))  # (B, T, d_model)
+
+    def split_heads(self, x):
+        size = x.shape[-1] // self.num_heads
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def join_heads(self, x):
+        features = x.shape[1] * x.shape[3]
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+
+
+class FeedForward(layers.Layer):
+    """Two dense layers, applied to each position alone."""
+
+    def __init__(self, d_model: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.expand = layers.Dense(ff_dim, activation="relu")
+        self.contract = layers.Dense(d_model)
+
+    def call(self, x):
+        return self.contract(self.expand(x))
+
+
+class TransformerEncoder(layers.Layer):
+    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = MultiHeadAttention(
+            d_model, num_heads, key_dim=d_model // num_heads
+        )
+        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim)
+        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+
+    def call(self, x):
+        attended = self.attention(x)
+        x = self.attention_norm(x + attended)
+        expanded = self.feed_forward(x)
+        return self.feed_forward_norm(x + expanded)
+
+
+def build_model() -> keras.Model:
+    """Float input (B, 4, 6) to logits (B, 4, 2)."""
+    inputs = keras.Input((4, 6), name="input")
+    x = layers.Dense(6, name="groesse")(inputs)  # (B, 4, 6)
+    for i in range(2):
+        x = TransformerEncoder(d_model=6, num_heads=3, ff_dim=6, name=f"schicht_{i}")(x)
+    logits = layers.Dense(2, name="output")(x)  # (B, 4, 2): logits
+    return keras.Model(inputs, logits, name="Grüße")
+
+
+if __name__ == "__main__":
+    keras.utils.set_random_seed(0)
+    model = build_model()
+    model.summary()
+    inputs = keras.random.normal((1, 4, 6))
+    logits = model(inputs)
+    print("logits:", tuple(logits.shape))

@@ -1,0 +1,78 @@
+"""Emitted files stand alone: they run where `neural_dsl` does not exist."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neural_dsl.ir.resolve import resolve
+from neural_dsl.syntax.parser import parse, read_source
+from tests.regenerate import TESTS, cases
+
+# Runs every file named on the command line in one process, so that the framework is
+# imported once, with an import hook that refuses the compiler.
+RUNNER = """
+import contextlib, io, json, runpy, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "neural_dsl":
+            raise ImportError("an emitted file imports neural_dsl")
+sys.meta_path.insert(0, Refuse())
+printed = {}
+for path in sys.argv[1:]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        runpy.run_path(path, run_name="__main__")
+    printed[path] = out.getvalue()
+json.dump(printed, sys.stdout)
+"""
+
+
+@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+def test_every_emitted_file_runs_alone_and_counts_its_parameters(
+    backend: str, tmp_path: Path
+) -> None:
+    import json
+
+    names = list(cases())
+    files = [str(TESTS / "cases" / name / f"{backend}.py") for name in names]
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, *files],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    for name, file in zip(names, files, strict=True):
+        network, _ = resolve(parse(read_source(cases()[name])))
+        count = f"{network.parameter_count:,}"
+        line = {
+            "pytorch": f"{count} parameters",
+            "tensorflow": f"Trainable params: {count} ",
+        }
+        assert line[backend] in printed[file], name
+
+
+@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
+    import ast
+
+    allowed = {
+        "pytorch": {"torch", "collections"},
+        "tensorflow": {"keras", "numpy", "math", "os"},
+    }
+    for file in sorted(TESTS.glob(f"cases/*/{backend}.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        found = {
+            a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+        }
+        found |= {
+            n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)
+        }
+        assert {name.partition(".")[0] for name in found} <= allowed[backend], file
