@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
@@ -114,7 +115,7 @@ class LayerSpec:
     reads_mask: bool = False
     aliases: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def snake_name(self) -> str:
         """`TransformerEncoder` -> `transformer_encoder`; `Conv1D` -> `conv1d`."""
         letters = []

@@ -61,7 +61,7 @@ class LayerResolver:
     _memory_reads: list[Stream] = field(default_factory=list)
     _scopes: dict[tuple[int, int], Scope | None] = field(default_factory=dict)
     _bound: dict[tuple[int, int], tuple[Bound, str]] = field(default_factory=dict)
-    _rules: dict[tuple[int, tuple[Tensor, ...]], Rules] = field(default_factory=dict)
+    _rules: dict[tuple[object, ...], Rules] = field(default_factory=dict)
     _alive: list[object] = field(default_factory=list)
 
     # --- statements -----------------------------------------------------------------
@@ -571,11 +571,11 @@ class LayerResolver:
         inputs = tuple(tensor for tensor in tensors if tensor is not None)
         if len(inputs) < len(tensors):
             return None
-        key = (id(bound), inputs)
+        given = {k: v for k, v in bound.values.items() if k != "num_layers"}
+        key = (spec.name, tuple(given.values()), inputs)
         found = self._rules.get(key)
         if found is not None:
             return found
-        given = {k: v for k, v in bound.values.items() if k != "num_layers"}
         try:
             check_inputs(spec, inputs)
             params = dict(spec.complete(given, inputs))

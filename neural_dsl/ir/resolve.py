@@ -26,6 +26,7 @@ from neural_dsl.ir.suggestions import did_you_mean
 from neural_dsl.ir.values import UNKNOWN, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
+from neural_dsl.syntax.parser import garbage_collection_paused
 
 
 def resolve(
@@ -38,8 +39,9 @@ def resolve(
     """
     findings = Findings(file.source)
     chosen = _choose(file, network)
-    macros = Macros(_defines(file), findings)
-    resolved = _resolve_network(chosen, macros, findings, set())
+    with garbage_collection_paused():
+        macros = Macros(_defines(file), findings)
+        resolved = _resolve_network(chosen, macros, findings, set())
     findings.raise_if_failed()
     assert resolved is not None
     return resolved, findings.in_order()
@@ -49,13 +51,14 @@ def check_all(file: syntax.File) -> tuple[Diagnostic, ...]:
     """Everything there is to say about every network and macro of the file, in order."""
     findings = Findings(file.source)
     networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
-    macros = Macros(_defines(file), findings)
     used: set[str] = set()
-    for node in networks:
-        _resolve_network(node, macros, findings, used)
-    for define in _defines(file):
-        if define.name.text not in used:
-            _check_unused(define, macros, findings, used)
+    with garbage_collection_paused():
+        macros = Macros(_defines(file), findings)
+        for node in networks:
+            _resolve_network(node, macros, findings, used)
+        for define in _defines(file):
+            if define.name.text not in used:
+                _check_unused(define, macros, findings, used)
     if not networks:
         findings.error(
             "NE054",

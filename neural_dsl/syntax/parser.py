@@ -81,14 +81,14 @@ def _run(source: Source, tokens: Tokens, start: str) -> Any:
         )
         return False
 
-    with _garbage_collection_paused():
+    with garbage_collection_paused():
         tree = Engine(tokens, Builder(source, tokens, found), report).run(start)
     found.raise_if_failed()
     return tree
 
 
 @contextmanager
-def _garbage_collection_paused() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """A tree has no cycles, and looking for some, again and again while it grows, would
     take longer than to build it."""
     was_enabled = gc.isenabled()
