@@ -20,6 +20,9 @@ FALLBACK_FONTS: Final = (
 )
 """Tried, where installed, for characters that DejaVu Sans lacks."""
 
+SPARSE: Final = 1.7
+"""Position numbers stand at least this many times their own size apart, on both axes."""
+
 BASE_FONT: Final = "DejaVu Sans"  # comes with Matplotlib
 MISSING: Final = "□"
 _NAMED: Final = {"\n": "↵", "\r": "↵", "\t": "⇥", " ": "␣"}
@@ -142,6 +145,8 @@ def ticks(
             width = scale * max((box[0] for box in boxes), default=0.0)
             height = scale * max([line, *(box[1] for box in boxes)])
             room = step * cell
+            if texts is None and max(width, height) * SPARSE > room and count > 1:
+                continue
             if across and width + 0.6 * scale * line <= room:
                 return Ticks(positions, chosen, size, False, height)
             if across and texts and height <= room:
@@ -152,6 +157,7 @@ def ticks(
 
 
 def _steps() -> Sequence[int]:
+    """1, 2, 5, 10, 20, …: how many positions lie from label to label."""
     return [m * 10**e for e in range(9) for m in (1, 2, 5)]
 
 

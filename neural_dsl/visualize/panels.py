@@ -194,7 +194,7 @@ class _Layout:
         across = outer + sum(self.lefts) + sum(self.widths)
         across += self.gap * (self.columns - 1)
         labels = [measure(bar_text(t), 7.5)[0] for t in bar_ticks(self.largest)]
-        bar = BAR_GAP + BAR_WIDTH + max(labels) + 46
+        bar = BAR_GAP + BAR_WIDTH + max(labels) + 40
         width = max(
             NARROWEST,
             2 * MARGIN + across + bar,
@@ -248,7 +248,8 @@ class _Layout:
         labels_left, labels_below = self.lefts[0], self.bottoms[-1]
         middle_x = MARGIN + AXIS_NAME + labels_left
         middle_x += (across - AXIS_NAME - labels_left) / 2
-        middle_y = top + (down - labels_below - AXIS_NAME * 0.8) / 2
+        head = self.tops[0]
+        middle_y = top + head + (down - head - labels_below - AXIS_NAME * 0.8) / 2
         ink: dict[str, Any] = {
             "size": AXIS_SIZE,
             "color": style.QUIET,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import Ticks, drawable, font_families
@@ -44,6 +45,7 @@ class Matrix:
     padded: npt.NDArray[np.bool_]  # (query,)
 
 
+@lru_cache(maxsize=100_000)
 def measure(text: str, size: float, *, bold: bool = False) -> tuple[float, float]:
     """Width and height in pixels of one line of text at `style.DPI`."""
     font = FontProperties(family=font_families([text]), size=size, weight=_weight(bold))
@@ -159,9 +161,8 @@ class Sheet:
             zorder=1,
             extent=(-0.5, keys - 0.5, queries - 0.5, -0.5),
         )
-        axes.tick_params(length=0, bottom=False, left=False)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.xaxis.set_major_locator(NullLocator())
+        axes.yaxis.set_major_locator(NullLocator())
         for spine in axes.spines.values():
             spine.set_edgecolor(style.FRAME)
         self._padding_marks(axes, matrix.padded)
@@ -188,10 +189,16 @@ class Sheet:
         self, axes: Axes, rows: Ticks | None, columns: Ticks | None
     ) -> None:
         """Label rows and columns; None leaves that side bare."""
-        mark = {"length": 2.0, "pad": 1.0, "color": style.FRAME, "width": 0.6}
+        mark: dict[str, Any] = {
+            "length": 2.0,
+            "pad": 1.0,
+            "color": style.FRAME,
+            "width": 0.6,
+        }
         for axis, shown in ((axes.yaxis, rows), (axes.xaxis, columns)):
             if shown is None:
                 continue
+            axis.set_tick_params(**mark)
             axis.set_ticks(
                 list(shown.positions),
                 labels=list(shown.texts),
@@ -203,8 +210,6 @@ class Sheet:
             if shown.rotated:
                 for label in axis.get_ticklabels():
                     label.set(rotation=90)
-        axes.tick_params(axis="y", left=rows is not None, **mark)
-        axes.tick_params(axis="x", bottom=columns is not None, **mark)
 
     def color_bar(self, x: float, y: float, height: float, largest: float) -> None:
         """The scale, from 0 to `largest`, both of them labelled."""
@@ -216,7 +221,11 @@ class Sheet:
         bar.outline.set_edgecolor(style.FRAME)
         axes.tick_params(labelsize=7.5, labelcolor=style.INK, length=2, pad=2)
         axes.tick_params(color=style.FRAME)
-        bar.set_label(style.COLOR_BAR_LABEL, size=AXIS_SIZE, color=style.QUIET)
+        bar.set_label(
+            style.COLOR_BAR_LABEL, size=AXIS_SIZE, color=style.QUIET, va="center"
+        )
+        labels = max(measure(bar_text(tick), 7.5)[0] for tick in ticks)
+        axes.yaxis.set_label_coords((BAR_WIDTH + labels + 26) / BAR_WIDTH, 0.5)
 
     def legend(self, x: float, y: float, entries: Sequence[str]) -> None:
         """Explain the grey cells and the padding mark; see `legend_entries`."""
