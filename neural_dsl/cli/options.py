@@ -29,9 +29,9 @@ backend_option = click.option(
 seed_option = click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
     default=0,
-    show_default=True,
-    help="Seed of random weights and random input.",
+    help="Seed of random weights and random input.  [default: 0]",
 )
 
 weights_option = click.option(

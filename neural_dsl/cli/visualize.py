@@ -101,13 +101,13 @@ Examples:
     "--batch-item",
     type=click.IntRange(0),
     default=0,
-    show_default=True,
     metavar="N",
-    help="Which example the pictures show; metrics cover the whole batch.",
+    help="Which example the pictures show; metrics cover the whole batch.  [default: 0]",
 )
 @click.option(
     "--output-dir",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     default=Path("attention_outputs"),
     show_default=True,
     help="Folder for the files of --attention.",
