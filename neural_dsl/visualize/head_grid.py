@@ -29,7 +29,7 @@ def head_grid(record: AttentionRecord, layer: str, batch_item: int = 0) -> Figur
         raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
     notes = [record.provenance.line()]
     if batch > 1:
-        notes.append(f"batch item {batch_item} (0 to {batch - 1})")
+        notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = grid_columns(heads)
     side = {1: 900.0, 2: 520.0, 3: 420.0, 4: 350.0}.get(
         columns, max(130.0, 1600 / columns)

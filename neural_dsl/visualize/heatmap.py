@@ -37,7 +37,7 @@ def attention_heatmap(
         raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
     pairs: list[tuple[LayerAttention, int | None, str]]
     if heads is None:
-        pairs = [(one, None, f"mean of {_heads(one.num_heads)}") for one in chosen]
+        pairs = [(one, None, _mean(one.num_heads)) for one in chosen]
     else:
         pairs = [
             (one, head, f"head {head} of {one.num_heads}")
@@ -63,7 +63,7 @@ def attention_heatmap(
     title += f", {same.pop()}" if len(same) == 1 else ""
     notes = [record.provenance.line()]
     if batch > 1:
-        notes.append(f"batch item {batch_item} (0 to {batch - 1})")
+        notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = _columns(len(panels))
     side = {1: 900.0, 2: 720.0, 3: 560.0}.get(columns, max(140.0, 2000 / columns))
     return draw_panels(
@@ -81,5 +81,5 @@ def _columns(count: int) -> int:
     return count if count <= 3 else 2 if count == 4 else ceil(sqrt(1.2 * count))
 
 
-def _heads(count: int) -> str:
-    return "1 head" if count == 1 else f"{count} heads"
+def _mean(heads: int) -> str:
+    return "its only head" if heads == 1 else f"mean of {heads} heads"

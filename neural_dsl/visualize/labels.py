@@ -23,6 +23,9 @@ FALLBACK_FONTS: Final = (
 SPARSE: Final = 1.7
 """Position numbers stand at least this many times their own size apart, on both axes."""
 
+THINNED: Final = 1.25
+"""Where not every token is labelled, there is this much air between those that are."""
+
 BASE_FONT: Final = "DejaVu Sans"  # comes with Matplotlib
 MISSING: Final = "□"
 _NAMED: Final = {"\n": "↵", "\r": "↵", "\t": "⇥", " ": "␣"}
@@ -139,12 +142,14 @@ def ticks(
         chosen = tuple(texts[p] if texts else str(p) for p in positions)
         boxes = [measure(text, 10.0) for text in chosen]
         line = measure("lp", 10.0)[1]
-        for size in _sizes(largest, smallest if step == 1 else 7.0):
+        thinned = step > 1 and texts is not None
+        sizes = _sizes(min(largest, 8.0), 7.0) if thinned else _sizes(largest, smallest)
+        for size in sizes:
             # 3% of slack: hinting makes type a little wider or taller than in proportion.
             scale = 1.03 * size / 10
             width = scale * max((box[0] for box in boxes), default=0.0)
             height = scale * max([line, *(box[1] for box in boxes)])
-            room = step * cell
+            room = step * cell / (THINNED if thinned else 1.0)
             if texts is None and max(width, height) * SPARSE > room and count > 1:
                 continue
             if across and width + 0.6 * scale * line <= room:

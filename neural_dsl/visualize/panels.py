@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_CELL = 110  # pixels: a 3 × 3 matrix need not fill the page
-SMALLEST_SIDE = 120  # pixels: a single query still makes a panel, not a line
+SMALLEST_SIDE = 180  # pixels: a single query still makes a panel, not a line
 AXIS_NAME = 26  # the room for "query" or "key"
 NARROWEST = 760
 
