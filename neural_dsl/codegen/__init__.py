@@ -1,0 +1,1 @@
+"""The model graph, written as a Python file."""

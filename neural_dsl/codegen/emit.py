@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
-from neural_dsl.codegen.environment import Symbol
+from neural_dsl.codegen.environment import Symbol, arguments
 from neural_dsl.codegen.names import Names
 from neural_dsl.codegen.plan import (
     BlockStep,
@@ -141,7 +141,7 @@ class ScopeWriter:
         if self.inline:
             first = self.module.block_names[step.attr, id(step)]
             name = self._name_expression(first)
-        constructor = self.module.construct_block(use, self.symbols, name)
+        constructor = construct_block(use, self.symbols, name)
         names = [""] * len(step.uses)
         if self.inline:
             names = self.module.block_names[step.attr, id(step)]
@@ -151,7 +151,7 @@ class ScopeWriter:
             self.depth -= 1
 
     def _block_arguments(self, use: BlockUse, flow: Flow) -> str:
-        takes_streams = self.module.streams_of(use)
+        takes_streams = streams_of(use)
         if takes_streams and flow.streams:
             values = flow.streams
             flow.write, flow.streams = self._merged_name(flow, values), []
@@ -264,6 +264,42 @@ class ScopeWriter:
 
     def _say(self, statement: str) -> None:
         self.lines.append(Line(self.depth, "", statement))
+
+
+def streams_of(use: BlockUse) -> int:
+    """How many streams a block's first layer merges (0: it takes one tensor)."""
+    first = use.steps[0] if use.steps else None
+    if isinstance(first, LayerStep) and first.layers[0].spec.arity == "many":
+        return len(first.layers[0].inputs)
+    return streams_of(first.uses[0]) if isinstance(first, BlockStep) else 0
+
+
+def construct_block(
+    use: BlockUse, symbols: Mapping[tuple[int, str], Symbol], name: str
+) -> str:
+    """`Block(units=64)`, with the caller's own parameters where it has them."""
+    assert use.block is not None
+    values = {
+        key: symbols.get((id(use), key), use.values[key])
+        for key in use.block.parameters
+    }
+    parts = [f"{key}={value!r}" for key, value in values.items()]
+    return f"{use.block.name}({arguments([*parts, name and f'name={name}'])})"
+
+
+def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
+    """The lines of a scope as code; the last value is returned or named `result`."""
+    lines = scope.lines
+    last = lines[-1] if lines else None
+    if last is not None and last.depth == 0 and last.target == flow.read:
+        if result == "return":
+            last.target, last.expression = "", f"return {last.expression}"
+        else:
+            last.target = result
+    else:
+        end = f"return {flow.read}" if result == "return" else f"{result} = {flow.read}"
+        scope._say(end)
+    return [line.text() for line in lines]
 
 
 def repr_double(text: str) -> str:

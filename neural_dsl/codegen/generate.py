@@ -12,6 +12,7 @@ from neural_dsl.catalogue.spec import REQUIRED
 from neural_dsl.codegen.environment import prose
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
+from neural_dsl.codegen.paths import layer_paths
 from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 
 Backend: TypeAlias = Literal["pytorch", "tensorflow"]
@@ -62,7 +63,7 @@ def generate(network: Network, backend: Backend, file_name: str) -> CompiledMode
         forward=forward.strip("\n").split("\n"),
     )
     entry = str(writer.templates.structure.entry(writer.name)).strip()
-    return CompiledModel(network, backend, lay_out(text), entry, writer.paths())
+    return CompiledModel(network, backend, lay_out(text), entry, layer_paths(writer))
 
 
 def journey(network: Network) -> str:

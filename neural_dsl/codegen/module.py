@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 from neural_dsl.catalogue.tensors import Mask
-from neural_dsl.codegen.emit import Flow, ScopeWriter, shape_comment
-from neural_dsl.codegen.environment import BackendTemplates, Symbol, arguments
+from neural_dsl.codegen.blocks import block_class
+from neural_dsl.codegen.emit import Flow, ScopeWriter, shape_comment, statements
+from neural_dsl.codegen.environment import BackendTemplates
 from neural_dsl.codegen.names import Names, pascal_case
 from neural_dsl.codegen.plan import (
-    BlockClass,
     BlockStep,
-    BlockUse,
     BranchesStep,
-    LayerStep,
     Planner,
     ResidualStep,
     Step,
-    flat_layers,
-    is_size,
     masks_read,
-    needs_memory,
 )
 from neural_dsl.codegen.uses import LayerClass, Uses, attention_use, layer_use
 from neural_dsl.ir.nodes import Layer, Network
@@ -96,94 +90,7 @@ class ModuleWriter:
         for kind, cls in self.layer_classes:
             yield str(self.templates.layer(kind).define(cls, self.shared))
         for block in self.planner.classes.values():
-            yield self._block_class(block)
-
-    # --- classes for blocks ---------------------------------------------------------
-
-    def _block_class(self, block: BlockClass) -> str:
-        """The text of one block class; also settles its constructor's parameters."""
-        use = block.uses[0]
-        symbols = self._symbols(block)
-        masks, flow = self._block_signature(use)
-        variables = Names({*self.reserved, "self", *masks.values(), "memory", "x"})
-        scope = ScopeWriter(
-            self,
-            inline=False,
-            variables=variables,
-            masks=masks,
-            symbols=symbols,
-            show_shapes=block.shape_is_fixed,
-        )
-        passed = [*(flow.streams or [flow.read]), flow.memory, *masks.values()]
-        scope.steps(use.steps, flow)
-        parameters = {s.name: s for s in symbols.values() if s.used}
-        block.parameters = list(parameters)
-        kinds = [(name, type(use.values[name]).__name__) for name in block.parameters]
-        return str(
-            self.templates.structure.block(
-                block.name,
-                textwrap.fill(_inventory(use.steps), 80, subsequent_indent="    "),
-                kinds,
-                [name for name in passed if name],
-                scope.members,
-                statements(scope, flow, "return"),
-            )
-        )
-
-    def _symbols(self, block: BlockClass) -> dict[tuple[int, str], Symbol]:
-        """A symbol for every size in which the uses differ; equal columns share one."""
-        table = [list(_slots(use.steps)) for use in block.uses]
-        names = Names({"self"})
-        by_column: dict[tuple[Any, ...], Symbol] = {}
-        symbols: dict[tuple[int, str], Symbol] = {}
-        for position, (owner, slot, _) in enumerate(table[0]):
-            column = tuple(row[position][2] for row in table)
-            if len(set(column)) == 1:
-                continue
-            symbol = by_column.get(column)
-            if symbol is None:
-                wanted = {"d_in": "in_features", "d_memory": "d_memory"}.get(slot, slot)
-                symbol = by_column[column] = Symbol(names.unique(wanted))
-                for use, value in zip(block.uses, column, strict=True):
-                    use.values[symbol.name] = value
-            symbols[owner, slot] = symbol
-        return symbols
-
-    def _block_signature(self, use: BlockUse) -> tuple[dict[Mask, str], Flow]:
-        """The local names of the masks that a block reads, and its starting flow."""
-        memory_masks = {
-            layer.inputs[-1].mask
-            for layer in _memory_layers(use)
-            if layer.inputs[-1].mask is not None
-        }
-        local = Names(())
-        masks = {
-            mask: local.unique("memory_mask" if mask in memory_masks else "mask")
-            for mask in masks_read(use.nodes)
-        }
-        count = self.streams_of(use)
-        if count:
-            return masks, Flow(streams=[f"x_{i}" for i in range(count)])
-        return masks, Flow(memory="memory" if needs_memory(use.nodes) else "")
-
-    def streams_of(self, use: BlockUse) -> int:
-        """How many streams a block's first layer merges (0: it takes one tensor)."""
-        first = use.steps[0] if use.steps else None
-        if isinstance(first, LayerStep) and first.layers[0].spec.arity == "many":
-            return len(first.layers[0].inputs)
-        return self.streams_of(first.uses[0]) if isinstance(first, BlockStep) else 0
-
-    def construct_block(
-        self, use: BlockUse, symbols: Mapping[tuple[int, str], Symbol], name: str
-    ) -> str:
-        """`Block(units=64)`, with the caller's own parameters where it has them."""
-        assert use.block is not None
-        values = {
-            key: symbols.get((id(use), key), use.values[key])
-            for key in use.block.parameters
-        }
-        parts = [f"{key}={value!r}" for key, value in values.items()]
-        return f"{use.block.name}({arguments([*parts, name and f'name={name}'])})"
+            yield block_class(self, block)
 
     def _name_blocks(self, steps: tuple[Step, ...]) -> None:
         """Names of the top's block instances, where layers need names (Keras)."""
@@ -297,50 +204,6 @@ class ModuleWriter:
         macro = {"concat": structure.concat_masks, "all": structure.all_masks}
         return str(macro[mask.operation](parts, named[mask])).strip()
 
-    # --- where the layers are -------------------------------------------------------
-
-    def paths(self) -> dict[str, str]:
-        """Canonical layer name -> attribute path in the live model."""
-        return dict(self._paths(self.steps, "", self.inline))
-
-    def _paths(
-        self, steps: tuple[Step, ...], prefix: str, inline: bool
-    ) -> Iterator[tuple[str, str]]:
-        for step in steps:
-            match step:
-                case LayerStep(layers=layers, attr=attr):
-                    for number, layer in enumerate(layers):
-                        if layer.weights or layer.attentions:
-                            local = attr if len(layers) == 1 else f"{attr}.{number}"
-                            alone = len(layers) == 1 or not inline
-                            yield layer.name, prefix + (local if alone else layer.name)
-                case BlockStep(uses=uses, attr=attr):
-                    for number, use in enumerate(uses):
-                        local = attr if len(uses) == 1 else f"{attr}.{number}"
-                        if inline:
-                            local = self.block_names[attr, id(step)][number]
-                        yield from self._paths(use.steps, f"{prefix}{local}.", False)
-                case ResidualStep(steps=inner):
-                    yield from self._paths(inner, prefix, inline)
-                case BranchesStep(paths=paths):
-                    for _, _, inner in paths:
-                        yield from self._paths(inner, prefix, inline)
-
-
-def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
-    """The lines of a scope as code; the last value is returned or named `result`."""
-    lines = scope.lines
-    last = lines[-1] if lines else None
-    if last is not None and last.depth == 0 and last.target == flow.read:
-        if result == "return":
-            last.target, last.expression = "", f"return {last.expression}"
-        else:
-            last.target = result
-    else:
-        end = f"return {flow.read}" if result == "return" else f"{result} = {flow.read}"
-        scope._say(end)
-    return [line.text() for line in lines]
-
 
 def _part_uses(part: str, layers: list[Layer]) -> Iterator[SimpleNamespace]:
     """Attention is described attention by attention; other parts layer by layer."""
@@ -350,52 +213,3 @@ def _part_uses(part: str, layers: list[Layer]) -> Iterator[SimpleNamespace]:
                 yield attention_use(layer, attention)
         else:
             yield layer_use(layer)
-
-
-def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any]]:
-    """Every size in a body: (owner, name, value), in the same order for every use."""
-    for step in steps:
-        match step:
-            case LayerStep(layers=(layer, *_)):
-                yield id(layer), "d_in", layer.inputs[0].features
-                yield id(layer), "d_memory", layer.inputs[-1].features
-                for parameter in layer.spec.parameters:
-                    value = layer.params.get(parameter.name)
-                    if is_size(parameter.kind, value):
-                        yield id(layer), parameter.name, value
-            case BlockStep(uses=(use, *_)):
-                assert use.block is not None
-                for name in use.block.parameters:
-                    yield id(use), name, use.values[name]
-            case ResidualStep(steps=inner):
-                yield from _slots(inner)
-            case BranchesStep(paths=paths):
-                for _, _, inner in paths:
-                    yield from _slots(inner)
-
-
-def _inventory(steps: tuple[Step, ...]) -> str:
-    """`Dense, Dropout, 2 x TransformerEncoder`: a block in words."""
-    words: list[str] = []
-    for step in steps:
-        match step:
-            case LayerStep(layers=layers):
-                words.append(_times(len(layers)) + layers[0].type)
-            case BlockStep(uses=uses):
-                assert uses[0].block is not None
-                words.append(_times(len(uses)) + uses[0].block.name)
-            case ResidualStep(steps=inner):
-                words.append(f"x + ({_inventory(inner)})")
-            case BranchesStep(paths=paths):
-                words.append(" | ".join(f"{n}: {_inventory(s)}" for n, _, s in paths))
-    return " -> ".join(words)
-
-
-def _times(count: int) -> str:
-    return f"{count} x " if count > 1 else ""
-
-
-def _memory_layers(use: BlockUse) -> Iterator[Layer]:
-    for layer in flat_layers(use.nodes):
-        if layer.spec.arity == "target" and len(layer.inputs) > 1:
-            yield layer

@@ -1,0 +1,147 @@
+"""Writes the class of a macro or a repeated group, and the calls that construct it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.catalogue.tensors import Mask
+from neural_dsl.codegen.emit import Flow, ScopeWriter, statements, streams_of
+from neural_dsl.codegen.environment import Symbol
+from neural_dsl.codegen.names import Names
+from neural_dsl.codegen.plan import (
+    BlockClass,
+    BlockStep,
+    BlockUse,
+    BranchesStep,
+    LayerStep,
+    ResidualStep,
+    Step,
+    flat_layers,
+    is_size,
+    masks_read,
+    needs_memory,
+)
+from neural_dsl.ir.nodes import Layer
+
+if TYPE_CHECKING:
+    from neural_dsl.codegen.module import ModuleWriter
+
+
+def block_class(module: ModuleWriter, block: BlockClass) -> str:
+    """The text of one block class; also settles its constructor's parameters."""
+    use = block.uses[0]
+    symbols = _symbols(block)
+    masks, flow = _signature(use)
+    variables = Names({*module.reserved, "self", *masks.values(), "memory", "x"})
+    scope = ScopeWriter(
+        module,
+        inline=False,
+        variables=variables,
+        masks=masks,
+        symbols=symbols,
+        show_shapes=block.shape_is_fixed,
+    )
+    passed = [*(flow.streams or [flow.read]), flow.memory, *masks.values()]
+    scope.steps(use.steps, flow)
+    parameters = {s.name: s for s in symbols.values() if s.used}
+    block.parameters = list(parameters)
+    kinds = [(name, type(use.values[name]).__name__) for name in block.parameters]
+    return str(
+        module.templates.structure.block(
+            block.name,
+            textwrap.fill(_inventory(use.steps), 80, subsequent_indent="    "),
+            kinds,
+            [name for name in passed if name],
+            scope.members,
+            statements(scope, flow, "return"),
+        )
+    )
+
+
+def _symbols(block: BlockClass) -> dict[tuple[int, str], Symbol]:
+    """A symbol for every size in which the uses differ; equal columns share one."""
+    table = [list(_slots(use.steps)) for use in block.uses]
+    names = Names({"self"})
+    by_column: dict[tuple[Any, ...], Symbol] = {}
+    symbols: dict[tuple[int, str], Symbol] = {}
+    for position, (owner, slot, _) in enumerate(table[0]):
+        column = tuple(row[position][2] for row in table)
+        if len(set(column)) == 1:
+            continue
+        symbol = by_column.get(column)
+        if symbol is None:
+            wanted = {"d_in": "in_features", "d_memory": "d_memory"}.get(slot, slot)
+            symbol = by_column[column] = Symbol(names.unique(wanted))
+            for use, value in zip(block.uses, column, strict=True):
+                use.values[symbol.name] = value
+        symbols[owner, slot] = symbol
+    return symbols
+
+
+def _signature(use: BlockUse) -> tuple[dict[Mask, str], Flow]:
+    """The local names of the masks that a block reads, and its starting flow."""
+    memory_masks = {
+        layer.inputs[-1].mask
+        for layer in _memory_layers(use)
+        if layer.inputs[-1].mask is not None
+    }
+    local = Names(())
+    masks = {
+        mask: local.unique("memory_mask" if mask in memory_masks else "mask")
+        for mask in masks_read(use.nodes)
+    }
+    count = streams_of(use)
+    if count:
+        return masks, Flow(streams=[f"x_{i}" for i in range(count)])
+    return masks, Flow(memory="memory" if needs_memory(use.nodes) else "")
+
+
+def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any]]:
+    """Every size in a body: (owner, name, value), in the same order for every use."""
+    for step in steps:
+        match step:
+            case LayerStep(layers=(layer, *_)):
+                yield id(layer), "d_in", layer.inputs[0].features
+                yield id(layer), "d_memory", layer.inputs[-1].features
+                for parameter in layer.spec.parameters:
+                    value = layer.params.get(parameter.name)
+                    if is_size(parameter.kind, value):
+                        yield id(layer), parameter.name, value
+            case BlockStep(uses=(use, *_)):
+                assert use.block is not None
+                for name in use.block.parameters:
+                    yield id(use), name, use.values[name]
+            case ResidualStep(steps=inner):
+                yield from _slots(inner)
+            case BranchesStep(paths=paths):
+                for _, _, inner in paths:
+                    yield from _slots(inner)
+
+
+def _inventory(steps: tuple[Step, ...]) -> str:
+    """`Dense, Dropout, 2 x TransformerEncoder`: a block in words."""
+    words: list[str] = []
+    for step in steps:
+        match step:
+            case LayerStep(layers=layers):
+                words.append(_times(len(layers)) + layers[0].type)
+            case BlockStep(uses=uses):
+                assert uses[0].block is not None
+                words.append(_times(len(uses)) + uses[0].block.name)
+            case ResidualStep(steps=inner):
+                words.append(f"x + ({_inventory(inner)})")
+            case BranchesStep(paths=paths):
+                words.append(" | ".join(f"{n}: {_inventory(s)}" for n, _, s in paths))
+    return " -> ".join(words)
+
+
+def _times(count: int) -> str:
+    return f"{count} x " if count > 1 else ""
+
+
+def _memory_layers(use: BlockUse) -> Iterator[Layer]:
+    for layer in flat_layers(use.nodes):
+        if layer.spec.arity == "target" and len(layer.inputs) > 1:
+            yield layer
