@@ -9,7 +9,7 @@ goes forward only, and the number of mistakes is bounded: so any text takes line
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from neural_dsl.syntax import kinds as k
@@ -106,23 +106,20 @@ class Engine:
         """The kinds of tokens that could stand here."""
         return [kind for kind in ACTIONS[self.states[-1]] if self.accepts(kind)]
 
-    def open_bracket(self) -> int | None:
-        """The innermost bracket that is open here."""
-        return next(self._open_brackets(0), None)
-
-    def _open_brackets(self, depth: int) -> Iterator[int]:
+    def open_brackets(self, depth: int = 0) -> list[int] | None:
         """Brackets opened since the stack was `depth` states high and still open,
-        innermost first."""
-        closed = 0
-        for value in reversed(self.values[depth:]):
+        outermost first; None when one was closed that had been opened before."""
+        open_: list[int] = []
+        for value in self.values[depth:]:
             if type(value) is int and value >= 0:
                 kind = self.tokens.kinds[value]
-                if kind in k.CLOSING:
-                    closed += 1
-                elif kind in k.OPENING and closed:
-                    closed -= 1
-                elif kind in k.OPENING:
-                    yield value
+                if kind in k.OPENING:
+                    open_.append(value)
+                elif kind in k.CLOSING and not open_:
+                    return None
+                elif kind in k.CLOSING:
+                    open_.pop()
+        return open_
 
     # --- recovery -------------------------------------------------------------------
 
@@ -130,10 +127,11 @@ class Engine:
         """Cut the stacks back and return the token to go on from; None at the end."""
         kinds, partners = self.tokens.kinds, self.tokens.partners
         places = [
-            (depth, marker, list(self._open_brackets(depth - 1)))
+            (depth, marker, dropped)
             for depth in range(len(self.states), 0, -1)
             for marker in _SYNC
             if marker in ACTIONS[self.states[depth - 1]]
+            and (dropped := self.open_brackets(depth - 1)) is not None
         ]
         while True:
             kind = kinds[token]
@@ -174,10 +172,12 @@ class Engine:
 
     def _begins(self, kind: int, marker: int, token: int) -> bool:
         """Whether a token that could begin something likely does: the key in `@ cuda:0`
-        does not, nor a `[` in the middle of a line."""
+        does not, nor a `[` in the middle of a line, nor a comma among parameters."""
         tokens = self.tokens
         if kind == k.LSQB:
             return tokens.begins_line(token)
+        if kind == k.COMMA and marker == k.RECOVERED_STATEMENT:
+            return tokens.kinds[token + 1] in (k.NAME, k.BRANCH, k.GROUP)
         return (
             kind != k.KEY
             or marker == k.RECOVERED_ENTRY
@@ -188,7 +188,7 @@ class Engine:
     def brace_missing(self) -> bool:
         """Whether a brace around the present place has no partner."""
         partners = self.tokens.partners
-        return any(partners[opener] < 0 for opener in self._open_brackets(0))
+        return any(partners[opener] < 0 for opener in self.open_brackets() or ())
 
     def _resume(self, depth: int, marker: int) -> None:
         del self.states[depth:]

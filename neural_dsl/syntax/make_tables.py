@@ -26,7 +26,6 @@ state what to do on a kind: go to a state (0 and up), or reduce by rule ~n. GOTO
 each state where a reduced symbol leads. RULES are (symbol, length, builder method).
 """
 
-# ruff: noqa: E501
 # fmt: off
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Mistake:
         self.token = token
         self.kind = engine.tokens.kinds[token]
         self.word = engine.tokens.word(token)
-        self.opener = engine.open_bracket()
+        self.opener = next(reversed(engine.open_brackets() or ()), None)
         self.span = engine.tokens.span(token)
         if self.kind == k.END and token:  # better right behind the text than far below
             end = engine.tokens.ends[token - 1]
@@ -167,7 +167,8 @@ class _Mistake:
             f"expected a network or a macro, found {self._found()}",
             help=f"did you mean `{meant}`?"
             if meant
-            else "a file consists of `network Name { … }` and `define Name { … }`",
+            else "a file consists of `network Name { … }` and `define Name { … }`; "
+            "is a `}` too many before this?",
         )
 
     def _section_among_layers(self) -> Diagnostic | None:

@@ -67,7 +67,7 @@ def parse_value(text: str, source: Source, offset: int) -> Value:
 
 def _run(source: Source, tokens: Tokens, start: str) -> Any:
     found = Diagnostics(source)
-    Roles(tokens, found).assign()
+    Roles(tokens, found, items=start == "file").assign()
 
     def report(engine: Engine, token: int) -> bool:
         found.found.append(describe(engine, source, token))

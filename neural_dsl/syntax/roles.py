@@ -22,10 +22,11 @@ _MACRO_WORDS = ("define", "macro")
 
 class Roles:
     """One pass over the tokens of a file. `assign` raises NeuralError NE013 where
-    brackets nest too deep."""
+    brackets nest too deep. Without `items` no name begins a network or macro."""
 
-    def __init__(self, tokens: Tokens, found: Diagnostics):
+    def __init__(self, tokens: Tokens, found: Diagnostics, items: bool = True):
         self.tokens = tokens
+        self.items = items
         self.kinds = tokens.kinds
         self.found = found
         self.open: list[int] = []  # the brackets open here
@@ -52,6 +53,8 @@ class Roles:
     def _name(self, token: int) -> None:
         kinds = self.kinds
         following = kinds[token + 1]
+        if self.open and kinds[self.open[-1]] in _CLOSER:
+            self._forget_brackets(token)
         if following == k.COLON:
             kinds[token] = self._before_colon(token)
         elif token and kinds[token - 1] in (k.NETWORK, k.DEFINE):
@@ -97,6 +100,8 @@ class Roles:
         A `network Name {` inside brackets can only mean that these were left open: they
         stay without partners, and the parser says so.
         """
+        if not self.items:
+            return
         word, kinds = self.tokens.word(token), self.kinds
         named = kinds[token + 1] == k.NAME
         if word == "network" and (
@@ -179,6 +184,27 @@ class Roles:
             )
             raise NeuralError(*self.found.in_order())
 
+    def _forget_brackets(self, token: int) -> None:
+        """Give up parentheses that were clearly forgotten, before a name on a new line.
+
+        In them a comma would have to come first. Without this, one `)` too few would
+        change the roles of all that follows.
+        """
+        kinds, open_ = self.kinds, self.open
+        following = kinds[token + 1]
+        if kinds[token - 1] not in _VALUE_ENDS or following == k.EQUAL:
+            return
+        key = following == k.COLON
+        parameter = key and kinds[token + 2] != k.LBRACE
+        if parameter and self.tokens.word(token) not in k.SECTION_WORDS:
+            return
+        if not self.tokens.begins_line(token):
+            return
+        while open_ and (
+            kinds[open_[-1]] == k.LPAR or (key and kinds[open_[-1]] == k.LSQB)
+        ):
+            open_.pop()
+
     def _closed(self, token: int, kind: int) -> None:
         """Pair a closing bracket with the last one of its kind that is open.
 
@@ -200,4 +226,7 @@ class Roles:
                 return
 
 
+_VALUE_ENDS = frozenset(
+    (*k.CLOSING, k.NAME, k.NUMBER, k.STRING, k.PARAMETER, k.OPEN_STRING)
+)
 _CLOSER = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}
