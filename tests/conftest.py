@@ -10,11 +10,11 @@ import pytest
 
 from neural_dsl.backends import available
 
-hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
-hypothesis.settings.register_profile(
-    "ci", parent=hypothesis.settings(), derandomize=True, deadline=None
-)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+# The same examples every time, so that a run says something about the change and not
+# about luck. `HYPOTHESIS_PROFILE=explore` draws new ones.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", print_blob=True, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 class _TorchFirst(MetaPathFinder):
@@ -30,7 +30,7 @@ class _TorchFirst(MetaPathFinder):
 sys.meta_path.insert(0, _TorchFirst())
 
 
-@pytest.fixture(params=["pytorch", "tensorflow"])
+@pytest.fixture(params=["pytorch", "tensorflow"], scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
     """Each backend in turn; one that is not installed is skipped."""
     name: str = request.param

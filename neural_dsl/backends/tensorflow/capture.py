@@ -13,6 +13,7 @@ tells whose attention it is; all others run as ever.
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -85,13 +86,18 @@ class _Recorder:
     def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The emitted function, recording; q, k, v are (B, H, T, d)."""
 
+        signature = inspect.signature(function)
+
         @functools.wraps(function)
-        def attend(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> Any:
-            context = function(query, key, value, *rest, **named)
+        def attend(*args: Any, **kwargs: Any) -> Any:
+            context = function(*args, **kwargs)
             if self.running:
-                # Files without any mask leave the parameter out.
-                mask = rest[0] if rest else named.get("mask")
-                self.record(attention_weights(query, key, mask), value, context)
+                given = signature.bind(*args, **kwargs).arguments
+                # A file whose attentions hide nothing leaves the mask out.
+                weights = attention_weights(
+                    given["query"], given["key"], given.get("mask")
+                )
+                self.record(weights, given["value"], context)
             return context
 
         return attend
