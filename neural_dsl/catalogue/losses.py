@@ -50,18 +50,18 @@ LOSSES = Table(
             (Parameter("delta", "positive", 1.0, "where it turns straight"),),
             aliases=("smooth_l1",),
         ),
-        SettingSpec("log_cosh", "mean log(cosh(p - y))", aliases=("logcosh",)),
+        SettingSpec("log_cosh", "mean log(cosh(p - y))"),
         SettingSpec(
             "binary_crossentropy",
             "of 0/1 targets, through a sigmoid",
             (FROM_LOGITS, SMOOTHING),
-            aliases=("bce", "binary_cross_entropy", "bce_with_logits"),
+            aliases=("bce", "bce_with_logits"),
         ),
         SettingSpec(
             "categorical_crossentropy",
             "of one-hot targets, through a softmax",
             (FROM_LOGITS, SMOOTHING),
-            aliases=("cce", "categorical_cross_entropy"),
+            aliases=("cce",),
         ),
         SettingSpec(
             "sparse_categorical_crossentropy",
@@ -72,7 +72,6 @@ LOSSES = Table(
             ),
             aliases=(
                 "scce",
-                "sparse_categorical_cross_entropy",
                 "cross_entropy",
                 "nll",
             ),

@@ -1,0 +1,306 @@
+"""Loss, optimizer, schedules, metrics, train and execution settings, and HPO values."""
+
+import pytest
+
+from neural_dsl.ir.nodes import Setting
+from tests.unit.resolving import codes, marked, network
+
+
+def net(extra: str, text: str = "Dense(3)"):
+    return network(text, extra=extra)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"Adam"',
+        "Adam",
+        "adam",
+        "ADAM",
+        "Adam()",
+        '"Adam(learning_rate=0.001)"',
+        "Adam(learning_rate=0.001)",
+        "Adam(lr: 1e-3)",
+        "Adam(0.001)",
+        "Adam { learning_rate: 0.001 }",
+    ],
+)
+def test_forms_of_an_optimizer(text: str) -> None:
+    optimizer = net(f"optimizer: {text}").optimizer
+    assert optimizer.name == "Adam"
+    assert optimizer.params["learning_rate"] == 0.001
+    assert optimizer.params["beta_2"] == 0.999
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Adam(learning_rate=ExponentialDecay(0.1, 1000, 0.96))",
+        '"Adam(learning_rate=ExponentialDecay(0.1, 1000, 0.96))"',
+        'Adam("ExponentialDecay(0.1, 1000, 0.96)")',
+        "Adam { learning_rate: ExponentialDecay(0.1, 1000, decay_rate=0.96) }",
+    ],
+)
+def test_a_schedule_as_learning_rate(text: str) -> None:
+    rate = net(f"optimizer: {text}").optimizer.params["learning_rate"]
+    assert isinstance(rate, Setting)
+    assert rate.name == "ExponentialDecay"
+    assert rate.params == {
+        "initial_learning_rate": 0.1,
+        "decay_steps": 1000,
+        "decay_rate": 0.96,
+        "staircase": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("PiecewiseConstantDecay([100, 200], [0.1, 0.01, 0.001])", None),
+        ("PolynomialDecay(0.1, 1000)", None),
+        ("InverseTimeDecay(0.1, 1000, 0.5)", None),
+        ("CosineDecay(0.1, 1000)", None),
+        ("CosineDecay(decay_steps=1000, warmup_steps=50, warmup_target=0.1)", None),
+        ("CosineDecayRestarts(0.1, 1000)", None),
+        ("StepDecay(0.1, 10, 0.5)", None),
+        ("StepDecay(step_size=10, gamma=0.5)", None),
+        ("ReduceLROnPlateau(factor=0.5, patience=3)", None),
+        ("ReduceLROnPlateau", None),
+    ],
+)
+def test_every_schedule_of_the_language(text: str, name: str | None) -> None:
+    found = net(f"lr_schedule: {text}").lr_schedule
+    assert found.name == text.partition("(")[0]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("mse", "mean_squared_error"),
+        ('"MSE"', "mean_squared_error"),
+        ("MSELoss", "mean_squared_error"),
+        ('"mean-squared-error"', "mean_squared_error"),
+        ("CrossEntropyLoss", "sparse_categorical_crossentropy"),
+        ("SparseCategoricalCrossentropy(from_logits=true)", None),
+        ("BCEWithLogitsLoss", "binary_crossentropy"),
+        ("huber(delta=2.0)", "huber"),
+        ('"huber(2)"', "huber"),
+        ("KLDivLoss", "kl_divergence"),
+        ("l1_loss", "mean_absolute_error"),
+    ],
+)
+def test_spellings_of_losses(spelling: str, name: str | None) -> None:
+    found = net(f"loss: {spelling}").loss
+    assert found.name == (name or "sparse_categorical_crossentropy")
+
+
+def test_metrics_take_a_list_or_one_and_keep_their_order() -> None:
+    found = net('metrics: ["accuracy", top_k_categorical_accuracy(k=3), mse]').metrics
+    assert [each.name for each in found] == [
+        "accuracy",
+        "top_k_categorical_accuracy",
+        "mean_squared_error",
+    ]
+    assert found[1].params == {"k": 3}
+    assert [each.name for each in net('metrics: "acc"').metrics] == ["accuracy"]
+
+
+def test_train_keeps_exactly_what_the_file_says_under_canonical_names() -> None:
+    found = net(
+        "training: { epochs: 10, batch_size: 32 validation_split: 0.2 grad_clip: 1 "
+        'shuffle: TRUE mixed_precision: false search_method: "Bayesian" }'
+    ).train
+    assert found == {
+        "epochs": 10,
+        "batch_size": 32,
+        "validation_split": 0.2,
+        "gradient_clip": 1.0,
+        "shuffle": True,
+        "mixed_precision": False,
+        "search_method": "bayesian",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "patience"),
+    [
+        ("true", 5),
+        ("3", 3),
+        ("EarlyStopping(patience=7)", 7),
+        ('"EarlyStopping(patience=7)"', 7),
+        ("{ patience: 9, monitor: loss }", 9),
+        ("false", None),
+    ],
+)
+def test_forms_of_early_stopping(text: str, patience: int | None) -> None:
+    found = net(f"train {{ early_stopping: {text} }}").train["early_stopping"]
+    assert (found and found.params["patience"]) == patience
+
+
+def test_loss_and_optimizer_may_stand_inside_train() -> None:
+    found = net("train { epochs: 3 loss: mse optimizer: SGD(0.1, momentum=0.9) }")
+    assert found.loss.name == "mean_squared_error"
+    assert found.optimizer.params["momentum"] == 0.9
+    assert found.train == {"epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('device: "auto"', {"device": "auto"}),
+        ('device: "GPU:1"', {"device": "cuda:1"}),
+        ("device: cuda", {"device": "cuda"}),
+        ("backend: torch", {"backend": "pytorch"}),
+        ('backend: "TF"', {"backend": "tensorflow"}),
+    ],
+)
+def test_execution(text: str, expected: dict[str, str]) -> None:
+    assert net(f"execute {{ {text} }}").execution == expected
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "underlined"),
+    [
+        ("los: mse", "NE060", "los"),
+        ("task: copy", "NE061", "task"),
+        ("task { name: copy }", "NE061", "task"),
+        ("optimizer: Ftrl", "NE061", "Ftrl"),
+        ("loss: dice", "NE061", "dice"),
+        ("loss: msee", "NE062", "msee"),
+        ("optimizer: Adamm", "NE063", "Adamm"),
+        ('optimizer: "Adamm(0.1)"', "NE063", "Adamm"),
+        ("optimizer: Adam(ExpDecay(1))", "NE064", "ExpDecay"),
+        ("lr_schedule: StepDekay(0.1, 3)", "NE064", "StepDekay"),
+        ("metrics: [acuracy]", "NE065", "acuracy"),
+        ("optimizer: Adam(learning=1)", "NE066", "learning"),
+        ("train { epoch: 3 }", "NE066", "epoch"),
+        ("execution { devize: cpu }", "NE066", "devize"),
+        ("lr_schedule: ExponentialDecay(0.1)", "NE067", "ExponentialDecay"),
+        ("optimizer: 3", "NE068", "3"),
+        ("loss: [mse, mae]", "NE068", "[mse, mae]"),
+        ("loss { a: mse }", "NE068", "loss"),
+        ("train: 3", "NE068", "train"),
+        ("train { epochs: 2.5 }", "NE068", "epochs: 2.5"),
+        ("train { early_stopping: [1] }", "NE068", None),
+        ("train { shuffle: 1 }", "NE068", "shuffle: 1"),
+        ("optimizer: Adam(0)", "NE069", "0"),
+        ("optimizer: Adam(beta_1=1.0)", "NE069", "beta_1=1.0"),
+        ("train { validation_split: 1.0 }", "NE069", "validation_split: 1.0"),
+        ("train { early_stopping: 0 }", "NE069", None),
+        ("execution { device: toaster }", "NE069", "device: toaster"),
+        ("execution { backend: jax }", "NE069", "backend: jax"),
+        ("lr_schedule: PiecewiseConstantDecay([1, 2], [1, 2])", "NE069", "[1, 2]"),
+        ("lr_schedule: PiecewiseConstantDecay([2, 1], [1, 2, 3])", "NE069", "[2, 1]"),
+        ("optimizer: Adam(0.1, learning_rate=0.2)", "NE070", "learning_rate=0.2"),
+        ("train { epochs: 3 epochs: 4 }", "NE070", "epochs: 4"),
+        ("metrics: [acc, accuracy]", "NE070", "accuracy"),
+        (
+            "optimizer: Adam(CosineDecay(0.1, 9)) lr_schedule: CosineDecay(0.1, 9)",
+            "NE070",
+            "CosineDecay(0.1, 9)",
+        ),
+        ("loss: huber(1, 2)", "NE071", "2"),
+        ("loss: mse loss: mae", "NE052", "loss"),
+        ("loss: mse train { loss: mae }", "NE052", "loss"),
+    ],
+)
+def test_a_mistake_is_one_error_at_its_place(extra, code, underlined) -> None:
+    found = marked("Dense(3)", extra=extra)
+    assert [each for each, _ in found] == [code]
+    if underlined is not None:
+        assert found[0][1] == underlined
+
+
+# --- HPO ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("space", "chosen", "kind", "arguments"),
+    [
+        ("choice(32, 64)", 32, "choice", {"values": (32, 64)}),
+        ("choice([32, 64])", 32, "choice", {"values": (32, 64)}),
+        ("categorical(8, 16)", 8, "categorical", {"values": (8, 16)}),
+        ("int_range(4, 8)", 4, "int_range", {"low": 4, "high": 8}),
+        ("range(4, 8, step=2)", 4, "range", {"low": 4, "high": 8, "step": 2}),
+        ("range(min=4, max=8)", 4, "range", {"low": 4, "high": 8}),
+    ],
+)
+def test_search_values_in_layers(space, chosen, kind, arguments) -> None:
+    found = network(f"Dropout(0.1) Dense(2) Dense(HPO({space}))")
+    assert list(found.layers())[-1].params["units"] == chosen
+    (search,) = found.search
+    assert (search.place, search.kind) == ("dense_1.units", kind)
+    assert (dict(search.arguments), search.chosen) == (arguments, chosen)
+
+
+def test_search_values_anywhere_are_named_by_a_warning() -> None:
+    text = "Dense(HPO(choice(8, 16)), HPO(choice(relu, tanh))) Dropout(HPO(range(0.1, 0.5)))"
+    extra = (
+        "optimizer: Adam(learning_rate=HPO(log_range(1e-4, 1e-2))) "
+        "train { batch_size: HPO(choice(32, 64)) }"
+    )
+    found = network(text, extra=extra)
+    assert [each.place for each in found.search] == [
+        "dense.units",
+        "dense.activation",
+        "dropout.rate",
+        "optimizer.learning_rate",
+        "train.batch_size",
+    ]
+    assert codes(text, extra=extra) == ["NW060"] * 5
+
+
+def test_search_over_whole_optimizers_takes_the_first() -> None:
+    extra = "optimizer: HPO(choice(SGD(HPO(range(0.1, 0.5))), Adam(0.3)))"
+    found = net(extra)
+    assert (found.optimizer.name, found.optimizer.params["learning_rate"]) == (
+        "SGD",
+        0.1,
+    )
+    assert codes("Dense(3)", extra=extra) == ["NW060", "NW060"]
+
+
+def test_one_search_value_in_copies_and_macros_is_one() -> None:
+    before = "define Block(n) { Dense($n) }"
+    found = network(
+        "Block(HPO(choice(8, 4))) * 3 Dense(HPO(choice(8, 4))) * 2", before=before
+    )
+    assert [each.place for each in found.search] == ["Block.n", "dense_3.units"]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        "choice()",
+        "choice(a=1)",
+        "range(1)",
+        "range(2, 1)",
+        "range(1, 1)",
+        "range(1, 2, 3, 4)",
+        "range(1, 2, step=0)",
+        "int_range(1.5, 2)",
+        "log_range(0, 1)",
+        "log_range(-1, 1)",
+        "gaussian(0, 1)",
+        "range(a, b)",
+        "3",
+        "",
+    ],
+)
+def test_impossible_search_spaces(space: str) -> None:
+    assert codes(f"Dense(HPO({space}))") == ["NE072"]
+
+
+def test_a_chosen_value_is_checked_like_any_other() -> None:
+    assert codes("Dense(HPO(choice(0, 4)))") == ["NW060", "NE027"] or (
+        sorted(codes("Dense(HPO(choice(0, 4)))")) == ["NE027", "NW060"]
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ['"Adam("', '"Adam(0.1))"', '"Adam(0.1"', '"("', '"Adam(\\"x"', '"A(){{}}"']
+)
+def test_strings_that_are_no_calls_are_errors_inside_the_string(text: str) -> None:
+    found = marked("Dense(3)", extra=f"optimizer: {text}")
+    assert found
+    assert all(code.startswith("NE") for code, _ in found)
