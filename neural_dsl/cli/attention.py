@@ -84,19 +84,21 @@ def write_files(
 ) -> None:
     """Every file of the folder, staged."""
     from neural_dsl.attention.storage import save_record
-    from neural_dsl.visualize import head_grid, heatmap, interactive
     from neural_dsl.visualize.figures import save_figure
+    from neural_dsl.visualize.head_grid import head_grid
+    from neural_dsl.visualize.heatmap import attention_heatmap
+    from neural_dsl.visualize.interactive import attention_page
 
     code = folder.staged(f"compiled_model_{model.compiled.backend}.py")
     code.write_text(model.compiled.code, encoding="utf-8", newline="\n")
     save_record(record, folder.staged(""))
     item, form = request.batch_item, request.form
-    figure = heatmap.attention_heatmap(record, heads=heads or None, batch_item=item)
+    figure = attention_heatmap(record, heads=heads or None, batch_item=item)
     save_figure(figure, folder.staged(f"attention_heatmap.{form}"))
     for layer in record.layers:
-        figure = head_grid.head_grid(record, layer.name, batch_item=item)
+        figure = head_grid(record, layer.name, batch_item=item)
         save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
-    page = interactive.attention_page(record, batch_item=item)
+    page = attention_page(record, batch_item=item)
     folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
 
 

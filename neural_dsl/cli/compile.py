@@ -69,8 +69,8 @@ def emitted(
 ) -> str:
     """The text of the wanted stage."""
     if emit == "syntax":
-        from neural_dsl.syntax.parser import parse, read_source
         from neural_dsl.syntax.dump import dump
+        from neural_dsl.syntax.parser import parse, read_source
 
         return dump(parse(read_source(file)))
     checked = checked_network(file, network)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
@@ -171,13 +172,26 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python flushes stdout once more at exit,
-        # which would complain: give it somewhere to write.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        silence_stdout()
+        return 1
+    except OSError as error:  # a full disk behind `> file`, say
+        silence_stdout()
+        name = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {name}{error.strerror or error}", err=True)
+        return 1
+    except MemoryError:
+        click.echo("error: not enough memory", err=True)
         return 1
     except Exception as error:
         return report_bug(error)
+
+
+def silence_stdout() -> None:
+    """Give what is left in stdout's buffer a place to go: Python flushes it once more at
+    exit, and would complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report_bug(error: Exception) -> int:

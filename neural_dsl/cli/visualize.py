@@ -115,6 +115,7 @@ Examples:
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     file: Path,
     attention: bool,
     form: str | None,

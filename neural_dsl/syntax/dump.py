@@ -43,17 +43,22 @@ def line(value: Any, source: Source) -> tuple[str, list[tuple[str, Any]]]:
         return "", [("", item) for item in value]
     if not is_dataclass(value):
         return repr(value), []
-    head = f"{type(value).__name__} {place(value.span, source)}"  # type: ignore[attr-defined]
+    span: Span = vars_of(value)["span"]
+    head = f"{type(value).__name__} {place(span, source)}"
     below: list[tuple[str, Any]] = []
-    for field in fields(value):
-        inner = getattr(value, field.name)
-        if field.name == "span":
+    for name, inner in vars_of(value).items():
+        if name == "span":
             continue
         if isinstance(inner, (Name, tuple)) or is_dataclass(inner):
-            below.append((f"{field.name}: ", inner))
-        elif inner is not None or field.name == "value":  # None says "not there"
-            head += f" {field.name}={inner!r}"
+            below.append((f"{name}: ", inner))
+        elif inner is not None or name == "value":  # None says "not there"
+            head += f" {name}={inner!r}"
     return head, below
+
+
+def vars_of(node: Any) -> dict[str, Any]:
+    """The fields of a node, in order."""
+    return {field.name: getattr(node, field.name) for field in fields(node)}
 
 
 def place(span: Span, source: Source) -> str:
