@@ -26,6 +26,7 @@ class Codes:
     wrong_type: str = "NE026"
     out_of_range: str = "NE027"
     too_many: str = "NE028"
+    noun: str = "parameter"
 
 
 LAYER_CODES = Codes()
@@ -66,17 +67,20 @@ class Binder:
         """Match, evaluate and check. `name_span` is underlined for what is missing."""
         self._match(arguments)
         values: dict[str, Any] = {}
+        missing: list[Parameter] = []
         for parameter in self.parameters:
             argument = self.given.get(parameter.name)
             if argument is None:
                 values[parameter.name] = parameter.default
                 if parameter.default is REQUIRED:
-                    self._missing(parameter, name_span)
+                    missing.append(parameter)
                 continue
             try:
                 values[parameter.name] = self._value(parameter, argument, scope, place)
             except Invalid:
                 self.ok = False
+        if missing:
+            self._missing(missing, name_span)
         spans = {name: argument.span for name, argument in self.given.items()}
         known = all(value is not UNKNOWN for value in values.values())
         return Bound(values, spans, self.ok, known)
@@ -150,16 +154,19 @@ class Binder:
             help = f"`{parameter.name}` is: {parameter.doc}"
         self.findings.error(code, message, argument.span, label=label, help=help)
 
-    def _missing(self, parameter: Parameter, span: Span) -> None:
+    def _missing(self, parameters: Sequence[Parameter], span: Span) -> None:
         self.ok = False
         if self.misnamed:  # it is probably there under a wrong name: one error will do
             return
+        names = " and ".join(f"`{parameter.name}`" for parameter in parameters)
+        verb = "is" if len(parameters) == 1 else "are"
+        docs = "; ".join(f"`{each.name}` is: {each.doc}" for each in parameters)
         self.findings.error(
             self.codes.missing,
-            f"`{self.called}` needs `{parameter.name}`",
+            f"`{self.called}` needs {names}",
             span,
-            label=f"`{parameter.name}` is missing",
-            help=f"`{parameter.name}` is: {parameter.doc}" if parameter.doc else "",
+            label=f"{names} {verb} missing",
+            help=docs,
         )
 
     def _unknown(self, name: syntax.Name) -> None:
@@ -169,9 +176,9 @@ class Binder:
         takes = did_you_mean(name.text, [*known, *self.extra])
         self.findings.error(
             self.codes.unknown,
-            f"`{self.called}` has no parameter `{name.text}`",
+            f"`{self.called}` has no {self.codes.noun} `{name.text}`",
             name.span,
-            label="unknown parameter",
+            label=f"unknown {self.codes.noun}",
             help=takes,
         )
 
@@ -220,7 +227,7 @@ def describe(value: Any) -> str:
         (bool, "true or false"),
         (int, "a whole number"),
         (float, "a fractional number"),
-        (str, "a word"),
+        (str, "text"),
         (tuple, "a tuple"),
         (dict, "a mapping"),
     )

@@ -18,7 +18,7 @@ class Findings:
     """Collects diagnostics and search values while a network is resolved.
 
     The same mistake in a macro body that is expanded a thousand times is one mistake: a
-    code is reported once per place. `calls` is the stack of macro calls being expanded.
+    message is reported once per place. `calls` is the stack of macro calls being expanded.
     """
 
     source: Source
@@ -26,7 +26,7 @@ class Findings:
     calls: list[Span] = field(default_factory=list)
     searches: dict[Span, tuple[int | None, SearchValue]] = field(default_factory=dict)
     errors: int = 0
-    _seen: set[tuple[str, Span]] = field(default_factory=set)
+    _seen: set[tuple[str, Span, str]] = field(default_factory=set)
 
     def error(
         self,
@@ -39,10 +39,10 @@ class Findings:
         related: Iterable[Related] = (),
         severity: Severity = "error",
     ) -> None:
-        """Add a finding, unless this code stands at this place already."""
-        if (code, span) in self._seen:
+        """Add a finding, unless it stands at this place already."""
+        if (code, span, message) in self._seen:
             return
-        self._seen.add((code, span))
+        self._seen.add((code, span, message))
         self.errors += severity == "error"
         calls = [
             Related(call, "expanded from here")

@@ -7,9 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from neural_dsl.catalogue.activations import activation_names, canonical_activation
+from neural_dsl.catalogue.activations import (
+    ACTIVATIONS,
+    activation_names,
+    canonical_activation,
+)
 from neural_dsl.catalogue.spec import Parameter
-from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.suggestions import did_you_mean, only_near
 from neural_dsl.ir.values import CallValue
 
 LARGEST_SIZE = 2**31 - 1
@@ -67,7 +71,7 @@ def _positive(parameter: Parameter, value: Any) -> float:
 def _rate(parameter: Parameter, value: Any) -> float:
     number = _float(parameter, value)
     if not 0 <= number < 1:
-        raise Misfit("NE027", "from 0 up to, but not including, 1")
+        raise Misfit("NE027", "at least 0 and below 1")
     return number
 
 
@@ -78,15 +82,15 @@ def _bool(parameter: Parameter, value: Any) -> bool:
 
 
 def _choice(parameter: Parameter, value: Any) -> str:
-    options = list(dict.fromkeys(parameter.choices))
-    listed = " or ".join(f'"{option}"' for option in options)
+    *first, last = (f'"{each}"' for each in dict.fromkeys(parameter.choices.values()))
+    listed = f"{', '.join(first)} or {last}" if first else last
     if value is None and "none" in parameter.choices:
         return parameter.choices["none"]
     if not isinstance(value, str):
         raise Misfit("NE026", listed)
     found = parameter.choices.get(value.strip().lower())
     if found is None:
-        raise Misfit("NE027", listed, did_you_mean(value, options))
+        raise Misfit("NE027", listed, only_near(value, parameter.choices))
     return found
 
 
@@ -97,7 +101,8 @@ def _activation(parameter: Parameter, value: Any) -> str:
         raise Misfit("NE026", 'the name of an activation, such as "relu"')
     found = canonical_activation(value)
     if found is None:
-        raise Misfit("NE029", "", did_you_mean(value, activation_names()))
+        help = did_you_mean(value, activation_names(), listed=ACTIVATIONS)
+        raise Misfit("NE029", "", help)
     return found
 
 
@@ -130,7 +135,7 @@ def _non_negative(parameter: Parameter, value: Any) -> float:
 def _fraction(parameter: Parameter, value: Any) -> float:
     number = _float(parameter, value)
     if not 0 <= number <= 1:
-        raise Misfit("NE027", "from 0 to 1")
+        raise Misfit("NE027", "between 0 and 1")
     return number
 
 

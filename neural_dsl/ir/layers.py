@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from neural_dsl.catalogue import find_layer, layer_names, planned_layer
+from neural_dsl.catalogue import LAYERS, find_layer, layer_names, planned_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.shapes import check_inputs
 from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
@@ -39,6 +39,9 @@ MAX_LAYERS = 1_000_000
 
 MAX_DEPTH = 64
 """Macro calls, blocks and branches inside one another (NE048)."""
+
+BUILT = (*LAYERS, RESIDUAL_CONNECTION.name)
+"""What is listed where a layer is unknown."""
 
 Rules = tuple[dict[str, Any], Tensor, tuple[Weight, ...], tuple[Attention, ...]]
 
@@ -544,8 +547,8 @@ class LayerResolver:
                 f"`{spec.name}` joins several tensors, but only one arrives here",
                 span,
                 label="one input",
-                help="put branches before it: `a: { … } b: { … }` "
-                f"`{spec.name}()`; around one path, use `ResidualConnection {{ … }}`",
+                help=f"put branches before it: `a: {{ … }} b: {{ … }} {spec.name}()`; "
+                "around one path, use `ResidualConnection { … }`",
             )
             return None
         reads_memory = spec.arity == "target" and (
@@ -557,7 +560,7 @@ class LayerResolver:
             return (streams[0], flow.memory)
         if len(streams) == 1:
             return streams
-        self._several(flow, span, f"`{spec.name}`")
+        self._several(flow, span, f"`{spec.name}`", "two" if reads_memory else "one")
         return None
 
     def _apply(
@@ -638,7 +641,7 @@ class LayerResolver:
                 f"`{planned}` is not yet supported",
                 node.name.span,
                 label="known, but not built by this version",
-                help=f"these are: {', '.join(f'`{each}`' for each in layer_names())}",
+                help="there are: " + ", ".join(f"`{each}`" for each in BUILT),
             )
             return
         self.findings.error(
@@ -646,15 +649,19 @@ class LayerResolver:
             f"unknown layer `{name}`",
             node.name.span,
             label="no layer or macro of this name",
-            help=did_you_mean(name, [*self.macros.by_name, *layer_names()]),
+            help=did_you_mean(
+                name,
+                [*self.macros.by_name, *layer_names()],
+                listed=[*self.macros.by_name, *BUILT],
+            ),
         )
 
-    def _several(self, flow: Flow, span: Span, what: str) -> None:
+    def _several(self, flow: Flow, span: Span, what: str, takes: str = "one") -> None:
         names = [f"`{stream.name}`" for stream in flow.streams if stream.name]
         listed = f" ({', '.join(names)})" if len(names) == len(flow.streams) else ""
         self.findings.error(
             "NE036",
-            f"{len(flow.streams)} tensors{listed} reach {what}, which takes one",
+            f"{len(flow.streams)} tensors{listed} reach {what}, which takes {takes}",
             span,
             label=f"{len(flow.streams)} tensors arrive here",
             help="join them first with `Concatenate()` or `Add()`",

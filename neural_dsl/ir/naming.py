@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -52,9 +53,18 @@ def check_name(value: Any, span: Span, findings: Findings) -> str:
         "a name has letters, digits and `_`, and does not begin with a digit",
         span,
         label=label,
-        help="the name stands in weights files and in the emitted code",
+        help=_name_help(value),
     )
     return ""
+
+
+def _name_help(value: Any) -> str:
+    """What to write instead: the nearest name that works, and why it must."""
+    why = "the name stands in weights files and in the emitted code"
+    plain = re.sub(r"[^0-9A-Za-z_]+", "_", str(value)).strip("_")[:LONGEST_NAME]
+    if plain.isidentifier() and not iskeyword(plain):
+        return f"write for instance `{plain}`: {why}"
+    return why
 
 
 @dataclass

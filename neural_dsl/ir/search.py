@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from neural_dsl.ir.arguments import show_value
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.nodes import SearchValue
 from neural_dsl.ir.suggestions import did_you_mean
@@ -56,15 +57,16 @@ def search_value(
         found = SearchValue(place.path, kind, arguments, _plain(chosen), call.span)
         findings.searches[call.span] = (place.layer, found)
     if chosen is not UNKNOWN:
-        shown = findings.text(space.span)
+        name = place.path.rpartition(".")[2]
         findings.warning(
             "NW060",
-            f"this compiles one model: `{place.path.rpartition('.')[2]}` is "
+            f"`{name}` is searched over; this model is compiled with "
             f"{_show(chosen, findings)}",
             call.span,
-            label=f"the {'first choice' if kind in CHOICES else 'lower bound'} of "
-            f"`{shown}`",
-            help="a search over these values is not run here",
+            label="the first choice" if kind in CHOICES else "the lower bound",
+            help="nothing searches here; put another value first to compile with it"
+            if kind in CHOICES
+            else "nothing searches here; write a value in place of `HPO(…)` to choose it",
         )
     return chosen
 
@@ -158,4 +160,4 @@ def _plain(value: Any) -> Any:
 def _show(value: Any, findings: Findings) -> str:
     if isinstance(value, CallValue):
         return f"`{findings.text(value.call.span)}`"
-    return f"`{value!r}`" if isinstance(value, str) else str(value)
+    return show_value(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
@@ -31,6 +31,7 @@ CODES = Codes(
     out_of_range="NE069",
     too_many="NE071",
 )
+BLOCK_CODES = replace(CODES, noun="setting")
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class SettingResolver:
             syntax.Argument(setting.key, setting.value, setting.span)
             for setting in block.settings
         ]
-        binder = Binder(name, parameters, self.findings, CODES, extra=())
+        binder = Binder(name, parameters, self.findings, BLOCK_CODES, extra=())
         bound = binder.bind(arguments, block.keyword.span, Scope(), Place(name))
         values = {}
         for key in bound.spans:
@@ -213,7 +214,9 @@ class SettingResolver:
                 f"unknown {table.what} `{name}`",
                 span,
                 label=f"no {table.what} of this name",
-                help=did_you_mean(name, table.names()),
+                help=did_you_mean(
+                    name, table.names(), listed=[each.name for each in table.specs]
+                ),
             )
         raise Invalid
 

@@ -6,16 +6,32 @@ from collections.abc import Iterable
 
 from neural_dsl.diagnostics.suggest import closest
 
-LISTED = 12
+LISTED = 20
 
 
-def did_you_mean(name: str, candidates: Iterable[str], before: str = "") -> str:
-    """ "did you mean `x`?", or the list of what exists when nothing is close."""
+def did_you_mean(
+    name: str,
+    candidates: Iterable[str],
+    *,
+    listed: Iterable[str] | None = None,
+    before: str = "",
+) -> str:
+    """ "did you mean `x`?", or what exists when nothing is near.
+
+    `listed` are the names to show then, where `candidates` also has aliases.
+    """
     names = list(dict.fromkeys(candidates))
-    found = closest(name, names)
-    if found:
-        return f"did you mean `{before}{found}`?"
-    if not names:
+    near = only_near(name, names, before)
+    if near:
+        return near
+    shown = names if listed is None else list(listed)
+    if not shown:
         return ""
-    shown = ", ".join(f"`{before}{candidate}`" for candidate in names[:LISTED])
-    return f"there are: {shown}" + (", …" if len(names) > LISTED else "")
+    text = ", ".join(f"`{before}{candidate}`" for candidate in shown[:LISTED])
+    return f"there are: {text}" + (", …" if len(shown) > LISTED else "")
+
+
+def only_near(name: str, candidates: Iterable[str], before: str = "") -> str:
+    """ "did you mean `x`?", or "" when nothing is near."""
+    found = closest(name, candidates)
+    return f"did you mean `{before}{found}`?" if found else ""
