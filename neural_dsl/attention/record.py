@@ -70,7 +70,9 @@ class Provenance:
 
     def line(self) -> str:
         """One line for a title: model, backend, weights, input."""
-        return f"{self.model} · {self.backend} · {self.weights} · input: {self.inputs}"
+        named = self.weights.startswith("weights ")
+        weights = self.weights if named else f"weights: {self.weights}"
+        return f"{self.model} · {self.backend} · {weights} · input: {self.inputs}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -1,0 +1,240 @@
+"""The interactive page: choose a layer and a head, point at a cell, zoom.
+
+One HTML file that needs no network. Each matrix is stored once, as 16-bit numbers,
+compressed, and is unpacked by the browser when it is chosen: twelve layers of twelve
+heads at 64 tokens add about 1 MB to Plotly's own 5 MB, and the page holds one trace at a
+time, however many heads there are.
+
+Tokens are text of unknown origin. In the page they are data in an escaped JSON block; for
+Plotly, which reads a little HTML in labels, they are escaped so that they show literally.
+Positions, not tokens, are the coordinates, so equal tokens never share a cell.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neural_dsl.attention.analysis import analyse
+from neural_dsl.attention.metrics import METRICS
+from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.visualize import style
+from neural_dsl.visualize.labels import visible
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+FONT = "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"
+FULL_WEIGHT = 65535
+LONGEST_TOKEN = 200
+"""What the page keeps of a token beyond its label, in characters."""
+
+
+def attention_figure(
+    record: AttentionRecord,
+    layer: str | None = None,
+    head: int | None = None,
+    batch_item: int = 0,
+) -> go.Figure:
+    """A Plotly figure of one matrix, with the exact weights.
+
+    `layer` is an attention name (None: the first), `head` None averages the heads.
+    Raises ValueError for a layer, head or batch item that the record does not have.
+    """
+    import plotly.graph_objects as go
+
+    chosen = [one for one in record.layers if layer in (None, one.name)]
+    if not chosen:
+        raise ValueError(f"no attention {layer} in the record")
+    one = chosen[0]
+    batch, heads, queries, keys = one.weights.shape
+    if not 0 <= batch_item < batch:
+        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    if head is not None and not 0 <= head < heads:
+        raise ValueError(f"no head {head}: {one.name} has {heads}")
+    item = one.weights[batch_item]
+    weights = item.mean(0, dtype=np.float64) if head is None else item[head]
+    allowed = one.allowed()[batch_item]
+    x = _labels(one.key_tokens, batch_item, keys)
+    y = _labels(one.query_tokens, batch_item, queries)
+    place = "query %{y}<br>key %{x}<br>"
+    traces = [
+        go.Heatmap(
+            x=x,
+            y=y,
+            z=np.where(allowed, weights, np.nan),
+            zmin=0,
+            zmax=float(weights[allowed].max(initial=0)) or 1.0,
+            colorscale=style.plotly_colorscale(),
+            colorbar={"title": {"text": style.COLOR_BAR_LABEL, "side": "right"}},
+            hoverongaps=False,
+            hovertemplate=place + "weight %{z:.4f}<extra></extra>",
+        )
+    ]
+    if not allowed.all():
+        traces.append(
+            go.Heatmap(
+                x=x,
+                y=y,
+                z=np.where(allowed, np.nan, 1.0),
+                showscale=False,
+                colorscale=[[0, style.MASKED], [1, style.MASKED]],
+                hoverongaps=False,
+                hovertemplate=place + "masked<extra></extra>",
+            )
+        )
+    shown = f"mean of {heads} heads" if head is None else f"head {head}"
+    title = f"{_literal(one.name)}, {shown}"
+    note = f"<br><sup>{_literal(record.provenance.line())}</sup>"
+    axis = {"type": "category", "showgrid": False, "automargin": True}
+    figure = go.Figure(data=traces)
+    figure.update_layout(
+        template="none",
+        title={"text": title + note},
+        font={"family": FONT, "color": style.INK},
+        xaxis={**axis, "title": {"text": style.KEY_LABEL}},
+        yaxis={**axis, "title": {"text": style.QUERY_LABEL}, "autorange": "reversed"},
+    )
+    return figure
+
+
+def attention_page(record: AttentionRecord, batch_item: int = 0) -> str:
+    """The whole page as HTML, the same text for the same record.
+
+    Pictures show one batch item; metrics cover the batch. Raises ValueError for a batch
+    item that the record does not have.
+    """
+    from jinja2 import Environment
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    batch = record.layers[0].weights.shape[0]
+    if not 0 <= batch_item < batch:
+        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    folder = files("neural_dsl.templates") / "explorer"
+
+    def text(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    entries = analyse(record)
+    pages = [
+        _layer(layer, entry["heads"], batch_item)
+        for layer, entry in zip(record.layers, entries, strict=True)
+    ]
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    notes = [f"batch item {batch_item} of a batch of {batch}"] if batch > 1 else []
+    return environment.from_string(text("attention.html.j2")).render(
+        title=_ascii(f"Attention of {record.provenance.model}"),
+        provenance=_ascii(record.provenance.line()),
+        notes=notes,
+        layers=[
+            {"name": _ascii(layer.name), "matrices": _matrices(layer, batch_item)}
+            for layer in record.layers
+        ],
+        metrics=METRICS.values(),
+        css=Markup(text("attention.css")),
+        script=Markup(text("attention.js")),
+        plotly=Markup(get_plotlyjs()),
+        record=Markup(_script_json(_page_data(pages, batch))),
+    )
+
+
+def _page_data(layers: list[dict[str, Any]], batch: int) -> dict[str, Any]:
+    """What the script reads: the look, and every layer but for its matrices."""
+    return {
+        "batch": batch,
+        "layers": layers,
+        "colorscale": style.plotly_colorscale(),
+        "bar_title": style.COLOR_BAR_LABEL,
+        "font": FONT,
+        "ink": style.INK,
+        "quiet": style.QUIET,
+        "frame": style.FRAME,
+        "masked": "#e4e4e4",
+        "padded": style.PADDED,
+    }
+
+
+def _layer(
+    layer: LayerAttention, heads: list[dict[str, Any]], item: int
+) -> dict[str, Any]:
+    _, _, queries, keys = layer.weights.shape
+    weights = layer.weights[item] * layer.allowed()[item]
+    tops = [weights.mean(0).max(initial=0), *weights.max((1, 2), initial=0)]
+    tokens = layer.query_tokens is not None or layer.key_tokens is not None
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "queries": queries,
+        "keys": keys,
+        "heads": heads,
+        "tokens": tokens,
+        "query_labels": _labels(layer.query_tokens, item, queries),
+        "key_labels": _labels(layer.key_tokens, item, keys),
+        "query_tokens": _whole(layer.query_tokens, item),
+        "key_tokens": _whole(layer.key_tokens, item),
+        "query_mask": None
+        if layer.query_mask is None
+        else layer.query_mask[item].astype(int).tolist(),
+        "key_mask": None
+        if layer.key_mask is None
+        else layer.key_mask[item].astype(int).tolist(),
+        "tops": [round(float(top), 7) for top in tops],
+        "largest": round(float(max(tops)), 7),
+    }
+
+
+def _matrices(layer: LayerAttention, item: int) -> list[str]:
+    """The mean of the heads, then every head: base64 of zlib of 16-bit numbers.
+
+    65535 stands for a weight of 1, so a weight is off by 7.6e-6 at most.
+    """
+    weights = layer.weights[item]
+    mean = weights.mean(0, dtype=np.float64)
+    return [_packed(mean), *(_packed(head) for head in weights)]
+
+
+def _packed(matrix: np.ndarray[Any, np.dtype[Any]]) -> str:
+    scaled = np.rint(np.clip(matrix, 0, 1) * float(FULL_WEIGHT)).astype("<u2")
+    return base64.b64encode(zlib.compress(scaled.tobytes(), 6)).decode("ascii")
+
+
+def _labels(tokens: Sequence[Sequence[str]] | None, item: int, count: int) -> list[str]:
+    """Position and token, "3 cat": what stands at the axis, different for every cell."""
+    if tokens is None or len(tokens[item]) != count:
+        return [str(position) for position in range(count)]
+    return [
+        str(i) if token == str(i) else f"{i} {_literal(visible(token))}"
+        for i, token in enumerate(tokens[item])
+    ]
+
+
+def _whole(tokens: Sequence[Sequence[str]] | None, item: int) -> list[str] | None:
+    if tokens is None:
+        return None
+    return [visible(token, LONGEST_TOKEN) for token in tokens[item]]
+
+
+def _literal(text: str) -> str:
+    """Text that Plotly, which knows some tags and entities, will show as it is."""
+    return escape(_ascii(text), quote=False)
+
+
+def _ascii(text: str) -> str:
+    """Text without lone surrogates, which no encoding can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _script_json(data: Any) -> str:
+    """JSON that can stand in a <script> block: no <, > or & as such, ASCII only."""
+    dumped = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
+    return dumped

@@ -1,0 +1,273 @@
+"use strict";
+// Draws one attention matrix at a time. Everything that a token could say reaches the page
+// as text (textContent, or labels that Python has escaped for Plotly), never as markup.
+(() => {
+  const record = JSON.parse(document.getElementById("record").textContent);
+  const plot = document.getElementById("plot");
+  const layerChoice = document.getElementById("layer");
+  const headChoice = document.getElementById("head");
+  const rangeChoice = document.getElementById("range");
+  const FONT = 12;
+  const pencil = document.createElement("canvas").getContext("2d");
+  pencil.font = `${FONT}px ${record.font}`;
+  let shown = null; // what is on the screen: layer, index of the matrix, values
+
+  // A matrix is base64 of zlib of little-endian 16-bit numbers, 65535 for a weight of 1.
+  async function decode(layer, index) {
+    const text = document.getElementById(`matrix-${layer}-${index}`).textContent;
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const view = new DataView(await new Response(stream).arrayBuffer());
+    const values = new Float32Array(view.byteLength / 2);
+    for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true) / 65535;
+    return values;
+  }
+
+  const allowed = (layer, i, j) =>
+    (layer.kind !== "causal" || j <= i) && (!layer.key_mask || layer.key_mask[j]);
+
+  // Rows of the picture: the weights, and the mask (1 where masked); NaN leaves a hole.
+  function rows(layer, values) {
+    const weights = [];
+    const masked = [];
+    let anyMasked = false;
+    for (let i = 0; i < layer.queries; i++) {
+      const start = i * layer.keys;
+      const row = values.slice(start, start + layer.keys);
+      const holes = new Float32Array(layer.keys).fill(NaN);
+      for (let j = 0; j < layer.keys; j++) {
+        if (!allowed(layer, i, j)) {
+          row[j] = NaN;
+          holes[j] = 1;
+          anyMasked = true;
+        }
+      }
+      weights.push(row);
+      masked.push(holes);
+    }
+    return { weights, masked: anyMasked ? masked : null };
+  }
+
+  const widest = (labels) =>
+    labels.reduce((most, label) => Math.max(most, pencil.measureText(label).width), 0);
+
+  // Margins, size and label density, so that cells are square and no labels overlap.
+  function geometry(layer) {
+    const main = document.querySelector("main");
+    const aside = window.matchMedia("(max-width: 900px)").matches ? 0 : 270 + 28;
+    const room = main.clientWidth - aside;
+    const queryWidth = widest(layer.query_labels);
+    const keyWidth = widest(layer.key_labels);
+    const margin = { l: Math.ceil(queryWidth) + 42, r: 96, t: 34, b: 0, pad: 0 };
+    const across = Math.max(120, room - margin.l - margin.r);
+    const tokens = layer.tokens;
+    const upright = tokens && keyWidth + 8 > across / layer.keys;
+    margin.b = Math.ceil(upright ? keyWidth : 1.4 * FONT) + 44;
+    const top = plot.getBoundingClientRect().top + window.scrollY;
+    const tallest = Math.max(320, window.innerHeight - top - margin.t - margin.b - 50);
+    const cell = Math.min(across / layer.keys, tallest / layer.queries, 90);
+    const width = Math.max(cell * layer.keys, Math.min(across, 150));
+    const height = Math.max(cell * layer.queries, 110);
+    return {
+      margin,
+      width,
+      height,
+      angle: upright ? -90 : 0,
+      columns: Math.max(1, Math.floor(width / (upright ? 1.4 * FONT : keyWidth + 14))),
+      rows: Math.max(1, Math.floor(height / (1.4 * FONT))),
+    };
+  }
+
+  function axis(labels, tokens, count, title, nticks) {
+    const common = {
+      title: { text: title, standoff: 8, font: { size: 13, color: record.quiet } },
+      nticks,
+      tickfont: { size: FONT },
+      showgrid: false,
+      zeroline: false,
+      ticks: "outside",
+      ticklen: 3,
+      tickcolor: record.frame,
+      linecolor: record.frame,
+      linewidth: 1,
+      mirror: true,
+    };
+    const range = [-0.5, count - 0.5];
+    if (tokens) return { ...common, type: "category", categoryarray: labels, range };
+    const linear = { ...common, type: "linear", range, tickformat: "d" };
+    return count <= nticks ? { ...linear, dtick: 1 } : linear;
+  }
+
+  function layout(layer, size) {
+    const x = axis(layer.key_labels, layer.tokens, layer.keys, "key", size.columns);
+    const y = axis(layer.query_labels, layer.tokens, layer.queries, "query", size.rows);
+    x.tickangle = size.angle;
+    y.range = [...y.range].reverse(); // the first query is on top
+    const bars = padded(layer).map(([start, end]) => ({
+      type: "rect", xref: "paper", yref: "y", x0: 1, x1: 1 + 5 / size.width,
+      y0: start - 0.5, y1: end - 0.5, fillcolor: record.padded, line: { width: 0 },
+    }));
+    return {
+      width: size.width + size.margin.l + size.margin.r,
+      height: size.height + size.margin.t + size.margin.b,
+      margin: size.margin,
+      xaxis: x,
+      yaxis: y,
+      shapes: bars,
+      font: { family: record.font, color: record.ink },
+      paper_bgcolor: "white",
+      plot_bgcolor: "white",
+      dragmode: "zoom",
+      hoverlabel: { align: "left", font: { family: record.font } },
+    };
+  }
+
+  // Runs of padded queries as [start, end).
+  function padded(layer) {
+    const runs = [];
+    (layer.query_mask || []).forEach((valid, i) => {
+      if (valid) return;
+      const last = runs[runs.length - 1];
+      if (last && last[1] === i) last[1] = i + 1;
+      else runs.push([i, i + 1]);
+    });
+    return runs;
+  }
+
+  function traces(layer, picture, largest, size) {
+    const [x, y] = layer.tokens
+      ? [layer.key_labels, layer.query_labels]
+      : [[...Array(layer.keys).keys()], [...Array(layer.queries).keys()]];
+    const place = "query %{y}<br>key %{x}<br>";
+    const heat = {
+      type: "heatmap", x, y, z: picture.weights, zmin: 0, zmax: largest,
+      colorscale: record.colorscale, hoverongaps: false,
+      hovertemplate: place + "weight %{z:.4f}<extra></extra>",
+      colorbar: {
+        title: { text: record.bar_title, side: "right", font: { size: 13, color: record.quiet } },
+        thickness: 14, len: 1, outlinecolor: record.frame, outlinewidth: 1,
+        x: 1, xpad: 18, y: 0.5, ypad: 0, tickfont: { size: 11 },
+        tickvals: barTicks(largest), ticktext: barTicks(largest).map(short),
+      },
+    };
+    const holes = picture.masked && {
+      type: "heatmap", x, y, z: picture.masked, zmin: 0, zmax: 1, showscale: false,
+      colorscale: [[0, record.masked], [1, record.masked]], hoverongaps: false,
+      hovertemplate: place + "masked<extra></extra>",
+    };
+    return holes ? [heat, holes] : [heat];
+  }
+
+  function barTicks(largest) {
+    const steps = [];
+    for (let e = -9; e <= 0; e++) for (const m of [1, 2, 2.5, 5]) steps.push(m * 10 ** e);
+    const step = steps.find((s) => largest / s <= 5) || largest;
+    const inner = [1, 2, 3, 4, 5].map((k) => k * step).filter((v) => v < largest - 0.45 * step);
+    return [0, ...inner, largest];
+  }
+
+  const short = (value) => String(Number(value.toPrecision(value < 0.01 ? 3 : 4)));
+
+  const title = (layer, index) =>
+    index === 0 ? `average of ${layer.heads.length} heads` : `head ${index - 1}`;
+
+  function showMetrics(layer, index) {
+    const of = record.batch > 1 ? ", mean over the batch" : "";
+    document.getElementById("metrics-of").textContent = title(layer, index) + of;
+    for (const cell of document.querySelectorAll("[data-metric]")) {
+      const heads = index === 0 ? layer.heads : [layer.heads[index - 1]];
+      const known = heads.map((h) => h[cell.dataset.metric]).filter((v) => v !== null);
+      const mean = known.reduce((sum, v) => sum + v, 0) / known.length;
+      cell.textContent = known.length ? mean.toFixed(3) : "n/a";
+    }
+  }
+
+  function showCell(point) {
+    const text = (tokens, i) => (tokens ? `${i}  ${tokens[i]}` : String(i));
+    const [i, j] = point || [];
+    const layer = shown && shown.layer;
+    const set = (id, value) => { document.getElementById(id).textContent = value; };
+    set("cell-query", point ? text(layer.query_tokens, i) : "–");
+    set("cell-key", point ? text(layer.key_tokens, j) : "–");
+    const weight = point && shown.values[i * layer.keys + j];
+    const open = point && allowed(layer, i, j);
+    set("cell-weight", point ? (open ? weight.toFixed(4) : "masked") : "–");
+  }
+
+  function fillHeads() {
+    const layer = record.layers[layerChoice.value];
+    const before = headChoice.value;
+    headChoice.replaceChildren();
+    layer.heads.forEach((_, i) => {
+      if (i === 0) headChoice.append(new Option(title(layer, 0), 0));
+      headChoice.append(new Option(title(layer, i + 1), i + 1));
+    });
+    headChoice.value = before !== "" && before <= layer.heads.length ? before : 0;
+  }
+
+  let turn = 0; // a slower, older request must not overwrite a newer one
+  async function show() {
+    const mine = ++turn;
+    const number = Number(layerChoice.value);
+    const index = Number(headChoice.value);
+    const layer = record.layers[number];
+    const values = await decode(number, index);
+    if (mine !== turn) return;
+    shown = { layer, values };
+    const picture = rows(layer, values);
+    const top = { one: 1, layer: layer.largest, view: layer.tops[index] }[rangeChoice.value];
+    const size = geometry(layer);
+    const config = {
+      displaylogo: false,
+      displayModeBar: true,
+      modeBarButtons: [
+        ["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"],
+      ],
+      toImageButtonOptions: { format: "svg", filename: `${layer.name}_${title(layer, index)}` },
+    };
+    await Plotly.react(plot, traces(layer, picture, top || 1, size), layout(layer, size), config);
+    showMetrics(layer, index);
+    showCell(null);
+    document.getElementById("legend-masked").hidden = !picture.masked;
+    document.getElementById("legend-padded").hidden = padded(layer).length === 0;
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", `Attention of ${layer.name}, ${title(layer, index)}`);
+    const address = `#layer=${number}&head=${index === 0 ? "average" : index - 1}`;
+    history.replaceState(null, "", address);
+    plot.dataset.shown = `${layer.name} ${index === 0 ? "average" : index - 1}`;
+  }
+
+  function readAddress() {
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    const layer = Number(wanted.get("layer"));
+    layerChoice.value = record.layers[layer] ? layer : 0;
+    fillHeads();
+    const head = Number(wanted.get("head")) + 1;
+    const known = head <= record.layers[layerChoice.value].heads.length;
+    headChoice.value = wanted.has("head") && known && head > 0 ? head : 0;
+  }
+
+  const report = (problem) => {
+    const line = document.getElementById("problem");
+    line.textContent = `This picture could not be drawn: ${problem}`;
+    line.hidden = false;
+  };
+  const draw = () => show().catch(report);
+
+  layerChoice.addEventListener("change", () => { fillHeads(); draw(); });
+  headChoice.addEventListener("change", draw);
+  rangeChoice.addEventListener("change", draw);
+  window.addEventListener("hashchange", () => { readAddress(); draw(); });
+  let pending = 0;
+  window.addEventListener("resize", () => {
+    clearTimeout(pending);
+    pending = setTimeout(draw, 150);
+  });
+
+  readAddress();
+  draw().then(() => {
+    if (!shown) return;
+    plot.on("plotly_hover", (event) => showCell(event.points[0].pointIndex || event.points[0].pointNumber));
+    plot.on("plotly_unhover", () => showCell(null));
+  });
+})();
