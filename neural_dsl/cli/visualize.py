@@ -54,7 +54,7 @@ Examples:
     "--format",
     "form",
     type=click.Choice(["html", "png", "svg", "pdf"]),
-    help="Architecture: html (default), svg, png. Attention: png (default), svg, pdf.",
+    help="Architecture: html, svg, png; default: as -o ends, else html. Attention: png (default), svg, pdf.",
 )
 @click.option(
     "-o",
@@ -140,7 +140,8 @@ def command(
         return
     from neural_dsl.visualize.architecture import render
 
-    form = form or "html"
+    suffix = output.suffix.removeprefix(".").lower() if output else ""
+    form = form or (suffix if suffix in ARCHITECTURE_FORMATS else "html")
     target = output or Path(f"{file.stem}_architecture.{form}")
     refuse_overwriting(target, file)
     write_bytes(target, render(checked, form))

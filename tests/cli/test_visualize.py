@@ -1,0 +1,363 @@
+"""`neural visualize`: the files, what they say, and every kind of bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import IDS, PLAIN, SMALL, TWO
+
+FILES = [
+    "attention.npz",
+    "attention_heads_transformer_encoder_0.png",
+    "attention_heads_transformer_encoder_1.png",
+    "attention_heatmap.png",
+    "attention_interactive.html",
+    "attention_metrics.json",
+]
+SIGNATURES = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+def metrics(folder="attention_outputs"):
+    return json.loads((Path(folder) / "attention_metrics.json").read_text())
+
+
+def arrays(folder="attention_outputs"):
+    with np.load(Path(folder) / "attention.npz", allow_pickle=False) as archive:
+        return dict(archive)
+
+
+# --- the architecture ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["html", "svg", "png"])
+def test_the_architecture_is_drawn_beside_the_user(neural, file, form, tmp_path):
+    source = file(TWO, "my model.neural")
+    result = neural("visualize", source, "--format", form)
+    assert result.code == 0 and result.out == ""
+    target = tmp_path / f"my model_architecture.{form}"
+    assert str(target.name) in result.err
+    content = target.read_bytes()
+    assert content.startswith({"html": b"<!", "svg": b"<", "png": b"\x89PNG"}[form])
+    if form != "png":
+        assert b"TransformerDecoder" in content
+    elsewhere = tmp_path / "a" / "b"
+    assert neural("visualize", source, "-o", elsewhere).code == 1
+
+
+def test_the_default_format_follows_the_output_name(neural, file, tmp_path):
+    assert neural("visualize", file(PLAIN), "-o", "picture.svg").code == 0
+    assert (tmp_path / "picture.svg").read_text(encoding="utf-8").startswith("<")
+    assert neural("visualize", file(PLAIN)).code == 0
+    assert (tmp_path / "model_architecture.html").exists()
+
+
+# --- the folder ---------------------------------------------------------------------
+
+
+def test_the_folder_holds_exactly_the_promised_files(neural, file, backend, tmp_path):
+    result = neural("visualize", file(SMALL), "--attention", "--backend", backend)
+    assert result.code == 0
+    folder = tmp_path / "attention_outputs"
+    names = sorted([*FILES, f"compiled_model_{backend}.py"])
+    assert sorted(path.name for path in folder.iterdir()) == names
+    lines = result.out.splitlines()
+    assert lines[0] == "Attention Analysis:"
+    assert lines[1] == "  Layers with attention: 2"
+    assert lines[2] == "  transformer_encoder_0: (1, 2, 4, 4)"
+    assert [line.strip() for line in lines[-len(names) :]] == [
+        str(Path("attention_outputs") / name) for name in names
+    ]
+    assert "random" in result.err
+    assert metrics()["provenance"]["weights"] == "random, seed 0"
+    code = (folder / f"compiled_model_{backend}.py").read_text(encoding="utf-8")
+    assert code == neural("compile", "model.neural", "--backend", backend).out
+
+
+@pytest.mark.parametrize("form", SIGNATURES)
+def test_pictures_come_in_the_wanted_format(neural, file, form, tmp_path):
+    assert neural("visualize", file(SMALL), "--attention", "--format", form).code == 0
+    pictures = list((tmp_path / "attention_outputs").glob(f"*.{form}"))
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert picture.read_bytes().startswith(SIGNATURES[form])
+
+
+def test_the_same_command_writes_the_same_bytes(neural, file, tmp_path, backend):
+    for folder in ("one", "two"):
+        code = neural(
+            *("visualize", file(IDS), "--attention", "--backend", backend),
+            *("--output-dir", folder, "--tokens", "a,b,c"),
+        ).code
+        assert code == 0
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), (
+            path.name
+        )
+
+
+def test_layer_restricts_every_file_and_head_only_the_heatmap(neural, file, tmp_path):
+    source = file(SMALL)
+    result = neural(
+        *("visualize", source, "--attention", "--layer", "1", "--head", "3"),
+        *("--head", "0", "--output-dir", "one"),
+    )
+    assert result.code == 0
+    names = {path.name for path in (tmp_path / "one").iterdir()}
+    assert "attention_heads_transformer_encoder_1.png" in names
+    assert "attention_heads_transformer_encoder_0.png" not in names
+    assert list(arrays("one")) == ["transformer_encoder_1"]
+    assert arrays("one")["transformer_encoder_1"].shape == (1, 4, 4, 4)
+    assert len(metrics("one")["layers"][0]["heads"]) == 4
+    assert "Layers with attention: 1" in result.out
+    every = neural(
+        "visualize", source, "--attention", "--layer", "1", "--output-dir", "two"
+    )
+    assert every.code == 0
+    first, second = (
+        (tmp_path / folder / "attention_heatmap.png").read_bytes()
+        for folder in ("one", "two")
+    )
+    assert first != second
+
+
+def test_layers_are_chosen_by_name_and_by_index(neural, file):
+    source = file(TWO)
+    for wish, names in {
+        "0": ["transformer_decoder.self_attention"],
+        "-1": ["transformer_decoder.cross_attention"],
+        "transformer_decoder.cross_attention": ["transformer_decoder.cross_attention"],
+        "transformer_decoder": [
+            "transformer_decoder.self_attention",
+            "transformer_decoder.cross_attention",
+        ],
+    }.items():
+        assert neural("visualize", source, "--attention", "--layer", wish).code == 0
+        assert list(arrays()) == names
+
+
+def test_data_weights_and_batch_item(neural, file, tmp_path, backend):
+    source = file(IDS)
+    ids = np.array([[1, 2, 3, 4, 5, 6], [7, 8, 9, 0, 0, 0]])
+    np.save("x.npy", ids)
+    common = (
+        "visualize",
+        source,
+        "--attention",
+        "--data",
+        "x.npy",
+        "--backend",
+        backend,
+    )
+    result = neural(
+        *common, "--save-weights", "w.safetensors", "--seed", "5", "--output-dir", "one"
+    )
+    assert result.code == 0 and "w.safetensors" in result.out
+    again = neural(
+        *common,
+        "--weights",
+        "w.safetensors",
+        "--batch-item",
+        "1",
+        "--output-dir",
+        "two",
+    )
+    assert again.code == 0
+    weights = arrays("two")["multi_head_attention"]
+    np.testing.assert_array_equal(weights, arrays("one")["multi_head_attention"])
+    assert weights.shape == (2, 2, 6, 6)
+    assert not weights[1, :, :, 3:].any()
+    told = metrics("two")
+    assert told["provenance"]["weights"] == "weights from w.safetensors"
+    assert told["provenance"]["inputs"] == "x.npy"
+    assert told["layers"][0]["key_mask"][1] == [True] * 3 + [False] * 3
+    assert "random" not in again.err
+    pictures = [tmp_path / one / "attention_heatmap.png" for one in ("one", "two")]
+    assert pictures[0].read_bytes() != pictures[1].read_bytes()
+
+
+def test_both_backends_draw_the_same_from_the_same_weights(neural, file, both_backends):
+    source, found = file(TWO), []
+    for number, name in enumerate(both_backends):
+        wish = "--weights" if number else "--save-weights"
+        result = neural(
+            *("visualize", source, "--attention", "--backend", name),
+            *(wish, "w.safetensors", "--output-dir", name),
+        )
+        assert result.code == 0
+        found.append(arrays(name))
+    assert list(found[0]) == list(found[1])
+    for name in found[0]:
+        np.testing.assert_allclose(found[0][name], found[1][name], atol=1e-5)
+
+
+def test_tokens_without_data_label_random_input_of_their_length(neural, file, backend):
+    result = neural(
+        *("visualize", file(SMALL), "--attention", "--backend", backend),
+        *("--tokens", "The,cat,sat,on,the,mat"),
+    )
+    assert result.code == 0
+    assert "length 6" in result.err and "declares 4" in result.err
+    told = metrics()
+    assert told["provenance"]["inputs"] == "labels; input random, seed 0"
+    assert told["layers"][0]["shape"] == [1, 2, 6, 6]
+    assert told["layers"][0]["query_tokens"] == [
+        ["The", "cat", "sat", "on", "the", "mat"]
+    ]
+
+
+def test_each_input_has_its_tokens(neural, file):
+    result = neural(
+        *(
+            "visualize",
+            file(TWO),
+            "--attention",
+            "--tokens",
+            "source=le,chat,dort,bien",
+        ),
+        *("--tokens", "target=the,cat"),
+    )
+    assert result.code == 0
+    self_attention, cross = metrics()["layers"]
+    assert self_attention["key_tokens"] == [["the", "cat"]]
+    assert cross["query_tokens"] == [["the", "cat"]]
+    assert cross["key_tokens"] == [["le", "chat", "dort", "bien"]]
+
+
+def test_tokens_label_the_batch_item_that_is_shown(neural, file):
+    np.save("x.npy", np.ones((2, 4, 8), np.float32))
+    result = neural(
+        *("visualize", file(SMALL), "--attention", "--data", "x.npy"),
+        *("--batch-item", "1", "--tokens", "a,b,c,d"),
+    )
+    assert result.code == 0
+    first, second = metrics()["layers"][0]["query_tokens"]
+    assert second == ["a", "b", "c", "d"] and first == ["0", "1", "2", "3"]
+
+
+HOSTILE = "</script>,<img src=x onerror=alert(1)>,{{7*7}},$\\alpha$,%{x},\u202eabc,😀"
+
+
+def test_hostile_tokens_stay_text(neural, file):
+    result = neural("visualize", file(SMALL), "--attention", "--tokens", HOSTILE)
+    assert result.code == 0
+    assert metrics()["layers"][0]["query_tokens"] == [HOSTILE.split(",")]
+    text = Path("attention_outputs/attention_interactive.html").read_text(
+        encoding="utf-8"
+    )
+    assert "<img src=x" not in text and "alert(1)>" not in text
+
+
+# --- refusals -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "code", "said"),
+    [
+        (PLAIN, [], "NE132", "`Plain` has no attention"),
+        (SMALL, ["--layer", "5"], "NE130", "1 `transformer_encoder_1` (4 heads)"),
+        (SMALL, ["--layer", "transfomer_encoder_0"], "NE130", "did you mean"),
+        (SMALL, ["--layer", ""], "NE130", "there are"),
+        (SMALL, ["--head", "2"], "NE131", "heads 0 to 1"),
+        (SMALL, ["--head", "-1"], "NE131", "heads 0 to 1"),
+        (SMALL, ["--batch-item", "1"], "NE133", "only item 0"),
+        (SMALL, ["--data", "none.npy"], "NE120", "no such file"),
+        (SMALL, ["--tokens", "a,,b"], "NE129", "token 2"),
+        (TWO, ["--tokens", "a,b"], "NE129", "for which input"),
+        (TWO, ["--tokens", "source=a,b", "--tokens", "source=c"], "NE129", "twice"),
+        (SMALL, ["--weights", "none.safetensors"], "NE103", "none.safetensors"),
+        (SMALL, ["--output-dir", "model.neural"], "NE134", "model.neural"),
+        (SMALL, ["--output-dir", "model.neural/x"], "NE134", "not a directory"),
+        (SMALL, ["--save-weights", "model.neural"], "NE136", "model.neural"),
+    ],
+)
+def test_each_bad_input_has_its_own_message(
+    neural, file, text, arguments, code, said, tmp_path
+):
+    result = neural("visualize", file(text), "--attention", *arguments)
+    assert result.code == 1 and result.out == ""
+    assert f"error[{code}]" in result.err and said in result.err
+    assert result.err.count("error[") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["model.neural"]
+    assert (tmp_path / "model.neural").read_text(encoding="utf-8") == text
+
+
+def test_weights_of_another_model_are_refused(neural, file, tmp_path):
+    small = file(SMALL)
+    assert (
+        neural(
+            "visualize", small, "--attention", "--save-weights", "w.safetensors"
+        ).code
+        == 0
+    )
+    other = file(SMALL.replace("(4, 8)", "(4, 16)"), "other.neural")
+    result = neural(
+        *("visualize", other, "--attention", "--weights", "w.safetensors"),
+        *("--output-dir", "other"),
+    )
+    assert result.code == 1 and "NE104" in result.err
+    assert not (tmp_path / "other").exists()
+
+
+def test_an_old_result_survives_a_failure(neural, file, tmp_path, monkeypatch):
+    source = file(SMALL)
+    assert neural("visualize", source, "--attention").code == 0
+    folder = tmp_path / "attention_outputs"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("neural_dsl.visualize.figures.save_figure", full)
+    result = neural("visualize", source, "--attention", "--seed", "1")
+    assert result.code == 1 and "No space left" in result.err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_missing_backend_says_what_to_install(file, tmp_path):
+    """With both frameworks hidden, everything that needs none still works."""
+    blocker = (
+        "import sys, importlib.abc\n"
+        "class Blocker(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'tensorflow', 'keras'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "import importlib.util as util\n"
+        "found = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: (\n"
+        "    None if name in ('torch', 'tensorflow', 'keras') else found(name, *rest))\n"
+        "sys.meta_path.insert(0, Blocker())\n"
+        "from neural_dsl.cli.program import main\n"
+        "main()\n"
+    )
+    (tmp_path / "without.py").write_text(blocker)
+    source = file(SMALL)
+
+    def without(*arguments):
+        return subprocess.run(
+            [sys.executable, "without.py", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+
+    for arguments in (
+        ("check", source),
+        ("summary", source),
+        ("compile", source),
+        ("compile", source, "--backend", "tensorflow"),
+        ("visualize", source),
+        ("explain", "NE021"),
+        ("version",),
+    ):
+        done = without(*arguments)
+        assert done.returncode == 0, done.stderr
+    for arguments in (("run", source), ("visualize", source, "--attention")):
+        done = without(*arguments)
+        assert done.returncode == 1 and "NE100" in done.stderr
+        assert 'pip install "neural-dsl[torch]"' in done.stderr
+    chosen = without("run", source, "--backend", "tensorflow")
+    assert 'neural-dsl[tensorflow]"' in chosen.stderr
