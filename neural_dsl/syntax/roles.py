@@ -167,7 +167,7 @@ class Roles:
         return self.kinds[brace + 1] == k.NAME and self.kinds[brace + 2] == k.LPAR
 
     def _among_layers(self) -> bool:
-        return bool(self.open) and self.kinds[self.open[-1]] in (k.BODY, k.GROUP)
+        return bool(self.open) and self.kinds[self.open[-1]] in _LAYERS
 
     # --- brackets -------------------------------------------------------------------
 
@@ -229,4 +229,5 @@ class Roles:
 _VALUE_ENDS = frozenset(
     (*k.CLOSING, k.NAME, k.NUMBER, k.STRING, k.PARAMETER, k.OPEN_STRING)
 )
+_LAYERS = (k.BODY, k.GROUP, k.LSQB)
 _CLOSER = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}
