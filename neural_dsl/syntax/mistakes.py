@@ -167,8 +167,8 @@ class _Mistake:
             f"expected a network or a macro, found {self._found()}",
             help=f"did you mean `{meant}`?"
             if meant
-            else "a file consists of `network Name { … }` and `define Name { … }`; "
-            "is a `}` too many before this?",
+            else "a file consists of `network Name { … }` and `define Name { … }`"
+            + ("; is a `}` too many before this?" if self.token else ""),
         )
 
     def _section_among_layers(self) -> Diagnostic | None:
@@ -232,13 +232,30 @@ class _Mistake:
             return 'devices are strings: `@ "cuda:0"`'
         if before == k.NAME and accepts(k.LPAR) and self.kind in (k.NUMBER, k.STRING):
             return f"parameters stand in parentheses: `{word(token - 1)}({self.word})`"
-        if before == k.NETWORK:
-            return "a network needs a name: `network Name { … }`"
-        if accepts(k.KEY) and accepts(k.RBRACE) and self.kind == k.NAME:
+        if before in (k.NETWORK, k.DEFINE):
+            item = word(token - 1)
+            return f"a {item if before == k.NETWORK else 'macro'} needs a name: `{item} Name {{ … }}`"
+        if self.opener is not None and self.opener > 1:
+            hint = self._hint_inside(self.opener)
+            if hint:
+                return hint
+        if accepts(k.KEY) and accepts(k.RBRACE) and self.kind in (k.NAME, k.BRANCH):
             return self._section_hint()
         among = accepts(k.COMMA) and (accepts(k.RPAR) or accepts(k.RSQB))
         if among and self.kind in VALUE | {k.KEY, k.PARAMETER}:
             return "is a comma missing?"
+        return ""
+
+    def _hint_inside(self, opener: int) -> str:
+        """For what brackets in certain places cannot hold."""
+        kinds, before = self.tokens.kinds, self.tokens.word(opener - 1)
+        if kinds[opener] == k.LSQB and kinds[opener - 1] == k.NAME:
+            return f"parameters stand in parentheses: `{before}(…)`"
+        if kinds[opener] == k.LPAR and kinds[opener - 2] == k.DEFINE:
+            if self.kind == k.PARAMETER:
+                return f"without the `$` here: `{self.word[1:]}`"
+            if self.kind in (k.EQUAL, k.KEY):
+                return "parameters of macros have no defaults; each call gives all"
         return ""
 
     def _section_hint(self) -> str:
@@ -249,6 +266,8 @@ class _Mistake:
         if self.word in k.SECTION_WORDS or self.engine.accepts(k.RECOVERED_ENTRY):
             return f"write `{self.word}: …`"
         key = self._section_key()
+        if key and self.kind == k.BRANCH:
+            return f"a branch needs braces: `{key}: {{ … }}`"
         meant = key and closest(key, k.SECTION_WORDS)
         if meant and meant != key:
             return f"did you mean `{meant}: …` instead of `{key}: …`?"

@@ -87,6 +87,9 @@ class Roles:
 
     def _is_block(self, token: int) -> bool:
         """Whether the name before a `{` names settings, not layers."""
+        before = bytes(self.kinds[max(0, token - 2) : token])
+        if before == bytes((k.KEY, k.COLON)):  # optimizer: Adam { … }
+            return True
         settings = self._holds_settings(token + 1)
         if settings or not self.open or self.open[-1] != self.network:
             return bool(settings)
@@ -185,7 +188,8 @@ class Roles:
             raise NeuralError(*self.found.in_order())
 
     def _forget_brackets(self, token: int) -> None:
-        """Give up parentheses that were clearly forgotten, before a name on a new line.
+        """Give up parentheses that were clearly forgotten, before a name on a new line
+        (or a key, which only a call can hold).
 
         In them a comma would have to come first. Without this, one `)` too few would
         change the roles of all that follows.
@@ -198,7 +202,9 @@ class Roles:
         parameter = key and kinds[token + 2] != k.LBRACE
         if parameter and self.tokens.word(token) not in k.SECTION_WORDS:
             return
-        if not self.tokens.begins_line(token):
+        opener = open_[-1]
+        in_call = kinds[opener] == k.LPAR and opener and kinds[opener - 1] == k.NAME
+        if (in_call or not key) and not self.tokens.begins_line(token):
             return
         while open_ and (
             kinds[open_[-1]] == k.LPAR or (key and kinds[open_[-1]] == k.LSQB)
