@@ -34,8 +34,9 @@ from neural_dsl.ir.values import UNKNOWN, Invalid, Place, Scope, evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
-MAX_LAYERS = 1_000_000
-"""Layers of one expanded network; a file that asks for more is refused (NE048)."""
+MAX_LAYERS = 250_000
+"""Layers of one expanded network; a file that asks for more is refused (NE048). As many
+steps of expansion are taken at most, so that macros without layers come to an end too."""
 
 MAX_DEPTH = 64
 """Macro calls, blocks and branches inside one another (NE048)."""
@@ -44,6 +45,10 @@ BUILT = (*LAYERS, RESIDUAL_CONNECTION.name)
 """What is listed where a layer is unknown."""
 
 Rules = tuple[dict[str, Any], Tensor, tuple[Weight, ...], tuple[Attention, ...]]
+
+
+class TooLarge(Exception):
+    """The network cannot be expanded; NE048 has been reported."""
 
 
 @dataclass
@@ -60,7 +65,7 @@ class LayerResolver:
     count: int = 0
     _expanding: list[str] = field(default_factory=list)
     _depth: int = 0
-    _too_large: bool = False
+    _steps: int = 0
     _memory_reads: list[Stream] = field(default_factory=list)
     _scopes: dict[tuple[int, int], Scope | None] = field(default_factory=dict)
     _bound: dict[tuple[int, int], tuple[Bound, str]] = field(default_factory=dict)
@@ -135,6 +140,8 @@ class LayerResolver:
         nodes: list[Node],
     ) -> Flow:
         """One copy of a statement, its `* n` aside."""
+        self._steps += 1
+        self._room(max(self._steps, self.count), statement.span)
         if isinstance(statement, syntax.GroupNode):
             inner, flow = self._deeper(statement.body, flow, scope, statement.span)
             nodes.extend(inner)
@@ -197,10 +204,9 @@ class LayerResolver:
             if self.output is not None and self.output is not output:
                 self._output_not_last(self.output, statement.span, "is repeated")
             left, each = times - len(copies), self.count - counted
-            if self.findings.errors > errors or not self._room(
-                left * each, statement.span
-            ):
+            if self.findings.errors > errors:
                 return flow
+            self._room(self.count + left * each, statement.span)
             if flow.alike(before):
                 copies.extend([copies[-1]] * left)
                 self.count += left * each
@@ -208,13 +214,10 @@ class LayerResolver:
             nodes.append(Repeat(tuple(copies), statement.span))
         return flow
 
-    def _room(self, more: int, span: Span) -> bool:
-        """Whether `more` layers still fit; reports NE048 when they do not."""
-        if self.count + more <= MAX_LAYERS:
-            return True
-        if self._too_large:
-            return False
-        self._too_large = True
+    def _room(self, wanted: int, span: Span) -> None:
+        """Report NE048 and raise TooLarge when `wanted` layers or steps are too many."""
+        if wanted <= MAX_LAYERS:
+            return
         self.findings.error(
             "NE048",
             f"the network has more than {MAX_LAYERS:,} layers once it is expanded",
@@ -222,7 +225,7 @@ class LayerResolver:
             label="too many copies",
             help="repeat less; no machine can run so many layers",
         )
-        return False
+        raise TooLarge
 
     # --- structure ------------------------------------------------------------------
 
@@ -502,8 +505,6 @@ class LayerResolver:
         if self.output is not None:
             after = f"`{spec.name}` comes after it"
             self._output_not_last(self.output, node.name.span, after)
-        if not self._room(0, node.span):
-            return flow.lost()
         taken = None if flow.unknown else self._take(spec, bound, node, flow)
         if taken is None or not bound.ok or not bound.known:
             return flow.lost()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from neural_dsl.catalogue.tensors import Tensor
@@ -16,7 +17,7 @@ from neural_dsl.ir.inputs import (
     declared_inputs,
     input_tensor,
 )
-from neural_dsl.ir.layers import LayerResolver
+from neural_dsl.ir.layers import LayerResolver, TooLarge
 from neural_dsl.ir.macros import Macros
 from neural_dsl.ir.naming import Namer
 from neural_dsl.ir.nodes import Input, Network, SearchValue
@@ -104,7 +105,8 @@ def _check_unused(
     resolver = LayerResolver(macros, {}, findings, used_macros=used)
     parameters = {parameter.text: UNKNOWN for parameter in define.parameters}
     flow = Flow((Stream(None),), unknown=True)
-    resolver.expand(define, flow, Scope(define.name.text, parameters))
+    with suppress(TooLarge):
+        resolver.expand(define, flow, Scope(define.name.text, parameters))
 
 
 def _resolve_network(
@@ -130,8 +132,11 @@ def _resolve_network(
         for each in declared
     }
     resolver = LayerResolver(macros, inputs, findings, used_macros=used)
-    flow = Flow(tuple(inputs.values()), unknown=not inputs)
-    nodes, flow = resolver.body(statements, flow, Scope())
+    flow = Flow(tuple(inputs.values()) or (Stream(None),), unknown=not inputs)
+    try:
+        nodes, flow = resolver.body(statements, flow, Scope())
+    except TooLarge:
+        return None
     if inputs and statements:
         _check_ends(node, declared, resolver, flow, findings, errors)
     namer = Namer(findings)

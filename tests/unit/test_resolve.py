@@ -514,11 +514,23 @@ def test_macros_nested_too_deep_are_refused() -> None:
     assert codes("M0()", before=chain + "\ndefine M500 { Dense(4) }") == ["NE048"]
 
 
-def test_too_many_layers_are_refused_before_they_are_made() -> None:
+def test_too_many_copies_are_refused_before_they_are_made() -> None:
     before = "define A { Dense(16) * 1000 }"
     assert codes("{ A() * 1000 } * 1000000", before=before) == ["NE048"]
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() * 2 }}" for n in range(40))
     assert codes("D0()", before=doubling + "\ndefine D40 { Dense(16) }") == ["NE048"]
+
+
+@pytest.mark.parametrize("leaf", ["Dense(16)", "[ ]", ""])
+def test_macros_that_double_forty_times_come_to_an_end(leaf: str) -> None:
+    doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
+    before = f"{doubling}\ndefine D40 {{ {leaf} }}"
+    assert codes("D0() Dense(3)", before=before) == ["NE048"]
+
+
+def test_a_residual_block_without_any_input_declared_is_one_error() -> None:
+    text = "network A { layers: ResidualConnection { Dense(3) } a: { Dense(3) } Add() }"
+    assert [each.code for each in diagnostics(text)] == ["NE050"]
 
 
 def test_a_long_sum_is_worked_out() -> None:
