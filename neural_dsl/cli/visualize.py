@@ -54,7 +54,8 @@ Examples:
     "--format",
     "form",
     type=click.Choice(["html", "png", "svg", "pdf"]),
-    help="Architecture: html, svg, png; default: as -o ends, else html. Attention: png (default), svg, pdf.",
+    help="Architecture: html, svg, png; default: as -o ends, else html. Attention: png "
+    "(default), svg, pdf.",
 )
 @click.option(
     "-o",
