@@ -522,14 +522,15 @@ def test_too_many_copies_are_refused_before_they_are_made() -> None:
 
 
 @pytest.mark.parametrize("leaf", ["Dense(16)", "[ ]", ""])
-def test_macros_that_double_forty_times_come_to_an_end(leaf: str) -> None:
+def test_macros_that_double_forty_times_come_to_an_end(leaf, monkeypatch) -> None:
+    monkeypatch.setattr("neural_dsl.ir.layers.MAX_LAYERS", 5_000)
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
     before = f"{doubling}\ndefine D40 {{ {leaf} }}"
     assert codes("D0() Dense(3)", before=before) == ["NE048"]
 
 
 def test_a_residual_block_without_any_input_declared_is_one_error() -> None:
-    text = "network A { layers: ResidualConnection { Dense(3) } a: { Dense(3) } Add() }"
+    text = "network A { layers: ResidualConnection { Dense(3) } a: { } b: { } Add() }"
     assert [each.code for each in diagnostics(text)] == ["NE050"]
 
 
