@@ -13,7 +13,6 @@ Positions, not tokens, are the coordinates, so equal tokens never share a cell.
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from collections.abc import Sequence
 from html import escape
@@ -27,11 +26,11 @@ from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
+from neural_dsl.visualize.markup import FONT, script_json, without_surrogates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-FONT = "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"
 FULL_WEIGHT = 65535
 LONGEST_TOKEN = 200
 """What the page keeps of a token beyond its label, in characters."""
@@ -131,18 +130,21 @@ def attention_page(record: AttentionRecord, batch_item: int = 0) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     notes = [f"batch item {batch_item} of a batch of {batch}"] if batch > 1 else []
     return environment.from_string(text("attention.html.j2")).render(
-        title=_ascii(f"Attention of {record.provenance.model}"),
-        provenance=_ascii(record.provenance.line()),
+        title=without_surrogates(f"Attention of {record.provenance.model}"),
+        provenance=without_surrogates(record.provenance.line()),
         notes=notes,
         layers=[
-            {"name": _ascii(layer.name), "matrices": _matrices(layer, batch_item)}
+            {
+                "name": without_surrogates(layer.name),
+                "matrices": _matrices(layer, batch_item),
+            }
             for layer in record.layers
         ],
         metrics=METRICS.values(),
         css=Markup(text("attention.css")),
         script=Markup(text("attention.js")),
         plotly=Markup(get_plotlyjs()),
-        record=Markup(_script_json(_page_data(pages, batch))),
+        record=Markup(script_json(_page_data(pages, batch))),
     )
 
 
@@ -224,17 +226,4 @@ def _whole(tokens: Sequence[Sequence[str]] | None, item: int) -> list[str] | Non
 
 def _literal(text: str) -> str:
     """Text that Plotly, which knows some tags and entities, will show as it is."""
-    return escape(_ascii(text), quote=False)
-
-
-def _ascii(text: str) -> str:
-    """Text without lone surrogates, which no encoding can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _script_json(data: Any) -> str:
-    """JSON that can stand in a <script> block: no <, > or & as such, ASCII only."""
-    dumped = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
-    return dumped
+    return escape(without_surrogates(text), quote=False)

@@ -1,0 +1,330 @@
+"""What the architecture picture shows: the model graph, folded into cards and frames.
+
+Repeats are drawn once, with a count: copies made by `*`, and runs of three or more equal
+layers (or equal groups of up to eight) that were written out. So a model of a thousand
+equal layers is a picture of one card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from neural_dsl.catalogue.spec import REQUIRED
+from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.ir.nodes import (
+    Branches,
+    Input,
+    Layer,
+    MacroUse,
+    Network,
+    Node,
+    Repeat,
+    Residual,
+)
+
+LONGEST_PERIOD = 8
+FEWEST_WRITTEN_OUT = 3
+
+Nodes: TypeAlias = Sequence[Node]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One layer, or an input or the output. `layers` are the copies that it stands for;
+    `times` is 1 where a frame around it carries the count."""
+
+    title: str
+    name: str
+    facts: str
+    shape: str
+    count: str
+    family: str
+    times: int = 1
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A macro, a residual connection, or a repeated group, around its parts."""
+
+    title: str
+    items: tuple[Item, ...]
+    times: int = 1
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One branch. `label` is what its output is to the next layer ("memory")."""
+
+    title: str
+    items: tuple[Item, ...]
+    from_trunk: bool
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Parallel paths, side by side."""
+
+    columns: tuple[Column, ...]
+
+
+Item: TypeAlias = Card | Frame | Columns
+
+
+def diagram(network: Network) -> tuple[Item, ...]:
+    """The whole picture, from the inputs to the output."""
+    items = list(_Builder(network).items([network.body]))
+    named = _named_inputs(network.body)
+    trunk = [entry for entry in network.inputs if entry.name not in named]
+    if len(trunk) == 1:
+        items.insert(0, input_card(trunk[0]))
+    elif trunk:
+        parts = [Column("", (input_card(entry),), False) for entry in trunk]
+        items.insert(0, Columns(tuple(parts)))
+    return (*items, output_card(network))
+
+
+def input_card(entry: Input) -> Card:
+    """Where data comes in."""
+    ids = entry.tensor.dtype == "ids"
+    facts = "token ids" if ids else ""
+    if ids and entry.vocabulary is not None:
+        facts += f" 0 to {entry.vocabulary - 1}"
+    return Card("Input", entry.name, facts, shape_text(entry.tensor), "", "input")
+
+
+def output_card(network: Network) -> Card:
+    """What the model gives, and with which activation it is shown."""
+    activation = network.output_activation
+    facts = "logits" if activation == "linear" else f"logits, shown by {activation}"
+    return Card("Result", "", facts, shape_text(network.output), "", "input")
+
+
+def shape_text(tensor: Tensor) -> str:
+    """`(50, 256)`, with `any` for an open length."""
+    sizes = ", ".join("any" if size is None else str(size) for size in tensor.shape)
+    return f"({sizes},)" if len(tensor.shape) == 1 else f"({sizes})"
+
+
+def value_text(value: Any) -> str:
+    """A parameter's value as the file would say it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def facts_text(layer: Layer) -> str:
+    """The parameters worth reading: those that size the layer, and what is not default."""
+    shown = []
+    for parameter in layer.spec.parameters:
+        value = layer.params.get(parameter.name)
+        default = parameter.default
+        if value is None or default is None:
+            continue  # worked out from the rest
+        if default is REQUIRED or parameter.kind == "count" or value != default:
+            shown.append(f"{parameter.name} {value_text(value)}")
+    return " · ".join(shown)
+
+
+class _Builder:
+    """Builds items from copies: structurally equal node lists that are drawn as one."""
+
+    def __init__(self, network: Network):
+        self.inputs = {entry.name: entry for entry in network.inputs}
+        self.known: dict[Any, int] = {}
+        self.numbers: dict[int, int] = {}
+
+    def items(self, copies: Sequence[Nodes]) -> tuple[Item, ...]:
+        """The items of one stretch of the model; `copies[0]` is the one that is drawn."""
+        first, found, index = copies[0], list[Item](), 0
+        keys = [self.number(node) for node in first]
+        while index < len(first):
+            period, times = repeats(keys, index)
+            end = index + period * times
+            if times > 1:
+                parts = [
+                    copy[start : start + period]
+                    for copy in copies
+                    for start in range(index, end, period)
+                ]
+                found.append(self.folded(parts, times))
+            else:
+                found += self.node([copy[index] for copy in copies])
+            index = end
+        return _label_columns(found)
+
+    def folded(self, copies: Sequence[Nodes], times: int) -> Item:
+        """One item for `times` repetitions."""
+        inside = self.items(copies)
+        if len(inside) == 1 and isinstance(inside[0], Card | Frame):
+            only = inside[0]
+            if only.times == 1:
+                return replace(only, times=times)
+        return Frame("", inside, times)
+
+    def node(self, copies: Sequence[Node]) -> list[Item]:
+        """The items of one node."""
+        match copies[0]:
+            case Layer():
+                layers = tuple(copy for copy in copies if isinstance(copy, Layer))
+                return [layer_card(layers)]
+            case Repeat():
+                return self.repeat([c for c in copies if isinstance(c, Repeat)])
+            case MacroUse(macro=macro):
+                return [Frame(macro, self.items([_body(c) for c in copies]))]
+            case Residual():
+                inside = self.items([_body(copy) for copy in copies])
+                return [
+                    Frame(_names([_name(c) for c in copies]), inside, residual=True)
+                ]
+            case Branches(branches=branches):
+                columns = []
+                for position, branch in enumerate(branches):
+                    bodies = [
+                        copy.branches[position].body
+                        for copy in copies
+                        if isinstance(copy, Branches)
+                    ]
+                    inside = self.items(bodies) if branch.body else ()
+                    entry = self.inputs.get(branch.input or "")
+                    if entry is not None:
+                        inside = (input_card(entry), *inside)
+                    columns.append(Column(branch.name, inside, entry is None))
+                return [Columns(tuple(columns))]
+
+    def repeat(self, copies: Sequence[Repeat]) -> list[Item]:
+        """A `*`: equal neighbours become one item (arguments may change shapes, so not
+        all copies need be equal)."""
+        found: list[Item] = []
+        first, index = copies[0].copies, 0
+        keys = [tuple(self.number(node) for node in copy) for copy in first]
+        while index < len(first):
+            times = 1
+            while index + times < len(first) and keys[index + times] == keys[index]:
+                times += 1
+            parts = [r.copies[index + t] for r in copies for t in range(times)]
+            if times > 1:
+                found.append(self.folded(parts, times))
+            else:
+                found += self.items(parts)
+            index += times
+        return found
+
+    def number(self, node: Node) -> int:
+        """Equal for nodes that look the same but for their names."""
+        cached = self.numbers.get(id(node))
+        if cached is None:
+            key = self.key(node)
+            cached = self.known.setdefault(key, len(self.known))
+            self.numbers[id(node)] = cached
+        return cached
+
+    def key(self, node: Node) -> Any:
+        def many(nodes: Nodes) -> tuple[int, ...]:
+            return tuple(self.number(one) for one in nodes)
+
+        match node:
+            case Layer():
+                params = tuple(
+                    (k, repr(v)) for k, v in node.params.items() if k != "name"
+                )
+                shapes = tuple(tensor.shape for tensor in node.inputs)
+                given = node.name if node.given_name else ""
+                return ("layer", node.type, given, params, shapes, node.output.shape)
+            case Repeat(copies=copies):
+                return ("repeat", *(many(copy) for copy in copies))
+            case MacroUse(macro=macro, body=body):
+                return ("macro", macro, many(body))
+            case Residual(body=body):
+                return ("residual", many(body))
+            case Branches(branches=branches):
+                return (
+                    "branches",
+                    *((b.name, b.input, many(b.body)) for b in branches),
+                )
+
+
+def layer_card(layers: tuple[Layer, ...]) -> Card:
+    """The card of one layer, or of the copies that it stands for."""
+    first = layers[0]
+    count = first.parameter_count
+    total = "1 parameter" if count == 1 else f"{count:,} parameters"
+    memory = ""
+    if first.spec.arity == "target" and len(first.inputs) == 2:
+        memory = f" · memory {shape_text(first.inputs[1])}"
+    return Card(
+        title=first.type,
+        name=_names([layer.name for layer in layers]),
+        facts=(facts_text(first) + memory).removeprefix(" · "),
+        shape=shape_text(first.output),
+        count=total + (" each" if len(layers) > 1 and count else ""),
+        family=first.spec.family,
+        layers=layers,
+    )
+
+
+def repeats(keys: Sequence[Any], start: int) -> tuple[int, int]:
+    """(period, times) of the group that repeats from `start` on; (1, 1) if none does."""
+    best = (1, 1)
+    for period in range(1, min(LONGEST_PERIOD, (len(keys) - start) // 2) + 1):
+        end = start + period
+        while end < len(keys) and keys[end] == keys[end - period]:
+            end += 1
+        times = (end - start) // period
+        if times >= FEWEST_WRITTEN_OUT and period * times > best[0] * best[1]:
+            best = (period, times)
+    return best
+
+
+def _label_columns(items: list[Item]) -> tuple[Item, ...]:
+    """Say at the ends of branches what the decoder after them takes them for."""
+    for index, (item, after) in enumerate(pairwise(items)):
+        head = after
+        while isinstance(head, Frame) and head.items:
+            head = head.items[0]
+        if not (isinstance(item, Columns) and isinstance(head, Card) and head.layers):
+            continue
+        layer = head.layers[0]
+        if layer.spec.arity == "target" and len(layer.inputs) == 2:
+            columns = list(item.columns)
+            columns[0] = replace(columns[0], label="memory")
+            columns[-1] = replace(columns[-1], label="target")
+            items[index] = Columns(tuple(columns))
+    return tuple(items)
+
+
+def _named_inputs(nodes: Nodes) -> set[str]:
+    """The network inputs that some branch reads by name."""
+    found: set[str] = set()
+    stack = list(nodes)
+    while stack:
+        match stack.pop():
+            case Repeat(copies=copies):
+                stack += [node for copy in copies for node in copy]
+            case MacroUse(body=body) | Residual(body=body):
+                stack += body
+            case Branches(branches=branches):
+                for branch in branches:
+                    found |= {branch.input} if branch.input else set()
+                    stack += branch.body
+            case Layer():
+                pass
+    return found
+
+
+def _names(names: Sequence[str]) -> str:
+    """`dense_0`, `dense_0, dense_1` or `dense_0 … dense_11`."""
+    return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]}"
+
+
+def _body(node: Node) -> Nodes:
+    return node.body if isinstance(node, MacroUse | Residual) else ()
+
+
+def _name(node: Node) -> str:
+    return node.name if isinstance(node, Layer | Residual) else ""
