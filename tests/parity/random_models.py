@@ -233,5 +233,5 @@ def random_weights(weights, seed: int) -> dict[str, np.ndarray]:
         elif array.ndim == 1:
             moved[name] = array + 0.2 * noise
         else:
-            moved[name] = noise / np.sqrt(array.shape[-1])
+            moved[name] = noise / np.sqrt(np.prod(array.shape[1:]))  # fan-in
     return {name: array.astype(np.float32) for name, array in moved.items()}

@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def suppress_ill_conditioned():
 
 def well_conditioned(runtime, inputs, found: Capture) -> bool:
     """Whether float32 can hold the result at all: the same PyTorch model in float64 gives
-    it within a quarter of the tolerance. Random weights in a deep model without norms
+    it within half of the tolerance. Random weights in a deep model without norms
     can grow so far that any two correct float32 programs differ."""
     import torch
 
@@ -89,7 +90,7 @@ def well_conditioned(runtime, inputs, found: Capture) -> bool:
         for matrices, call in zip(found.weights.values(), calls, strict=True)
     ]
     return all(
-        np.all(np.abs(mine - true) <= 2.5e-6 * np.maximum(1.0, np.abs(true)))
+        np.all(np.abs(mine - true) <= 5e-6 * np.maximum(1.0, np.abs(true)))
         for mine, true in pairs
     )
 
@@ -123,3 +124,12 @@ def test_reshape_and_flatten_keep_the_order_of_values(tmp_path):
       layers: Reshape((4, 6)) TransformerEncoder(2, 5) Reshape((-1, 3)) Flatten()
       Dense(7, "relu") Output(2) }"""
     compare(text, 0, tmp_path / "w.safetensors")
+
+
+CASES = sorted(Path(__file__).parents[1].glob("cases/*/model.neural"))
+assert CASES, "the example cases have moved"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.parent.name)
+def test_every_example_case_agrees(case, tmp_path):
+    compare(case.read_text("utf-8"), 1, tmp_path / "w.safetensors")
