@@ -17,12 +17,13 @@ from neural_dsl.ir.inputs import (
     declared_inputs,
     input_tensor,
 )
-from neural_dsl.ir.layers import LayerResolver, TooLarge
+from neural_dsl.ir.layers import TooLarge
 from neural_dsl.ir.macros import Macros
 from neural_dsl.ir.naming import Namer
 from neural_dsl.ir.nodes import Input, Network, SearchValue
 from neural_dsl.ir.sections import Sections
 from neural_dsl.ir.settings import resolve_settings
+from neural_dsl.ir.structure import LayerResolver
 from neural_dsl.ir.suggestions import did_you_mean
 from neural_dsl.ir.values import UNKNOWN, Scope
 from neural_dsl.source import Span

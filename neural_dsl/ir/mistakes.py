@@ -1,0 +1,104 @@
+"""What can be wrong with a layer and the tensors that reach it, in words."""
+
+from __future__ import annotations
+
+from neural_dsl.catalogue import LAYERS, layer_names, planned_layer
+from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
+from neural_dsl.catalogue.spec import LayerProblem
+from neural_dsl.diagnostics import Related
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.flow import Flow
+from neural_dsl.ir.macros import Macros
+from neural_dsl.ir.nodes import Layer
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import Invalid, Place, Scope, evaluate
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+BUILT = (*LAYERS, RESIDUAL_CONNECTION.name)
+"""What is listed where a layer is unknown."""
+
+
+def device_ignored(device: syntax.Value, scope: Scope, findings: Findings) -> None:
+    """Warn that a layer is not placed on a device of its own (NW020)."""
+    try:
+        value = evaluate(device, scope, Place("device"), findings)
+    except Invalid:
+        return
+    shown = f"`{value}`" if isinstance(value, str) else "this device"
+    findings.warning(
+        "NW020",
+        f"the layer is not placed on {shown}: the whole model runs on one device",
+        device.span,
+        label="not honoured",
+        help="choose the device of the model with `execution { device: … }`",
+    )
+
+
+def unknown_layer(node: syntax.LayerNode, macros: Macros, findings: Findings) -> None:
+    """Report a layer that is not built yet (NE022) or not known at all (NE020)."""
+    name = node.name.text
+    planned = planned_layer(name)
+    if planned is not None:
+        findings.error(
+            "NE022",
+            f"`{planned}` is not yet supported",
+            node.name.span,
+            label="known, but not built by this version",
+            help="there are: " + ", ".join(f"`{each}`" for each in BUILT),
+        )
+        return
+    findings.error(
+        "NE020",
+        f"unknown layer `{name}`",
+        node.name.span,
+        label="no layer or macro of this name",
+        help=did_you_mean(
+            name,
+            [*macros.by_name, *layer_names()],
+            listed=[*macros.by_name, *BUILT],
+        ),
+    )
+
+
+def several_tensors(
+    flow: Flow, span: Span, findings: Findings, what: str, takes: str = "one"
+) -> None:
+    """Report that more tensors arrive than `what` takes (NE036)."""
+    names = [f"`{stream.name}`" for stream in flow.streams if stream.name]
+    listed = f" ({', '.join(names)})" if len(names) == len(flow.streams) else ""
+    findings.error(
+        "NE036",
+        f"{len(flow.streams)} tensors{listed} reach {what}, which takes {takes}",
+        span,
+        label=f"{len(flow.streams)} tensors arrive here",
+        help="join them first with `Concatenate()` or `Add()`",
+    )
+
+
+def output_not_last(output: Layer, span: Span, findings: Findings, why: str) -> None:
+    """Report an `Output` that is not the end of the network (NE041); `span` is what is
+    after it, if it is after it."""
+    findings.error(
+        "NE041",
+        "`Output` must be the last layer of the network",
+        output.span,
+        label=why,
+        help="use `Dense` in the middle of a network; `Output` is its head",
+        related=(Related(span, "this is after it"),)
+        if span.start > output.span.start
+        else (),
+    )
+
+
+def layer_problem(
+    problem: LayerProblem,
+    node: syntax.LayerNode,
+    spans: dict[str, Span],
+    findings: Findings,
+) -> None:
+    """Report what a catalogue rule found, at the argument that it names."""
+    span = spans.get(problem.parameter or "", node.name.span)
+    findings.error(
+        problem.code, problem.message, span, label=problem.label, help=problem.help
+    )
