@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 from neural_dsl.ir.nodes import Network, Setting
@@ -42,7 +43,10 @@ def architecture_svg(network: Network) -> str:
 def architecture_drawing(network: Network) -> Drawing:
     """The layout: what stands where."""
     count = network.parameter_count
-    heading = [network.name, f"{network.source.name} · {count:,} parameters"]
+    heading = [
+        network.name,
+        f"{PurePath(network.source.name).name} · {count:,} parameters",
+    ]
     training = [
         f"{kind} {_setting(setting)}"
         for kind, setting in (("loss", network.loss), ("optimizer", network.optimizer))

@@ -126,7 +126,8 @@ def facts_text(layer: Layer) -> str:
         default = parameter.default
         if value is None or default is None:
             continue  # worked out from the rest
-        if default is REQUIRED or parameter.kind == "count" or value != default:
+        sizes = parameter.kind == "count" and value != 1
+        if default is REQUIRED or sizes or value != default:
             shown.append(f"{parameter.name} {value_text(value)}")
     return " · ".join(shown)
 
@@ -318,8 +319,14 @@ def _named_inputs(nodes: Nodes) -> set[str]:
 
 
 def _names(names: Sequence[str]) -> str:
-    """`dense_0`, `dense_0, dense_1` or `dense_0 … dense_11`."""
-    return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]}"
+    """`dense_0`; of copies `dense_0, 1`, `dense_0 … 11`, or the first and the last."""
+    if len(names) == 1:
+        return names[0]
+    first, last = names[0], names[-1]
+    stem, _, number = first.rpartition("_")
+    if number.isdigit() and last.rpartition("_")[0] == stem:
+        last = last.rpartition("_")[2]
+    return f"{first}, {last}" if len(names) == 2 else f"{first} … {last}"
 
 
 def _body(node: Node) -> Nodes:

@@ -21,6 +21,7 @@ from neural_dsl.visualize.diagram_layout import (
     Text,
 )
 from neural_dsl.visualize.labels import drawable, font_families
+from neural_dsl.visualize.sheet import measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,11 +76,18 @@ def _draw(axes: Axes, mark: Mark) -> None:
                 color=mark.color,
                 weight="bold" if mark.bold else "normal",
                 family=font_families([text]),
-                ha={"start": "left", "middle": "center", "end": "right"}[mark.anchor],
+                ha={"start": "left", "end": "right"}[mark.anchor],
                 va="baseline",
                 parse_math=False,
                 zorder=1,
             )
+            if mark.badge:
+                width, _ = measure(text, mark.size * POINT, bold=mark.bold)
+                after = mark.x + width * PIXELS_PER_INCH / style.DPI + 6
+                badge = Text(
+                    after, mark.y, mark.badge, mark.size, mark.badge_color, bold=True
+                )
+                _draw(axes, badge)
         case Path():
             _path(axes, mark)
         case Sum():

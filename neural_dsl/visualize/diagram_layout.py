@@ -15,7 +15,7 @@ from neural_dsl.visualize import style
 from neural_dsl.visualize.diagram import Card, Column, Columns, Frame, Item
 from neural_dsl.visualize.labels import visible
 
-CARD_WIDTH: Final = 340.0
+CARD_WIDTH: Final = 390.0
 PAD: Final = 14.0
 GAP: Final = 30.0  # between things that follow one another
 COLUMN_GAP: Final = 26.0
@@ -64,7 +64,9 @@ class Text:
     size: float
     color: str
     bold: bool = False
-    anchor: Literal["start", "middle", "end"] = "start"
+    anchor: Literal["start", "end"] = "start"
+    badge: str = ""  # follows the text, bold, in its own color
+    badge_color: str = style.INK
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
     kept = text
     while kept and text_width(kept + "…", size, bold=bold) > room:
         kept = kept[: max(1, int(len(kept) * 0.95)) if len(kept) > 40 else -1]
-    return kept.rstrip() + "…"
+    return kept.rstrip(" …,") + "…"
 
 
 def wrap_facts(facts: str, size: float, room: float, most: int = 3) -> list[str]:
@@ -168,6 +170,10 @@ def _column_width(column: Column) -> float:
     return _widest(column.items) + 2 * FRAME_PAD
 
 
+def _begins_with_card(items: Sequence[Item]) -> bool:
+    return bool(items) and isinstance(items[0], Card)
+
+
 class _Pen:
     """Places items below one another around a vertical axis at x, from y down; every
     method returns the y below what it drew."""
@@ -180,10 +186,10 @@ class _Pen:
         """Items one after another, joined by arrows."""
         for index, item in enumerate(items):
             if index:
-                if not isinstance(item, Columns):
-                    self.add(Path(((x, y), (x, y + GAP)), True))
-                elif any(column.from_trunk for column in item.columns):
-                    self.add(Path(((x, y), (x, y + GAP)), False))
+                if not isinstance(item, Columns) or any(
+                    column.from_trunk for column in item.columns
+                ):
+                    self.add(Path(((x, y), (x, y + GAP)), isinstance(item, Card)))
                 y += GAP
             match item:
                 case Card():
@@ -234,17 +240,14 @@ class _Pen:
         room = CARD_WIDTH - 2 * PAD - text_width(card.shape, 12.5) - 12
         room -= text_width(badge, 13, bold=True)
         title = fit(card.title, 14, room, bold=True)
-        self.add(Text(x, y, title, 14, style.INK, bold=True))
-        if badge:
-            x += text_width(title, 14, bold=True) + 6
-            self.add(Text(x, y, badge, 13, color, bold=True))
+        self.add(Text(x, y, title, 14, style.INK, True, badge=badge, badge_color=color))
 
     def frame(self, frame: Frame, x: float, y: float, depth: int) -> float:
         """A frame around items; a residual's input goes round them and is added."""
         width = _width(frame)
         self._head(frame.title, frame.times, x - width / 2, y, width)
         top = y + FRAME_HEAD
-        self.add(Path(((x, y), (x, top)), bool(frame.items)))
+        self.add(Path(((x, y), (x, top)), _begins_with_card(frame.items)))
         bottom = self.stack(frame.items, x, top, depth + 1)
         if frame.residual:
             side = x + width / 2 - FRAME_PAD - SKIP / 2 + 4
@@ -272,7 +275,7 @@ class _Pen:
             inner = top + FRAME_HEAD
             if column.from_trunk:
                 way = ((x, y), (centre, y), (centre, inner))
-                self.add(Path(way, bool(column.items)))
+                self.add(Path(way, _begins_with_card(column.items)))
             bottom = self.stack(column.items, centre, inner, depth + 1)
             self._ground(left, top, width, bottom + FRAME_PAD - top, depth)
             centres.append(centre)
@@ -289,13 +292,10 @@ class _Pen:
         """The heading of a frame, in its top left corner."""
         badge = f"× {times}" if times > 1 else ""
         # The line into the frame comes in at the middle; keep left of it.
-        room = width / 2 - 30 - text_width(badge, 13, bold=True)
+        room = width / 2 - 22 - text_width(badge, 13, bold=True)
         shown = fit(visible(title, 200), 12.5, room, bold=True) if title else ""
-        if shown:
-            self.add(Text(x + 16, y + 21, shown, 12.5, style.QUIET, bold=True))
-        if badge:
-            after = x + 16 + (text_width(shown, 12.5, bold=True) + 6 if shown else 0)
-            self.add(Text(after, y + 21, badge, 13, style.INK, bold=True))
+        if shown or badge:
+            self.add(Text(x + 16, y + 21, shown, 12.5, style.QUIET, True, badge=badge))
 
     def _ground(
         self, x: float, y: float, width: float, height: float, depth: int

@@ -53,9 +53,12 @@ def svg_text(drawing: Drawing, *, for_page: bool = False) -> str:
     (`data-card`), for a script to react to.
     """
     width, height = _number(drawing.width), _number(drawing.height)
+    # In a page it shrinks to the room there is, as long as it can be read.
+    least = _number(0.7 * drawing.width)
+    fluid = f' style="max-width:100%;height:auto;min-width:{least}px"' * for_page
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" font-family="{FONT}" role="group">',
+        f'width="{width}" height="{height}" font-family="{FONT}" role="group"{fluid}>',
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
         f'markerHeight="8" orient="auto"><path d="M0 0 8 4 0 8z" fill="{LINE}"/>'
         "</marker></defs>",
@@ -87,10 +90,16 @@ def _mark(mark: Mark, drawing: Drawing, for_page: bool) -> str:
         case Text():
             weight = ' font-weight="600"' if mark.bold else ""
             anchor = f' text-anchor="{mark.anchor}"' if mark.anchor != "start" else ""
+            badge = (
+                f'<tspan dx="{6 if mark.text else 0}" fill="{mark.badge_color}">'
+                f"{xml_text(mark.badge)}</tspan>"
+                if mark.badge
+                else ""
+            )
             return (
                 f'<text x="{_number(mark.x)}" y="{_number(mark.y)}" '
                 f'font-size="{_number(mark.size)}" fill="{mark.color}"{weight}{anchor} '
-                f'pointer-events="none">{xml_text(mark.text)}</text>'
+                f'pointer-events="none">{xml_text(mark.text)}{badge}</text>'
             )
         case Path():
             way = " ".join(f"{_number(x)},{_number(y)}" for x, y in mark.points)
