@@ -43,6 +43,18 @@ def write_bytes(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raise NE134 now for a file that could not be written later, after slow work."""
+    if not is_stream(path):
+        target = path.resolve()
+        with output_errors(path):
+            if target.is_dir():
+                raise IsADirectoryError(21, "Is a directory", str(path))
+            probe = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.tmp")
+            probe.touch(exist_ok=False)
+            probe.unlink()
+
+
 def write_text(path: Path, content: str) -> None:
     """`write_bytes` of UTF-8 text with `\\n` line ends."""
     write_bytes(path, content.encode())

@@ -15,7 +15,7 @@ import click
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.cli.console import note
-from neural_dsl.files import OutputFolder, refuse_overwriting
+from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
 from neural_dsl.inputs import Prepared, prepare
 from neural_dsl.inputs.selection import check_batch_item, select_heads, select_layers
 from neural_dsl.inputs.tokens import from_options
@@ -55,6 +55,7 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
         for taken in (request.file, request.data):
             if taken is not None:
                 refuse_overwriting(request.save_weights, taken)
+        refuse_unwritable(request.save_weights)
     with OutputFolder(request.output_dir) as folder:
         model = api.load(
             prepared.network, backend, weights=request.weights, seed=request.seed

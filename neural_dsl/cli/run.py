@@ -17,7 +17,12 @@ from neural_dsl.cli.options import (
     seed_option,
     weights_option,
 )
-from neural_dsl.files import quoted, refuse_overwriting, write_bytes
+from neural_dsl.files import (
+    quoted,
+    refuse_overwriting,
+    refuse_unwritable,
+    write_bytes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +67,7 @@ def command(
         for taken in (file, data, weights):
             if taken is not None:
                 refuse_overwriting(output, taken)
+        refuse_unwritable(output)
     checked = checked_network(file, network)
 
     from neural_dsl import api

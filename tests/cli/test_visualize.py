@@ -272,6 +272,13 @@ def test_hostile_tokens_stay_text(neural, file):
         (SMALL, ["--output-dir", "model.neural"], "NE134", "model.neural"),
         (SMALL, ["--output-dir", "model.neural/x"], "NE134", "not a directory"),
         (SMALL, ["--save-weights", "model.neural"], "NE136", "model.neural"),
+        (
+            SMALL,
+            ["--save-weights", "none/w.safetensors"],
+            "NE134",
+            "none/w.safetensors",
+        ),
+        (SMALL, ["--save-weights", "."], "NE134", "is a directory"),
     ],
 )
 def test_each_bad_input_has_its_own_message(

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     },
     "inputs": {"diagnostics", "catalogue", "ir", "files"},
     "outputs": set(),
+    "tasks": set(),
     "recording": {"__init__", "attention", "backends", "inputs", "ir"},
     "api": {
         "syntax",
