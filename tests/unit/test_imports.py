@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "templates",
     },
     "inputs": {"diagnostics", "catalogue", "ir", "files"},
+    "tasks": {"catalogue", "diagnostics", "files"},
     "outputs": set(),
     "tasks": set(),
     "recording": {"__init__", "attention", "backends", "inputs", "ir"},
