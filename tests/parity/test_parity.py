@@ -2,7 +2,6 @@
 
 import copy
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from tests.parity.random_models import (
     single_path,
     two_paths,
 )
+from tests.regenerate import cases
 
 pytestmark = pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
 
@@ -126,10 +126,9 @@ def test_reshape_and_flatten_keep_the_order_of_values(tmp_path):
     compare(text, 0, tmp_path / "w.safetensors")
 
 
-CASES = sorted(Path(__file__).parents[1].glob("cases/*/model.neural"))
-assert CASES, "the example cases have moved"
+CASES = cases()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: path.parent.name)
-def test_every_example_case_agrees(case, tmp_path):
-    compare(case.read_text("utf-8"), 1, tmp_path / "w.safetensors")
+@pytest.mark.parametrize("name", CASES)
+def test_every_example_case_agrees(name, tmp_path):
+    compare(CASES[name].read_text("utf-8"), 1, tmp_path / "w.safetensors")

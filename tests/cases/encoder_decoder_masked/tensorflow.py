@@ -39,11 +39,11 @@ class MultiHeadAttention(layers.Layer):
         self.value = layers.Dense(num_heads * key_dim)
         self.projection = layers.Dense(d_model)
 
-    def call(self, x, memory, mask):
+    def call(self, x, memory, key_mask):
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(memory))  # (B, H, S, d)
         v = self.split_heads(self.value(memory))  # (B, H, S, d)
-        allowed = mask[:, None, None, :]  # (B, 1, 1, S): the keys that may be seen
+        allowed = key_mask[:, None, None, :]  # (B, 1, 1, S): the keys that may be seen
         if self.causal:
             position = ops.arange(ops.shape(x)[1])
             past = position[:, None] >= position  # (T, T)

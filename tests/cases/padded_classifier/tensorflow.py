@@ -54,11 +54,11 @@ class MultiHeadAttention(layers.Layer):
         self.value = layers.Dense(num_heads * key_dim, use_bias=use_bias)
         self.projection = layers.Dense(d_model, use_bias=use_bias)
 
-    def call(self, x, mask):
+    def call(self, x, key_mask):
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
-        allowed = mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
+        allowed = key_mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
         if self.causal:
             position = ops.arange(ops.shape(x)[1])
             past = position[:, None] >= position  # (T, T)

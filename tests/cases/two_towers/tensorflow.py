@@ -44,11 +44,11 @@ class MultiHeadAttention(layers.Layer):
         self.value = layers.Dense(num_heads * key_dim)
         self.projection = layers.Dense(d_model)
 
-    def call(self, x, mask):
+    def call(self, x, key_mask):
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
-        allowed = mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
+        allowed = key_mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
