@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -83,11 +82,6 @@ def complement(share: Any) -> str:
     return f"1 - {share}" if isinstance(share, Symbol) else repr(round(1 - share, 12))
 
 
-def mentions(code: str, name: str) -> bool:
-    """Whether `name` stands in the code as a word; decides what is imported."""
-    return re.search(rf"(?<![\w.]){re.escape(name)}\b", code) is not None
-
-
 def prose(text: str) -> str:
     """Text from outside, safe in a docstring or comment: printable, on one line."""
     shown = "".join(c if c.isprintable() else "?" for c in text)
@@ -113,7 +107,6 @@ def environment() -> Environment:
         default_size=lambda size, length: length if size is None else size,
         sentence=lambda text: text[:1].upper() + text[1:],
     )
-    made.tests["mentioning"] = mentions
     return made
 
 

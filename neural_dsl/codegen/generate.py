@@ -6,10 +6,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 
 from neural_dsl.catalogue.spec import REQUIRED
 from neural_dsl.codegen.environment import prose
+from neural_dsl.codegen.imports import import_blocks
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
@@ -53,17 +55,49 @@ def generate(network: Network, backend: Backend, file_name: str) -> CompiledMode
     parts = [str(templates.helpers(body)), *classes, initialiser]
     parts.append(str(templates.define(model)))
     code = "\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip())
-    forward = str(templates.forward(model))
+    paths = layer_paths(writer)
+    imports, code, run = _with_training(writer, model, code, paths)
+    structure = writer.templates.structure
+    standard, packages = import_blocks(
+        [*structure.imports.splitlines(), *imports],
+        f"{structure.always}\n{code}\n{run}",
+    )
     text = writer.templates.file("module").render(
         name=writer.name,
         source=_base_name(network.source.name),
         journey=journey(network),
         file_name=file_name,
+        standard_imports=standard,
+        package_imports=packages,
         code=code,
-        forward=forward.strip("\n").split("\n"),
+        trains=network.task is not None,
+        run=run.strip("\n").split("\n"),
     )
     entry = str(writer.templates.structure.entry(writer.name)).strip()
-    return CompiledModel(network, backend, lay_out(text), entry, layer_paths(writer))
+    return CompiledModel(network, backend, lay_out(text), entry, paths)
+
+
+def _with_training(
+    writer: ModuleWriter, model: SimpleNamespace, code: str, paths: Mapping[str, str]
+) -> tuple[list[str], str, str]:
+    """Imports beside the usual, the code below them, and what a run of the file does.
+
+    With a task the file trains: constants and the task come first, the training last.
+    """
+    network = writer.network
+    if network.task is None:
+        templates: Any = writer.templates.file("model").module
+        return [], code, str(templates.forward(model))
+    # Only files with a task need what reads and describes tasks.
+    from neural_dsl.codegen.training import task_source, training_plan
+
+    plan = training_plan(network, paths)
+    plan.model = writer.name
+    training: Any = writer.templates.file("training").module
+    imports, task = task_source(network.task.name)
+    parts = [str(training.constants(plan)), task, code, str(training.define(plan))]
+    body = "\n\n".join(part.strip("\n") + "\n" for part in parts)
+    return imports, body, "main()"
 
 
 def journey(network: Network) -> str:

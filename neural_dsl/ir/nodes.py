@@ -166,6 +166,7 @@ class Network:
     train: Mapping[str, Any]
     execution: Mapping[str, Any]
     search: tuple[SearchValue, ...]
+    task: Setting | None = None
 
     def layers(self) -> Iterator[Layer]:
         """Every layer, in the order of the expanded network."""

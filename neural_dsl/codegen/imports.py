@@ -1,0 +1,45 @@
+"""The import block of an emitted file: what its code mentions, in Ruff's order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_PROSE = re.compile(r'"""[\s\S]*?"""|#[^\n]*')
+_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_INSTALLED = {"keras", "numpy", "safetensors", "tensorflow", "tokenizers", "torch"}
+
+
+def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
+    """The standard library's imports and the installed packages' that `code` needs.
+
+    `lines` are the imports to choose from, each one statement.
+    """
+    mentioned = set(_WORD.findall(_PROSE.sub("", code)))
+    plain: set[str] = set()
+    members: dict[str, set[str]] = {}
+    for line in lines:
+        if line.startswith("from "):
+            module, _, names = line[5:].partition(" import ")
+            for name in names.split(", "):
+                if name in mentioned:
+                    members.setdefault(module, set()).add(name)
+        else:
+            module, _, alias = line[7:].partition(" as ")
+            if (alias or module) in mentioned:
+                plain.add(line)
+    statements = sorted(plain) + [
+        f"from {module} import {', '.join(sorted(names, key=_order))}"
+        for module, names in sorted(members.items())
+    ]
+    blocks: tuple[list[str], list[str]] = ([], [])
+    for statement in statements:
+        package = statement.split()[1].partition(".")[0]
+        blocks[package in _INSTALLED].append(statement)
+    return "\n".join(blocks[0]), "\n".join(blocks[1])
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Ruff's order of members: CONSTANTS, Classes, functions."""
+    kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
+    return kind, name
