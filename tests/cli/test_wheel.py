@@ -100,6 +100,7 @@ def test_the_installed_wheel_does_the_main_job(installed, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
+        env=clean,
     )
     assert where.stdout.startswith(str(installed.parents[1]))
     neural("check", "model.neural")
