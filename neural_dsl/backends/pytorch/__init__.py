@@ -1,0 +1,1 @@
+"""The pytorch backend; nothing else in the package imports torch."""

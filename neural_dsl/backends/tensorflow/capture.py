@@ -4,9 +4,8 @@ An emitted file computes attention in one function of its own,
 `scaled_dot_product_attention(query, key, value, mask)`, which its layers look up by name
 when they run. During a capture a recording function stands in that place: it calls the
 emitted one, hands its result on untouched, works out the weights beside it, and compares
-weights · values with that result. `keras.layers.MultiHeadAttention`, its relatives and
-`keras.ops.dot_product_attention` end in one function of Keras' TensorFlow backend, which
-is watched in the same way. The layers that are wanted note when they start and end, which
+weights · values with that result. `keras.ops.dot_product_attention` is watched in the same way, and Keras' own attention
+layers, which either call it or compute the weights themselves. The layers that are wanted note when they start and end, which
 tells whose attention it is; all others run as ever.
 """
 
@@ -128,10 +127,41 @@ class _Recorder:
 
         return attend
 
+    @property
+    def keras_scores(self) -> dict[str, Callable[..., Callable[..., Any]]]:
+        """Methods of Keras' layers that return (context, weights): those of
+        MultiHeadAttention and GroupedQueryAttention (weights None where they call the
+        kernel, which is watched), and those of Attention and AdditiveAttention."""
+        return {"_compute_attention": self.heads, "_apply_scores": self.one_head}
+
+    def heads(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """(query, key, value (B, K, H, d), …) -> (B, Q, H, d), (B, H, Q, K) or None."""
+
+        def compute(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> Any:
+            context, weights = method(query, key, value, *rest, **named)
+            if weights is not None:
+                value, attended = (
+                    tf.transpose(tensor, (0, 2, 1, 3)) for tensor in (value, context)
+                )
+                self.record(weights, _grouped(value, weights.shape[1]), attended)
+            return context, weights
+
+        return compute
+
+    def one_head(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """(scores, value (B, K, d), …) -> (B, Q, d), (B, Q, K)."""
+
+        def apply(scores: Any, value: Any, *rest: Any, **named: Any) -> Any:
+            context, weights = method(scores, value, *rest, **named)
+            self.record(weights[:, None], value[:, None], context[:, None])
+            return context, weights
+
+        return apply
+
     def record(self, weights: Any, value: Any, context: Any) -> None:
         """Note one attention: weights (B, H, Q, K), value (B, H, K, d), and what the
         model computed, (B, H, Q, d)."""
-        value = tf.cast(value, tf.float32)
+        weights, value = tf.cast(weights, tf.float32), tf.cast(value, tf.float32)
         scale = max(1.0, float(tf.reduce_max(tf.abs(value))))
         error = tf.matmul(weights, value) - tf.cast(context, tf.float32)
         discrepancy = float(tf.reduce_max(tf.abs(error))) / scale
@@ -177,23 +207,39 @@ def _grouped(tensor: Any, num_heads: int) -> Any:
 
 @contextmanager
 def _followed(layer: Any, path: str, recorder: _Recorder) -> Iterator[None]:
-    """Let this one layer note when its `call` starts and ends."""
-    call = layer.call
+    """Let this one layer note when its `call` starts and ends, and hand over the scores
+    where it computes them itself, as Keras' layers do."""
 
-    @functools.wraps(call)
-    def noted(*args: Any, **kwargs: Any) -> Any:
-        recorder.running.append(path)
-        try:
-            return call(*args, **kwargs)
-        finally:
-            recorder.running.pop()
+    def noting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            recorder.running.append(path)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                recorder.running.pop()
 
-    # In the instance's dictionary, past Keras' tracking of attributes.
-    vars(layer)["call"] = noted
+        return noted
+
+    with ExitStack() as changes:
+        changes.enter_context(_shadowed(layer, "call", noting))
+        if isinstance(layer, keras.layers.Layer):
+            for name, recording in recorder.keras_scores.items():
+                if hasattr(layer, name):
+                    changes.enter_context(_shadowed(layer, name, recording))
+        yield
+
+
+@contextmanager
+def _shadowed(
+    layer: Any, name: str, wrapping: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
+    """Wrap one method of one layer, in its dictionary, past Keras' tracking."""
+    method = getattr(layer, name)
+    vars(layer)[name] = functools.wraps(method)(wrapping(method))
     try:
         yield
     finally:
-        del vars(layer)["call"]
+        del vars(layer)[name]
 
 
 @contextmanager
