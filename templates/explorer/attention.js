@@ -51,15 +51,36 @@
   const widest = (labels) =>
     labels.reduce((most, label) => Math.max(most, pencil.measureText(label).width), 0);
 
+  // Plotly reads some tags and entities in labels; this makes any text show literally.
+  const literal = (text) =>
+    text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  // Labels that take at most `most` pixels. They begin with the position, so that they stay
+  // different from one another.
+  function cut(labels, most) {
+    return labels.map((label, i) => {
+      let kept = [...label];
+      if (pencil.measureText(label).width <= most) return label;
+      const least = String(i).length + 2;
+      while (kept.length > least && pencil.measureText(kept.join("") + "…").width > most) {
+        kept.pop();
+      }
+      return kept.join("") + "…";
+    });
+  }
+
   // Margins, size and label density, so that cells are square and no labels overlap.
   function geometry(layer) {
     const main = document.querySelector("main");
     const aside = window.matchMedia("(max-width: 900px)").matches ? 0 : 270 + 28;
     const room = main.clientWidth - aside;
-    const queryWidth = widest(layer.query_labels);
-    const keyWidth = widest(layer.key_labels);
+    const most = Math.min(240, Math.max(60, 0.3 * room));
+    const queries = cut(layer.query_labels, most);
+    const keys = cut(layer.key_labels, 240);
+    const queryWidth = widest(queries);
+    const keyWidth = widest(keys);
     const margin = { l: Math.ceil(queryWidth) + 42, r: 96, t: 34, b: 0, pad: 0 };
-    const across = Math.max(120, room - margin.l - margin.r);
+    const across = Math.max(100, room - margin.l - margin.r);
     const tokens = layer.tokens;
     const upright = tokens && keyWidth + 8 > across / layer.keys;
     margin.b = Math.ceil(upright ? keyWidth : 1.4 * FONT) + 44;
@@ -69,6 +90,8 @@
     const width = Math.max(cell * layer.keys, Math.min(across, 150));
     const height = Math.max(cell * layer.queries, 110);
     return {
+      queries: queries.map(literal),
+      keys: keys.map(literal),
       margin,
       width,
       height,
@@ -99,8 +122,8 @@
   }
 
   function layout(layer, size) {
-    const x = axis(layer.key_labels, layer.tokens, layer.keys, "key", size.columns);
-    const y = axis(layer.query_labels, layer.tokens, layer.queries, "query", size.rows);
+    const x = axis(size.keys, layer.tokens, layer.keys, "key", size.columns);
+    const y = axis(size.queries, layer.tokens, layer.queries, "query", size.rows);
     x.tickangle = size.angle;
     y.range = [...y.range].reverse(); // the first query is on top
     const bars = padded(layer).map(([start, end]) => ({
@@ -136,7 +159,7 @@
 
   function traces(layer, picture, largest, size) {
     const [x, y] = layer.tokens
-      ? [layer.key_labels, layer.query_labels]
+      ? [size.keys, size.queries]
       : [[...Array(layer.keys).keys()], [...Array(layer.queries).keys()]];
     const place = "query %{y}<br>key %{x}<br>";
     const heat = {

@@ -1,0 +1,187 @@
+"""What the emitted file is told of its training: every setting resolved to a number."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Mapping
+from importlib.resources import files
+from types import SimpleNamespace
+from typing import Any
+
+from neural_dsl.catalogue.optimizers import OPTIMIZERS
+from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.source import Span
+
+_NOWHERE = Span(0, 0)
+DEFAULT_BATCH_SIZE = 64
+DEFAULT_EPOCHS = 10
+WARMUP_STEPS = 50
+
+
+def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace:
+    """The values that `training.py.j2` asks for. `paths` says where the layers live.
+
+    Where the file is silent: AdamW with learning rate 0.002 and β₂ 0.98, 50 steps of
+    warm-up, a cosine to 0, batches of 64, gradients clipped at norm 1 (FIELD.md's
+    recipe for small transformers).
+    """
+    assert network.task is not None
+    train, task = network.train, network.task
+    optimizer, schedule = _optimizer(network)
+    batch_size = train.get("batch_size") or DEFAULT_BATCH_SIZE
+    accumulation = train.get("gradient_accumulation_steps") or 1
+    size = task_spec(task.name).train_size(task.params)
+    epoch_steps = math.ceil(math.ceil(size / batch_size) / accumulation)
+    total = train.get("steps") or (train.get("epochs") or DEFAULT_EPOCHS) * epoch_steps
+    stopping = train.get("early_stopping")
+    plateau = schedule if schedule and schedule.name == "ReduceLROnPlateau" else None
+    watched = stopping or plateau
+    plan = SimpleNamespace(
+        optimizer=optimizer,
+        schedule=schedule,
+        plateau=plateau,
+        batch_size=batch_size,
+        total_steps=total,
+        validate_every=train.get("validate_every") or min(epoch_steps, total),
+        accumulation=accumulation,
+        clip=_clip(train, optimizer),
+        label_smoothing=_smoothing(network),
+        scheduled_sampling=train.get("scheduled_sampling") or 0,
+        mixed_precision=bool(train.get("mixed_precision")),
+        shuffle=train.get("shuffle") is not False,
+        stopping=stopping,
+        patience=stopping.params["patience"] if stopping else 0,
+        target=stopping.params.get("target") if stopping else None,
+        watched=_watched(watched),
+        min_delta=watched.params["min_delta"] if watched else 0,
+        seed=train.get("seed") or 0,
+        task_call=_task_call(task),
+        weights_file=f"{network.name.lower()}.safetensors",
+        renamed=json.dumps({p: n for n, p in paths.items() if p != n}),
+    )
+    plan.constants = list(_constants(plan))
+    plan.progress_fields = list(_progress(plan))
+    pairs = (f'"{name}": self.{name}' for name, _ in plan.progress_fields)
+    plan.progress = f"{{{', '.join(pairs)}}}"
+    plan.watch_doc = _watch_doc(plan)
+    return plan
+
+
+def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
+    """The optimizer with a plain learning rate, and its schedule if it has one."""
+    optimizer = network.optimizer
+    if optimizer is None:
+        spec = OPTIMIZERS.find("AdamW")
+        assert spec is not None
+        defaults = {p.name: p.default for p in spec.parameters}
+        given = {"learning_rate": 0.002, "beta_2": 0.98, "weight_decay": 0.01}
+        optimizer = Setting("AdamW", {**defaults, **given}, _NOWHERE)
+        recipe = Setting("WarmupCosine", {"warmup_steps": WARMUP_STEPS}, _NOWHERE)
+        return optimizer, network.lr_schedule or recipe
+    rate = optimizer.params["learning_rate"]
+    schedule = rate if isinstance(rate, Setting) else network.lr_schedule
+    start = rate
+    if schedule is not None:
+        start = schedule.params.get("initial_learning_rate")
+        if start is None and not isinstance(rate, Setting):
+            start = rate
+        if start is None:
+            start = 0.001
+    params = {**optimizer.params, "learning_rate": start}
+    return Setting(optimizer.name, params, optimizer.span), schedule
+
+
+def _clip(train: Mapping[str, Any], optimizer: Setting) -> float | None:
+    given = train.get("gradient_clip") or optimizer.params.get("global_clipnorm")
+    return float(given) if given else None
+
+
+def _smoothing(network: Network) -> float:
+    given = network.train.get("label_smoothing")
+    if given is None and network.loss is not None:
+        given = network.loss.params.get("label_smoothing")
+    return float(given or 0.0)
+
+
+def _watched(setting: Setting | None) -> str:
+    """The key of a validation that a setting's `monitor` means."""
+    monitor = str(setting.params["monitor"]) if setting else "val_loss"
+    return {"val_exact_match": "exact_match", "exact_match": "exact_match"}.get(
+        monitor, "loss"
+    )
+
+
+def _watch_doc(plan: SimpleNamespace) -> str:
+    effects = []
+    if plan.stopping:
+        effects.append("stop")
+    if plan.plateau:
+        effects.append("lower the learning rate")
+    shown = plan.watched.replace("_", " ")
+    return f"{' and '.join(effects).capitalize()} when the {shown} stands still."
+
+
+def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
+    rate = plan.optimizer.params["learning_rate"]
+    warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
+    table = [
+        ("BATCH_SIZE", plan.batch_size, "problems a step", True),
+        ("TOTAL_STEPS", plan.total_steps, "", True),
+        ("VALIDATE_EVERY", plan.validate_every, "steps", True),
+        ("LEARNING_RATE", rate, "", True),
+        ("WARMUP_STEPS", plan.schedule.params["warmup_steps"] if warm else 0, "", warm),
+        ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients", plan.clip),
+        ("ACCUMULATION", plan.accumulation, "batches a step", plan.accumulation > 1),
+        ("PATIENCE", plan.patience, "validations without improvement", plan.stopping),
+        (
+            "SCHEDULED_SAMPLING",
+            plan.scheduled_sampling,
+            "share of its own predictions at the end",
+            plan.scheduled_sampling,
+        ),
+    ]
+    return [(name, value, comment) for name, value, comment, used in table if used]
+
+
+def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
+    fields = [("step", "int")]
+    if plan.stopping or plan.plateau:
+        fields += [("best", "float"), ("waited", "int")]
+    if plan.stopping:
+        fields.append(("stopped", "bool"))
+    if plan.plateau:
+        fields.append(("factor", "float"))
+    return fields
+
+
+def _task_call(task: Setting) -> str:
+    """`Copy(length=8, vocabulary=20)`: what the file gave and what it needs."""
+    spec = task_spec(task.name)
+    defaults = {p.name: p.default for p in spec.parameters}
+    given = {k: v for k, v in task.params.items() if v != defaults.get(k)}
+    return f"{spec.name}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+
+def task_source(name: str) -> tuple[list[str], str]:
+    """The imports and the code of a task and of what it builds on, ready to paste."""
+    imports: dict[str, None] = {}
+    bodies = []
+    for module in task_spec(name).modules:
+        text = files("neural_dsl.tasks").joinpath(f"{module}.py").read_text("utf-8")
+        tree = ast.parse(text)
+        lines = text.splitlines()
+        first = 0
+        for node in tree.body:
+            is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                foreign = getattr(node, "module", None) or ""
+                if not foreign.startswith(("neural_dsl", "__future__")):
+                    imports.setdefault(ast.unparse(node))
+            elif not (is_doc and first == 0):
+                break
+            first = node.end_lineno or 0
+        bodies.append("\n".join(lines[first:]).strip("\n"))
+    return list(imports), "\n\n\n".join(bodies)
