@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from neural_dsl.ir.nodes import Network, Setting
 from neural_dsl.visualize.diagram import Card, diagram, shape_text, value_text
 from neural_dsl.visualize.diagram_layout import Drawing, lay_out
-from neural_dsl.visualize.markup import script_json, svg_text, without_surrogates
+from neural_dsl.visualize.markup import clean, script_json, svg_text
 
 Format: TypeAlias = Literal["html", "svg", "png"]
 
@@ -78,7 +78,7 @@ def _page(network: Network, drawing: Drawing) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     details = [_details(network, card) for card in drawing.cards]
     return environment.from_string(text("architecture.html.j2")).render(
-        title=without_surrogates(f"Architecture of {network.name}"),
+        title=clean(f"Architecture of {network.name}"),
         svg=Markup(svg_text(drawing, for_page=True)),
         details=Markup(script_json(details)),
         css=Markup(text("architecture.css")),

@@ -48,6 +48,8 @@ def head_grid(record: AttentionRecord, layer: str, batch_item: int = 0) -> Figur
 def grid_columns(count: int) -> int:
     """How many panels stand in a row: the most square grid without holes, if there is one
     at most twice as wide as high."""
+    if count == 3:
+        return 3
     for columns in range(ceil(sqrt(count)), int(sqrt(2 * count)) + 1):
         if count % columns == 0:
             return columns

@@ -26,7 +26,7 @@ from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
-from neural_dsl.visualize.markup import FONT, script_json, without_surrogates
+from neural_dsl.visualize.markup import FONT, clean, script_json
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -61,8 +61,8 @@ def attention_figure(
     item = one.weights[batch_item]
     weights = item.mean(0, dtype=np.float64) if head is None else item[head]
     allowed = one.allowed()[batch_item]
-    x = _labels(one.key_tokens, batch_item, keys)
-    y = _labels(one.query_tokens, batch_item, queries)
+    x = [_literal(label) for label in _labels(one.key_tokens, batch_item, keys)]
+    y = [_literal(label) for label in _labels(one.query_tokens, batch_item, queries)]
     place = "query %{y}<br>key %{x}<br>"
     traces = [
         go.Heatmap(
@@ -130,12 +130,12 @@ def attention_page(record: AttentionRecord, batch_item: int = 0) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     notes = [f"batch item {batch_item} of a batch of {batch}"] if batch > 1 else []
     return environment.from_string(text("attention.html.j2")).render(
-        title=without_surrogates(f"Attention of {record.provenance.model}"),
-        provenance=without_surrogates(record.provenance.line()),
+        title=clean(f"Attention of {record.provenance.model}"),
+        provenance=clean(record.provenance.line()),
         notes=notes,
         layers=[
             {
-                "name": without_surrogates(layer.name),
+                "name": clean(layer.name),
                 "matrices": _matrices(layer, batch_item),
             }
             for layer in record.layers
@@ -213,7 +213,7 @@ def _labels(tokens: Sequence[Sequence[str]] | None, item: int, count: int) -> li
     if tokens is None or len(tokens[item]) != count:
         return [str(position) for position in range(count)]
     return [
-        str(i) if token == str(i) else f"{i} {_literal(visible(token))}"
+        str(i) if token == str(i) else f"{i} {visible(token)}"
         for i, token in enumerate(tokens[item])
     ]
 
@@ -226,4 +226,4 @@ def _whole(tokens: Sequence[Sequence[str]] | None, item: int) -> list[str] | Non
 
 def _literal(text: str) -> str:
     """Text that Plotly, which knows some tags and entities, will show as it is."""
-    return escape(without_surrogates(text), quote=False)
+    return escape(clean(text), quote=False)

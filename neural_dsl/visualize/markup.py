@@ -21,9 +21,16 @@ from neural_dsl.visualize.diagram_layout import (
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"
 
 
-def without_surrogates(text: str) -> str:
-    """Text without lone surrogates, which no encoding can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def clean(text: str) -> str:
+    """Text without control characters, lone surrogates and the like, which HTML, XML or
+    UTF-8 could not hold; U+FFFD stands in their places."""
+    return "".join(
+        "\ufffd"
+        if unicodedata.category(character) in ("Cc", "Cs")
+        or ord(character) & 0xFFFE == 0xFFFE
+        else character
+        for character in text
+    )
 
 
 def script_json(data: Any) -> str:
@@ -35,15 +42,8 @@ def script_json(data: Any) -> str:
 
 
 def xml_text(text: str) -> str:
-    """Text for XML, escaped, without the characters that XML cannot hold."""
-    clean = "".join(
-        "\ufffd"
-        if unicodedata.category(character) in ("Cc", "Cs")
-        or ord(character) & 0xFFFE == 0xFFFE
-        else character
-        for character in text
-    )
-    return escape(clean, quote=True)
+    """Text for XML: clean and escaped."""
+    return escape(clean(text), quote=True)
 
 
 def svg_text(drawing: Drawing, *, for_page: bool = False) -> str:

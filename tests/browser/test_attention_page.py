@@ -1,0 +1,191 @@
+"""The interactive page in a real browser, without a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neural_dsl.visualize.interactive import attention_page
+from tests.attention_records import HOSTILE, layer, random_layer, record
+from tests.browser.chromium import Chromium
+
+READY = "document.getElementById('plot').dataset.shown"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    size = len(HOSTILE)
+    identity, previous = np.eye(size), np.eye(size, k=-1)
+    previous[0, 0] = 1
+    causal = random_layer(1, 3, 12, 12, "causal", name="decoder.self_attention")
+    records = {
+        "hostile": record(
+            layer(np.stack([identity, previous]), tokens=HOSTILE), causal
+        ),
+        "long": record(
+            random_layer(1, 12, 200, 200, tokens=[f"t{i}" for i in range(200)])
+        ),
+        "padded": record(
+            random_layer(
+                1,
+                2,
+                9,
+                9,
+                key_mask=np.arange(9)[None] < 6,
+                query_mask=np.arange(9)[None] < 6,
+            )
+        ),
+    }
+    for name, one in records.items():
+        page = attention_page(one)
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return folder
+
+
+def show(browser, pages, name, fragment=""):
+    browser.resize(1280, 800)
+    browser.open(pages / f"{name}.html", fragment)
+    browser.wait_until(READY)
+
+
+def choose(browser, control, value, shown):
+    """Choose as a user would, and wait for the picture."""
+    browser.evaluate(
+        f"(() => {{ const s = document.getElementById('{control}');"
+        f" s.value = '{value}'; s.dispatchEvent(new Event('change')); }})()"
+    )
+    browser.wait_until(f"{READY} === '{shown}'")
+
+
+def weights(browser):
+    """The matrix on the screen; null where masked."""
+    return browser.evaluate(
+        "Array.from(document.getElementById('plot').data[0].z,"
+        " (row) => Array.from(row, (v) => Number.isNaN(v) ? null : v))"
+    )
+
+
+def point_at(browser, row, column):
+    """Point at a cell and wait for what the page says of it."""
+    x, y = browser.evaluate(
+        "(() => { const plot = document.getElementById('plot');"
+        " const box = plot.querySelector('.nsewdrag').getBoundingClientRect();"
+        " const [q, k] = [plot.data[0].z.length, plot.data[0].z[0].length];"
+        f" return [box.left + ({column} + 0.5) * box.width / k,"
+        f" box.top + ({row} + 0.5) * box.height / q]; }})()"
+    )
+    browser.move_mouse(1, 1)
+    browser.wait_until("!document.querySelector('#plot .hoverlayer text')")
+    browser.move_mouse(x + 1, y + 1)
+    browser.move_mouse(x, y)
+    browser.wait_until("document.querySelector('#plot .hoverlayer text')")
+    return browser.evaluate("document.querySelector('#plot .hoverlayer').textContent")
+
+
+@pytest.mark.parametrize("name", ["hostile", "long", "padded"])
+def test_the_page_opens_without_errors_and_without_any_request(browser, pages, name):
+    show(browser, pages, name)
+    assert browser.problems() == []
+    assert browser.requests() == []
+    assert browser.evaluate("document.getElementById('problem').hidden")
+
+
+def test_choosing_a_layer_and_a_head_shows_that_matrix(browser, pages):
+    show(browser, pages, "hostile")
+    size = len(HOSTILE)
+    assert weights(browser)[5][5] == pytest.approx(0.5, abs=1e-4), "the average"
+    choose(browser, "head", "2", "transformer_encoder 1")
+    np.testing.assert_allclose(weights(browser)[7], np.eye(size)[6], atol=1e-4)
+    choose(browser, "head", "1", "transformer_encoder 0")
+    np.testing.assert_allclose(weights(browser)[7], np.eye(size)[7], atol=1e-4)
+    choose(browser, "layer", "1", "decoder.self_attention 0")
+    first = weights(browser)[0]
+    assert first[0] == pytest.approx(1, abs=1e-4) and first[1:] == [None] * 11
+    heads = browser.evaluate("document.getElementById('head').length")
+    assert heads == 4, "the average and three heads"
+    choose(browser, "head", "0", "decoder.self_attention average")
+    assert browser.problems() == []
+
+
+def test_metrics_follow_the_chosen_head(browser, pages):
+    show(browser, pages, "hostile", "#layer=0&head=0")
+    cell = "document.querySelector('[data-metric={}]').textContent"
+    assert browser.evaluate(cell.format("diagonal_mass")) == "1.000"
+    choose(browser, "head", "2", "transformer_encoder 1")
+    assert browser.evaluate(cell.format("previous_token")) == "1.000"
+
+
+def test_pointing_at_a_cell_names_query_key_and_weight_literally(browser, pages):
+    show(browser, pages, "hostile", "#layer=0&head=1")
+    assert browser.evaluate(READY) == "transformer_encoder 1"
+    said = point_at(browser, 1, 0)
+    assert said == "query 1 <img src=x oner…key 0 </script><scrip…weight 1.0000"
+    panel = "document.getElementById('cell-{}').textContent"
+    assert browser.evaluate(panel.format("query")) == f"1  {HOSTILE[1]}"
+    assert browser.evaluate(panel.format("key")) == f"0  {HOSTILE[0]}"
+    assert browser.evaluate(panel.format("weight")) == "1.0000"
+    assert point_at(browser, 3, 2) == "query 3 <b>bold</b>key 2 &lt;b&gt;weight 1.0000"
+    assert point_at(browser, 6, 5) == r"query 6 %{y}key 5 \frac{weight 1.0000"
+    assert browser.evaluate("window.broken === undefined")
+    assert browser.evaluate("document.querySelectorAll('img').length") == 0
+
+
+def test_the_first_query_is_on_top_and_masked_cells_say_so(browser, pages):
+    show(browser, pages, "hostile", "#layer=1&head=0")
+    assert point_at(browser, 0, 11) == "query 0key 11masked"
+    assert point_at(browser, 11, 0).startswith("query 11key 0weight 0.")
+    assert not browser.evaluate("document.getElementById('legend-masked').hidden")
+
+
+def test_padded_queries_are_marked(browser, pages):
+    show(browser, pages, "padded")
+    assert not browser.evaluate("document.getElementById('legend-padded').hidden")
+    shape = browser.evaluate(
+        "[document.getElementById('plot').layout.shapes[0].y0,"
+        " document.getElementById('plot').layout.shapes[0].y1]"
+    )
+    assert shape == [5.5, 8.5]
+
+
+OVERLAPS = """
+(() => {
+  const labels = [...document.querySelectorAll('#plot .TICKS text, #plot .cbaxis text')];
+  const boxes = labels.map((label) => label.getBoundingClientRect());
+  const found = [];
+  boxes.forEach((a, i) => boxes.slice(0, i).forEach((b, j) => {
+    const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (width > 1 && height > 1) found.push(labels[i].textContent + labels[j].textContent);
+  }));
+  return [labels.length, found];
+})()
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+@pytest.mark.parametrize("name", ["hostile", "long", "padded"])
+def test_it_fits_any_window_and_labels_do_not_overlap(browser, pages, name, width):
+    show(browser, pages, name)
+    browser.resize(width, 800)
+    browser.open(pages / f"{name}.html")
+    browser.wait_until(READY)
+    wide = browser.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width, "no sideways scrolling"
+    for axis in ("xtick", "ytick"):
+        count, overlaps = browser.evaluate(OVERLAPS.replace("TICKS", axis))
+        assert count >= 2 and overlaps == []
+
+
+def test_every_control_has_a_label(browser, pages):
+    show(browser, pages, "hostile")
+    labels = browser.evaluate(
+        "[...document.querySelectorAll('select')].map((s) => s.labels[0].firstChild.data)"
+    )
+    assert [label.strip() for label in labels] == ["Layer", "Head", "Color range"]

@@ -1,0 +1,315 @@
+"""Heatmaps and head grids: what is drawn where, and that all of it can be read."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import warnings
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from neural_dsl.visualize.figures import save_figure
+from neural_dsl.visualize.head_grid import grid_columns, head_grid
+from neural_dsl.visualize.heatmap import attention_heatmap
+from neural_dsl.visualize.sheet import MASKED_ENTRY, PADDED_ENTRY, bar_ticks
+from tests.attention_records import HOSTILE, layer, random_layer, record
+
+WORDS = ["The", "cat", "sat", "on", "the", "extraordinarily", "comfortable", "mat"]
+
+
+def words(count):
+    return tuple(WORDS[i % len(WORDS)] for i in range(count))
+
+
+def padding(*lengths, size):
+    return np.arange(size) < np.array(lengths)[:, None]
+
+
+RECORDS = {
+    "one token": record(layer([[1.0]])),
+    "words": record(random_layer(1, 4, 8, 8, tokens=words(8))),
+    "sixty words": record(random_layer(1, 3, 60, 60, "causal", tokens=words(60))),
+    "no tokens": record(random_layer(2, 8, 50, 50)),
+    "two hundred": record(random_layer(1, 1, 200, 200, tokens=words(200))),
+    "one query": record(random_layer(1, 2, 1, 90, "cross")),
+    "one key": record(random_layer(1, 2, 40, 1, "cross")),
+    "cross": record(
+        random_layer(
+            1, 5, 8, 13, "cross", query_tokens=(words(8),), key_tokens=(words(13),)
+        )
+    ),
+    "padded": record(
+        random_layer(
+            2,
+            4,
+            20,
+            20,
+            key_mask=padding(12, 20, size=20),
+            query_mask=padding(12, 20, size=20),
+        )
+    ),
+    "hostile": record(
+        random_layer(1, 2, len(HOSTILE), len(HOSTILE), tokens=HOSTILE),
+    ),
+    "layers": record(
+        random_layer(1, 4, 13, 13, tokens=words(13)),
+        random_layer(1, 4, 8, 8, "causal", name="transformer_decoder.self_attention"),
+        random_layer(1, 2, 8, 13, "cross", name="transformer_decoder.cross_attention"),
+    ),
+    "many layers": record(
+        *(random_layer(1, 1, 9, 9, name=f"transformer_encoder_{i}") for i in range(26))
+    ),
+}
+
+
+def figures(one):
+    yield attention_heatmap(one)
+    yield attention_heatmap(one, heads=[0, 1])
+    for part in one.layers:
+        yield head_grid(one, part.name)
+
+
+def texts(figure):
+    """Every visible text with its box on the page."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    return [
+        (text.get_text(), text.get_window_extent(renderer))
+        for text in figure.findobj(Text)
+        if text.get_text() and text.get_visible()
+    ]
+
+
+def pixels(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].astype(float)
+
+
+def cell_color(figure, axes, row, column):
+    image = pixels(figure)
+    x, y = axes.transData.transform((column, row))
+    return image[image.shape[0] - 1 - int(y), int(x)]
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_no_two_texts_overlap_and_none_is_clipped(name):
+    for figure in figures(RECORDS[name]):
+        found = texts(figure)
+        page = figure.bbox
+        for text, box in found:
+            inside = box.x0 >= 0 and box.y0 >= 0
+            inside &= box.x1 <= page.x1 and box.y1 <= page.y1
+            assert inside, f"{text!r} leaves the page"
+        for (one, box), (other, second) in combinations(found, 2):
+            width = min(box.x1, second.x1) - max(box.x0, second.x0)
+            height = min(box.y1, second.y1) - max(box.y0, second.y0)
+            assert width <= 0.5 or height <= 0.5, f"{one!r} overlaps {other!r}"
+
+
+@pytest.mark.parametrize("name", ["words", "cross", "two hundred"])
+def test_no_text_stands_on_a_matrix(name):
+    for figure in figures(RECORDS[name]):
+        panels = [axes.get_window_extent() for axes in figure.axes if axes.images]
+        for text, box in texts(figure):
+            for panel in panels:
+                width = min(box.x1, panel.x1) - max(box.x0, panel.x0)
+                height = min(box.y1, panel.y1) - max(box.y0, panel.y0)
+                assert width <= 1 or height <= 1, f"{text!r} covers cells"
+
+
+def test_short_texts_label_every_token_long_ones_only_some():
+    short = attention_heatmap(RECORDS["words"]).axes[0]
+    assert [label.get_text() for label in short.get_yticklabels()] == list(words(8))
+    assert [label.get_text() for label in short.get_xticklabels()] == list(words(8))
+    long = attention_heatmap(RECORDS["two hundred"]).axes[0]
+    labels = [label.get_text() for label in long.get_yticklabels()]
+    assert 10 < len(labels) < 100
+    step = round(long.get_yticks()[1])
+    assert labels == list(words(200))[::step]
+
+
+def test_row_zero_is_on_top_and_rows_are_queries():
+    weights = np.zeros((4, 6))
+    weights[1, 4] = 1
+    figure = attention_heatmap(record(layer(weights, "cross")))
+    axes = figure.axes[0]
+    assert axes.get_ylabel() == "query" and axes.get_xlabel() == "key"
+    dark = cell_color(figure, axes, 1, 4).sum()
+    for row in range(4):
+        for column in range(6):
+            if (row, column) != (1, 4):
+                assert cell_color(figure, axes, row, column).sum() > dark + 300
+    top = axes.transData.transform((0, 0))[1]
+    assert top > axes.transData.transform((0, 3))[1]
+
+
+def test_a_larger_weight_is_darker_on_the_page():
+    weights = np.array([[0.0, 0.1, 0.2, 0.3, 0.4]])
+    figure = attention_heatmap(record(layer(weights, "cross")))
+    shades = [cell_color(figure, figure.axes[0], 0, j).sum() for j in range(5)]
+    assert shades == sorted(shades, reverse=True) and len(set(shades)) == 5
+
+
+def test_all_panels_share_one_scale_from_zero_to_the_maximum():
+    weights = np.stack([np.full((4, 4), 0.25), np.eye(4) * 0.8 + 0.05])
+    figure = head_grid(record(layer(weights)), "transformer_encoder")
+    limits = {axes.images[0].get_clim() for axes in figure.axes if axes.images}
+    assert limits == {(0.0, float(np.float32(0.85)))}
+    shown = {text for text, _ in texts(figure)}
+    assert {"0", "0.85", "attention weight", "head 0", "head 1"} <= shown
+
+
+def test_the_average_is_the_mean_of_the_heads_and_heads_are_themselves():
+    one = RECORDS["words"]
+    weights = one.layers[0].weights[0]
+    drawn = attention_heatmap(one).axes[0].images[0].get_array()
+    np.testing.assert_allclose(drawn, weights.mean(0), atol=1e-7)
+    figure = attention_heatmap(one, heads=[2, 3])
+    for axes, head in zip(figure.axes, (2, 3), strict=False):
+        np.testing.assert_array_equal(axes.images[0].get_array(), weights[head])
+
+
+def test_the_chosen_batch_item_is_drawn():
+    one = RECORDS["no tokens"]
+    figure = head_grid(one, "transformer_encoder", batch_item=1)
+    np.testing.assert_array_equal(
+        figure.axes[0].images[0].get_array(), one.layers[0].weights[1, 0]
+    )
+    assert "batch item 1 of a batch of 2" in {text for text, _ in texts(figure)}
+
+
+def test_masked_cells_differ_from_zero_weight_and_are_explained():
+    one = record(layer([[1.0, 0.0], [1.0, 0.0]], "causal"))
+    figure = attention_heatmap(one)
+    axes = figure.axes[0]
+    masked, zero = cell_color(figure, axes, 0, 1), cell_color(figure, axes, 1, 1)
+    assert np.abs(masked - zero).max() > 10
+    assert np.ptp(masked) == 0, "grey: no weight has that colour"
+    assert MASKED_ENTRY in {text for text, _ in texts(figure)}
+    plain = attention_heatmap(record(layer(np.eye(2))))
+    assert MASKED_ENTRY not in {text for text, _ in texts(plain)}
+
+
+def test_padded_queries_are_marked_and_explained():
+    shown = {text for text, _ in texts(attention_heatmap(RECORDS["padded"]))}
+    assert PADDED_ENTRY in shown
+    full = attention_heatmap(RECORDS["padded"], batch_item=1)
+    assert PADDED_ENTRY not in {text for text, _ in texts(full)}
+
+
+@pytest.mark.parametrize("name", ["one token", "words", "layers", "many layers"])
+def test_every_figure_says_what_it_shows(name):
+    for figure in figures(RECORDS[name]):
+        page = " ".join(text for text, _ in texts(figure))
+        assert RECORDS[name].provenance.line() in page
+        assert "weights: random, seed 0" in page
+
+
+def test_a_long_provenance_is_wrapped_not_clipped():
+    from dataclasses import replace
+
+    one = RECORDS["one token"]
+    long = replace(one.provenance, model="M" * 300, weights="weights from " + "w/" * 90)
+    figure = attention_heatmap(replace(one, provenance=long))
+    assert all(box.x1 <= figure.bbox.x1 for _, box in texts(figure))
+    joined = "".join(text for text, _ in texts(figure)).replace(" ", "")
+    assert long.line().replace(" ", "") in joined
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_any_token_can_be_drawn_in_any_format_without_a_warning(form, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number, figure in enumerate(figures(RECORDS["hostile"])):
+            save_figure(figure, tmp_path / f"{number}.{form}")
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_the_same_record_gives_the_same_bytes(form, tmp_path):
+    saved = []
+    for number in range(2):
+        path = tmp_path / f"{number}.{form}"
+        save_figure(attention_heatmap(RECORDS["padded"]), path)
+        saved.append(path.read_bytes())
+    assert saved[0] == saved[1]
+
+
+def test_a_png_has_150_dots_per_inch(tmp_path):
+    from PIL import Image
+
+    figure = head_grid(RECORDS["words"], "transformer_encoder")
+    save_figure(figure, tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+        assert image.size == tuple(np.round(figure.get_size_inches() * 150))
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="gif"):
+        save_figure(attention_heatmap(RECORDS["words"]), tmp_path / "x.gif")
+
+
+def test_all_144_heads_of_a_layer_are_drawn():
+    one = record(random_layer(1, 144, 64, 64, "causal"))
+    figure = head_grid(one, "transformer_encoder")
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 144
+    shown = {text for text, _ in texts(figure)}
+    assert {f"head {head}" for head in range(144)} <= shown
+
+
+def test_what_does_not_exist_is_refused_by_name():
+    one = RECORDS["words"]
+    with pytest.raises(ValueError, match="decoder"):
+        attention_heatmap(one, layers=["decoder"])
+    with pytest.raises(ValueError, match="decoder"):
+        head_grid(one, "decoder")
+    with pytest.raises(ValueError, match="9"):
+        attention_heatmap(one, heads=[9])
+    with pytest.raises(ValueError, match="batch item 1"):
+        attention_heatmap(one, batch_item=1)
+
+
+def test_grids_leave_no_holes_where_they_need_not():
+    chosen = {count: grid_columns(count) for count in (1, 2, 3, 4, 6, 8, 12, 16, 144)}
+    assert chosen == {1: 1, 2: 2, 3: 3, 4: 2, 6: 3, 8: 4, 12: 4, 16: 4, 144: 12}
+
+
+@pytest.mark.parametrize("largest", [1.0, 0.85, 0.1646, 0.02, 3.3e-4, 1e-7])
+def test_the_bar_names_both_ends_and_its_ticks_keep_apart(largest):
+    ticks = bar_ticks(largest)
+    assert ticks[0] == 0 and ticks[-1] == largest
+    assert min(np.diff(ticks)) > 0.07 * largest
+
+
+def test_drawing_needs_neither_pyplot_nor_a_framework():
+    code = (
+        "import sys, neural_dsl.visualize.heatmap, neural_dsl.visualize.head_grid,"
+        " neural_dsl.visualize.architecture, neural_dsl.visualize.interactive\n"
+        "from tests.attention_records import layer, record\n"
+        "one = record(layer([[1.0]]))\n"
+        "neural_dsl.visualize.heatmap.attention_heatmap(one)\n"
+        "found = {'matplotlib.pyplot', 'torch', 'tensorflow', 'keras'} & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_users_matplotlibrc_does_not_change_the_picture():
+    import matplotlib
+
+    def png():
+        buffer = io.BytesIO()
+        figure = attention_heatmap(RECORDS["words"])
+        FigureCanvasAgg(figure).print_png(buffer)
+        return buffer.getvalue()
+
+    plain = png()
+    with matplotlib.rc_context({"font.family": "serif", "text.parse_math": True}):
+        assert png() == plain
