@@ -45,7 +45,6 @@ MAY_IMPORT = {
     "inputs": {"diagnostics", "catalogue", "ir", "files"},
     "tasks": {"catalogue", "diagnostics", "files"},
     "outputs": set(),
-    "tasks": set(),
     "recording": {"__init__", "attention", "backends", "inputs", "ir"},
     "api": {
         "syntax",
