@@ -87,6 +87,9 @@ CONV1D = LayerSpec(
     complete=_complete,
     output=_output,
     weights=_weights,
+    looks_ahead=lambda params: (
+        params["padding"] != "causal" and params["kernel_size"] > 1
+    ),
     reads="sequence",
 )
 

@@ -56,7 +56,12 @@ OUTPUT = LayerSpec(
     "loss is computed from; its activation turns logits into what is shown. Weights "
     "start Glorot uniform, biases at zero.",
     parameters=(
-        Parameter("units", "count", doc="number of classes or predicted values"),
+        Parameter(
+            "units",
+            "count",
+            doc="number of classes or predicted values",
+            from_task="vocabulary",
+        ),
         Parameter(
             "activation", "activation", "linear", "what probabilities are shown with"
         ),
@@ -96,6 +101,7 @@ FLATTEN = LayerSpec(
     doc="Lays all values of one example in a row.",
     parameters=(),
     output=_flatten_output,
+    looks_ahead=lambda params: True,
     reads="example",
 )
 
@@ -138,6 +144,7 @@ RESHAPE = LayerSpec(
     ),
     complete=_reshape_complete,
     output=lambda params, inputs: Tensor(params["target_shape"]),
+    looks_ahead=lambda params: True,
     reads="example",
 )
 

@@ -24,7 +24,12 @@ EMBEDDING = LayerSpec(
     family="embedding",
     doc="Looks up a learned vector for each token id. Vectors start normal, N(0, 0.02).",
     parameters=(
-        Parameter("input_dim", "count", doc="size of the vocabulary: ids are below it"),
+        Parameter(
+            "input_dim",
+            "count",
+            doc="size of the vocabulary: ids are below it",
+            from_task="vocabulary",
+        ),
         Parameter("output_dim", "count", doc="size of each vector (d_model)"),
         Parameter(
             "mask_zero",
@@ -79,6 +84,7 @@ POSITIONAL_ENCODING = LayerSpec(
             None,
             f"longest sequence; by default the declared length, else {ANY_LENGTH}",
             aliases=("max_length",),
+            from_task="max_length",
         ),
         Parameter(
             "encoding_type",

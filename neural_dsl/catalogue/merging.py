@@ -110,6 +110,7 @@ CONCATENATE = LayerSpec(
     parameters=(Parameter("axis", "int", -1, "the axis to join along"),),
     complete=_concatenate_complete,
     output=_concatenate_output,
+    looks_ahead=lambda params: params["axis"] != -1,
     arity="many",
 )
 

@@ -22,9 +22,11 @@ Kind: TypeAlias = Literal[
     "fraction",  # a float in [0, 1]
     "bool",
     "choice",  # one of `choices`, case ignored
+    "choices",  # one or more of them, each once: a tuple
     "activation",  # a name in catalogue.activations
     "shape",  # a tuple of ints, -1 allowed once
     "size",  # a count, or a tuple of one count
+    "range",  # a count, or the lowest and the highest: (4, 8)
     "numbers",  # a tuple of numbers
     "text",  # any string
     "device",  # "auto", "cpu", "cuda", "cuda:0", "mps", …
@@ -41,7 +43,8 @@ class Parameter:
 
     `choices` maps each accepted spelling (lower case) to its canonical value. `aliases`
     are other names for the parameter. A `default` of None means "worked out from the
-    rest", as the doc then says.
+    rest", as the doc then says. `from_task` names what the network's task fills in where
+    the file is silent: the number of its symbols, or the longest input of the model.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Parameter:
     doc: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    from_task: Literal["", "vocabulary", "max_length"] = ""
 
 
 class LayerProblem(Exception):
@@ -90,6 +94,8 @@ class LayerSpec:
     - `weights(params, inputs)` lists what the layer owns; its parameter count is the sum
       of the trainable sizes.
     - `attentions(params, inputs)` lists the attentions inside.
+    - `looks_ahead(params)`: whether a position of the result depends on later positions
+      of the input, attention aside (`attentions` tells of that).
     - `reads_mask`: the layer's result depends on which positions are valid (attention,
       pooling over time); the generated code hands it the mask.
     - `arity`: how many tensors it takes: "one", "many" (Add, Concatenate: two or more),
@@ -110,6 +116,7 @@ class LayerSpec:
     attentions: Callable[[Params, Inputs], tuple[Attention, ...]] = (
         lambda params, inputs: ()
     )
+    looks_ahead: Callable[[Params], bool] = lambda params: False
     arity: Literal["one", "many", "target"] = "one"
     reads: Literal["any", "sequence", "ids", "example"] = "any"
     reads_mask: bool = False

@@ -94,6 +94,29 @@ def _choice(parameter: Parameter, value: Any) -> str:
     return found
 
 
+def _choices(parameter: Parameter, value: Any) -> tuple[str, ...]:
+    """`"add"`, `("add", "subtract")` or the like, in the order given."""
+    given = value if isinstance(value, tuple) else (value,)
+    if not given:
+        raise Misfit("NE027", "at least one of " + ", ".join(parameter.choices))
+    found = tuple(_choice(parameter, each) for each in given)
+    if len(set(found)) < len(found):
+        raise Misfit("NE027", "a list without repeats")
+    return found
+
+
+def _range(parameter: Parameter, value: Any) -> int | tuple[int, int]:
+    """A count, or the lowest and the highest; equal ones are a count too."""
+    if not isinstance(value, tuple):
+        return _count(parameter, value)
+    if len(value) != 2 or not all(map(_is_whole, value)):
+        raise Misfit("NE026", "a whole number or two of them, such as (4, 8)")
+    low, high = (_count(parameter, each) for each in value)
+    if low > high:
+        raise Misfit("NE027", "the lowest number first, then the highest")
+    return low if low == high else (low, high)
+
+
 def _activation(parameter: Parameter, value: Any) -> str:
     if value is None:
         return "linear"
@@ -183,11 +206,13 @@ CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
     "rate": _rate,
     "bool": _bool,
     "choice": _choice,
+    "choices": _choices,
     "activation": _activation,
     "shape": _shape,
     "size": _size,
     "non_negative": _non_negative,
     "fraction": _fraction,
+    "range": _range,
     "numbers": _numbers,
     "text": _text,
     "device": _device,
