@@ -15,9 +15,10 @@ class Arithmetic(ProblemTask):
     """Sums and differences of two numbers from 1 to `max_number`.
 
     The model reads `07+85=` and writes `092`: leading zeros keep every place at its
-    position. The answer has one place more than the numbers, for the last carry or for
-    a minus sign (`-04`). With `reverse_digits` the answer begins with its units, as one
-    works it out by hand.
+    position, and sums have one place more, for the last carry. Where differences are
+    asked for, the answer begins with its sign: `07-85=` gives `-078`. With
+    `reverse_digits` the digits come in the order in which one works them out by hand,
+    the units first: `290` and `-870`.
     """
 
     def __init__(
@@ -27,12 +28,15 @@ class Arithmetic(ProblemTask):
         reverse_digits: bool = False,
         **sizes: int,
     ):
-        self.signs = [{"add": "+", "subtract": "-"}[name] for name in operations]
+        self.operations = tuple(operations)
         self.max_number = max_number
-        self.width = len(str(max_number))
         self.reverse_digits = reverse_digits
-        self.symbols = ["PAD", *"0123456789", *self.signs, "="]
-        self.max_length = 3 * self.width + 2
+        self.width = len(str(max_number))
+        self.places = self.width + ("add" in operations)  # of an answer
+        self.signed = "subtract" in operations
+        self.symbols = ["PAD", *"0123456789", "=", "+"] + ["-"] * self.signed
+        self.signs = [{"add": "+", "subtract": "-"}[name] for name in operations]
+        self.max_length = 2 * self.width + 1 + self.signed + self.places
         super().__init__([(len(operations), max_number, max_number)], **sizes)
 
     def read(self, problems: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -46,17 +50,18 @@ class Arithmetic(ProblemTask):
         return numbers[:, None] // 10 ** np.arange(width)[::-1] % 10 + 1
 
     def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of prompts (B, 2 width + 2) and answers (B, width + 1)."""
+        """The ids of prompts (B, 2 width + 2) and of answers."""
         operation, a, b, result = self.read(problems)
-        sign = operation + self.symbols.index(self.signs[0])
-        equals = np.full_like(sign, self.symbols.index("="))
-        numbers = self.digits(a, self.width), self.digits(b, self.width)
-        prompts = [numbers[0], sign[:, None], numbers[1], equals[:, None]]
-        answers = self.digits(abs(result), self.width + 1)
-        if "-" in self.signs:
-            answers[result < 0, 0] = self.symbols.index("-")
+        plus, equals = self.symbols.index("+"), self.symbols.index("=")
+        signs = np.array([self.symbols.index(sign) for sign in self.signs])[operation]
+        a, b = self.digits(a, self.width), self.digits(b, self.width)
+        ends = np.full((len(problems), 1), equals)
+        prompts = np.concatenate([a, signs[:, None], b, ends], axis=1)
+        answers = self.digits(abs(result), self.places)
         answers = answers[:, ::-1] if self.reverse_digits else answers
-        return np.concatenate(prompts, axis=1), answers
+        if self.signed:  # "-" comes right after "+"
+            answers = np.column_stack([plus + (result < 0), answers])
+        return prompts, answers
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`12+34=` and `46`."""
@@ -70,33 +75,36 @@ class Arithmetic(ProblemTask):
             if symbol not in self.symbols and not symbol.isspace():
                 known = " ".join(self.symbols[1:])
                 raise ValueError(f"unknown symbol {symbol!r}; the symbols are {known}")
-        found = re.fullmatch(r"0*(\d+)([+-])0*(\d+)=?", "".join(prompt.split()))
-        if found is None:
+        found = re.fullmatch(r"\s*0*(\d+)\s*([+-])\s*0*(\d+)\s*=?\s*", prompt)
+        if found is None or found[2] not in self.signs:
             example = f"12{self.signs[0]}34="
-            raise ValueError(f"{prompt!r} is no problem such as {example}")
+            raise ValueError(f"{prompt!r} is not a problem such as {example}")
         a, sign, b = found.groups()
         for number in (a, b):
             if len(number) > self.width or int(number) > self.max_number:
-                raise ValueError(f"{number} is above {self.max_number}")
+                raise ValueError(f"{number} is above this task's {self.max_number}")
         text = a.zfill(self.width) + sign + b.zfill(self.width) + "="
         return np.array([self.symbols.index(symbol) for symbol in text])
 
     def decode(self, ids: Sequence[int]) -> str:
         """The number that answer ids spell, or the symbols themselves if they do not."""
-        symbols = [self.symbols[id] for id in ids]
-        text = "".join(reversed(symbols) if self.reverse_digits else symbols)
-        sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
-        return sign + str(int(digits)) if digits.isdigit() else text
+        text = "".join(self.symbols[id] for id in ids)
+        sign, digits = (text[:1], text[1:]) if self.signed else ("+", text)
+        digits = digits[::-1] if self.reverse_digits else digits
+        if sign not in ("+", "-") or not digits.isdigit():
+            return text
+        return sign.strip("+") + str(int(digits))
 
     def answer_length(self, prompt: str) -> int:
-        """Always the same: every place, and one more."""
-        return self.width + 1
+        """A sign where differences are asked for, and every place."""
+        return self.signed + self.places
 
     def attention_for(self, prompt: str) -> list[tuple[int, tuple[int, ...]]]:
         """A digit of the answer follows from both digits of the same place."""
-        width, equals = self.width, 2 * self.width + 1
+        first = 2 * self.width + 1 + self.signed  # predicts the answer's first digit
         known = []
-        for place in range(width):  # 0: the units
-            step = place if self.reverse_digits else width - place
-            known.append((equals + step, (width - 1 - place, 2 * width - place)))
+        for place in range(self.width):  # 0: the units
+            step = place if self.reverse_digits else self.places - 1 - place
+            keys = (self.width - 1 - place, 2 * self.width - place)
+            known.append((first + step, keys))
         return sorted(known)
