@@ -20,6 +20,8 @@ WORKING_COPIES = 3
 # Bytes that the pictures take for each cell of one batch item: Matplotlib's float64 copy
 # and colours (about 20), and the digits of the page (about 20).
 PICTURE_BYTES = 40
+# Asking the system takes longer than running a small model: this much is always there.
+ALWAYS_FREE = 64 * 2**20
 # Assumed where the system does not tell.
 UNKNOWN_SYSTEM = 4 * 2**30
 GIB = 2**30
@@ -88,8 +90,9 @@ def refuse_if_too_large(
     limit: int | None = None,
 ) -> None:
     """Raise NeuralError NE108 when the estimate is above `limit` (default: available)."""
-    limit = available() if limit is None else limit
     needed = estimate(network, batch, lengths, wanted, materialises=materialises)
+    if limit is None:
+        limit = max(available(), ALWAYS_FREE) if needed > ALWAYS_FREE else ALWAYS_FREE
     if needed <= limit:
         return
     names = [name for name, _, _ in network.attentions()]

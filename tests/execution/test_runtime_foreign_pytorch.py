@@ -74,6 +74,7 @@ def test_unbatched_cross_attention_with_a_mask_is_captured():
     assert (calls[0].weights[:, :, mask.numpy()] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_the_fast_path_of_an_encoder_does_not_hide_its_attention(norm_first):
     layer = nn.TransformerEncoderLayer(
