@@ -162,7 +162,18 @@ def _task_call(task: Setting) -> str:
     spec = task_spec(task.name)
     defaults = {p.name: p.default for p in spec.parameters}
     given = {k: v for k, v in task.params.items() if v != defaults.get(k)}
-    return f"{spec.name}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+    return f"{spec.name}({', '.join(f'{k}={literal(v)}' for k, v in given.items())})"
+
+
+def literal(value: Any) -> str:
+    """A value as Python code, in Ruff's quotes. Text from outside goes through `repr`."""
+    if isinstance(value, tuple):
+        inner = ", ".join(map(literal, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    text = repr(value)
+    if isinstance(value, str) and text.startswith("'") and '"' not in text:
+        return f'"{text[1:-1]}"'
+    return text
 
 
 def task_source(name: str) -> tuple[list[str], str]:
