@@ -40,7 +40,7 @@ def attention_heatmap(
         pairs = [(one, None, _mean(one.num_heads)) for one in chosen]
     else:
         pairs = [
-            (one, head, f"head {head} of {one.num_heads}")
+            (one, head, f"head {head}")
             for one in chosen
             for head in heads
             if 0 <= head < one.num_heads
