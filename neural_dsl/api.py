@@ -112,7 +112,7 @@ def load(
         return model
     from neural_dsl.backends import weights_file
 
-    model.runtime.load_weights(weights_file.load(weights).arrays)
+    model.runtime.load_weights(weights_file.load(weights).arrays, str(weights))
     return replace(model, weights_origin=f"weights from {Path(weights).name}")
 
 

@@ -36,9 +36,10 @@ class Runtime(Protocol):
         """Every weight under its canonical name, in canonical layout, in model order."""
         ...
 
-    def load_weights(self, weights: Arrays) -> None:
-        """Replace every weight. Raises NeuralError when a name is missing, unknown, or
-        has another shape (all of them named in one diagnostic)."""
+    def load_weights(self, weights: Arrays, origin: str = "") -> None:
+        """Replace every weight, or none. Raises NeuralError when a name is missing,
+        unknown, or has another shape (all of them named in one diagnostic). `origin` is
+        the file that they come from, for the message."""
         ...
 
     def run(self, inputs: Arrays) -> npt.NDArray[np.float32]:

@@ -6,8 +6,6 @@ model graph (`Layer.weights`), so that it is known without any framework.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +17,7 @@ from neural_dsl.ir.nodes import Network
 Float32 = npt.NDArray[np.float32]
 
 # Problems written out in one diagnostic; the rest is counted.
-SHOWN = 8
+SHOWN = 6
 
 
 def expected(network: Network) -> dict[str, tuple[int, ...]]:
@@ -40,11 +38,7 @@ def validated(network: Network, arrays: Arrays, origin: str = "") -> dict[str, F
     `origin` names the file in the message.
     """
     shapes = expected(network)
-    missing = [name for name in shapes if name not in arrays]
-    unknown = [name for name in arrays if name not in shapes]
-    problems = [_unknown(name, missing) for name in unknown]
-    guessed = {closest(name, missing) for name in unknown}
-    problems += [f"`{name}` is missing" for name in missing if name not in guessed]
+    problems = _names(network, arrays)
     result: dict[str, Float32] = {}
     for name, shape in shapes.items():
         if name in arrays:
@@ -55,15 +49,42 @@ def validated(network: Network, arrays: Arrays, origin: str = "") -> dict[str, F
             else:
                 result[name] = np.ascontiguousarray(array, dtype=np.float32)
     if problems:
-        raise NeuralError(_does_not_fit(network, problems, missing, unknown, origin))
+        raise NeuralError(_does_not_fit(network, problems, arrays, origin))
     return result
 
 
-def _unknown(name: str, missing: list[str]) -> str:
-    guess = closest(name, missing)
-    if guess:
-        return f"`{name}` is unknown and `{guess}` is missing: the same?"
-    return f"`{name}` is unknown"
+def _names(network: Network, arrays: Arrays) -> list[str]:
+    """What is wrong with the names: whole layers first, then single weights."""
+    shapes = expected(network)
+    own = {layer.name for layer in network.layers() if layer.weights}
+    given = {_layer(name) for name in arrays}
+    problems = [
+        f"the layer `{layer}` has no weights there"
+        for layer in dict.fromkeys(map(_layer, shapes))
+        if layer not in given
+    ]
+    problems += [
+        f"the model has no layer `{layer}`"
+        for layer in dict.fromkeys(map(_layer, arrays))
+        if layer not in own
+    ]
+    missing = [n for n in shapes if n not in arrays and _layer(n) in given]
+    unknown = [n for n in arrays if n not in shapes and _layer(n) in own]
+    guesses = {name: closest(name, missing) for name in unknown}
+    problems += [
+        f"`{name}` is unknown"
+        + (f" (meant `{guess}`, which is missing?)" if guess else "")
+        for name, guess in guesses.items()
+    ]
+    guessed = set(guesses.values())
+    return problems + [
+        f"`{name}` is missing" for name in missing if name not in guessed
+    ]
+
+
+def _layer(name: str) -> str:
+    """The layer that a canonical name starts with."""
+    return name.partition(".")[0]
 
 
 def _misfit(
@@ -81,24 +102,16 @@ def _misfit(
 
 
 def _does_not_fit(
-    network: Network,
-    problems: list[str],
-    missing: list[str],
-    unknown: list[str],
-    origin: str,
+    network: Network, problems: list[str], arrays: Arrays, origin: str
 ) -> Diagnostic:
     shown = problems[:SHOWN]
     if len(problems) > SHOWN:
         shown.append(f"and {len(problems) - SHOWN} more")
     what = f"the weights in {origin}" if origin else "the weights"
-    owners = Counter(name.split(".")[0] for name in missing)
-    if unknown and len(missing) == len(expected(network)):
-        help = "no name fits: is this the weights file of another model?"
-    elif owners:
-        layers = ", ".join(f"`{owner}`" for owner in list(owners)[:4])
-        help = f"weights were saved before the model changed? look at {layers}"
+    if any(name in arrays for name in expected(network)):
+        help = "was the model changed after its weights were saved?"
     else:
-        help = "save weights of this very model with `--save-weights`"
+        help = "no name fits: these are the weights of another model"
     return Diagnostic(
         "NE104", f"{what} do not fit `{network.name}`: {'; '.join(shown)}", help=help
     )

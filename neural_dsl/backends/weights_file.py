@@ -146,7 +146,8 @@ def _reason(data: bytes, error: Exception) -> str:
     for start, name in looks.items():
         if data.startswith(start) and len(data) > 8 and data[8:9] != b"{":
             return name
-    return str(error)
+    detail = str(error).replace("Error while deserializing: ", "")
+    return f"it is no safetensors file, or not the whole of one ({detail})"
 
 
 def _unreadable(path: Path, reason: str) -> Diagnostic:

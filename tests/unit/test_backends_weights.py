@@ -25,7 +25,7 @@ def refused(code: str):
     return pytest.raises(NeuralError, match=f"^{code}: ")
 
 
-def fitting(**changes):
+def fitting():
     rng = np.random.default_rng(0)
     shapes = canonical.expected(translator_network())
     return {n: rng.normal(size=shape).astype(np.float32) for n, shape in shapes.items()}
@@ -163,7 +163,7 @@ def test_every_problem_is_named_at_once():
     del given["conv1d.weight"]
     message = problems(given, "w.safetensors").message
     assert "in w.safetensors do not fit `Translator`" in message
-    assert "`output.wieght` is unknown and `output.weight` is missing" in message
+    assert "`output.wieght` is unknown (meant `output.weight`, which" in message
     assert "`output.bias` has the shape (3,), not (5,)" in message
     assert "`conv1d.bias` holds int32" in message
     assert "`embedding_0.weight` contains NaN" in message
@@ -182,11 +182,24 @@ def test_numbers_beyond_float32_are_refused():
     assert "too large" in problems(given).message
 
 
-def test_a_file_of_another_model_is_recognised_and_the_list_kept_short():
-    diagnostic = problems({f"gpt.{i}.w": np.zeros(2) for i in range(50)})
-    assert "another model" in diagnostic.help
+def test_weights_of_another_model_are_told_by_layer_in_a_short_message():
+    given = {f"gpt_{i}.{part}": np.zeros(2) for i in range(50) for part in "abc"}
+    diagnostic = problems(given | {"output.bias": np.zeros(5)})
+    assert "the layer `embedding_0` has no weights there" in diagnostic.message
     assert "more" in diagnostic.message
     assert len(diagnostic.message) < 600
+    assert "another model" in problems(given).help
+    assert "changed" in diagnostic.help
+
+
+def test_a_renamed_layer_is_two_problems_not_one_for_each_weight():
+    given = fitting()
+    for part in ("weight", "bias"):
+        given[f"head.{part}"] = given.pop(f"output.{part}")
+    message = problems(given).message
+    assert message.endswith(
+        "the layer `output` has no weights there; the model has no layer `head`"
+    )
 
 
 # --- the documentation --------------------------------------------------------------
