@@ -43,7 +43,9 @@ class TaskSpec(SettingSpec):
 
     modules: tuple[str, ...] = ()
     complete: Callable[[Params], Params] = lambda params: params
-    symbols: Callable[[Params, Path], Sequence[str] | None] = lambda params, folder: None
+    symbols: Callable[[Params, Path], Sequence[str] | None] = lambda params, folder: (
+        None
+    )
     longest: Callable[[Params, Path], int | None] = lambda params, folder: None
     examples: Callable[[Params, Path], int] = lambda params, folder: int(
         params["train_size"]
@@ -281,8 +283,16 @@ def _complete_arithmetic(params: Params) -> Params:
 
 
 def _arithmetic_symbols(params: Params) -> list[str]:
-    signs = [{"add": "+", "subtract": "-"}[name] for name in params["operations"]]
-    return ["PAD", *string.digits, *signs, "="]
+    """Answers of differences begin with their sign, so those need both."""
+    signs = ["+", "-"] if "subtract" in params["operations"] else ["+"]
+    return ["PAD", *string.digits, "=", *signs]
+
+
+def _arithmetic_length(params: Params) -> int:
+    """Two numbers, two symbols, and the answer but for its last symbol."""
+    width, operations = len(str(params["max_number"])), params["operations"]
+    answer = width + ("add" in operations) + ("subtract" in operations)
+    return 2 * width + 2 + answer - 1
 
 
 ARITHMETIC = TaskSpec(
@@ -317,7 +327,7 @@ ARITHMETIC = TaskSpec(
     modules=("base", "problems", "arithmetic"),
     complete=_complete_arithmetic,
     symbols=lambda params, folder: _arithmetic_symbols(params),
-    longest=lambda params, folder: 3 * len(str(params["max_number"])) + 2,
+    longest=lambda params, folder: _arithmetic_length(params),
 )
 
 TASKS = Table(
