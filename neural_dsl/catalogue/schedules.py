@@ -54,6 +54,8 @@ def _check_pieces(params: Params) -> None:
         )
 
 
+WARMUP = Parameter("warmup_steps", "count", 50, "steps of linear warm-up")
+
 SCHEDULES = Table(
     what="schedule",
     code="NE064",
@@ -116,6 +118,16 @@ SCHEDULES = Table(
             ),
         ),
         SettingSpec(
+            "WarmupCosine",
+            "Linear warm-up, then half a cosine down to 0 at the last step of training.",
+            (INITIAL, WARMUP),
+        ),
+        SettingSpec(
+            "WarmupLinear",
+            "Linear warm-up, then a straight line down to 0 at the last step of training.",
+            (INITIAL, WARMUP),
+        ),
+        SettingSpec(
             "StepDecay",
             "initial · decay_rate^floor(step / decay_steps).",
             (
@@ -140,7 +152,7 @@ SCHEDULES = Table(
             "Multiplies by `factor` when `monitor` has not improved for `patience` "
             "epochs.",
             (
-                Parameter("monitor", "text", "val_loss", "what is watched"),
+                Parameter("monitor", "text", "val_loss", "the measure that is watched"),
                 Parameter("factor", "rate", 0.1, "what it is multiplied by"),
                 Parameter("patience", "count", 10, "epochs without improvement"),
                 Parameter(

@@ -39,6 +39,8 @@ class TaskSpec(SettingSpec):
       does not say.
     - `aligned_needs`: what a model of the aligned layout must be able to do: "nothing"
       (each answer follows from its own position) or "later" (from later positions too).
+    - `layers_needed`: layers of attention without which sequences of several lengths
+      cannot be learnt.
     """
 
     modules: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ class TaskSpec(SettingSpec):
         lambda params: "sequence"
     )
     aligned_needs: Literal["nothing", "later"] = "later"
+    layers_needed: int = 1
 
     def vocabulary_size(self, params: Params, folder: Path = Path()) -> int | None:
         """The number of token ids, padding included; None if unknown."""
@@ -170,7 +173,7 @@ def _check_pattern(params: Params) -> None:
 
 
 def _aligned(params: Params) -> bool:
-    return params.get("layout", "sequence") == "aligned"
+    return bool(params.get("layout") == "aligned")
 
 
 def _sequence_symbols(params: Params, separator: str) -> list[str]:
@@ -242,6 +245,7 @@ PATTERN_COMPLETION = TaskSpec(
     modules=("base", "problems", "sequences", "pattern_completion"),
     symbols=lambda params, folder: _sequence_symbols(params, ""),
     longest=lambda params, folder: _pattern_length(params),
+    layers_needed=2,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,13 +46,17 @@ class Bound:
 
 @dataclass
 class Binder:
-    """Binds the arguments of one call, one after another."""
+    """Binds the arguments of one call, one after another.
+
+    `filled` are values that the network's task gives where the call is silent.
+    """
 
     called: str
     parameters: Sequence[Parameter]
     findings: Findings
     codes: Codes = LAYER_CODES
     extra: tuple[str, ...] = ("name",)
+    filled: Mapping[str, Any] = field(default_factory=dict)
     given: dict[str, syntax.Argument] = field(default_factory=dict)
     ok: bool = True
     misnamed: bool = False
@@ -71,8 +75,9 @@ class Binder:
         for parameter in self.parameters:
             argument = self.given.get(parameter.name)
             if argument is None:
-                values[parameter.name] = parameter.default
-                if parameter.default is REQUIRED:
+                value = self.filled.get(parameter.name, parameter.default)
+                values[parameter.name] = value
+                if value is REQUIRED:
                     missing.append(parameter)
                 continue
             try:
@@ -150,6 +155,11 @@ class Binder:
             label, code = "out of range", self.codes.out_of_range
             if parameter.kind == "choice":
                 label = "not one of them"
+        if not help and argument.name is None and parameter.name in self.filled:
+            help = (
+                f"the task gives `{parameter.name}`; name what you mean, as in "
+                f"`{self._after(parameter)}={text}`"
+            )
         if not help and parameter.doc:
             help = f"`{parameter.name}` is: {parameter.doc}"
         self.findings.error(code, message, argument.span, label=label, help=help)
@@ -161,6 +171,13 @@ class Binder:
         names = " and ".join(f"`{parameter.name}`" for parameter in parameters)
         verb = "is" if len(parameters) == 1 else "are"
         docs = "; ".join(f"`{each.name}` is: {each.doc}" for each in parameters)
+        for name, argument in self.given.items():
+            if argument.name is None and name in self.filled:
+                text = self.findings.text(argument.span)
+                docs = (
+                    f"`{text}` was read as `{name}`, which the task gives; write "
+                    f"`{parameters[0].name}={text}` if you mean that"
+                )
         self.findings.error(
             self.codes.missing,
             f"`{self.called}` needs {names}",
@@ -168,6 +185,11 @@ class Binder:
             label=f"{names} {verb} missing",
             help=docs,
         )
+
+    def _after(self, parameter: Parameter) -> str:
+        """The name of the parameter that comes after one."""
+        names = [each.name for each in self.parameters]
+        return names[(names.index(parameter.name) + 1) % len(names)]
 
     def _unknown(self, name: syntax.Name) -> None:
         self.ok = False

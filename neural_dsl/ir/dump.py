@@ -34,6 +34,8 @@ def dump(network: Network) -> str:
 
 def _network(network: Network) -> Iterator[str]:
     yield f"network {network.name}"
+    if network.task is not None:
+        yield f"{INDENT}task {_setting(network.task)}"
     for each in network.inputs:
         yield INDENT + _input(each)
     for node in network.body:

@@ -18,9 +18,11 @@ from neural_dsl.catalogue.tensors import Shape, Tensor
 from neural_dsl.diagnostics import Related
 from neural_dsl.ir.arguments import Binder
 from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.flow import Stream
 from neural_dsl.ir.kinds import LARGEST_SIZE
 from neural_dsl.ir.macros import Macros, call_scope
 from neural_dsl.ir.naming import check_name
+from neural_dsl.ir.tasks import Task
 from neural_dsl.ir.values import CallValue, Invalid, Place, Scope, evaluate
 from neural_dsl.syntax import nodes as syntax
 
@@ -213,6 +215,29 @@ def input_tensor(declared: Declared, need: Need, findings: Findings) -> Tensor |
         return Tensor(shape)
     _note_batch(declared, shape, findings)
     return Tensor(shape[1:])
+
+
+def task_input(
+    task: Task, node: syntax.NetworkNode, findings: Findings
+) -> tuple[list[Declared], dict[str, Stream]]:
+    """The input that a network with a task need not declare: ids, of any length."""
+    assert task.setting is not None
+    if not task.gives_ids:
+        findings.error(
+            "NE050",
+            f"the network `{node.name.text}` declares no input",
+            node.name.span,
+            label="`input:` is missing",
+            help=f"the task `{task.setting.name}` does not tell what a model reads; write "
+            "for instance `input: (50, 256)` or `input: (128,)`",
+            related=task.related,
+        )
+        return [], {}
+    span = task.setting.span
+    any_length = syntax.LiteralValue(None, span)
+    declaration = syntax.InputDeclaration(None, any_length, span)
+    stream = Stream(Tensor((None,), "ids", source="input"), "input", input=True)
+    return [Declared("input", (None,), declaration)], {"input": stream}
 
 
 def _ids(declared: Declared, shape: Shape, need: Need, findings: Findings) -> Shape:

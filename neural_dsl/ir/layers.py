@@ -15,6 +15,7 @@ from neural_dsl.ir.flow import Flow, Stream
 from neural_dsl.ir.macros import Macros
 from neural_dsl.ir.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.ir.nodes import Layer, Node
+from neural_dsl.ir.tasks import Task
 from neural_dsl.ir.values import UNKNOWN, Invalid, Place, Scope, evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
@@ -37,6 +38,7 @@ class SingleLayers:
     macros: Macros
     inputs: dict[str, Stream]
     findings: Findings
+    task: Task | None = None
     vocabulary: dict[str, int] = field(default_factory=dict)
     used_inputs: set[str] = field(default_factory=set)
     used_macros: set[str] = field(default_factory=set)
@@ -72,9 +74,12 @@ class SingleLayers:
         found = self._bound.get(key)
         if found is None:
             arguments, name = self._given_name(node.arguments or (), scope)
-            binder = Binder(spec.name, spec.parameters, self.findings)
+            filled = self.task.filled(spec) if self.task else {}
+            binder = Binder(spec.name, spec.parameters, self.findings, filled=filled)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
+            if self.task:
+                self.task.check_sizes(spec, bound, self.findings)
             found = self._bound[key] = (bound, name)
             self._alive.append(scope)
         return found

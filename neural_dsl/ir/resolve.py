@@ -16,8 +16,10 @@ from neural_dsl.ir.inputs import (
     Lookahead,
     declared_inputs,
     input_tensor,
+    task_input,
 )
 from neural_dsl.ir.layers import TooLarge
+from neural_dsl.ir.learning import check_learning
 from neural_dsl.ir.macros import Macros
 from neural_dsl.ir.naming import Namer
 from neural_dsl.ir.nodes import Input, Network, SearchValue
@@ -25,6 +27,7 @@ from neural_dsl.ir.sections import Sections
 from neural_dsl.ir.settings import resolve_settings
 from neural_dsl.ir.structure import LayerResolver
 from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.training import for_task
 from neural_dsl.ir.values import UNKNOWN, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
@@ -118,6 +121,9 @@ def _resolve_network(
     findings.searches = {}
     sections = Sections.collect(node, findings)
     settings = resolve_settings(sections, findings)
+    task = settings.task
+    if task is not None and task.setting is not None:
+        settings = for_task(settings, task, findings)
     statements: Sequence[syntax.Statement] = (
         sections.layers.body if sections.layers is not None else ()
     )
@@ -132,7 +138,9 @@ def _resolve_network(
         )
         for each in declared
     }
-    resolver = LayerResolver(macros, inputs, findings, used_macros=used)
+    if sections.inputs is None and task is not None and task.setting is not None:
+        declared, inputs = task_input(task, node, findings)
+    resolver = LayerResolver(macros, inputs, findings, task, used_macros=used)
     flow = Flow(tuple(inputs.values()) or (Stream(None),), unknown=not inputs)
     try:
         nodes, flow = resolver.body(statements, flow, Scope())
@@ -146,7 +154,7 @@ def _resolve_network(
         return None
     output = flow.streams[0].tensor
     assert output is not None
-    return Network(
+    network = Network(
         name=node.name.text,
         source=findings.source,
         inputs=_inputs(declared, inputs, resolver),
@@ -160,7 +168,11 @@ def _resolve_network(
         metrics=settings.metrics,
         train=settings.train,
         execution=settings.execution,
+        task=task.setting if task is not None else None,
     )
+    if task is not None:
+        check_learning(network, task, findings)
+    return network if findings.errors == errors else None
 
 
 def _tensor(

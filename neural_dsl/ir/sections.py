@@ -18,6 +18,7 @@ SETTINGS = {
     "learning_rate_schedule": "lr_schedule",
     "metrics": "metrics",
     "metric": "metrics",
+    "task": "task",
 }
 BLOCKS = {
     "train": "train",
@@ -26,7 +27,7 @@ BLOCKS = {
     "execution": "execution",
     "execute": "execution",
 }
-PLANNED = ("task", "tasks", "data", "dataset")
+PLANNED = ("data", "dataset")
 NAMES = ("input", "inputs", "layers", *SETTINGS, *BLOCKS)
 
 
@@ -143,8 +144,10 @@ def _twice(keyword: syntax.Name, first: Span, findings: Findings) -> None:
 
 
 def _check_complete(found: Sections, findings: Findings) -> None:
+    """Report a network without layers, or without inputs and a task that gives them."""
     name = found.node.name
-    if found.inputs is None or not found.inputs.inputs:
+    undeclared = found.inputs is None and "task" not in found.settings
+    if undeclared or (found.inputs is not None and not found.inputs.inputs):
         findings.error(
             "NE050",
             f"the network `{name.text}` declares no input",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
@@ -13,12 +13,14 @@ from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import LayerProblem, Parameter
+from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import NeuralError, Related
 from neural_dsl.ir.arguments import Binder, Bound, Codes, describe
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.nodes import Setting
 from neural_dsl.ir.sections import Sections
 from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.tasks import Task, describe_task
 from neural_dsl.ir.values import CallValue, Invalid, Place, Scope, evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
@@ -36,7 +38,10 @@ BLOCK_CODES = replace(CODES, noun="setting")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a network says outside `input:` and `layers:`."""
+    """Everything that a network says outside `input:` and `layers:`.
+
+    `spans` says where each key of `train` and `execution` was given.
+    """
 
     loss: Setting | None
     optimizer: Setting | None
@@ -44,12 +49,15 @@ class Settings:
     metrics: tuple[Setting, ...]
     train: Mapping[str, Any]
     execution: Mapping[str, Any]
+    task: Task | None
+    spans: Mapping[str, Mapping[str, Span]]
 
 
 def resolve_settings(sections: Sections, findings: Findings) -> Settings:
     """Check every setting of a network; mistakes are reported, their settings left out."""
-    resolver = SettingResolver(findings)
     given = sections.settings
+    monitor = None if "task" in given else "val_loss"  # a task knows its measure
+    resolver = SettingResolver(findings, monitor)
     optimizer = resolver.one(given.get("optimizer"), OPTIMIZERS)
     schedule = resolver.one(given.get("lr_schedule"), SCHEDULES)
     if optimizer is not None and schedule is not None:
@@ -59,11 +67,23 @@ def resolve_settings(sections: Sections, findings: Findings) -> Settings:
         optimizer=optimizer,
         lr_schedule=schedule,
         metrics=resolver.several(given.get("metrics"), METRICS),
+        task=_task(given.get("task"), resolver),
+        spans=resolver.key_spans,
         train=resolver.block(sections.blocks.get("train"), "train", TRAIN),
         execution=resolver.block(
             sections.blocks.get("execution"), "execution", EXECUTION
         ),
     )
+
+
+def _task(setting: syntax.Setting | None, resolver: SettingResolver) -> Task | None:
+    """The task of a network; one without a Setting when something is wrong with it."""
+    if setting is None:
+        return None
+    given = resolver.one(setting, TASKS)
+    if given is None:
+        return Task()
+    return describe_task(given, resolver.argument_spans[given.span], resolver.findings)
 
 
 def _check_one_schedule(
@@ -83,9 +103,15 @@ def _check_one_schedule(
 
 @dataclass
 class SettingResolver:
-    """Turns values such as `Adam(lr=1e-4)`, `"Adam(1e-4)"` or `adam` into Settings."""
+    """Turns values such as `Adam(lr=1e-4)`, `"Adam(1e-4)"` or `adam` into Settings.
+
+    `monitor` is what early stopping watches where the file does not say.
+    """
 
     findings: Findings
+    monitor: str | None = "val_loss"
+    argument_spans: dict[Span, Mapping[str, Span]] = field(default_factory=dict)
+    key_spans: dict[str, Mapping[str, Span]] = field(default_factory=dict)
 
     def one(self, setting: syntax.Setting | None, table: Table) -> Setting | None:
         """The one thing that a setting names; None without it or after reporting."""
@@ -140,11 +166,15 @@ class SettingResolver:
         binder = Binder(name, parameters, self.findings, BLOCK_CODES, extra=())
         bound = binder.bind(arguments, block.keyword.span, Scope(), Place(name))
         values = {}
+        self.key_spans[name] = bound.spans
         for key in bound.spans:
             if key in bound.values:
                 value = bound.values[key]
                 if key == "early_stopping":
                     value = self._stopping(value, binder.given[key])
+                    if value is not None and value.params["monitor"] is None:
+                        params = {**value.params, "monitor": self.monitor}
+                        value = replace(value, params=params)
                 values[key] = value
         return values
 
@@ -245,6 +275,7 @@ class SettingResolver:
                 help=problem.help,
             )
             raise Invalid from None
+        self.argument_spans[span] = bound.spans
         return Setting(spec.name, params, span)
 
     def _with_schedule(

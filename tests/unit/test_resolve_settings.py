@@ -162,8 +162,8 @@ def test_execution(text: str, expected: dict[str, str]) -> None:
     ("extra", "code", "underlined"),
     [
         ("los: mse", "NE060", "los"),
-        ("task: copy", "NE061", "task"),
-        ("task { name: copy }", "NE061", "task"),
+        ("data: x", "NE061", "data"),
+        ("task { name: copy }", "NE068", "task"),
         ("optimizer: Ftrl", "NE061", "Ftrl"),
         ("loss: dice", "NE061", "dice"),
         ("loss: msee", "NE062", "msee"),

@@ -1,0 +1,260 @@
+"""The settings of a training: completed by the task, and refused where it cannot use them.
+
+Without a task the settings are kept as the file has them, for nothing here trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.catalogue.losses import LOSSES
+from neural_dsl.diagnostics import Related
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.nodes import Setting
+from neural_dsl.ir.tasks import Task
+from neural_dsl.source import Span
+
+if TYPE_CHECKING:
+    from neural_dsl.ir.settings import Settings
+
+LOSS = "sparse_categorical_crossentropy"
+MONITORS = {
+    "loss": "loss",
+    "val_loss": "loss",
+    "exact_match": "exact_match",
+    "val_exact_match": "exact_match",
+    "accuracy": "accuracy",
+    "val_accuracy": "accuracy",
+    "acc": "accuracy",
+    "val_acc": "accuracy",
+}
+"""What a file calls a measure of validation -> its name."""
+
+UNUSED_TRAIN = {
+    "steps_per_epoch": "an epoch is one pass over all problems; use `validate_every`",
+    "validation_split": "the task keeps problems for validation itself; use its "
+    "`validation_size`",
+    "validation_steps": "validation always takes the whole validation split",
+    "num_workers": "batches are made where they are used, which is faster here",
+    "verbose": "training always prints its progress",
+    "search_method": "nothing searches in this version",
+    "max_trials": "nothing searches in this version",
+}
+UNUSED_EXECUTION = {"num_workers": UNUSED_TRAIN["num_workers"]}
+MOVED = ("seed", "mixed_precision")
+"""Keys of `execution` that mean the same in `train`."""
+
+
+def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
+    """The settings completed for a task; reports the ones that it cannot honour."""
+    check = _TrainingCheck(settings, task, findings)
+    return check.complete()
+
+
+class _TrainingCheck:
+    """One network's settings, its task and where everything stands."""
+
+    def __init__(self, settings: Settings, task: Task, findings: Findings):
+        assert task.setting is not None
+        self.settings = settings
+        self.task = task
+        self.findings = findings
+        self.measures = tuple(dict.fromkeys(("loss", task.spec.measure)))
+
+    def complete(self) -> Settings:
+        """All checks, one after another."""
+        train = self._train()
+        self._metrics()
+        rate = self.settings.optimizer and self.settings.optimizer.params.get(
+            "learning_rate"
+        )
+        optimizer = self.settings.optimizer
+        if optimizer is not None and isinstance(rate, Setting):
+            params = {**optimizer.params, "learning_rate": self._watching(rate)}
+            optimizer = replace(optimizer, params=params)
+        schedule = self.settings.lr_schedule
+        return replace(
+            self.settings,
+            loss=self._loss(),
+            optimizer=optimizer,
+            lr_schedule=self._watching(schedule) if schedule else None,
+            train=train,
+        )
+
+    # --- loss and metrics -------------------------------------------------------------
+
+    def _loss(self) -> Setting | None:
+        """The loss; cross-entropy where the file is silent. Reports NE058."""
+        assert self.task.setting is not None
+        given = self.settings.loss
+        if not self.task.gives_ids:
+            return given
+        if given is None:
+            spec = LOSSES.find(LOSS)
+            assert spec is not None
+            params = {each.name: each.default for each in spec.parameters}
+            return Setting(LOSS, params, self.task.setting.span)
+        if given.name != LOSS:
+            self.findings.error(
+                "NE058",
+                f"the loss `{given.name}` does not fit the task "
+                f"`{self.task.setting.name}`, whose targets are symbols",
+                given.span,
+                label="needs other targets",
+                help=f'leave `loss` out, or write `loss: "{LOSS}"`',
+                related=self.task.related,
+            )
+        elif given.params.get("ignore_class") is not None:
+            self._unused(
+                "ignore_class", given.span, "the task itself says what does not count"
+            )
+        return given
+
+    def _metrics(self) -> None:
+        assert self.task.setting is not None
+        reported = {*self.measures, "perplexity"}
+        if not self.task.gives_ids:
+            reported.add("accuracy")
+        for metric in self.settings.metrics:
+            if metric.name not in reported:
+                listed = " and ".join(f"`{each}`" for each in self.measures)
+                self._unused(
+                    metric.name,
+                    metric.span,
+                    f"training on `{self.task.setting.name}` reports {listed}",
+                )
+
+    # --- train and execution ----------------------------------------------------------
+
+    def _train(self) -> Mapping[str, Any]:
+        """The keys of `train`, those of `execution` that belong there merged in."""
+        train = dict(self.settings.train)
+        spans = self.settings.spans.get("train", {})
+        self._unused_keys(train, spans, UNUSED_TRAIN)
+        self._merge_execution(train)
+        if train.get("save_best") is False:
+            self._unused("save_best", spans["save_best"], "the best is always kept")
+        if "steps" in train and "epochs" in train:
+            self.findings.error(
+                "NE074",
+                "`steps` and `epochs` both say how long training lasts",
+                spans["steps"],
+                label="the same thing again",
+                help="keep one of the two",
+                related=(Related(spans["epochs"], "first said here"),),
+            )
+        if train.get("scheduled_sampling") and not self._causal():
+            self.findings.error(
+                "NE074",
+                "`scheduled_sampling` feeds answers back, but this task answers at all "
+                "positions at once",
+                spans["scheduled_sampling"],
+                label="nothing is fed back",
+                help='leave it out, or use `layout="sequence"`',
+                related=self.task.related,
+            )
+        stopping = train.get("early_stopping")
+        if stopping is not None:
+            train["early_stopping"] = self._watching(stopping)
+        return train
+
+    def _causal(self) -> bool:
+        assert self.task.setting is not None
+        return self.task.spec.causal(self.task.setting.params)
+
+    def _merge_execution(self, train: dict[str, Any]) -> None:
+        """`execution { seed: 1 }` counts for training too."""
+        given = self.settings.execution
+        spans = self.settings.spans.get("execution", {})
+        self._unused_keys(given, spans, UNUSED_EXECUTION)
+        for key in MOVED:
+            if key not in given:
+                continue
+            if train.setdefault(key, given[key]) != given[key]:
+                self.findings.error(
+                    "NE070",
+                    f"`{key}` is given twice, with two values",
+                    spans[key],
+                    label="not what `train` says",
+                    help="keep one of the two",
+                )
+        if given.get("precision") in ("mixed", "bfloat16"):
+            train.setdefault("mixed_precision", True)
+        elif given.get("precision") == "float16":
+            self._unused(
+                "precision",
+                spans["precision"],
+                "training computes in float32, or with `mixed` in bfloat16 where safe",
+            )
+
+    def _unused_keys(
+        self,
+        given: Mapping[str, Any],
+        spans: Mapping[str, Span],
+        reasons: Mapping[str, str],
+    ) -> None:
+        for key in given:
+            if key in reasons:
+                self._unused(key, spans[key], reasons[key])
+
+    def _unused(self, name: str, span: Span, reason: str) -> None:
+        self.findings.warning(
+            "NW075",
+            f"`{name}` has no effect on the training",
+            span,
+            label="not used",
+            help=reason,
+        )
+
+    # --- what is watched --------------------------------------------------------------
+
+    def _watching(self, setting: Setting) -> Setting:
+        """A rule for stopping or a schedule whose monitor is a measure of the task."""
+        if "monitor" not in setting.params:
+            return setting
+        given = setting.params["monitor"]
+        measure = MONITORS.get(given.lower()) if given else self.task.spec.measure
+        if measure not in self.measures:
+            listed = " and ".join(f"`{each}`" for each in self.measures)
+            assert self.task.setting is not None
+            self._unfit(
+                setting,
+                f"`{given}` is not measured on the task `{self.task.setting.name}`",
+                "watches nothing",
+                f"there are {listed}",
+            )
+            return setting
+        self._check_aim(setting, measure)
+        return replace(setting, params={**setting.params, "monitor": measure})
+
+    def _check_aim(self, setting: Setting, measure: str) -> None:
+        """The target and the direction must fit the measure."""
+        target, mode = setting.params.get("target"), setting.params.get("mode")
+        if measure != "loss" and target is not None and not 0 < target <= 1:
+            self._unfit(
+                setting,
+                f"`{measure}` is a share between 0 and 1, so `target` cannot be {target:g}",
+                "never reached",
+                "1.0 means that everything is right",
+            )
+        better = "min" if measure == "loss" else "max"
+        if mode not in ("auto", better, None):
+            smaller = "smaller" if better == "min" else "larger"
+            self._unfit(
+                setting,
+                f"a {smaller} `{measure}` is better, so the mode cannot be `{mode}`",
+                "the wrong direction",
+                "leave `mode` out",
+            )
+
+    def _unfit(self, setting: Setting, message: str, label: str, help: str) -> None:
+        self.findings.error(
+            "NE079",
+            message,
+            setting.span,
+            label=label,
+            help=help,
+            related=self.task.related,
+        )
