@@ -49,12 +49,13 @@ class Line:
 @dataclass
 class Flow:
     """Where the value is: the variable to read, the one to write next, and, after
-    several inputs or branches, one variable a stream."""
+    several inputs or branches, one variable a stream. Streams merge into `home`."""
 
     read: str = "x"
     write: str = "x"
     streams: list[str] = field(default_factory=list)
     memory: str = ""
+    home: str = "x"
 
 
 @dataclass
@@ -113,7 +114,7 @@ class ScopeWriter:
         """What the layer is called with; leaves the flow at a single value."""
         if layer.spec.arity == "many":
             streams, flow.streams = flow.streams, []
-            flow.write = self._merged_name(flow, streams)
+            flow.write = self._merged_name(flow)
             return streams
         self._take_target(flow)
         if layer.spec.arity == "target" and len(layer.inputs) > 1:
@@ -127,9 +128,9 @@ class ScopeWriter:
             flow.read = flow.write = flow.streams[-1]
             flow.streams = []
 
-    def _merged_name(self, flow: Flow, streams: list[str]) -> str:
+    def _merged_name(self, flow: Flow) -> str:
         kept = {flow.memory, *self.masks.values()}
-        return "x" if "x" not in kept else self.variables.unique("merged")
+        return self.variables.unique("merged") if flow.home in kept else flow.home
 
     def _block(self, step: BlockStep, flow: Flow) -> None:
         use = step.uses[0]
@@ -154,7 +155,7 @@ class ScopeWriter:
         takes_streams = streams_of(use)
         if takes_streams and flow.streams:
             values = flow.streams
-            flow.write, flow.streams = self._merged_name(flow, values), []
+            flow.write, flow.streams = self._merged_name(flow), []
         else:
             self._take_target(flow)
             values = [flow.read]
@@ -183,7 +184,7 @@ class ScopeWriter:
             if source is None and flow.streams:
                 read = flow.streams[min(position, len(flow.streams) - 1)]
             write = read if source else self.variables.unique(name)
-            path = Flow(read, write, memory=flow.memory)
+            path = Flow(read, write, memory=flow.memory, home=write)
             self.steps(steps, path)
             streams.append(path.read)
         flow.streams = streams

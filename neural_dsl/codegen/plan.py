@@ -97,7 +97,8 @@ class Planner:
         self.reserved_at_top = frozenset(reserved_at_top)
         self.class_names = class_names
         self.classes: dict[Hashable, BlockClass] = {}
-        self._keys: dict[int, Hashable] = {}
+        # With the node itself, so that its id stays its own while the key is kept.
+        self._keys: dict[int, tuple[Node, Hashable]] = {}
 
     def plan(self, nodes: Iterable[Node], *, top: bool) -> tuple[Step, ...]:
         """The steps of one scope. At the top, layers keep their canonical names."""
@@ -182,8 +183,8 @@ class Planner:
         """Equal for nodes that the same code builds with the same numbers."""
         known = self._keys.get(id(node))
         if known is None:
-            known = self._keys[id(node)] = self._make_key(node)
-        return known
+            known = self._keys[id(node)] = (node, self._make_key(node))
+        return known[1]
 
     def _make_key(self, node: Node) -> Hashable:
         match node:
