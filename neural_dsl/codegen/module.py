@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -38,12 +39,15 @@ class ModuleWriter:
         structure = self.templates.structure
         self.inline: bool = structure.inline
         self.reserved: frozenset[str] = frozenset(structure.reserved.split())
-        self.names = Names(structure.taken.split())
+        self.names = Names([*structure.taken.split(), *_names_of_training(network)])
         self.layers = list(network.layers())
         self.class_of: dict[int, LayerClass] = {}
         self.shared: dict[str, Uses] = {}
         self.layer_classes = self._layer_classes()
-        self.name = self.names.unique(pascal_case(network.name), separator="")
+        name = pascal_case(network.name)
+        # `network Copy` with `task: Copy` makes a CopyModel.
+        name += "Model" if name in self.names.taken else ""
+        self.name = self.names.unique(name, separator="")
         layer_names = structure.layer_names.split()
         self.planner = Planner(self.reserved, layer_names, self.names)
         self.steps = self.planner.plan(network.body, top=True)
@@ -203,6 +207,16 @@ class ModuleWriter:
             return str(structure.ones_mask(first, mask.length)).strip()
         macro = {"concat": structure.concat_masks, "all": structure.all_masks}
         return str(macro[mask.operation](parts, named[mask])).strip()
+
+
+def _names_of_training(network: Network) -> set[str]:
+    """What a file that trains defines beside the model."""
+    if network.task is None:
+        return set()
+    from neural_dsl.codegen.training import task_source
+
+    found = re.findall(r"^(?:class|def) (\w+)", task_source(network.task.name)[1], re.M)
+    return {*found, "Step", "Training"}
 
 
 def _part_uses(part: str, layers: list[Layer]) -> Iterator[SimpleNamespace]:

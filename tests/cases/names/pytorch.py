@@ -1,4 +1,4 @@
-"""TransformerEncoder2 for PyTorch, compiled from model.neural.
+"""TransformerEncoderModel for PyTorch, compiled from model.neural.
 
     x (5, 4), mask (5, 4) -> [x -> Dense(4); mask -> Dense(4)] -> Concatenate ->
         TransformerEncoder -> 2 x nn -> Dense(4) -> x + (Dense(4)) -> Output(2)
@@ -95,7 +95,7 @@ def init_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-class TransformerEncoder2(nn.Module):
+class TransformerEncoderModel(nn.Module):
     """Inputs x (B, 5, 4), mask (B, 5, 4) to logits (B, 5, 2)."""
 
     def __init__(self):
@@ -126,7 +126,7 @@ class TransformerEncoder2(nn.Module):
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    model = TransformerEncoder2().eval()
+    model = TransformerEncoderModel().eval()
     parameters = sum(p.numel() for p in model.parameters())
     print(model)
     print(f"{parameters:,} parameters")

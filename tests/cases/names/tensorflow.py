@@ -1,4 +1,4 @@
-"""TransformerEncoder2 for TensorFlow (Keras 3), compiled from model.neural.
+"""TransformerEncoderModel for TensorFlow (Keras 3), compiled from model.neural.
 
     x (5, 4), mask (5, 4) -> [x -> Dense(4); mask -> Dense(4)] -> Concatenate ->
         TransformerEncoder -> 2 x nn -> Dense(4) -> x + (Dense(4)) -> Output(2)
@@ -123,7 +123,7 @@ def build_model() -> keras.Model:
     x = layers.Dense(4, name="self_")(x)  # (B, 5, 4)
     x = layers.Add(name="residual_connection")([residual, x])  # (B, 5, 4)
     logits = layers.Dense(2, name="output")(x)  # (B, 5, 2): logits
-    return keras.Model(inputs, logits, name="TransformerEncoder2")
+    return keras.Model(inputs, logits, name="TransformerEncoderModel")
 
 
 if __name__ == "__main__":
