@@ -154,10 +154,11 @@ def _resolve_network(
         return None
     output = flow.streams[0].tensor
     assert output is not None
+    read = _inputs(declared, inputs, resolver)
     network = Network(
         name=node.name.text,
         source=findings.source,
-        inputs=_inputs(declared, inputs, resolver),
+        inputs=read,
         body=named,
         output=output,
         output_activation=_output_activation(resolver),
@@ -168,7 +169,7 @@ def _resolve_network(
         metrics=settings.metrics,
         train=settings.train,
         execution=settings.execution,
-        task=task.setting if task is not None else None,
+        task=task.reading(read) if task is not None else None,
     )
     if task is not None:
         check_learning(network, task, findings)

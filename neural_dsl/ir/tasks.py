@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
-from neural_dsl.catalogue.tasks import TaskSpec, task_spec
+from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.spec import TaskSpec
 from neural_dsl.diagnostics import Related
 from neural_dsl.ir.arguments import Bound
 from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import Setting
+from neural_dsl.ir.nodes import Input, Setting
 from neural_dsl.ir.values import UNKNOWN
 from neural_dsl.source import Span
 
@@ -52,6 +53,17 @@ class Task:
         """Where the task stands, for a diagnostic about something else."""
         assert self.setting is not None
         return (Related(self.setting.span, "the task"),)
+
+    def reading(self, inputs: Sequence[Input]) -> Setting | None:
+        """The task's Setting, told which arrays the network reads where that is open:
+        the one unnamed input is `x`, others have arrays of their own names."""
+        if self.setting is None or self.setting.name != "Arrays":
+            return self.setting
+        alone = len(inputs) == 1 and inputs[0].name == "input"
+        names = {each.name: "x" if alone else each.name for each in inputs}
+        ids = [names[each.name] for each in inputs if each.tensor.dtype == "ids"]
+        read = {"inputs": tuple(names.values()), "ids": tuple(ids)}
+        return replace(self.setting, params={**self.setting.params, **read})
 
     def filled(self, spec: LayerSpec) -> dict[str, Any]:
         """The parameters of a layer that need not be given, with their values."""

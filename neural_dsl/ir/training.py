@@ -61,7 +61,8 @@ class _TrainingCheck:
         self.settings = settings
         self.task = task
         self.findings = findings
-        self.measures = tuple(dict.fromkeys(("loss", task.spec.measure)))
+        spec = task.spec
+        self.measures = tuple(dict.fromkeys(("loss", spec.measure, *spec.also)))
 
     def complete(self) -> Settings:
         """All checks, one after another."""
@@ -115,8 +116,6 @@ class _TrainingCheck:
     def _metrics(self) -> None:
         assert self.task.setting is not None
         reported = {*self.measures, "perplexity"}
-        if not self.task.gives_ids:
-            reported.add("accuracy")
         for metric in self.settings.metrics:
             if metric.name not in reported:
                 listed = " and ".join(f"`{each}`" for each in self.measures)

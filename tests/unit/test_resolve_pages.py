@@ -34,7 +34,7 @@ def test_every_code_that_the_resolver_can_raise_has_a_page() -> None:
     raised = {
         code
         for folder in ("catalogue", "ir")
-        for path in (root / folder).glob("*.py")
+        for path in (root / folder).rglob("*.py")
         for code in re.findall(r'"(N[EW]0\d\d)"', path.read_text(encoding="utf-8"))
     }
     assert raised == set(OURS)

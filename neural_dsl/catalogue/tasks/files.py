@@ -1,0 +1,83 @@
+"""Files that tasks read, as far as a compiler needs to know them. No NumPy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from neural_dsl.catalogue.spec import LayerProblem
+
+
+def task_file(name: str, folder: Path, parameter: str = "path") -> bytes:
+    """The content of a file named in a task. Raises LayerProblem (NE075)."""
+    path = folder / name
+    try:
+        return path.read_bytes()
+    except IsADirectoryError:
+        why = "is a folder"
+    except FileNotFoundError:
+        why = "does not exist"
+    except (OSError, ValueError) as error:
+        why = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    where = "the folder of the `.neural` file"
+    raise LayerProblem(
+        "NE075",
+        f"the file `{name}` {why}",
+        parameter=parameter,
+        label="this file",
+        help=f"the path is relative to {where}",
+    )
+
+
+def task_text(name: str, folder: Path, parameter: str = "path") -> str:
+    """The text of a UTF-8 file, line ends as `\\n`. Raises LayerProblem (NE075)."""
+    content = task_file(name, folder, parameter)
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        byte = f"0x{content[error.start]:02x} at byte {error.start:,}"
+        raise _unusable(name, "is not a text in UTF-8", byte, parameter) from None
+    if "\0" in text:
+        raise _unusable(name, "is no text", "it holds NUL bytes", parameter)
+    if not text.strip():
+        raise _unusable(name, "is empty", "nothing to learn from", parameter)
+    return text
+
+
+def tokenizer_symbols(name: str, folder: Path) -> list[str]:
+    """PAD and the tokens of a tokenizer.json, in the order of their ids.
+
+    Raises LayerProblem (NE075).
+    """
+    text = task_text(name, folder, "tokenizer")
+    try:
+        content = json.loads(text)
+        known: dict[str, int] = _ids(content["model"]["vocab"])
+        known |= {each["content"]: each["id"] for each in content["added_tokens"]}
+        names = {id: token for token, id in known.items()}
+        return ["PAD", *(names.get(id, "") for id in range(max(names) + 1))]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _unusable(
+            name, "is no tokenizer", "not a tokenizer.json", "tokenizer"
+        ) from None
+
+
+def _ids(vocabulary: object) -> dict[str, int]:
+    """Token -> id, from the mapping of BPE and WordPiece or the list of Unigram."""
+    if isinstance(vocabulary, list):
+        return {token: id for id, (token, _) in enumerate(vocabulary)}
+    assert isinstance(vocabulary, dict)
+    return dict(vocabulary)
+
+
+def _unusable(name: str, what: str, label: str, parameter: str) -> LayerProblem:
+    return LayerProblem(
+        "NE075",
+        f"the file `{name}` {what}",
+        parameter=parameter,
+        label=label,
+        help="a text is a file in UTF-8"
+        if parameter == "path"
+        else 'write `tokenizer="char"`, `"bpe"`, or the name of a file that the '
+        "`tokenizers` library wrote",
+    )

@@ -1,0 +1,159 @@
+"""Tasks that write a sequence of symbols made from another one."""
+
+from __future__ import annotations
+
+import math
+import string
+from typing import Literal
+
+from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
+from neural_dsl.catalogue.tasks.spec import SIZES, TaskSpec, check_space
+
+LENGTH = Parameter(
+    "length",
+    "range",
+    8,
+    "symbols of a source: a number, or the shortest and the longest, as in (4, 8)",
+    aliases=("seq_length", "sequence_length", "seq_len"),
+)
+VOCABULARY = Parameter(
+    "vocabulary",
+    "count",
+    20,
+    "how many different symbols there are, besides those of the task itself",
+    aliases=("vocab_size", "vocabulary_size", "vocab"),
+)
+UNIQUE = Parameter("unique", "bool", False, "whether a source repeats no symbol")
+FRAMING = Parameter(
+    "framing", "bool", False, "START and END around source and answer, no separator"
+)
+LAYOUT = Parameter(
+    "layout",
+    "choice",
+    "sequence",
+    "the answer behind the source, or at the source's own positions",
+    choices={"sequence": "sequence", "aligned": "aligned"},
+)
+
+
+def _bounds(length: int | tuple[int, int]) -> tuple[int, int]:
+    """The shortest and the longest source."""
+    return (length, length) if isinstance(length, int) else length
+
+
+def _check_sequence(params: Params) -> None:
+    shortest, longest = _bounds(params["length"])
+    vocabulary, unique = params["vocabulary"], params["unique"]
+    if unique and longest > vocabulary:
+        raise LayerProblem(
+            "NE074",
+            f"{longest} unique symbols cannot be taken from a vocabulary of {vocabulary}",
+            parameter="unique",
+            label=f"`length` is {longest}, `vocabulary` is {vocabulary}",
+            help=f"use `vocabulary={longest}` or more, a smaller `length`, or "
+            "`unique=false`",
+        )
+    counts = math.perm if unique else pow
+    spaces = [counts(vocabulary, n) for n in range(shortest, longest + 1)]
+    check_space(
+        params, spaces, "vocabulary", "use a larger `vocabulary` or longer sequences"
+    )
+
+
+def _check_pattern(params: Params) -> None:
+    if _bounds(params["length"])[0] < 2:
+        raise LayerProblem(
+            "NE074",
+            "a block of 1 symbol leaves nothing to go on with",
+            parameter="length",
+            label="blocks have 2 symbols or more",
+            help="write for instance `length=(4, 12)`",
+        )
+    _check_sequence(params)
+
+
+def _aligned(params: Params) -> bool:
+    return bool(params.get("layout") == "aligned")
+
+
+def _sequence_symbols(params: Params, separator: str) -> list[str]:
+    """PAD, the words, and what frames or parts them."""
+    vocabulary = params["vocabulary"]
+    words = list(string.ascii_lowercase[:vocabulary])
+    if vocabulary > len(words):
+        words = [str(number + 1) for number in range(vocabulary)]
+    if params["framing"]:
+        return ["PAD", *words, "START", "END"]
+    return ["PAD", *words, *([separator] if separator and not _aligned(params) else [])]
+
+
+def _sequence_length(params: Params, factor: int) -> int:
+    """The longest input for answers of `factor` source lengths."""
+    longest, framing = _bounds(params["length"])[1], params["framing"]
+    source: int = longest + 2 * framing
+    return source if _aligned(params) else source + factor * longest + framing
+
+
+def _pattern_length(params: Params) -> int:
+    return 2 * _bounds(params["length"])[1] - 1 + 2 * int(params["framing"])
+
+
+def _sequence(
+    name: str,
+    module: str,
+    doc: str,
+    aligned_needs: Literal["nothing", "later", "never"],
+    factor: int = 1,
+    aliases: tuple[str, ...] = (),
+) -> TaskSpec:
+    """A task that writes a sequence made from another one."""
+    layout = () if aligned_needs == "never" else (LAYOUT,)
+    return TaskSpec(
+        name,
+        doc,
+        (LENGTH, VOCABULARY, UNIQUE, FRAMING, *layout, *SIZES),
+        aliases,
+        _check_sequence,
+        modules=("base", "problems", "sequences", module),
+        symbols=lambda params, folder: _sequence_symbols(params, ":"),
+        longest=lambda params, folder: _sequence_length(params, factor),
+        is_causal=lambda params: not _aligned(params),
+        layout=lambda params: "aligned" if _aligned(params) else "sequence",
+        aligned_needs="nothing" if aligned_needs == "nothing" else "later",
+    )
+
+
+PATTERN_COMPLETION = TaskSpec(
+    "PatternCompletion",
+    "Going on with a random block that repeats: what induction heads are for. Olsson et "
+    "al., 2022.",
+    (
+        Parameter(
+            "length",
+            "range",
+            (4, 12),
+            "symbols of a block: a number, or the shortest and the longest",
+            aliases=LENGTH.aliases,
+        ),
+        VOCABULARY,
+        Parameter("unique", "bool", True, "whether a block repeats no symbol"),
+        FRAMING,
+        *SIZES,
+    ),
+    ("Induction",),
+    _check_pattern,
+    modules=("base", "problems", "sequences", "pattern_completion"),
+    symbols=lambda params, folder: _sequence_symbols(params, ""),
+    longest=lambda params, folder: _pattern_length(params),
+    layers_needed=2,
+)
+
+SEQUENCES = (
+    _sequence("Copy", "copy_task", "Writing a sequence once more.", "nothing"),
+    _sequence("Reverse", "reverse", "Writing a sequence backwards.", "later"),
+    _sequence("Sort", "sort", "Writing a sequence in ascending order.", "later"),
+    _sequence(
+        "Double", "double", "Writing a sequence twice.", "never", 2, ("Duplicate",)
+    ),
+    PATTERN_COMPLETION,
+)

@@ -1,0 +1,101 @@
+"""What one entry says of a task, and what several tasks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from neural_dsl.catalogue.settings import SettingSpec
+from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
+
+
+@dataclass(frozen=True)
+class TaskSpec(SettingSpec):
+    """One task.
+
+    - `modules`: the files of `neural_dsl/tasks` that make it up, in the order in which
+      they are pasted into a training script.
+    - `complete(params)` gives the arguments of the task's class.
+    - `symbols(params, folder)`: what each token id means; id 0 is padding. None where
+      there are no token ids or where only the file's author knows. `folder` is what
+      paths are relative to. Raises LayerProblem for a file that cannot be used.
+    - `id_count(params, folder)`: how many ids there are, where `symbols` cannot tell.
+    - `longest(params, folder)`: the longest model input, None if unknown.
+    - `examples(params, folder)`: how many there are to train on; None where only the
+      running task can tell.
+    - `is_causal(params)`: the model is asked for the next symbol and must not look ahead.
+    - `measure`: what tells how good a model is at it, and so what early stopping
+      watches; `also` are other measures that its validation may have.
+    - `layout`: where answers stand: behind the source ("sequence"), at the positions of
+      the source ("aligned"), at every next position ("text"), or "free" where the task
+      does not say.
+    - `aligned_needs`: what a model of the aligned layout must be able to do: "nothing"
+      (each answer follows from its own position) or "later" (from later positions too).
+    - `layers_needed`: layers of attention without which sequences of several lengths
+      cannot be learnt.
+    """
+
+    modules: tuple[str, ...] = ()
+    complete: Callable[[Params], Params] = lambda params: params
+    symbols: Callable[[Params, Path], Sequence[str] | None] = lambda params, folder: (
+        None
+    )
+    longest: Callable[[Params, Path], int | None] = lambda params, folder: None
+    id_count: Callable[[Params, Path], int | None] = lambda params, folder: None
+    examples: Callable[[Params, Path], int | None] = lambda params, folder: int(
+        params["train_size"]
+    )
+    is_causal: Callable[[Params], bool] = lambda params: True
+    measure: Literal["exact_match", "accuracy", "loss"] = "exact_match"
+    also: tuple[str, ...] = ()
+    layout: Callable[[Params], Literal["sequence", "aligned", "text", "free"]] = (
+        lambda params: "sequence"
+    )
+    aligned_needs: Literal["nothing", "later"] = "later"
+    layers_needed: int = 1
+
+    def vocabulary_size(self, params: Params, folder: Path = Path()) -> int | None:
+        """The number of token ids, padding included; None if unknown."""
+        symbols = self.symbols(params, folder)
+        return self.id_count(params, folder) if symbols is None else len(symbols)
+
+    def max_length(self, params: Params, folder: Path = Path()) -> int | None:
+        """The longest model input in positions; None if unknown."""
+        return self.longest(params, folder)
+
+    def train_size(self, params: Params, folder: Path = Path()) -> int | None:
+        """The number of examples to train on; None if only the running task can tell."""
+        return self.examples(params, folder)
+
+    def causal(self, params: Params) -> bool:
+        """Whether the model must not look ahead."""
+        return self.is_causal(params)
+
+
+SIZES = (
+    Parameter("train_size", "count", 20_000, "problems to train on"),
+    Parameter("validation_size", "count", 2_000, "problems that validation uses"),
+    Parameter("test_size", "count", 1_000, "problems kept for the test at the end"),
+    Parameter("data_seed", "int", 0, "where the random numbers of the data start"),
+)
+
+
+def check_space(params: Params, spaces: Sequence[int], cause: str, more: str) -> None:
+    """Refuse held-out splits of more than a quarter of the problems of each space.
+
+    `cause` names the parameter that decides how many there are; `more` says how to have
+    more.
+    """
+    total, held_out = sum(spaces), sum(space // 4 for space in spaces)
+    for split in ("test_size", "validation_size"):
+        if params[split] > held_out:
+            raise LayerProblem(
+                "NE074",
+                f"there are {total:,} problems, too few to keep {params[split]:,} of "
+                f"them for {split.removesuffix('_size')}",
+                parameter=cause,
+                label=f"{held_out:,} can be kept: a quarter of all",
+                help=f"{more}, or set `{split}={held_out}`" if held_out else more,
+            )
