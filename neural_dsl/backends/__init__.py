@@ -71,23 +71,28 @@ def create_runtime(compiled: CompiledModel, seed: int = 0) -> Runtime:
     Raises NeuralError: NE100 when the backend is not installed, NE102 when it is
     installed but cannot be used in this process, NE106 when the model cannot be built.
     """
-    package, _ = PACKAGES[compiled.backend]
+    runtime: Runtime = runtime_module(compiled.backend).LiveRuntime(compiled, seed)
+    return runtime
+
+
+def runtime_module(backend: str) -> Any:
+    """The backend's `runtime` module, its framework imported with it.
+
+    Raises NeuralError: NE100 when it is not installed, NE102 when it cannot be imported.
+    """
+    package, _ = PACKAGES[backend]
     if not find_spec(package):
-        raise NeuralError(_missing(compiled.backend))
+        raise NeuralError(_missing(backend))
     try:
-        module = import_module(f"neural_dsl.backends.{compiled.backend}.runtime")
+        return import_module(f"neural_dsl.backends.{backend}.runtime")
     except (ImportError, OSError) as error:
         raise NeuralError(
             Diagnostic(
                 "NE102",
-                f"the {compiled.backend} backend is installed but cannot be imported: "
-                f"{error}",
+                f"the {backend} backend is installed but cannot be imported: {error}",
                 help=f'try `python -c "import {package}"`, then reinstall {package}',
             )
         ) from error
-    runtime_class: Any = module.LiveRuntime
-    runtime: Runtime = runtime_class(compiled, seed)
-    return runtime
 
 
 def _known(wish: str, origin: str) -> str:

@@ -51,13 +51,8 @@ def save(
     The file is written beside its place and renamed. Raises NeuralError NE105 when it
     cannot be written.
     """
-    import safetensors.numpy
-
     target = Path(path)
-    contiguous: dict[str, Any] = {
-        name: np.ascontiguousarray(array) for name, array in arrays.items()
-    }
-    data = _with_metadata(safetensors.numpy.save(contiguous), dict(metadata or {}))
+    data = encoded(arrays, metadata)
     temporary: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(
@@ -78,6 +73,18 @@ def save(
                 help="choose a file in a directory that exists and can be written",
             )
         ) from error
+
+
+def encoded(arrays: Arrays, metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of a safetensors file."""
+    import safetensors.numpy
+
+    contiguous: dict[str, Any] = {
+        # Not ascontiguousarray, which turns a single number into an array of one.
+        name: np.array(array, order="C")
+        for name, array in arrays.items()
+    }
+    return _with_metadata(safetensors.numpy.save(contiguous), dict(metadata or {}))
 
 
 def load(path: str | os.PathLike[str]) -> WeightsFile:

@@ -40,6 +40,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "compile": Entry("compile", "Write readable PyTorch or TensorFlow code."),
         "run": Entry("run", "Print the model's output for an input."),
     },
+    "Train it": {
+        "train": Entry("train", "Train the network on its task; resumable."),
+    },
     "Draw it": {
         "visualize": Entry(
             "visualize", "Draw the architecture, or every attention head."

@@ -23,6 +23,7 @@ class LiveRuntime(BaseRuntime):
     """The `Runtime` of the tensorflow backend; runs eagerly on the CPU, in float32."""
 
     name = "tensorflow"
+    device = "CPU:0"  # training may build the model elsewhere
     materialises = True
     model: keras.Model
 
@@ -40,7 +41,7 @@ class LiveRuntime(BaseRuntime):
         python_state, numpy_state = random.getstate(), np.random.get_state()
         try:
             keras.utils.set_random_seed(seed)
-            with tf.device("CPU:0"):
+            with tf.device(self.device):
                 self.model = getattr(self.module, self.compiled.entry)()
         finally:
             random.setstate(python_state)
@@ -53,7 +54,7 @@ class LiveRuntime(BaseRuntime):
         weights.write(self.model, self._weight_places(), arrays)
 
     def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
-        with tf.device("CPU:0"):
+        with tf.device(self.device):
             tensors = [tf.constant(array) for array in arrays]
             inputs = tensors[0] if len(tensors) == 1 else tensors
             output = self.model(inputs, training=False)

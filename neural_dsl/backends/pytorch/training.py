@@ -1,0 +1,67 @@
+"""Training on PyTorch: devices, and the emitted `Training`."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neural_dsl.backends.training import BaseTraining, WriteScalar, no_such_device
+
+
+class LiveTraining(BaseTraining):
+    """The emitted PyTorch training; it moves the model to the device itself."""
+
+    def _start(self, seed: int) -> Any:
+        model = self.runtime.model  # type: ignore[attr-defined]
+        return self.module.Training(model, self.task, seed=seed, device=self.device)
+
+    def _scope(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    @torch.inference_mode()
+    def logits(self, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """The model's output for ids, without dropout."""
+        model = self.runtime.model.eval()  # type: ignore[attr-defined]
+        output: torch.Tensor = model(torch.from_numpy(np.array(ids)).to(self.device))
+        return output.float().cpu().numpy()
+
+
+def choose_device(wish: str | None) -> str:
+    """The device that a wish means, "cuda" where it says auto and there is one."""
+    existing = ["cpu"]
+    if torch.backends.mps.is_available():
+        existing.append("mps")
+    if torch.cuda.is_available():
+        existing += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    name = (wish or "auto").lower().replace("gpu", "cuda")
+    if name == "auto":
+        return "cuda" if "cuda" in existing else "cpu"
+    if name not in existing:
+        raise no_such_device(wish or "", existing)
+    return name
+
+
+def placed(device: str) -> AbstractContextManager[Any]:
+    """Models are built on the CPU, where equal seeds give equal weights."""
+    return nullcontext()
+
+
+def scalar_writer(folder: str, first_step: int) -> WriteScalar | None:
+    """TensorBoard's or tensorboardX's writer; steps from `first_step` on are new."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            return None
+    writer = SummaryWriter(folder, purge_step=first_step)
+
+    def write(name: str, value: float, step: int) -> None:
+        writer.add_scalar(name, value, step)
+
+    return write

@@ -1,0 +1,77 @@
+"""Training on TensorFlow: devices, and the emitted `Training`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from neural_dsl.backends.tensorflow.runtime import LiveRuntime
+from neural_dsl.backends.training import BaseTraining, WriteScalar, no_such_device
+
+
+class LiveTraining(BaseTraining):
+    """The emitted Keras training, run where `tf.device` puts it."""
+
+    def _start(self, seed: int) -> Any:
+        model = self.runtime.model  # type: ignore[attr-defined]
+        return self.module.Training(model, self.task, seed=seed)
+
+    def _scope(self) -> AbstractContextManager[Any]:
+        return tf.device(_place(self.device))  # type: ignore[no-any-return]
+
+    def logits(self, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """The model's output for ids, without dropout."""
+        model = self.runtime.model  # type: ignore[attr-defined]
+        with self._scope():
+            output = model(tf.constant(ids), training=False)
+        return np.array(output, dtype=np.float32)
+
+
+def choose_device(wish: str | None) -> str:
+    """The device that a wish means, "cuda" where it says auto and there is a GPU."""
+    count = len(tf.config.list_physical_devices("GPU"))
+    existing = ["cpu"]
+    if count:
+        existing += ["cuda", *(f"cuda:{i}" for i in range(count))]
+    name = (wish or "auto").lower().replace("gpu", "cuda")
+    if name == "auto":
+        return "cuda" if count else "cpu"
+    if name not in existing:
+        raise no_such_device(wish or "", existing)
+    return name
+
+
+@contextmanager
+def placed(device: str) -> Iterator[None]:
+    """Variables stay where they are made: build the model on the device."""
+    before = LiveRuntime.device
+    LiveRuntime.device = _place(device)
+    try:
+        yield
+    finally:
+        LiveRuntime.device = before
+
+
+def _place(device: str) -> str:
+    """TensorFlow's name: "cuda:1" -> "GPU:1"."""
+    name, _, number = device.partition(":")
+    return f"{'GPU' if name == 'cuda' else name.upper()}:{number or 0}"
+
+
+def scalar_writer(folder: str, first_step: int) -> WriteScalar | None:
+    """TensorFlow writes TensorBoard's files itself; None where nothing can show them."""
+    if not find_spec("tensorboard"):
+        return None
+    writer = tf.summary.create_file_writer(folder)
+
+    def write(name: str, value: float, step: int) -> None:
+        with writer.as_default():
+            tf.summary.scalar(name, value, step=step)
+
+    return write

@@ -1,0 +1,162 @@
+"""What `neural train` shows while it trains: a live line in a terminal, else plain lines."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neural_dsl.cli.console import colours, note, print_diagnostics
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from neural_dsl.backends.training import BaseTraining
+    from neural_dsl.runs.prepare import Prepared
+    from neural_dsl.runs.samples import Sample
+
+
+class PlainProgress:
+    """A line a validation, on stderr: for log files and pipes."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        note(text)
+
+    def started(self, run: Prepared, training: BaseTraining) -> None:
+        """Name what is trained, where, and for how long at most."""
+        self.loss, self.speed = float("nan"), 0.0
+        self.total = training.total_steps
+        print_diagnostics(run.warnings)
+        self.note(
+            f"training {run.network.name}, {run.network.parameter_count:,} parameters, "
+            f"on {run.compiled.backend} ({training.device}), {self.total:,} steps -> "
+            f"{run.folder}"
+        )
+
+    def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
+        """Keep what the next line will say."""
+        self.loss = loss
+        # Smoothed, so that one slow step does not make the number jump.
+        before = self.speed or tokens_per_second
+        self.speed = 0.8 * before + 0.2 * tokens_per_second
+
+    def validated(
+        self, step: int, measures: dict[str, float], samples: list[Sample]
+    ) -> None:
+        """One line of numbers, and one wrong answer if there is one."""
+        self.note(self.line(step, measures))
+        wrong = [sample for sample in samples if not sample.right]
+        if wrong:
+            self.note(f"    {wrong[0].line()}")
+
+    def line(self, step: int, measures: dict[str, float]) -> str:
+        """`step    50  loss 1.2345  validation loss 1.2  exact match 12.0%  …`"""
+        shares = [
+            f"{name.replace('_', ' ')} {value:6.1%}"
+            for name, value in measures.items()
+            if name not in ("loss", "count")
+        ]
+        return "  ".join(
+            [
+                f"step {step:>{len(str(self.total))}}",
+                f"loss {self.loss:.4f}",
+                f"validation {measures['loss']:.4f}",
+                *shares,
+                f"{self.speed:,.0f} tokens/s",
+            ]
+        )
+
+    def stopped(self) -> None:
+        """Nothing is left on the screen."""
+
+
+class LiveProgress(PlainProgress):
+    """A bar with loss, measure, speed and time left; right and wrong answers above it."""
+
+    def started(self, run: Prepared, training: BaseTraining) -> None:
+        """Show the bar, where a resumed run has got to already."""
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        super().started(run, training)
+        console = Console(
+            stderr=True, no_color=not colours(sys.stderr), highlight=False
+        )
+        self.bar: Progress = Progress(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("{task.fields[measure]}"),
+            TextColumn("{task.fields[speed]} tokens/s"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+        )
+        fields: dict[str, Any] = {"loss": "…", "measure": "", "speed": "…"}
+        self.task: TaskID = self.bar.add_task(
+            "", total=self.total, completed=training.step, **fields
+        )
+        self.bar.start()
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        if hasattr(self, "bar"):
+            self.bar.console.print(text, markup=False)
+        else:
+            super().note(text)
+
+    def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
+        """Move the bar."""
+        super().stepped(step, loss, tokens_per_second)
+        speed = f"{self.speed:,.0f}"
+        self.bar.update(self.task, completed=step, loss=f"{loss:.4f}", speed=speed)
+
+    def validated(
+        self, step: int, measures: dict[str, float], samples: list[Sample]
+    ) -> None:
+        """The plain line above the bar, with right and wrong answers in one more."""
+        from rich.text import Text
+
+        self.bar.console.print(self.line(step, measures), markup=False)
+        shown = Text("    ")
+        for sample in samples:
+            mark, style = ("✓ ", "green") if sample.right else ("✗ ", "red")
+            shown.append(mark + sample.line() + "   ", style=style)
+        if samples:
+            self.bar.console.print(shown, no_wrap=True, overflow="ellipsis")
+        shares = [n for n in measures if n not in ("loss", "count")]
+        name = shares[0] if shares else "loss"
+        value = f"{measures[name]:.1%}" if shares else f"{measures[name]:.4f}"
+        self.bar.update(self.task, measure=f"{name.replace('_', ' ')} {value}")
+
+    def stopped(self) -> None:
+        """Take the bar away; the lines stay."""
+        if hasattr(self, "bar"):
+            self.bar.stop()
+
+
+def progress() -> PlainProgress:
+    """The display for this stderr."""
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+
+
+def exact(measures: dict[str, float]) -> str:
+    """`exact match 998/1000`, or the loss of a task that is not right or wrong."""
+    for name, value in measures.items():
+        if name not in ("loss", "count"):
+            count = round(measures["count"])
+            return f"{name.replace('_', ' ')} {round(value * count)}/{count}"
+    return f"loss {measures['loss']:.4f}"
+
+
+def print_result(text: str) -> None:
+    """The one line that is the result: stdout."""
+    click.echo(text)

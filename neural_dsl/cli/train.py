@@ -1,0 +1,97 @@
+"""`neural train`: train a file's network, in a folder that can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neural_dsl.cli.console import note
+from neural_dsl.cli.options import backend_option, network_option
+
+INTERRUPTED = 130
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  neural train examples/tasks/addition.neural
+  neural train addition.neural --backend tensorflow --output-dir runs/tf
+  neural train addition.neural --set train.batch_size=64 --set optimizer.learning_rate=1e-3
+  neural train addition.neural --resume            after Ctrl-C, a crash or a power cut"""
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@backend_option
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the run.  [default: runs/{stem}]",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), metavar="N", help="Short for train.epochs."
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Change a setting of the file for this run; repeatable.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help="auto, cpu, cuda, cuda:1, mps.  [default: the file's, else auto]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    help="Short for train.seed: initial weights and batch order, never the data's split.",
+)
+@network_option
+def command(
+    file: Path,
+    backend: str | None,
+    output_dir: Path | None,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    resume: bool,
+    device: str | None,
+    seed: int | None,
+    network: str | None,
+) -> int:
+    """Train FILE's network on its task.
+
+    The folder receives model.neural and train.py (what is trained, and the very code
+    that trains it), run.json, metrics.jsonl, a log, loss_curves.png, and as safetensors
+    the best and the last weights and the state to resume from. Ctrl-C saves and stops.
+    """
+    from neural_dsl.cli.progress import exact, print_result, progress
+    from neural_dsl.runs.train import TrainRequest, train
+
+    short = {"train.epochs": epochs, "train.seed": seed}
+    given = [f"{name}={value}" for name, value in short.items() if value is not None]
+    request = TrainRequest(
+        file=file,
+        output=output_dir,
+        backend=backend,
+        network=network,
+        settings=(*settings, *given),
+        resume=resume,
+        device=device,
+    )
+    watcher = progress()
+    outcome = train(request, watcher)
+    if outcome.status == "interrupted":
+        note(
+            f"interrupted after step {outcome.step}; go on with: "
+            f"neural train {file} --resume"
+            + (f" --output-dir {output_dir}" if output_dir else "")
+        )
+        return INTERRUPTED
+    if outcome.status == "finished":
+        print_result(f"{exact(outcome.test)} on the test split")
+        note(f"the run is in {outcome.folder}: look at loss_curves.png")
+    return 0

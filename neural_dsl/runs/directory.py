@@ -1,0 +1,104 @@
+"""The folder of a run: its files, `run.json`, and that only one process trains in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import output_errors, quoted, write_text
+
+ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether `neural train` made this folder."""
+    return (folder / ABOUT).is_file()
+
+
+def create(folder: Path) -> None:
+    """Make the folder of a new run. Raises NeuralError: NE150 when something stands
+    there already, NE134 when it cannot be made or written."""
+    if is_run(folder):
+        raise NeuralError(
+            Diagnostic(
+                "NE150",
+                f"there is a run in {quoted(folder)} already",
+                help="go on with it by --resume, or choose another folder by "
+                f"`--output-dir {folder}-2`",
+            )
+        )
+    with output_errors(folder):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise NeuralError(
+                Diagnostic(
+                    "NE150",
+                    f"the folder {quoted(folder)} is not empty, and no run",
+                    help="choose another folder by --output-dir",
+                )
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What `run.json` says. Raises NeuralError NE156 where there is none to read."""
+    try:
+        about = json.loads((folder / ABOUT).read_text("utf-8"))
+        if not isinstance(about, dict):
+            raise ValueError("it holds no object")
+    except (OSError, ValueError) as error:
+        what = "no such folder" if not folder.exists() else f"{ABOUT}: {error}"
+        if folder.is_dir() and not (folder / ABOUT).exists():
+            what = f"it has no {ABOUT}"
+        raise NeuralError(
+            Diagnostic(
+                "NE156",
+                f"{quoted(folder)} is not the folder of a run: {what}",
+                help="`neural train FILE` makes one, by default under runs/",
+            )
+        ) from error
+    return about
+
+
+def write_about(folder: Path, about: dict[str, Any]) -> None:
+    """Write `run.json`. Raises NeuralError NE134."""
+    write_text(folder / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Keep other processes from training here; the lock dies with its process.
+
+    Raises NeuralError NE158 when one does already.
+    """
+    path = folder / ".lock"
+    with output_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NeuralError(
+            Diagnostic(
+                "NE158",
+                f"another process is training in {quoted(folder)}",
+                help="wait for it, stop it, or choose another folder by --output-dir",
+            )
+        ) from None
+    except OSError:  # a file system without locks
+        return

@@ -1,0 +1,40 @@
+"""`metrics.jsonl`: what was measured, a JSON object a line, in the order of the steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from neural_dsl.files import output_errors, write_text
+
+FILE = "metrics.jsonl"
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run so far. A last line that a kill cut off is left out."""
+    try:
+        lines = (folder / FILE).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def keep_until(folder: Path, step: int) -> list[dict[str, Any]]:
+    """Drop what comes after a step: it will be measured again. Returns the rest."""
+    kept = [line for line in read(folder) if line.get("step", 0) <= step]
+    write_text(folder / FILE, "".join(json.dumps(line) + "\n" for line in kept))
+    return kept
+
+
+def append(folder: Path, **values: Any) -> None:
+    """Add a line. Raises NeuralError NE134."""
+    path = folder / FILE
+    with output_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(values) + "\n")

@@ -1,0 +1,354 @@
+"""`neural train`: the emitted training, with everything around it that a person wants.
+
+prepare -> folder -> [ step, step, …, validation, checkpoint ] -> test
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+from neural_dsl.backends import weights_file
+from neural_dsl.backends.training import BaseTraining, scalar_writer, start_training
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import write_bytes, write_text
+from neural_dsl.runs import checkpoints, directory, metrics
+from neural_dsl.runs.checkpoints import NotFinite, Progress
+from neural_dsl.runs.log import RunLog, heading
+from neural_dsl.runs.prepare import (
+    Prepared,
+    TrainRequest,
+    default_folder,
+    make_task,
+    prepare_again,
+    prepare_new,
+    refuse_changes,
+)
+from neural_dsl.runs.samples import Sample, sample_predictions
+
+CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
+LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
+LARGEST_LOG = 5_000  # lines of training losses in metrics.jsonl
+
+Status = Literal["finished", "interrupted", "nothing to do"]
+
+
+class Watcher(Protocol):
+    """Who looks on: the terminal, or a test."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def started(self, run: Prepared, training: BaseTraining) -> None:
+        """Before the first step."""
+
+    def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
+        """The losses up to this step are known."""
+
+    def validated(
+        self, step: int, measures: dict[str, float], samples: list[Sample]
+    ) -> None:
+        """A validation, with some of its problems and what the model answers."""
+
+    def stopped(self) -> None:
+        """After the last step, whatever ended the training."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended; `test` are the measures of the best weights."""
+
+    status: Status
+    folder: Path
+    step: int
+    test: dict[str, float] = field(default_factory=dict)
+
+
+def train(request: TrainRequest, watcher: Watcher) -> Outcome:
+    """Train a file's network, or go on with a run. Raises NeuralError: what preparing
+    raises, NE154 when the loss is no number, NE134 when the folder cannot be written;
+    then the last checkpoint stands."""
+    folder = request.output or default_folder(request)
+    if request.file.is_dir() and directory.is_run(request.file):
+        folder = request.file
+    if request.resume and directory.is_run(folder):
+        run = prepare_again(folder)
+        refuse_changes(run, request)
+    else:
+        if request.resume:
+            watcher.note(f"there is no run in {folder} to resume: starting afresh")
+        run = prepare_new(request)
+        directory.create(folder)
+    with _removed_unless_begun(folder), directory.only_one(folder):
+        if run.about.get("status") == "finished":
+            watcher.note(f"the run in {folder} is finished: nothing to do")
+            return Outcome("nothing to do", folder, run.about.get("step", 0))
+        with RunLog(folder) as log:
+            return Run(run, request, watcher, log).go()
+
+
+class Run:
+    """One start of a run: from its folder to its outcome."""
+
+    def __init__(
+        self, run: Prepared, request: TrainRequest, watcher: Watcher, log: RunLog
+    ):
+        self.run, self.folder = run, run.folder
+        self.watcher, self.log = watcher, log
+        wish = request.device or run.network.execution.get("device")
+        make = make_task(run.network)
+        self.training = start_training(run.compiled, make, run.seed, wish)
+        self.progress = Progress()
+        self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
+        self.tokens, self.clock = 0, time.monotonic()
+        total = self.training.total_steps
+        self.log_every = max(1, total // LARGEST_LOG)
+        self.checkpoint_every = (
+            run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
+        )
+        self.measure: str = getattr(self.training.task, "measure", "exact_match")
+        self.scalars = None
+
+    def go(self) -> Outcome:
+        """Train to the end, or until someone or something stops it."""
+        self._open()
+        self.watcher.started(self.run, self.training)
+        try:
+            with stop_wishes() as wishes:
+                interrupted = self._steps(wishes)
+        except BaseException as error:
+            kept = not isinstance(error, KeyboardInterrupt)
+            self._describe("failed" if kept else "interrupted")
+            raise
+        finally:
+            self.watcher.stopped()
+        if interrupted:
+            self._describe("interrupted")
+            self.log.write("info", f"interrupted after step {self.progress.step}")
+            return Outcome("interrupted", self.folder, self.progress.step)
+        return self._finish()
+
+    def _open(self) -> None:
+        """Write what describes the run, and take up a saved state."""
+        found = checkpoints.load(self.folder) if directory.is_run(self.folder) else None
+        write_text(self.folder / directory.SOURCE, self.run.text)
+        write_text(self.folder / directory.CODE, self.run.compiled.code)
+        versions = _versions(self.run.compiled.backend)
+        self.run.about.update(versions=versions, seed=self.run.seed)
+        self.run.about["device"] = self.training.device
+        self._describe("running")
+        settings = {
+            "backend": self.run.compiled.backend,
+            "device": self.training.device,
+            "seed": self.run.seed,
+            "task": f"{self.run.network.task.name} {dict(self.run.network.task.params)}",  # type: ignore[union-attr]
+        } | {
+            name: getattr(self.training.module, name)
+            for name in vars(self.training.module)
+            if name.isupper()
+            and isinstance(getattr(self.training.module, name), int | float)
+        }
+        self.log.text(heading(self.run.network, settings, versions))
+        for warning in self.run.warnings:
+            self.log.write("warning", f"{warning.code}: {warning.message}")
+        if found is not None:
+            state, self.progress = found
+            try:
+                self.training.load_state(state)
+            except (KeyError, ValueError, RuntimeError) as error:
+                raise checkpoints.damaged(self.folder / checkpoints.STATE) from error
+            self._note(f"going on after step {self.progress.step}")
+        elif directory.is_run(self.folder) and metrics.read(self.folder):
+            self._note("no checkpoint was saved yet: starting afresh")
+        metrics.keep_until(self.folder, self.progress.step)
+        self.scalars = scalar_writer(
+            self.run.compiled.backend,
+            str(self.folder / "tensorboard"),
+            self.progress.step + 1,
+        )
+        if self.scalars is None:
+            self.log.write(
+                "info", "TensorBoard is not installed: nothing for it written"
+            )
+
+    def _steps(self, wishes: list[int]) -> bool:
+        """Iterate the emitted training; True when it was interrupted."""
+        self.clock = time.monotonic()
+        for step in self.training.steps():
+            self.progress.step = step.step
+            self.pending.append((step.step, step.loss, step.learning_rate))
+            self.tokens += step.tokens
+            validated = step.validation is not None
+            due = step.step % self.checkpoint_every == 0
+            if validated or due or wishes or len(self.pending) >= LOSSES_READ_EVERY:
+                self._read_losses()
+            if validated:
+                self._validated(step.step, dict(step.validation))
+            if validated or due or wishes:
+                self._checkpoint(dict(step.validation or {}))
+            if wishes and step.step < self.training.total_steps:
+                return True
+        return False
+
+    def _read_losses(self) -> None:
+        """Fetch the losses from the device, note them, and refuse those that are none."""
+        elapsed = time.monotonic() - self.clock
+        self.progress.seconds += elapsed
+        speed = self.tokens / elapsed if elapsed > 0 else 0.0
+        for step, loss, rate in self.pending:
+            value = float(loss)
+            if not math.isfinite(value):
+                raise self._diverged(step, f"the loss became {value}")
+            if step % self.log_every == 0:
+                measured = {"loss": value, "learning_rate": rate}
+                metrics.append(self.folder, step=step, **measured)
+                self._scalar(step, **{f"train/{k}": v for k, v in measured.items()})
+        self.watcher.stepped(self.pending[-1][0], value, speed)
+        self.pending.clear()
+        self.tokens, self.clock = 0, time.monotonic()
+
+    def _validated(self, step: int, measures: dict[str, float]) -> None:
+        """Note a validation, look at some answers, and see whether it is the best."""
+        if not math.isfinite(measures.get("loss", 0.0)):
+            raise self._diverged(step, f"the validation loss became {measures['loss']}")
+        shown = {k: v for k, v in measures.items() if k != "count"}
+        metrics.append(
+            self.folder,
+            step=step,
+            seconds=round(self.progress.seconds, 3),
+            **{f"validation_{name}": value for name, value in shown.items()},
+        )
+        self._scalar(step, **{f"validation/{k}": v for k, v in shown.items()})
+        words = ", ".join(f"{k} {v:.4f}" for k, v in shown.items())
+        self.log.write("info", f"step {step}: validation {words}")
+        samples = sample_predictions(self.training)
+        for sample in samples:
+            self.log.write("sample", sample.line())
+        value, best = self._score(measures), self.progress.best
+        if best is None or value > best:
+            self.progress.best, self.progress.best_step = value, step
+        self.watcher.validated(step, measures, samples)
+        self.clock = time.monotonic()
+
+    def _score(self, measures: dict[str, float]) -> list[float]:
+        """Larger is better: the task's measure; among equals, the smaller loss."""
+        share = 0.0 if self.measure == "loss" else measures.get(self.measure, 0.0)
+        return [share, -measures["loss"]]
+
+    def _checkpoint(self, measures: dict[str, float]) -> None:
+        try:
+            checkpoints.save(self.folder, self.training, self.progress, measures)
+        except NotFinite:
+            raise self._diverged(self.progress.step, "the weights became NaN") from None
+        self.log.write("info", f"checkpoint of step {self.progress.step}")
+        self.clock = time.monotonic()
+
+    def _finish(self) -> Outcome:
+        """Test the best weights on problems never seen, and close the run."""
+        best = self.folder / checkpoints.BEST
+        if best.exists():
+            self.training.runtime.load_weights(weights_file.load(best).arrays)
+        test = self.training.evaluate("test")
+        words = ", ".join(f"{k} {v:.4g}" for k, v in test.items())
+        self.log.write(
+            "info", f"test, best weights (step {self.progress.best_step}): {words}"
+        )
+        self.run.about["test"] = test
+        self._draw_losses()
+        self._describe("finished")
+        return Outcome("finished", self.folder, self.progress.step, test)
+
+    def _draw_losses(self) -> None:
+        from neural_dsl.visualize.loss_curves import loss_curves_png
+
+        lines = metrics.read(self.folder)
+        about = f"{self.run.network.name} on {self.run.compiled.backend}, seed {self.run.seed}"
+        write_bytes(self.folder / "loss_curves.png", loss_curves_png(lines, about))
+
+    def _describe(self, status: str) -> None:
+        self.run.about.update(
+            status=status,
+            step=self.progress.step,
+            best_step=self.progress.best_step,
+            best=self.progress.best,
+            seconds=round(self.progress.seconds, 3),
+        )
+        directory.write_about(self.folder, self.run.about)
+
+    def _note(self, text: str) -> None:
+        self.log.write("info", text)
+        self.watcher.note(text)
+
+    def _scalar(self, step: int, **values: float) -> None:
+        if self.scalars is not None:
+            for name, value in values.items():
+                self.scalars(name, value, step)
+
+    def _diverged(self, step: int, what: str) -> NeuralError:
+        kept = checkpoints.load(self.folder)
+        saved = (
+            f"the checkpoint of step {kept[1].step} is kept in {checkpoints.LAST}; "
+            if kept
+            else ""
+        )
+        return NeuralError(
+            Diagnostic(
+                "NE154",
+                f"{what} at step {step}",
+                help=f"{saved}try a smaller learning rate, "
+                "or `--set train.gradient_clip=1.0`",
+            )
+        )
+
+
+@contextmanager
+def _removed_unless_begun(folder: Path) -> Iterator[None]:
+    """Leave no folder behind when a new run fails before its `run.json` is there."""
+    try:
+        yield
+    finally:
+        if not directory.is_run(folder):
+            for path in folder.iterdir():
+                if path.name == ".lock" or path.name.startswith("log-"):
+                    path.unlink()
+            with suppress(OSError):  # not empty: someone else's now
+                folder.rmdir()
+
+
+@contextmanager
+def stop_wishes() -> Iterator[list[int]]:
+    """Signals to stop, collected so that the step that runs is finished first.
+
+    The second Ctrl-C no longer waits. Outside the main thread signals stay as they are.
+    """
+    wishes: list[int] = []
+
+    def wish(number: int, frame: FrameType | None) -> None:
+        if wishes:
+            raise KeyboardInterrupt
+        wishes.append(number)
+
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, wish)
+    except ValueError:  # not the main thread
+        pass
+    try:
+        yield wishes
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _versions(backend: str) -> dict[str, str]:
+    from neural_dsl.recording import versions
+
+    return versions(backend)

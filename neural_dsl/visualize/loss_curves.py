@@ -1,0 +1,114 @@
+"""How a training went: loss, the task's measure and the learning rate over the steps."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.visualize import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TRAINING, SMOOTHED, VALIDATION = "#b5ddf2", "#2c639a", "#d08a2e"
+WINDOW = 50  # the smoothed curve averages about a fiftieth of all steps
+
+
+def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
+    """The figure for the lines of a run's `metrics.jsonl`; `about` names the run.
+
+    Losses stand on a logarithmic axis. Each validation is a dot; measures that are
+    shares of problems run from 0 to 100%.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    shares = _shares(lines)
+    with matplotlib.rc_context(style.RC):
+        figure = Figure(figsize=(8, 5.6 if shares else 4.2), layout="constrained")
+        heights = [3, 2, 1] if shares else [3, 1]
+        axes = figure.subplots(
+            len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}
+        )
+        _losses(axes[0], lines)
+        if shares:
+            _measures(axes[1], lines, shares)
+        rates = _column(lines, "learning_rate")
+        axes[-1].plot(*rates, color=style.QUIET, linewidth=1.2)
+        axes[-1].set_ylabel("learning rate", color=style.INK, fontsize=9)
+        axes[-1].set_ylim(bottom=0)
+        axes[-1].set_xlabel("step", color=style.INK, fontsize=9)
+        for axis in axes:
+            axis.tick_params(labelsize=8, colors=style.QUIET)
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.spines[["left", "bottom"]].set_color(style.FRAME)
+        figure.align_ylabels(axes)
+        figure.suptitle(about, x=0.01, ha="left", fontsize=11, color=style.INK)
+    return figure
+
+
+def loss_curves_png(lines: Sequence[dict[str, Any]], about: str) -> bytes:
+    """The same as the bytes of a PNG."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(style.RC):
+        loss_curves(lines, about).savefig(
+            buffer, format="png", dpi=style.DPI, metadata={"Software": None}
+        )
+    return buffer.getvalue()
+
+
+def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
+    steps, losses = _column(lines, "loss")
+    axis.plot(steps, losses, color=TRAINING, linewidth=0.8, label="training, each step")
+    width = len(losses) // WINDOW
+    if width > 1:
+        smooth = _smoothed(losses, width)
+        axis.plot(
+            steps, smooth, color=SMOOTHED, linewidth=1.4, label="training, average"
+        )
+    steps, losses = _column(lines, "validation_loss")
+    axis.plot(steps, losses, "o-", color=VALIDATION, ms=3, lw=1, label="validation")
+    if all(loss > 0 for loss in [*losses, *_column(lines, "loss")[1]]):
+        axis.set_yscale("log")
+    axis.set_ylabel("loss", color=style.INK, fontsize=9)
+    axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
+
+
+def _measures(
+    axis: Axes, lines: Sequence[dict[str, Any]], shares: Sequence[str]
+) -> None:
+    for name in shares:
+        steps, values = _column(lines, name)
+        axis.plot(steps, values, "o-", color=VALIDATION, ms=3, lw=1)
+        if values:
+            best = max(values)
+            note = f"best {best:.1%} at step {steps[values.index(best)]:,}"
+            axis.set_title(note, loc="right", fontsize=8, color=style.QUIET)
+    label = shares[0].removeprefix("validation_").replace("_", " ")
+    axis.set_ylabel(label, color=style.INK, fontsize=9)
+    axis.set_ylim(-0.03, 1.05)
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def _shares(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """The validation's measures beside the loss."""
+    names = {name for line in lines for name in line if name.startswith("validation_")}
+    return sorted(names - {"validation_loss"})
+
+
+def _column(
+    lines: Sequence[dict[str, Any]], name: str
+) -> tuple[list[int], list[float]]:
+    found = [(line["step"], line[name]) for line in lines if name in line]
+    return [step for step, _ in found], [value for _, value in found]
+
+
+def _smoothed(values: Sequence[float], width: int) -> list[float]:
+    """The mean of each value and those within `width` / 2 of it."""
+    half = width // 2
+    parts = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [sum(part) / len(part) for part in parts]
