@@ -129,6 +129,7 @@ OPTIMIZERS = Table(
                 _weight_decay(0.0),
                 *CLIPPING,
             ),
+            trained_by=("tensorflow",),
         ),
         SettingSpec(
             "Muon",
@@ -140,6 +141,7 @@ OPTIMIZERS = Table(
                 _weight_decay(0.1),
                 *CLIPPING,
             ),
+            trained_by=(),
         ),
     ),
     planned=(

@@ -15,7 +15,9 @@ from neural_dsl.codegen.imports import import_blocks
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
+from neural_dsl.ir.training import training_problems
 
 Backend: TypeAlias = Literal["pytorch", "tensorflow"]
 BACKENDS: tuple[Backend, ...] = ("pytorch", "tensorflow")
@@ -44,7 +46,13 @@ class CompiledModel:
 
 
 def generate(network: Network, backend: Backend, file_name: str) -> CompiledModel:
-    """Write the file. `file_name` is what its docstring says to run."""
+    """Write the file. `file_name` is what its docstring says to run.
+
+    Raises NeuralError (NE059) for a training that this backend's scripts cannot do.
+    """
+    problems = training_problems(network, backend)
+    if problems:
+        raise NeuralError(*problems)
     writer = ModuleWriter(network, backend)
     templates: Any = writer.templates.file("model").module
     classes = list(writer.class_texts())

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,8 @@ _NOWHERE = Span(0, 0)
 DEFAULT_BATCH_SIZE = 64
 DEFAULT_EPOCHS = 10
 WARMUP_STEPS = 50
+UNKNOWN_EPOCH = 200
+"""Steps between two validations of a task whose size is not known here."""
 
 
 def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace:
@@ -33,8 +36,12 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     optimizer, schedule = _optimizer(network)
     batch_size = train.get("batch_size") or DEFAULT_BATCH_SIZE
     accumulation = train.get("gradient_accumulation_steps") or 1
-    size = task_spec(task.name).train_size(task.params)
-    epoch_steps = math.ceil(math.ceil(size / batch_size) / accumulation)
+    folder = Path(network.source.name).parent
+    size = task_spec(task.name).train_size(task.params, folder)
+    if size is None:  # only the running task can tell: `steps` is given
+        epoch_steps = UNKNOWN_EPOCH
+    else:
+        epoch_steps = math.ceil(math.ceil(size / batch_size) / accumulation)
     total = train.get("steps") or (train.get("epochs") or DEFAULT_EPOCHS) * epoch_steps
     stopping = train.get("early_stopping")
     plateau = schedule if schedule and schedule.name == "ReduceLROnPlateau" else None

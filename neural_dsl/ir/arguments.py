@@ -155,6 +155,8 @@ class Binder:
             label, code = "out of range", self.codes.out_of_range
             if parameter.kind == "choice":
                 label = "not one of them"
+            elif parameter.kind == "choices":
+                label = "cannot be taken"
         if not help and argument.name is None and parameter.name in self.filled:
             help = (
                 f"the task gives `{parameter.name}`; name what you mean, as in "
@@ -235,7 +237,10 @@ def show_value(value: Any) -> str:
     """A value as the language writes it, shortened."""
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "None"
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    if isinstance(value, tuple) and len(value) > 1:
+        text = f"({', '.join(map(show_value, value))})"
+    else:
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
 

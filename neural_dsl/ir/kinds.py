@@ -99,7 +99,11 @@ def _choices(parameter: Parameter, value: Any) -> tuple[str, ...]:
     given = value if isinstance(value, tuple) else (value,)
     if not given:
         raise Misfit("NE027", "at least one of " + ", ".join(parameter.choices))
-    found = tuple(_choice(parameter, each) for each in given)
+    try:
+        found = tuple(_choice(parameter, each) for each in given)
+    except Misfit as misfit:
+        expected = f"made of {misfit.expected}"
+        raise Misfit(misfit.code, expected, misfit.help) from None
     if len(set(found)) < len(found):
         raise Misfit("NE027", "a list without repeats")
     return found
@@ -113,7 +117,7 @@ def _range(parameter: Parameter, value: Any) -> int | tuple[int, int]:
         raise Misfit("NE026", "a whole number or two of them, such as (4, 8)")
     low, high = (_count(parameter, each) for each in value)
     if low > high:
-        raise Misfit("NE027", "the lowest number first, then the highest")
+        raise Misfit("NE027", "in rising order: the shortest, the longest")
     return low if low == high else (low, high)
 
 

@@ -78,7 +78,7 @@ class SingleLayers:
             binder = Binder(spec.name, spec.parameters, self.findings, filled=filled)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
-            if self.task:
+            if self.task and bound.ok:
                 self.task.check_sizes(spec, bound, self.findings)
             found = self._bound[key] = (bound, name)
             self._alive.append(scope)

@@ -40,7 +40,7 @@ BLOCK_CODES = replace(CODES, noun="setting")
 class Settings:
     """Everything that a network says outside `input:` and `layers:`.
 
-    `spans` says where each key of `train` and `execution` was given.
+    `spans` says where each key of `train`, `execution` and early stopping was given.
     """
 
     loss: Setting | None
@@ -172,6 +172,8 @@ class SettingResolver:
                 value = bound.values[key]
                 if key == "early_stopping":
                     value = self._stopping(value, binder.given[key])
+                    if value is not None:
+                        self.key_spans[key] = self.argument_spans[value.span]
                     if value is not None and value.params["monitor"] is None:
                         params = {**value.params, "monitor": self.monitor}
                         value = replace(value, params=params)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.diagnostics import Related
+from neural_dsl.catalogue.optimizers import OPTIMIZERS
+from neural_dsl.diagnostics import Diagnostic, Related
 from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import Setting
+from neural_dsl.ir.nodes import Network, Setting
 from neural_dsl.ir.tasks import Task
 from neural_dsl.source import Span
 
@@ -53,6 +55,45 @@ def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
     return check.complete()
 
 
+def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
+    """What a network with a task asks of training that one backend's script cannot do.
+
+    What no backend can do is an error of the file itself (`for_task`).
+    """
+    optimizer = network.optimizer
+    if network.task is None or optimizer is None:
+        return ()
+    able = _trained_by(optimizer)
+    if backend in able:
+        return ()
+    return (
+        Diagnostic(
+            "NE059",
+            f"`{optimizer.name}` is not yet supported for training on {backend}",
+            network.source,
+            optimizer.span,
+            "known, but no training script has it",
+            f"compile for {' or '.join(able)}, or use {_optimizers_of(backend)}",
+        ),
+    )
+
+
+def _trained_by(optimizer: Setting) -> tuple[str, ...]:
+    spec = OPTIMIZERS.find(optimizer.name)
+    assert spec is not None
+    return spec.trained_by
+
+
+def _optimizers_of(backend: str) -> str:
+    """The optimizers that a backend (by default: any) trains with."""
+    able = [
+        f"`{spec.name}`"
+        for spec in OPTIMIZERS.specs
+        if (backend in spec.trained_by if backend else spec.trained_by)
+    ]
+    return f"{', '.join(able[:-1])} or {able[-1]}"
+
+
 class _TrainingCheck:
     """One network's settings, its task and where everything stands."""
 
@@ -68,6 +109,8 @@ class _TrainingCheck:
         """All checks, one after another."""
         train = self._train()
         self._metrics()
+        self._unsupported(train)
+        self._length(train)
         rate = self.settings.optimizer and self.settings.optimizer.params.get(
             "learning_rate"
         )
@@ -115,7 +158,7 @@ class _TrainingCheck:
 
     def _metrics(self) -> None:
         assert self.task.setting is not None
-        reported = {*self.measures, "perplexity"}
+        reported = {*self.measures, "accuracy", "perplexity"}
         for metric in self.settings.metrics:
             if metric.name not in reported:
                 listed = " and ".join(f"`{each}`" for each in self.measures)
@@ -124,6 +167,76 @@ class _TrainingCheck:
                     metric.span,
                     f"training on `{self.task.setting.name}` reports {listed}",
                 )
+
+    def _length(self, train: Mapping[str, Any]) -> None:
+        """Epochs have no length where only the running task knows its size (NE067)."""
+        setting = self.task.setting
+        assert setting is not None
+        folder = Path(self.findings.source.name).parent
+        known = self.task.spec.train_size(setting.params, folder) is not None
+        if not known and "steps" not in train:
+            self.findings.error(
+                "NE067",
+                f"training on `{setting.name}` needs `steps`: how many examples there "
+                "are is known only when it runs",
+                setting.span,
+                label="of unknown size",
+                help="write for instance `train { steps: 2000 }`",
+            )
+
+    # --- what training scripts cannot do yet --------------------------------------------
+
+    def _unsupported(self, train: Mapping[str, Any]) -> None:
+        """Report settings that no training script honours yet (NE059)."""
+        optimizer, spans = self.settings.optimizer, self.settings.spans
+        if optimizer is not None:
+            if not _trained_by(optimizer):
+                self._not_yet(
+                    f"`{optimizer.name}`", optimizer.span, f"use {_optimizers_of('')}"
+                )
+            for name in ("clipnorm", "clipvalue"):
+                if optimizer.params.get(name) is not None:
+                    self._not_yet(
+                        f"`{name}`",
+                        optimizer.span,
+                        "clip all gradients together: `train { gradient_clip: 1.0 }`",
+                    )
+        plateau = self._plateau()
+        if plateau is not None:
+            for name in ("cooldown", "min_lr"):
+                if plateau.params[name]:
+                    self._not_yet(f"`{name}`", plateau.span, "leave it out")
+            if train.get("early_stopping") is not None:
+                self._not_yet(
+                    "`ReduceLROnPlateau` together with early stopping",
+                    plateau.span,
+                    "use another schedule, or leave `early_stopping` out",
+                )
+        if (train.get("gradient_accumulation_steps") or 1) > 1:
+            for name in ("scheduled_sampling", "mixed_precision"):
+                if train.get(name) and name in spans.get("train", {}):
+                    self._not_yet(
+                        f"`{name}` together with `gradient_accumulation_steps`",
+                        spans["train"][name],
+                        "leave one of the two out",
+                    )
+
+    def _plateau(self) -> Setting | None:
+        optimizer = self.settings.optimizer
+        rate = optimizer.params.get("learning_rate") if optimizer else None
+        for each in (rate, self.settings.lr_schedule):
+            if isinstance(each, Setting) and each.name == "ReduceLROnPlateau":
+                return each
+        return None
+
+    def _not_yet(self, what: str, span: Span, help: str) -> None:
+        self.findings.error(
+            "NE059",
+            f"{what} is not yet supported for training",
+            span,
+            label="known, but no training script has it",
+            help=help,
+        )
 
     # --- train and execution ----------------------------------------------------------
 
@@ -156,6 +269,16 @@ class _TrainingCheck:
             )
         stopping = train.get("early_stopping")
         if stopping is not None:
+            given = self.settings.spans.get("early_stopping", {})
+            if stopping.params["restore_best_weights"] and (
+                "restore_best_weights" in given
+            ):
+                self._unused(
+                    "restore_best_weights",
+                    given["restore_best_weights"],
+                    "training ends with the last weights; `neural train` keeps the best "
+                    "ones in a file too",
+                )
             train["early_stopping"] = self._watching(stopping)
         return train
 
