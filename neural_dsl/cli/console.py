@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.diagnostics.render import render_json, render_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,11 +26,15 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Findings for a person, on stderr."""
     found = tuple(diagnostics)
     if found:
+        from neural_dsl.diagnostics.render import render_text
+
         click.echo(render_text(found, colour=colours(sys.stderr)), err=True)
 
 
 def print_json(diagnostics: Iterable[Diagnostic]) -> None:
     """Findings for a program: one JSON array on stdout."""
+    from neural_dsl.diagnostics.render import render_json
+
     click.echo(render_json(tuple(diagnostics)))
 
 

@@ -17,7 +17,6 @@ from neural_dsl.source import Source, Span
 from neural_dsl.syntax.build import Builder
 from neural_dsl.syntax.engine import Engine
 from neural_dsl.syntax.kinds import END
-from neural_dsl.syntax.mistakes import describe
 from neural_dsl.syntax.nodes import File, Value
 from neural_dsl.syntax.reading import read_source
 from neural_dsl.syntax.roles import Roles
@@ -70,6 +69,8 @@ def _run(source: Source, tokens: Tokens, start: str) -> Any:
     Roles(tokens, found, items=start == "file").assign()
 
     def report(engine: Engine, token: int) -> bool:
+        from neural_dsl.syntax.mistakes import describe  # a right file needs no words
+
         found.found.append(describe(engine, source, token))
         if len(found.found) < MOST_ERRORS:
             return True
