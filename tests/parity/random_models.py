@@ -204,12 +204,17 @@ def network(inputs: str, lines: list[str]) -> str:
     )
 
 
-def random_inputs(declared, seed: int, batch: int = 3) -> dict[str, np.ndarray]:
+def random_inputs(network, seed: int, batch: int = 3) -> dict[str, np.ndarray]:
     """Ids with padding (item 0 partly, item 1 wholly, anywhere in item 2) or numbers."""
     rng = np.random.default_rng(seed)
     found = {}
-    length = int(rng.integers(9, 14))
-    for one in declared:
+    longest = [
+        layer.params["max_len"]
+        for layer in network.layers()
+        if layer.type == "PositionalEncoding"
+    ]
+    length = min(int(rng.integers(9, 14)), *longest, 14)
+    for one in network.inputs:
         sizes = [length if size is None else size for size in one.tensor.shape]
         if one.tensor.dtype == "ids":
             ids = rng.integers(1, one.vocabulary or 11, (batch, *sizes))

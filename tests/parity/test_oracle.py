@@ -35,9 +35,7 @@ def test_any_self_attention_equals_the_oracle(backend, data):
         f"MultiHeadAttention({heads}, {key_dim}, {value_dim}, use_bias={bias}, "
         f"causal={causal})",
     )
-    inputs = random_inputs(
-        runtime.compiled.network.inputs, data.draw(st.integers(0, 99))
-    )
+    inputs = random_inputs(runtime.compiled.network, data.draw(st.integers(0, 99)))
     ids = inputs["input"]
     output, matrices = multi_head_attention(
         weights,
@@ -62,7 +60,7 @@ def test_cross_attention_equals_the_oracle(backend, value_dim, masked):
         f"target: {{ Embedding(11, 4, mask_zero={masked}) }} "
         f'MultiHeadAttention(3, 5, {value_dim}, mode="cross")',
     )
-    inputs = random_inputs(runtime.compiled.network.inputs, 2)
+    inputs = random_inputs(runtime.compiled.network, 2)
     vectors = {
         name: weights[f"embedding_{i}.weight"][inputs[name]].astype(np.float64)
         for i, name in enumerate(("source", "target"))

@@ -51,7 +51,7 @@ def compare(text: str, seed: int, path) -> None:
     weights_file.save(path, random_weights(keras_model.weights(), seed))
     for runtime in (torch_model, keras_model):
         runtime.load_weights(weights_file.load(path).arrays)
-    inputs = random_inputs(network.inputs, seed)
+    inputs = random_inputs(network, seed)
     one, other = torch_model.capture(inputs), keras_model.capture(inputs)
     if not well_conditioned(torch_model, inputs, one):
         raise IllConditioned

@@ -91,7 +91,7 @@ def test_any_structure_runs_with_the_weights_of_its_graph(text: str) -> None:
     pytest.importorskip("torch")
     runtime = create_runtime(compile_text(text, "pytorch"), 0)
     assert has_the_weights_of_the_graph(runtime)
-    output = runtime.run(random_inputs(runtime.compiled.network.inputs, 0))
+    output = runtime.run(random_inputs(runtime.compiled.network, 0))
     assert np.isfinite(output).all()
 
 
@@ -103,7 +103,7 @@ def test_any_structure_means_the_same_on_both_backends(text: str) -> None:
     other = create_runtime(compile_text(text, "tensorflow"), 0)
     assert has_the_weights_of_the_graph(other)
     other.load_weights(one.weights())
-    inputs = random_inputs(one.compiled.network.inputs, 0)
+    inputs = random_inputs(one.compiled.network, 0)
     # Deep bodies without norms amplify rounding: this test is about structure, and
     # test_parity.py holds well-conditioned models to 1e-5.
     expected = one.run(inputs)
