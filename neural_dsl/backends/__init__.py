@@ -65,13 +65,18 @@ def choose(
     return installed[0] if installed else next(iter(PACKAGES))
 
 
-def create_runtime(compiled: CompiledModel, seed: int = 0) -> Runtime:
+def create_runtime(
+    compiled: CompiledModel, seed: int = 0, file: str | None = None
+) -> Runtime:
     """Import the emitted file and build its model with weights drawn from `seed`.
+    `file` is where its text stands on disk, if it does.
 
     Raises NeuralError: NE100 when the backend is not installed, NE102 when it is
     installed but cannot be used in this process, NE106 when the model cannot be built.
     """
-    runtime: Runtime = runtime_module(compiled.backend).LiveRuntime(compiled, seed)
+    runtime: Runtime = runtime_module(compiled.backend).LiveRuntime(
+        compiled, seed, file
+    )
     return runtime
 
 

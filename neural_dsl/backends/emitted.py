@@ -12,16 +12,17 @@ from neural_dsl.codegen.generate import CompiledModel
 _numbers = count()
 
 
-def import_emitted(compiled: CompiledModel) -> ModuleType:
+def import_emitted(compiled: CompiledModel, file: str | None = None) -> ModuleType:
     """Run `compiled.code` as a module under a private name, never as `__main__`.
 
-    The text is given to `linecache`, so that tracebacks and `inspect.getsource` show the
-    emitted lines although no such file is on disk.
+    `file` is where that very text stands on disk. Without one the text is given to
+    `linecache`, so that tracebacks and `inspect.getsource` show the emitted lines.
     """
     name = f"_neural_dsl_emitted_{next(_numbers)}"
-    filename = f"<{name}: {compiled.network.name} for {compiled.backend}>"
-    lines = compiled.code.splitlines(keepends=True)
-    linecache.cache[filename] = (len(compiled.code), None, lines, filename)
+    filename = file or f"<{name}: {compiled.network.name} for {compiled.backend}>"
+    if file is None:
+        lines = compiled.code.splitlines(keepends=True)
+        linecache.cache[filename] = (len(compiled.code), None, lines, filename)
     module = ModuleType(name)
     module.__file__ = filename
     sys.modules[name] = module

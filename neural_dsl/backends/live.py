@@ -32,15 +32,16 @@ class BaseRuntime(ABC):
     # Whether the model's own forward pass holds T x T matrices.
     materialises: bool
 
-    def __init__(self, compiled: CompiledModel, seed: int = 0):
+    def __init__(self, compiled: CompiledModel, seed: int = 0, file: str | None = None):
         """Import the emitted file and build its model with weights drawn from `seed`.
+        `file` is where its text stands on disk, if it does.
 
         Raises NeuralError NE106 when the emitted code cannot build the model.
         """
         self.compiled = compiled
         self._proven: set[frozenset[str]] = set()
         with _named_failure("NE106", "the model cannot be built"):
-            self.module: ModuleType = import_emitted(compiled)
+            self.module: ModuleType = import_emitted(compiled, file)
             weakref.finalize(self, forget, self.module)
             self._build(seed)
 

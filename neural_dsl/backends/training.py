@@ -111,17 +111,18 @@ def start_training(
     make_task: MakeTask,
     seed: int,
     device: str | None = None,
+    file: str | None = None,
 ) -> BaseTraining:
     """Import the emitted file and build its model, task and training.
 
     `device`: "cpu", "cuda", "cuda:0", "mps", or "auto" or None for the best there is.
-    Weights and batches are those of `python train.py`. Raises NeuralError: NE152 when
+    `file` is where the emitted text stands. Weights and batches are those of `python train.py`. Raises NeuralError: NE152 when
     there is no such device, and as `create_runtime` does.
     """
     backend = _backend_module(compiled.backend)
     chosen = backend.choose_device(device)
     with backend.placed(chosen):
-        runtime = create_runtime(compiled, seed)
+        runtime = create_runtime(compiled, seed, file)
     training: BaseTraining = backend.LiveTraining(runtime, make_task, seed, chosen)
     return training
 

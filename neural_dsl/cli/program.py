@@ -41,6 +41,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "run": Entry("run", "Print the model's output for an input."),
     },
     "Train it": {
+        "data": Entry("data", "Write the problems of the task as text files."),
         "train": Entry("train", "Train the network on its task; resumable."),
     },
     "Draw it": {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import output_errors, quoted, write_text
 
+PREPARING = "preparing"
 ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
 
 
@@ -33,7 +34,7 @@ def create(folder: Path) -> None:
             )
         )
     with output_errors(folder):
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(not _leftover(path) for path in folder.iterdir()):
             raise NeuralError(
                 Diagnostic(
                     "NE150",
@@ -42,6 +43,28 @@ def create(folder: Path) -> None:
                 )
             )
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _leftover(path: Path) -> bool:
+    """Whether this may be what is left of a run that was killed before its `run.json`."""
+    made = (".lock", SOURCE, CODE)
+    return path.name in made or path.name.startswith(
+        ("log-", *(f".{n}." for n in made))
+    )
+
+
+@contextmanager
+def removed_unless_begun(folder: Path, about: dict[str, Any]) -> Iterator[None]:
+    """Leave no folder behind when a run fails before its first step."""
+    try:
+        yield
+    finally:
+        if about.get("status", PREPARING) == PREPARING:
+            for path in folder.iterdir():
+                if _leftover(path) or path.name == ABOUT:
+                    path.unlink()
+            with suppress(OSError):  # not empty: it holds what others put there
+                folder.rmdir()
 
 
 def read_about(folder: Path) -> dict[str, Any]:

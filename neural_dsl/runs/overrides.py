@@ -127,9 +127,11 @@ def _in_setting(source: Source, node: nodes.NetworkNode, given: Assignment) -> S
     for section in node.sections:
         inner = section.settings if isinstance(section, nodes.BlockSection) else ()
         for setting in (section, *inner):
-            if isinstance(setting, nodes.Setting):
-                if SETTINGS.get(setting.key.text.lower()) == given.section:
-                    found = setting
+            if (
+                isinstance(setting, nodes.Setting)
+                and SETTINGS.get(setting.key.text.lower()) == given.section
+            ):
+                found = setting
     if not given.key:
         if found is None:
             return _new_section(source, node, f"{given.section}: {given.value}")

@@ -68,14 +68,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
     resolve(parse(original), request.network)  # what the file itself has wrong, first
     source = with_settings(original, request.settings, request.network)
     network, warnings = resolve(parse(source), request.network)
-    if network.task is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE161",
-                f"the network `{network.name}` has no task to train on",
-                help="add one, as in `task: Copy(length=8, vocabulary=20)`",
-            )
-        )
+    refuse_without_task(network)
     backend = backends.choose(request.backend, network.execution.get("backend"))
     folder = request.output or default_folder(request)
     about = {
@@ -86,6 +79,18 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "settings": list(request.settings),
     }
     return _compiled(network, backend, folder, source.text, warnings, about)
+
+
+def refuse_without_task(network: Network) -> None:
+    """Raise NE161 for a network that says nothing of what to learn."""
+    if network.task is None:
+        raise NeuralError(
+            Diagnostic(
+                "NE161",
+                f"the network `{network.name}` has no task",
+                help="add one, as in `task: Copy(length=8, vocabulary=20)`",
+            )
+        )
 
 
 def prepare_again(folder: Path) -> Prepared:

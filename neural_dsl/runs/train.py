@@ -9,7 +9,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -82,11 +82,9 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         run = prepare_again(folder)
         refuse_changes(run, request)
     else:
-        if request.resume:
-            watcher.note(f"there is no run in {folder} to resume: starting afresh")
         run = prepare_new(request)
         directory.create(folder)
-    with _removed_unless_begun(folder), directory.only_one(folder):
+    with directory.only_one(folder), directory.removed_unless_begun(folder, run.about):
         if run.about.get("status") == "finished":
             watcher.note(f"the run in {folder} is finished: nothing to do")
             return Outcome("nothing to do", folder, run.about.get("step", 0))
@@ -100,12 +98,17 @@ class Run:
     def __init__(
         self, run: Prepared, request: TrainRequest, watcher: Watcher, log: RunLog
     ):
-        self.run, self.folder = run, run.folder
+        self.run, self.request, self.folder = run, request, run.folder
         self.watcher, self.log = watcher, log
+        self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
         make = make_task(run.network)
-        self.training = start_training(run.compiled, make, run.seed, wish)
-        self.progress = Progress()
+        write_text(self.folder / directory.SOURCE, run.text)
+        write_text(self.folder / directory.CODE, run.compiled.code)
+        if "status" not in run.about:  # from here on the folder can be resumed
+            self._describe(directory.PREPARING)
+        code = str(self.folder / directory.CODE)
+        self.training = start_training(run.compiled, make, run.seed, wish, code)
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()
         total = self.training.total_steps
@@ -137,9 +140,7 @@ class Run:
 
     def _open(self) -> None:
         """Write what describes the run, and take up a saved state."""
-        found = checkpoints.load(self.folder) if directory.is_run(self.folder) else None
-        write_text(self.folder / directory.SOURCE, self.run.text)
-        write_text(self.folder / directory.CODE, self.run.compiled.code)
+        found = checkpoints.load(self.folder)
         versions = _versions(self.run.compiled.backend)
         self.run.about.update(versions=versions, seed=self.run.seed)
         self.run.about["device"] = self.training.device
@@ -165,7 +166,7 @@ class Run:
             except (KeyError, ValueError, RuntimeError) as error:
                 raise checkpoints.damaged(self.folder / checkpoints.STATE) from error
             self._note(f"going on after step {self.progress.step}")
-        elif directory.is_run(self.folder) and metrics.read(self.folder):
+        elif self.request.resume:
             self._note("no checkpoint was saved yet: starting afresh")
         metrics.keep_until(self.folder, self.progress.step)
         self.scalars = scalar_writer(
@@ -306,20 +307,6 @@ class Run:
                 "or `--set train.gradient_clip=1.0`",
             )
         )
-
-
-@contextmanager
-def _removed_unless_begun(folder: Path) -> Iterator[None]:
-    """Leave no folder behind when a new run fails before its `run.json` is there."""
-    try:
-        yield
-    finally:
-        if not directory.is_run(folder):
-            for path in folder.iterdir():
-                if path.name == ".lock" or path.name.startswith("log-"):
-                    path.unlink()
-            with suppress(OSError):  # not empty: someone else's now
-                folder.rmdir()
 
 
 @contextmanager
