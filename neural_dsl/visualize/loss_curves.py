@@ -74,6 +74,9 @@ def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
     axis.plot(steps, losses, "o-", color=VALIDATION, ms=3, lw=1, label="validation")
     if all(loss > 0 for loss in [*losses, *_column(lines, "loss")[1]]):
         axis.set_yscale("log")
+        # Plain numbers: Matplotlib's own labels of a log axis are mathtext, which the
+        # project's figures switch off, as tokens may hold dollar signs.
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_ylabel("loss", color=style.INK, fontsize=9)
     axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
 
