@@ -156,6 +156,21 @@ def test_the_core_does_without_numpy(path):
         assert not [name for name, _ in imports(path) if name.split(".")[0] == "numpy"]
 
 
+def test_what_is_pasted_into_scripts_needs_numpy_alone():
+    from neural_dsl.catalogue.tasks import TASKS
+
+    pasted = {module for spec in TASKS.specs for module in spec.modules}
+    assert pasted >= {"base", "problems", "arithmetic", "text", "arrays"}
+    for module in sorted(pasted):
+        for name, at_top in imports(PACKAGE / "tasks" / f"{module}.py"):
+            first, _, rest = name.partition(".")
+            if first == "neural_dsl":
+                assert rest.startswith("tasks."), f"tasks/{module}.py imports {name}"
+            elif at_top:
+                known = {"numpy", *sys.stdlib_module_names}
+                assert first in known, f"tasks/{module}.py imports {name}"
+
+
 def modules_after(arguments: list[str]) -> set[str]:
     """The modules that a process has imported after running `neural` so."""
     code = (
