@@ -16,6 +16,8 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted
 from neural_dsl.tasks.base import Task
 
 MEMBERS = ("size", "batch")  # what training cannot do without
@@ -60,7 +62,28 @@ def is_task(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
     )
 
 
-def load_custom(path: str | Path) -> Any:
+def trusted_task(path: Path, trust: bool) -> Task:
+    """The task of a user's file; its code runs only with `trust`.
+
+    Raises NeuralError: NE163 without trust, NE162 when the file gives no task.
+    """
+    if not trust:
+        raise NeuralError(
+            Diagnostic(
+                "NE163",
+                f"the task is code, in {quoted(path)}, and code runs only with --trust",
+                help="read the file; if you trust it, add --trust to the command",
+            )
+        )
+    try:
+        return load_custom(path)
+    except (OSError, ValueError) as error:
+        raise NeuralError(
+            Diagnostic("NE162", f"the task in {quoted(path)} cannot be used: {error}")
+        ) from error
+
+
+def load_custom(path: str | Path) -> Task:
     """Run a user's file and make its task. Only for files that the user trusts.
 
     Raises OSError, and ValueError when the file defines no task, its code fails, or
@@ -71,7 +94,7 @@ def load_custom(path: str | Path) -> Any:
     module: dict[str, Any] = {"__name__": Path(path).stem, "__file__": str(path)}
     try:
         exec(compile(text, str(path), "exec"), module)
-        task = module[name]()
+        task: Task = module[name]()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     missing = [

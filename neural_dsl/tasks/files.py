@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import OutputFolder
+from neural_dsl.files import OutputFolder, output_errors
 from neural_dsl.tasks.base import Split, Task
 
 FILES: dict[Split, str] = {
@@ -43,7 +43,7 @@ def write_splits(task: Task, folder: Path) -> list[Path]:
                 help="tasks of symbols and texts have one, such as Copy or Arithmetic",
             )
         ) from None
-    with OutputFolder(folder) as output:
+    with OutputFolder(folder) as output, output_errors(folder):
         for name, text in texts.items():
             output.staged(name).write_text(text, encoding="utf-8", newline="\n")
         return output.commit()

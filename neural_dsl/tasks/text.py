@@ -70,15 +70,14 @@ class Subwords:
         size = max(known.values()) + 1
         if file is None and size != vocabulary:
             raise ValueError(
-                f"the text gives {size:,} tokens, not {vocabulary:,}: at least the 256 "
-                f"bytes, and at most what it repeats"
+                f"the text gives {size:,} tokens, not {vocabulary:,}: "
+                f"set vocabulary={size}"
             )
         names = {id: name for name, id in known.items()}
         self.symbols = ["PAD"]
         for id in range(size):
             text = self.tokenizer.decode([id], skip_special_tokens=False)
-            broken = "\ufffd" in text  # a part of a character's bytes
-            self.symbols.append(names.get(id, "") if broken or not text else text)
+            self.symbols.append(text or names.get(id, ""))
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text."""

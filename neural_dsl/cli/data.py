@@ -1,0 +1,67 @@
+"""`neural data`: the problems of a task as text files."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neural_dsl.cli.console import note
+from neural_dsl.cli.options import checked_network, file_argument, network_option
+from neural_dsl.files import quoted
+from neural_dsl.ir.nodes import Network
+
+if TYPE_CHECKING:
+    from neural_dsl.tasks.base import Task
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  neural data examples/tasks/addition.neural
+  neural data addition.neural --output-dir data/addition
+  neural data addition.neural && head -3 data/test.txt"""
+)
+@file_argument
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path("data"),
+    show_default=True,
+    help="Folder for the three files; old ones of these names are replaced.",
+)
+@click.option("--trust", is_flag=True, help="Run the code of a task of your own.")
+@network_option
+def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> None:
+    """Write the problems of FILE's task: train.txt, val.txt and test.txt.
+
+    A problem a line, as people write it: 12+34=46. No problem of one file stands in
+    another. Which problems are held out depends on the task's data_seed alone, so these
+    are the very ones that training, validation and the test use.
+    """
+    from neural_dsl.tasks.files import write_splits
+
+    task = live_task(checked_network(file, network), trust)
+    for path in write_splits(task, output_dir):
+        note(f"wrote {quoted(path)}")
+
+
+def live_task(network: Network, trust: bool) -> Task:
+    """The network's task, at work. Raises NeuralError."""
+    from neural_dsl.catalogue.tasks import task_spec
+    from neural_dsl.runs.prepare import make_task, refuse_without_task
+
+    refuse_without_task(network)
+    setting = network.task
+    assert setting is not None
+    if setting.name == "Custom":
+        from neural_dsl.tasks.custom import trusted_task
+
+        folder = Path(network.source.name).parent
+        return trusted_task(folder / setting.params["path"], trust)
+    module = task_spec(setting.name).modules[-1]
+    task: Task = make_task(network)(import_module(f"neural_dsl.tasks.{module}"))
+    return task
