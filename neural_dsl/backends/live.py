@@ -20,7 +20,7 @@ from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
-from neural_dsl.ir.nodes import Layer
+from neural_dsl.ir.nodes import Layer, Network
 
 Float32 = npt.NDArray[np.float32]
 
@@ -104,6 +104,29 @@ class BaseRuntime(ABC):
             self._proven.add(frozenset(names))
         return Capture(output, {name: call.weights for name, call in found.items()})
 
+    def run_uniform(self, inputs: Arrays, names: Collection[str]) -> Float32:
+        """The logits when these attentions look everywhere alike: uniform weights over
+        the keys that each query may attend to. Raises NeuralError as `capture` does."""
+        arrays = validated(self.compiled.network, inputs)
+        attentions = {n: (layer, one) for n, layer, one in self.network.attentions()}
+        for name in names:
+            if name not in attentions:
+                raise _no_such_attention(name, list(attentions))
+        paths = {name: self._path(*attentions[name]) for name in names}
+        with _named_failure("NE109", "the model cannot run on these inputs"):
+            output, replaced = self._run_uniform(
+                list(arrays.values()), set(paths.values())
+            )
+        for name, path in paths.items():
+            if replaced.count(path) != 1:
+                raise _not_seen(name, replaced.count(path))
+        return output
+
+    @property
+    def network(self) -> Network:
+        """The checked model graph."""
+        return self.compiled.network
+
     def _path(self, layer: Layer, attention: Attention) -> str:
         """Where in the live model an attention happens."""
         path = self.compiled.paths[layer.name]
@@ -137,14 +160,24 @@ class BaseRuntime(ABC):
     ) -> tuple[Float32, list[AttentionCall]]:
         """The output, and every attention that happened at one of the paths."""
 
+    @abstractmethod
+    def _run_uniform(
+        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
+    ) -> tuple[Float32, list[str]]:
+        """The output with uniform attention at the paths, and where it was replaced."""
+
 
 def _only_one(name: str, path: str, seen: Sequence[AttentionCall]) -> AttentionCall:
     """The one call of an attention, or NE111."""
     calls = [call for call in seen if call.path == path]
     if len(calls) == 1:
         return calls[0]
-    times = f"{len(calls)} times" if calls else "never"
-    raise NeuralError(
+    raise _not_seen(name, len(calls))
+
+
+def _not_seen(name: str, count: int) -> NeuralError:
+    times = f"{count} times" if count else "never"
+    return NeuralError(
         Diagnostic(
             "NE111",
             f"the attention of `{name}` cannot be captured: it was computed {times} in "

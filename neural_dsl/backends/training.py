@@ -30,7 +30,7 @@ WriteScalar = Callable[[str, float, int], None]
 class BaseTraining(ABC):
     """Wraps `module.Training`, so that what stands around it needs no framework."""
 
-    runtime: BaseRuntime
+    runtime: Any  # a BaseRuntime, with its backend's `model`
 
     def __init__(
         self, runtime: BaseRuntime, make_task: MakeTask, seed: int, device: str
@@ -89,7 +89,7 @@ class BaseTraining(ABC):
             measured: dict[str, float] = self.module.evaluate(
                 self.runtime.model,
                 self.task,
-                split,  # type: ignore[attr-defined]
+                split,
             )
         return measured
 

@@ -43,6 +43,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Train it": {
         "data": Entry("data", "Write the problems of the task as text files."),
         "train": Entry("train", "Train the network on its task; resumable."),
+        "evaluate": Entry("evaluate", "Test a run on problems it has never seen."),
+        "predict": Entry("predict", "Answer prompts with a run's model."),
+        "generate": Entry("generate", "Write text with a run's language model."),
     },
     "Draw it": {
         "visualize": Entry(

@@ -69,7 +69,8 @@ def command(
     the best and the last weights and the state to resume from. Ctrl-C saves and stops.
     """
     from neural_dsl.cli.progress import exact, print_result, progress
-    from neural_dsl.runs.train import TrainRequest, train
+    from neural_dsl.runs.prepare import TrainRequest
+    from neural_dsl.runs.train import train
 
     short = {"train.epochs": epochs, "train.seed": seed}
     given = [f"{name}={value}" for name, value in short.items() if value is not None]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from neural_dsl.backends import weights_file
 from neural_dsl.diagnostics import Diagnostic, NeuralError
@@ -87,5 +88,5 @@ def _matters(name: str) -> bool:
     return name.startswith(("model.", "optimizer."))
 
 
-def _finite(array: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _finite(array: npt.NDArray[np.generic]) -> bool:
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())

@@ -20,58 +20,116 @@ def greedy(
 ) -> list[str]:
     """The answers to prompts, always the likeliest token. Raises ValueError for a prompt
     that the task cannot read. `fixed`: the one length that the model takes, if it does."""
-    ids = greedy_ids(logits, task, prompts, fixed)
-    return [task.decode(answer) for answer in ids]
+    encoded = [np.asarray(task.encode(prompt), dtype=np.int64) for prompt in prompts]
+    lengths = [task.answer_length(prompt) for prompt in prompts]
+    answers = greedy_ids(logits, task, encoded, lengths, fixed)
+    return [task.decode(answer) for answer in answers]
 
 
 def greedy_ids(
-    logits: Logits, task: Any, prompts: Sequence[str], fixed: int | None = None
+    logits: Logits,
+    task: Any,
+    prompts: Sequence[Ids],
+    lengths: Sequence[int],
+    fixed: int | None = None,
 ) -> list[list[int]]:
-    """The same as lists of ids, END included where the task has one."""
-    encoded = [np.asarray(task.encode(prompt), dtype=np.int64) for prompt in prompts]
-    lengths = [task.answer_length(prompt) for prompt in prompts]
-    if not encoded:
+    """The same for ids: answers of at most these lengths, END included."""
+    if not prompts:
         return []
-    if not task.causal:
-        return _aligned(logits, encoded, lengths, fixed)
-    starts = np.array([len(ids) for ids in encoded])
-    longest = int((starts + np.array(lengths)).max()) - 1
-    width = fixed or max(longest, int(starts.max()))
+    decode = _one_by_one if task.causal else _all_at_once
+    return decode(logits, task, prompts, lengths, fixed)
+
+
+def _one_by_one(
+    logits: Logits,
+    task: Any,
+    prompts: Sequence[Ids],
+    lengths: Sequence[int],
+    fixed: int | None,
+) -> list[list[int]]:
+    """All rows in step; a row that has ended is left out of what follows."""
+    starts = np.array([len(ids) for ids in prompts])
+    width = max(fixed or 0, int((starts + np.array(lengths)).max()))
     # Padding stands behind what is read, where a causal model never looks.
-    tokens = np.full((len(encoded), max(width, longest + 1)), PAD, dtype=np.int64)
-    for row, ids in zip(tokens, encoded, strict=True):
+    tokens = np.full((len(prompts), width), PAD, dtype=np.int64)
+    for row, ids in zip(tokens, prompts, strict=True):
         row[: len(ids)] = ids
-    answers: list[list[int]] = [[] for _ in encoded]
-    open_rows = np.array([length > 0 for length in lengths])
-    rows = np.arange(len(encoded))
-    for done in range(max(lengths)):
-        if not open_rows.any():
-            break
-        used = fixed or int((starts + done)[open_rows].max())
-        active = rows[open_rows]
-        found = logits(tokens[active, :used])
-        chosen = found[np.arange(len(active)), starts[active] + done - 1].argmax(-1)
-        for row, token in zip(active, chosen.tolist(), strict=True):
+    answers: list[list[int]] = [[] for _ in prompts]
+    active = np.flatnonzero(np.array(lengths) > 0)
+    done = 0
+    while len(active):
+        ends = starts[active] + done
+        found = logits(tokens[active, : fixed or int(ends.max())])
+        chosen = found[np.arange(len(active)), ends - 1].argmax(-1)  # (active,)
+        tokens[active, ends] = chosen
+        done += 1
+        going = []
+        for row, token in zip(active.tolist(), chosen.tolist(), strict=True):
             answers[row].append(token)
-            tokens[row, starts[row] + done] = token
-            ended = task.is_end(token) or len(answers[row]) == lengths[row]
-            open_rows[row] = not ended
+            if not task.is_end(token) and done < lengths[row]:
+                going.append(row)
+        active = np.array(going, dtype=np.int64)
     return answers
 
 
-def _aligned(
-    logits: Logits, encoded: list[Ids], lengths: list[int], fixed: int | None
+def _all_at_once(
+    logits: Logits,
+    task: Any,
+    prompts: Sequence[Ids],
+    lengths: Sequence[int],
+    fixed: int | None,
 ) -> list[list[int]]:
-    """All tokens of an answer at once, each at the position of its source."""
-    width = fixed or max(len(ids) for ids in encoded)
-    answers: list[list[int]] = [[] for _ in encoded]
-    # Prompts of other lengths are read apart: padding may be seen by such a model.
-    for length in sorted({len(ids) for ids in encoded}):
-        rows = [i for i, ids in enumerate(encoded) if len(ids) == length]
-        tokens = np.zeros((len(rows), (fixed and width) or length), dtype=np.int64)
-        for place, row in enumerate(rows):
-            tokens[place, :length] = encoded[row]
+    """Each token of an answer at the position of its source."""
+    answers: list[list[int]] = [[] for _ in prompts]
+    # Prompts of one length at a time: a model that looks ahead may look at padding.
+    for length in sorted({len(ids) for ids in prompts}):
+        rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
+        tokens = np.full((len(rows), fixed or length), PAD, dtype=np.int64)
+        tokens[:, :length] = [prompts[row] for row in rows]
         chosen = logits(tokens).argmax(-1)
         for place, row in enumerate(rows):
             answers[row] = chosen[place, : lengths[row]].tolist()
     return answers
+
+
+def sample(
+    logits: Logits,
+    prompt: Sequence[int],
+    count: int,
+    window: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    fixed: int | None = None,
+) -> list[int]:
+    """`count` tokens that go on from a prompt, each drawn from what the model expects.
+
+    Temperature divides the logits: below 1 the likely gets likelier, 0 always takes the
+    likeliest. `top_k` leaves the k likeliest only. The model sees the last `window`
+    tokens. PAD is never drawn.
+    """
+    tokens = list(prompt)
+    for _ in range(count):
+        seen = tokens[-window:]
+        row = np.full((1, fixed or len(seen)), PAD, dtype=np.int64)
+        row[0, : len(seen)] = seen
+        scores = logits(row)[0, len(seen) - 1].astype(np.float64)
+        scores[PAD] = -np.inf
+        tokens.append(draw(scores, rng, temperature, top_k))
+    return tokens[len(prompt) :]
+
+
+def draw(
+    scores: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    temperature: float,
+    top_k: int | None,
+) -> int:
+    """An index, drawn with softmax(scores / temperature)."""
+    if temperature == 0:
+        return int(scores.argmax())
+    if top_k is not None and top_k < len(scores):
+        least = np.partition(scores, -top_k)[-top_k]
+        scores = np.where(scores < least, -np.inf, scores)
+    weights = np.exp((scores - scores.max()) / temperature)
+    return int(rng.choice(len(scores), p=weights / weights.sum()))

@@ -16,7 +16,12 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from neural_dsl.backends import weights_file
-from neural_dsl.backends.training import BaseTraining, scalar_writer, start_training
+from neural_dsl.backends.training import (
+    BaseTraining,
+    WriteScalar,
+    scalar_writer,
+    start_training,
+)
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
 from neural_dsl.runs import checkpoints, directory, metrics
@@ -117,7 +122,7 @@ class Run:
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
         self.measure: str = getattr(self.training.task, "measure", "exact_match")
-        self.scalars = None
+        self.scalars: WriteScalar | None = None
 
     def go(self) -> Outcome:
         """Train to the end, or until someone or something stops it."""

@@ -55,6 +55,22 @@ def capture_attention(
         torch.backends.mha.set_fastpath_enabled(fast_path)
 
 
+def uniform_attention(
+    model: nn.Module, run: Callable[[], Result], wanted: Collection[str]
+) -> tuple[Result, list[str]]:
+    """Call `run` with uniform weights in the place of the wanted modules' attention.
+
+    Each row spreads its attention evenly over the keys that it may attend to; all else
+    is as ever. Returns the path of every attention that was replaced, too.
+    """
+    recorder = _Recorder()
+    recorder.mode = _UniformMode(recorder)
+    with ExitStack() as hooks, recorder:
+        for path in _outermost(set(wanted)):
+            recorder.watch(model.get_submodule(path), path, hooks)
+        return run(), recorder.replaced
+
+
 def _outermost(paths: set[str]) -> list[str]:
     """The paths that lie in no other of them: hooks go on once for each module."""
 
@@ -71,8 +87,9 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.calls: list[AttentionCall] = []
+        self.replaced: list[str] = []
         self.running: list[str] = []
-        self.mode = _AttentionMode(self)
+        self.mode: TorchFunctionMode = _AttentionMode(self)
         self.active = ExitStack()
 
     def __enter__(self) -> _Recorder:
@@ -200,6 +217,49 @@ class _AttentionMode(TorchFunctionMode):
             yield
         finally:
             F.scaled_dot_product_attention = kernel
+
+
+class _UniformMode(TorchFunctionMode):
+    """Gives the kernel queries of zeros: equal scores wherever the mask allows."""
+
+    def __init__(self, recorder: _Recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func is not F.scaled_dot_product_attention:
+            return func(*args, **(kwargs or {}))
+        call = _KERNEL.bind(*args, **(kwargs or {}))
+        query, mask = call.arguments["query"], call.arguments.get("attn_mask")
+        call.arguments["query"] = torch.zeros_like(query)
+        if mask is not None and mask.dtype != torch.bool:
+            # An added mask may prefer some keys: keep which ones it allows.
+            call.arguments["attn_mask"] = mask > torch.finfo(mask.dtype).min / 2
+        self.recorder.replaced.append(self.recorder.running[-1])
+        return func(*call.args, **call.kwargs)
+
+
+def _kernel_signature(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> None:
+    """The parameters of `F.scaled_dot_product_attention`, a built-in without any."""
+
+
+_KERNEL = inspect.signature(_kernel_signature)
 
 
 def attention_weights(

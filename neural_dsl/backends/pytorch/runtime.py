@@ -12,7 +12,7 @@ from torch import nn
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.pytorch import weights
-from neural_dsl.backends.pytorch.capture import capture_attention
+from neural_dsl.backends.pytorch.capture import capture_attention, uniform_attention
 
 Float32 = npt.NDArray[np.float32]
 
@@ -46,6 +46,12 @@ class LiveRuntime(BaseRuntime):
         self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
     ) -> tuple[Float32, list[AttentionCall]]:
         return capture_attention(self.model, lambda: self._forward(arrays), paths)
+
+    @torch.inference_mode()
+    def _run_uniform(
+        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
+    ) -> tuple[Float32, list[str]]:
+        return uniform_attention(self.model, lambda: self._forward(arrays), paths)
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:

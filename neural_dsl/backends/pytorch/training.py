@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ class LiveTraining(BaseTraining):
     """The emitted PyTorch training; it moves the model to the device itself."""
 
     def _start(self, seed: int) -> Any:
-        model = self.runtime.model  # type: ignore[attr-defined]
+        model = self.runtime.model
         return self.module.Training(model, self.task, seed=seed, device=self.device)
 
     def _scope(self) -> AbstractContextManager[Any]:
@@ -25,7 +26,7 @@ class LiveTraining(BaseTraining):
     @torch.inference_mode()
     def logits(self, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """The model's output for ids, without dropout."""
-        model = self.runtime.model.eval()  # type: ignore[attr-defined]
+        model = self.runtime.model.eval()
         output: torch.Tensor = model(torch.from_numpy(np.array(ids)).to(self.device))
         return output.float().cpu().numpy()
 
@@ -52,14 +53,15 @@ def placed(device: str) -> AbstractContextManager[Any]:
 
 def scalar_writer(folder: str, first_step: int) -> WriteScalar | None:
     """TensorBoard's or tensorboardX's writer; steps from `first_step` on are new."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
+    for module in ("torch.utils.tensorboard", "tensorboardX"):
         try:
-            from tensorboardX import SummaryWriter
+            writer_class = import_module(module).SummaryWriter
+            break
         except ImportError:
-            return None
-    writer = SummaryWriter(folder, purge_step=first_step)
+            continue
+    else:
+        return None
+    writer = writer_class(folder, purge_step=first_step)
 
     def write(name: str, value: float, step: int) -> None:
         writer.add_scalar(name, value, step)

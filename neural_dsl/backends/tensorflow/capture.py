@@ -56,6 +56,25 @@ def capture_attention(
         return run(), recorder.calls
 
 
+def uniform_attention(
+    model: keras.Model,
+    run: Callable[[], Result],
+    wanted: Collection[str],
+    module: ModuleType,
+) -> tuple[Result, list[str]]:
+    """Call `run` with uniform weights in the place of the wanted layers' attention.
+
+    Each row spreads its attention evenly over the keys that it may attend to; all else
+    is as ever. Returns the path of every attention that was replaced, too.
+    """
+    recorder = _Recorder()
+    with ExitStack() as changes:
+        for path in wanted:
+            changes.enter_context(_followed(find_layer(model, path), path, recorder))
+        changes.enter_context(_replaced(module, EMITTED, recorder.uniform))
+        return run(), recorder.replaced
+
+
 def layer_paths(model: keras.Model) -> list[str]:
     """The path of every layer of a model, those inside layers included, each once."""
     found: dict[int, str] = {}
@@ -80,7 +99,23 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.calls: list[AttentionCall] = []
+        self.replaced: list[str] = []
         self.running: list[str] = []
+
+    def uniform(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The emitted function with queries of zeros: equal scores wherever the mask
+        allows."""
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def attend(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            if self.running:
+                given.arguments["query"] = tf.zeros_like(given.arguments["query"])
+                self.replaced.append(self.running[-1])
+            return function(*given.args, **given.kwargs)
+
+        return attend
 
     def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The emitted function, recording; q, k, v are (B, H, T, d)."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.tensorflow import weights
-from neural_dsl.backends.tensorflow.capture import capture_attention
+from neural_dsl.backends.tensorflow.capture import capture_attention, uniform_attention
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
 Float32 = npt.NDArray[np.float32]
@@ -65,4 +65,11 @@ class LiveRuntime(BaseRuntime):
     ) -> tuple[Float32, list[AttentionCall]]:
         return capture_attention(
             self.model, lambda: self._forward(arrays), paths, module=self.module
+        )
+
+    def _run_uniform(
+        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
+    ) -> tuple[Float32, list[str]]:
+        return uniform_attention(
+            self.model, lambda: self._forward(arrays), paths, self.module
         )

@@ -19,7 +19,7 @@ class LiveTraining(BaseTraining):
     """The emitted Keras training, run where `tf.device` puts it."""
 
     def _start(self, seed: int) -> Any:
-        model = self.runtime.model  # type: ignore[attr-defined]
+        model = self.runtime.model
         return self.module.Training(model, self.task, seed=seed)
 
     def _scope(self) -> AbstractContextManager[Any]:
@@ -27,7 +27,7 @@ class LiveTraining(BaseTraining):
 
     def logits(self, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """The model's output for ids, without dropout."""
-        model = self.runtime.model  # type: ignore[attr-defined]
+        model = self.runtime.model
         with self._scope():
             output = model(tf.constant(ids), training=False)
         return np.array(output, dtype=np.float32)

@@ -1,0 +1,144 @@
+"""`neural evaluate`: how good a trained run is, honestly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neural_dsl.cli.console import rich_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from neural_dsl.runs.breakdown import Count
+    from neural_dsl.runs.evaluation import Report
+
+TITLES = {
+    "position": ("token of the answer", "each token, whatever the others are"),
+    "length": ("length of the source", "whole answers"),
+    "carries": ("problem", "whole answers"),
+}
+
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+which_option = click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    help="Weights of the best validation (default) or of the last checkpoint.",
+)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  neural evaluate runs/addition
+  neural evaluate runs/addition --format json | jq .attention"""
+)
+@run_argument
+@which_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def command(run: Path, weights: str | None, form: str) -> None:
+    """Test RUN's model on problems that it has never seen.
+
+    Answers are decoded greedily and count when they are right as a whole. The attention
+    check repeats the test with each layer's attention made uniform in turn: a layer that
+    loses nothing by it is decoration, and so are pictures of it.
+    """
+    from neural_dsl.runs.evaluation import evaluate
+    from neural_dsl.runs.loaded import open_run
+
+    report = evaluate(open_run(run, weights))
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(report.as_dict(), indent=2))
+    else:
+        print_report(report)
+
+
+def print_report(report: Report) -> None:
+    """The report as lines and tables."""
+    console = rich_console()
+    console.print(
+        f"{report.model} on {report.backend}: {report.weights} weights of step "
+        f"{report.step:,}, {report.count:,} problems of the {report.split} split",
+        markup=False,
+    )
+    words = ", ".join(f"{_name(k)} {_value(k, v)}" for k, v in report.measures.items())
+    if report.greedy is not None:
+        right, count = report.greedy.right, report.greedy.count
+        console.print(
+            f"\nexact match {right}/{count} ({right / count:.1%}), decoded greedily"
+        )
+        console.print(f"with the right tokens given: {words}", markup=False)
+    else:
+        console.print(f"\n{words}", markup=False)
+        if report.measure == "loss" and report.measures["loss"] < 50:
+            import math
+
+            console.print(f"perplexity {math.exp(report.measures['loss']):.2f} a token")
+    if report.tokens is not None:
+        console.print(_tokens(report), markup=False)
+    for name, counts in report.tables.items():
+        console.print()
+        console.print(_counts(name, counts))
+    if report.attention:
+        console.print()
+        console.print(_attention(report))
+    if report.wrong:
+        console.print("\nwrong answers:")
+        for sample in report.wrong:
+            console.print(f"  {sample.line()}", markup=False)
+
+
+def _tokens(report: Report) -> str:
+    assert report.tokens is not None
+    ceiling = (
+        f"the most that any model can reach is {report.ceiling:.0%}"
+        if report.ceiling is not None
+        else "100% cannot be reached: some tokens cannot be foreseen"
+    )
+    return f"tokens of answers: {report.tokens.share:.2%} right; {ceiling}"
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _counts(name: str, counts: list[Count]) -> Table:
+    title, meaning = TITLES[name]
+    table = _table(title, "right", "of", meaning)
+    for each in counts:
+        table.add_row(each.label, str(each.right), str(each.count), f"{each.share:.1%}")
+    return table
+
+
+def _attention(report: Report) -> Table:
+    """Each attention with what is left when it is made uniform, and a word on it."""
+    measure = report.measure if report.measure in report.measures else "loss"
+    whole = report.measures[measure]
+    table = _table("attention made uniform", "heads", _name(measure), "change")
+    for each in report.attention:
+        value = each.measures[measure]
+        change = value - whole
+        shown = f"{change:+.1%}" if measure != "loss" else f"{change:+.4f}"
+        word = "  decoration" if abs(change) < 0.005 else ""
+        table.add_row(
+            each.attention, str(each.heads), _value(measure, value), shown + word
+        )
+    return table
+
+
+def _name(measure: str) -> str:
+    return measure.replace("_", " ")
+
+
+def _value(measure: str, value: float) -> str:
+    return f"{value:.4f}" if measure == "loss" else f"{value:.1%}"

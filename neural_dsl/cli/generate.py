@@ -1,0 +1,67 @@
+"""`neural generate`: text that goes on from a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neural_dsl.cli.evaluate import run_argument, which_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  neural generate runs/gpt --prompt "To be" --max-tokens 200
+  neural generate runs/gpt --prompt "To be" --temperature 0.8 --top-k 20 --seed 1"""
+)
+@run_argument
+@click.option("--prompt", required=True, metavar="TEXT", help="How the text begins.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Below 1: more of what is likely; 0: always the likeliest token.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Choose among the K likeliest tokens only.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many tokens to write.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The same seed gives the same text.",
+)
+@which_option
+def command(
+    run: Path,
+    prompt: str,
+    temperature: float,
+    top_k: int | None,
+    max_tokens: int,
+    seed: int,
+    weights: str | None,
+) -> None:
+    """Write a text that goes on from a prompt, with the language model of RUN."""
+    from neural_dsl.runs.generation import generate_text
+    from neural_dsl.runs.loaded import open_run
+
+    click.echo(
+        generate_text(
+            open_run(run, weights), prompt, max_tokens, temperature, top_k, seed
+        )
+    )

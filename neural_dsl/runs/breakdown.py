@@ -1,0 +1,171 @@
+"""Exact match taken apart: by the place in the answer, by length, by carries."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.runs.samples import Sample
+
+UNSEEN = 200  # problems of each length that training never had
+LONGER = 4  # lengths beyond the longest that are tried, where the model can read them
+PLACES = ("units", "tens", "hundreds", "thousands")
+
+Tables = dict[str, list["Count"]]
+
+
+@dataclass(frozen=True)
+class Count:
+    """`right` of `count` under a label."""
+
+    label: str
+    right: int
+    count: int
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1."""
+        return self.right / self.count if self.count else 0.0
+
+
+def breakdowns(
+    run: LoadedRun, split: str, answers: Sequence[Sample]
+) -> tuple[Count, Tables]:
+    """Tokens right in greedy answers over all of them, and the tables of a task."""
+    task = run.task
+    places = by_position(run, split)
+    tokens = Count("tokens", sum(c.right for c in places), sum(c.count for c in places))
+    tables = {"position": places}
+    if hasattr(task, "arrange"):
+        tables["length"] = by_length(run, answers)
+    if hasattr(task, "signs"):
+        tables["carries"] = by_carries(answers)
+    return tokens, tables
+
+
+def by_position(run: LoadedRun, split: str) -> list[Count]:
+    """How often each token of the answer is right, whatever the others are."""
+    task, size = run.task, run.task.size(split)
+    right: Counter[int] = Counter()
+    count: Counter[int] = Counter()
+    for start in range(0, size, 250):
+        x, y = task.batch(split, np.arange(start, min(start + 250, size)))
+        expected = [row[row >= 0] for row in y]
+        if task.causal:  # the prompt ends where the first target is predicted
+            prompts = [
+                row[: np.argmax(t >= 0) + 1] for row, t in zip(x, y, strict=True)
+            ]
+        else:
+            prompts = [row[t >= 0] for row, t in zip(x, y, strict=True)]
+        lengths = [len(row) for row in expected]
+        found = greedy_ids(run.logits, task, prompts, lengths, run.input_length)
+        for answer, row in zip(found, expected, strict=True):
+            for place, token in enumerate(row):
+                count[place] += 1
+                right[place] += place < len(answer) and answer[place] == token
+    labels = position_labels(task, len(count))
+    return [Count(labels[place], right[place], count[place]) for place in sorted(count)]
+
+
+def position_labels(task: Any, count: int) -> list[str]:
+    """What stands at each place of an answer."""
+    if not hasattr(task, "signs"):
+        return [f"symbol {place + 1}" for place in range(count)]
+    digits = [
+        PLACES[place] if place < len(PLACES) else f"10^{place}"
+        for place in range(task.places)
+    ]
+    if not task.reverse_digits:
+        digits.reverse()
+    return ["sign", *digits] if task.signed else digits
+
+
+def by_length(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
+    """Exact match for each length of the source, lengths never trained on too."""
+    task = run.task
+    right: Counter[int] = Counter()
+    count: Counter[int] = Counter()
+    for sample in answers:
+        n = task.source(sample.prompt).shape[1]
+        count[n] += 1
+        right[n] += sample.right
+    found = {n: Count(f"{n}", right[n], count[n]) for n in count}
+    longest = task.longest + LONGER
+    for n in range(1, longest + 1):
+        if n not in found and _can_read(run, n):
+            found[n] = unseen_length(run, n)
+    return [found[n] for n in sorted(found)]
+
+
+def unseen_length(run: LoadedRun, n: int) -> Count:
+    """Exact match on random sources of a length that training never had."""
+    task = copy.copy(run.task)
+    task.longest = max(task.longest, n)
+    rng = np.random.default_rng(n)
+    words = len(task.words)
+    if task.unique:
+        x = np.array([rng.permutation(words)[:n] for _ in range(UNSEEN)]) + 1
+    else:
+        x = rng.integers(1, words + 1, (UNSEEN, n))
+    prompts, expected = task.arrange(x)
+    lengths = [expected.shape[1]] * UNSEEN
+    found = greedy_ids(run.logits, task, list(prompts), lengths, run.input_length)
+    right = sum(a == e.tolist() for a, e in zip(found, expected, strict=True))
+    return Count(f"{n} (never trained on)", right, UNSEEN)
+
+
+def _can_read(run: LoadedRun, n: int) -> bool:
+    """Whether the model has positions for a source of n symbols, and the task has it."""
+    task = run.task
+    if task.unique and n > len(task.words):
+        return False
+    if type(task).__name__ == "PatternCompletion" and n < 2:
+        return False
+    limits = [
+        layer.params["max_len"]
+        for layer in run.network.layers()
+        if layer.params.get("max_len") is not None
+    ]
+    if run.input_length is not None:
+        limits.append(run.input_length)
+    length: int = task.input_length(n)
+    return all(length <= limit for limit in limits)
+
+
+def by_carries(answers: Sequence[Sample]) -> list[Count]:
+    """Exact match by how often a place carries into the next one, or borrows from it."""
+    right: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for sample in answers:
+        label = carries(sample.prompt)
+        count[label] += 1
+        right[label] += sample.right
+    return [Count(label, right[label], count[label]) for label in sorted(count)]
+
+
+def carries(prompt: str) -> str:
+    """`1 carry` for `17+5=`, `2 borrows` for `101-2=` (the smaller from the larger)."""
+    found = re.fullmatch(r"(\d+)([+-])(\d+)=", prompt)
+    assert found is not None
+    a, sign, b = int(found[1]), found[2], int(found[3])
+    if sign == "-" and a < b:
+        a, b = b, a
+    times, over = 0, 0
+    while a or b:
+        if sign == "+":
+            over = int(a % 10 + b % 10 + over > 9)
+        else:
+            over = int(a % 10 - b % 10 - over < 0)
+        times += over
+        a, b = a // 10, b // 10
+    if sign == "+":
+        return f"+ with {times} {'carry' if times == 1 else 'carries'}"
+    return f"- with {times} {'borrow' if times == 1 else 'borrows'}"

@@ -1,0 +1,177 @@
+"""How good a run's model is on problems never seen, and which of its layers it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.runs.breakdown import Count, breakdowns
+from neural_dsl.runs.decoding import greedy
+from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.runs.samples import Sample
+
+IGNORED = -100
+CHUNK = 250  # problems a pass
+WRONG = 8  # wrong answers shown
+
+Float32: TypeAlias = npt.NDArray[np.float32]
+Run: TypeAlias = Callable[[dict[str, npt.NDArray[np.generic]]], Float32]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The measures with one attention's weights replaced by uniform ones."""
+
+    attention: str
+    heads: int
+    measures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `neural evaluate` found.
+
+    `measures` are the emitted file's own (`evaluate`, teacher-forced). Tasks with answers
+    have `greedy`: whole answers right when the model decodes by itself; `tables`: the
+    same by position, length and the like; `ceiling`: the largest share of tokens that
+    any model could get right in this format (None where nobody knows).
+    """
+
+    run: str
+    model: str
+    backend: str
+    weights: str
+    step: int
+    split: str
+    count: int
+    measure: str
+    measures: dict[str, float]
+    greedy: Count | None
+    tokens: Count | None
+    ceiling: float | None
+    tables: dict[str, list[Count]]
+    attention: list[Ablation]
+    wrong: list[Sample]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"schema_version": 1, **asdict(self)}
+
+
+def evaluate(run: LoadedRun, split: str = "test") -> Report:
+    """Measure a run's model on a split. Raises NeuralError as running it does."""
+    task, module = run.task, run.runtime.module
+    model: Any = run.runtime
+    measures = module.evaluate(model.model, task, split)
+    answers, found, tokens, tables = [], None, None, {}
+    if task.measure == "exact_match":
+        answers = answered(run, split)
+        right = sum(sample.right for sample in answers)
+        found = Count("greedy", right, len(answers))
+        tokens, tables = breakdowns(run, split, answers)
+    return Report(
+        run=str(run.folder),
+        model=run.network.name,
+        backend=run.runtime.name,
+        weights=run.weights,
+        step=run.step,
+        split=split,
+        count=int(measures["count"]),
+        measure=task.measure,
+        measures={k: v for k, v in measures.items() if k != "count"},
+        greedy=found,
+        tokens=tokens,
+        ceiling=ceiling(task),
+        tables=tables,
+        attention=ablations(run, split),
+        wrong=[sample for sample in answers if not sample.right][:WRONG],
+    )
+
+
+def answered(run: LoadedRun, split: str) -> list[Sample]:
+    """Every problem of a split with the answer that the model decodes greedily."""
+    found = []
+    for start in range(0, run.task.size(split), CHUNK):
+        stop = min(start + CHUNK, run.task.size(split))
+        problems = [run.task.problem(split, index) for index in range(start, stop)]
+        prompts = [prompt for prompt, _ in problems]
+        answers = greedy(run.logits, run.task, prompts, run.input_length)
+        found += [
+            Sample(prompt, answer, right)
+            for (prompt, right), answer in zip(problems, answers, strict=True)
+        ]
+    return found
+
+
+def ceiling(task: Any) -> float | None:
+    """The share of scored tokens that follow from what stands before them.
+
+    All of them where problems have one right answer and the loss leaves the rest out;
+    in a repeated block whose symbols may recur, and in running text, some cannot be
+    foreseen, and nobody knows how many.
+    """
+    if task.measure != "exact_match":
+        return None
+    guesses = type(task).__name__ == "PatternCompletion" and not task.unique
+    return None if guesses else 1.0
+
+
+def ablations(run: LoadedRun, split: str) -> list[Ablation]:
+    """The attention check: each attention in turn made uniform, everything else kept.
+
+    A layer whose attention can be levelled without loss is decoration.
+    """
+    found = []
+    for name, _, attention in run.network.attentions():
+
+        def uniform(inputs: Any, name: str = name) -> Float32:
+            return run.runtime.run_uniform(inputs, [name])
+
+        measures = measured(run, split, uniform)
+        found.append(Ablation(name, attention.num_heads, measures))
+    return found
+
+
+def measured(run: LoadedRun, split: str, forward: Run) -> dict[str, float]:
+    """Loss and the task's measure, as the emitted `evaluate` has them, for any way to
+    run the model."""
+    total, right, size = 0.0, 0, run.task.size(split)
+    for inputs, targets in batches(run, split):
+        logits = forward(inputs).astype(np.float64)
+        if targets.dtype.kind == "f":
+            total += float(((logits.reshape(targets.shape) - targets) ** 2).sum())
+            total /= max(targets[0].size, 1)
+            continue
+        counted = targets != IGNORED
+        losses = cross_entropy(logits, np.where(counted, targets, 0))
+        total += len(targets) * float(losses[counted].mean())
+        hits = (logits.argmax(-1) == targets) | ~counted
+        right += int(hits.reshape(len(targets), -1).all(axis=1).sum())
+    share = {} if run.task.measure == "loss" else {run.task.measure: right / size}
+    return {"loss": total / size, **share}
+
+
+def batches(
+    run: LoadedRun, split: str
+) -> Iterator[tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.generic]]]:
+    """Inputs by name, and targets, a part of the split at a time."""
+    size = run.task.size(split)
+    for start in range(0, size, CHUNK):
+        x, y = run.task.batch(split, np.arange(start, min(start + CHUNK, size)))
+        arrays = x if isinstance(x, tuple) else (x,)
+        names = [each.name for each in run.network.inputs]
+        yield dict(zip(names, arrays, strict=True)), y
+
+
+def cross_entropy(
+    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.generic]
+) -> npt.NDArray[np.float64]:
+    """-log softmax(logits)[target], in the targets' shape."""
+    top = logits.max(axis=-1, keepdims=True)
+    normal = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
+    chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return np.asarray(normal - chosen)

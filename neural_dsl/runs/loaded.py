@@ -1,0 +1,106 @@
+"""A run with its trained weights, ready to answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.backends import create_runtime, weights_file
+from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted
+from neural_dsl.ir.nodes import Network
+from neural_dsl.runs import checkpoints
+from neural_dsl.runs.decoding import greedy
+from neural_dsl.runs.prepare import make_task, prepare_again
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """`step` is the one whose weights these are; `task` is the emitted file's own."""
+
+    folder: Path
+    runtime: BaseRuntime
+    task: Any
+    step: int
+    weights: str
+
+    @property
+    def network(self) -> Network:
+        """The checked model graph."""
+        return self.runtime.compiled.network
+
+    @property
+    def input_length(self) -> int | None:
+        """The one length that the model reads, None where any length will do."""
+        return self.network.inputs[0].tensor.shape[0]
+
+    def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Logits (B, T, V) for ids (B, T)."""
+        return self.runtime.run({self.network.inputs[0].name: ids})
+
+    def predict(self, prompts: list[str]) -> list[str]:
+        """The model's own answers, decoded greedily. Raises NeuralError: NE159 for a
+        prompt that the task cannot read, NE160 where the task has no answers."""
+        refuse_without_answers(self)
+        for prompt in prompts:
+            refuse_unreadable(self.task, prompt)
+        return greedy(self.logits, self.task, prompts, self.input_length)
+
+
+def open_run(folder: Path, weights: str | None = None) -> LoadedRun:
+    """The run in a folder, on the CPU, with its best weights (or "last").
+
+    Raises NeuralError: NE156 where no run is or nothing was saved yet, and what a
+    damaged or foreign weights file raises.
+    """
+    run = prepare_again(folder)
+    names = (
+        [f"{weights}.safetensors"] if weights else [checkpoints.BEST, checkpoints.LAST]
+    )
+    path = next((folder / n for n in names if (folder / n).exists()), None)
+    if path is None:
+        raise NeuralError(
+            Diagnostic(
+                "NE156",
+                f"the run in {quoted(folder)} has saved no weights yet",
+                help=f"train it first: neural train {folder} --resume",
+            )
+        )
+    runtime: Any = create_runtime(run.compiled, run.seed)
+    found = weights_file.load(path)
+    runtime.load_weights(found.arrays, str(path))
+    task = make_task(run.network)(runtime.module)
+    step = int(found.metadata.get("step", 0))
+    return LoadedRun(folder, runtime, task, step, path.stem)
+
+
+def refuse_unreadable(task: Any, prompt: str) -> None:
+    """Raise NE159 for a prompt that the task cannot read."""
+    try:
+        task.encode(prompt)
+    except ValueError as error:
+        raise NeuralError(
+            Diagnostic("NE159", f"the prompt {prompt!r} cannot be read: {error}")
+        ) from error
+
+
+def refuse_without_answers(run: LoadedRun) -> None:
+    """Raise NE160 where prompts have no one right answer."""
+    if run.task.measure == "exact_match":
+        return
+    language = run.task.measure == "loss" and run.task.causal
+    raise NeuralError(
+        Diagnostic(
+            "NE160",
+            f"the task `{type(run.task).__name__}` has no prompts and answers",
+            help=f"neural generate {run.folder} --prompt …"
+            if language
+            else "`neural run` computes the model's output for your arrays, with "
+            f"--weights {run.folder / checkpoints.BEST}",
+        )
+    )

@@ -1,0 +1,62 @@
+"""A trained run, opened to be looked at: what `loaded` gives, and a model to capture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl import api, backends
+from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.runs.loaded import open_run as load_run
+from neural_dsl.runs.prepare import make_task
+
+
+@dataclass(frozen=True)
+class OpenedRun(LoadedRun):
+    """A run that can also be captured."""
+
+    @property
+    def name(self) -> str:
+        """The folder's own name: what tells two runs apart."""
+        return self.folder.resolve().name
+
+    @property
+    def model(self) -> api.Model:
+        """The live model; its origin is what pictures say of its weights."""
+        origin = f"run {self.folder}, step {self.step:,}, {self.weights}"
+        return api.Model(self.runtime.compiled, self.runtime, origin)
+
+    def capture(
+        self, ids: npt.NDArray[np.int64], origin: str, layers: Sequence[str] = ()
+    ) -> AttentionRecord:
+        """The attention while the model reads ids (1, T); `origin` is for provenance."""
+        from neural_dsl.inputs import prepare
+
+        prepared = prepare(self.network, {self.network.inputs[0].name: ids})
+        return api.capture(self.model, replace(prepared, origin=origin), layers=layers)
+
+
+def open_run(
+    folder: Path, checkpoint: str | None = None, backend: str | None = None
+) -> OpenedRun:
+    """Open a run's folder with its "best" or "last" weights, by default the best.
+
+    Another `backend` than the run's loads the same weights. The code is written anew
+    from the run's `model.neural`; no Python file of the folder is run. Raises
+    NeuralError as `loaded.open_run` does, and as building the model does.
+    """
+    run = load_run(folder, checkpoint)
+    runtime: Any = run.runtime
+    task = run.task
+    if backend is not None and backends.choose(backend) != runtime.compiled.backend:
+        other = api.load(run.network, backend)
+        other.runtime.load_weights(runtime.weights())
+        runtime = other.runtime
+        task = make_task(run.network)(runtime.module)
+    return OpenedRun(run.folder, runtime, task, run.step, run.weights)

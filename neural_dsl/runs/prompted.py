@@ -1,0 +1,233 @@
+"""What a trained model reads and writes for a prompt, and its attention meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neural_dsl.attention.expected import expected_cells
+from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted
+from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.opened import OpenedRun
+from neural_dsl.tasks.base import PAD
+from neural_dsl.tasks.solving import right_answer
+
+LONGEST_CONTINUATION = 24  # tokens of a text that a prompt goes on with
+LONGEST_WINDOW = 48  # tokens of a held-out text that are shown without a prompt
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sequence as the model reads it.
+
+    - `prompt`: as the user wrote it; `answer`: what the model wrote, None where nothing
+      was asked; `right`: the right answer, None where there is no one right answer.
+    - `ids`: everything that the model reads (T,): the prompt and, if it is causal, its
+      own answer but for the last token, which it writes and does not read.
+    - `tokens`: their symbols; `writes`: what the model writes at each place, "" where
+      nothing of the answer is written.
+    - `known`: where a model that solves this must look, as the task tells it.
+    """
+
+    prompt: str
+    answer: str | None
+    right: str | None
+    ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    writes: tuple[str, ...]
+    known: list[tuple[int, tuple[int, ...]]] | None
+
+    @property
+    def verdict(self) -> str:
+        """`right`, `wrong: 132 is right`, or nothing where nobody can tell."""
+        if self.right is None or self.answer is None:
+            return ""
+        return "right" if self.answer == self.right else f"wrong: {self.right} is right"
+
+    def line(self) -> str:
+        """`47+85= → 132, right`."""
+        shown = one_line(self.prompt)
+        if self.answer is None:
+            return shown
+        verdict = f", {self.verdict}" if self.verdict else ""
+        return f"{shown} → {one_line(self.answer) or 'nothing'}{verdict}"
+
+
+def one_line(text: str) -> str:
+    """A prompt as a title shows it."""
+    return text.replace("\n", "↵").replace("\t", "⇥")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A reading, the run that read it, and the attention meanwhile."""
+
+    run: OpenedRun
+    reading: Reading
+    record: AttentionRecord
+
+    def labelled(self) -> AttentionRecord:
+        """The record as pictures label it: rows also say what the model writes there."""
+        rows = tuple(
+            f"{token} → {written}" if written else token
+            for token, written in zip(
+                self.reading.tokens, self.reading.writes, strict=True
+            )
+        )
+        return replace(
+            self.record,
+            layers=tuple(
+                replace(layer, query_tokens=(rows,))
+                if layer.query_tokens is not None and layer.kind != "cross"
+                else layer
+                for layer in self.record.layers
+            ),
+        )
+
+
+def read_prompt(run: OpenedRun, prompt: str) -> Reading:
+    """Let the model answer a prompt. Raises NeuralError NE171 for one that it cannot
+    read, NE172 for a task that has no prompts."""
+    task = run.task
+    try:
+        encoded = [int(one) for one in task.encode(prompt)]
+        length = task.answer_length(prompt)
+        right = right_answer(task, prompt)
+    except ValueError as error:
+        raise unreadable(run, prompt, str(error)) from error
+    except NotImplementedError as error:
+        raise without_prompts(run) from error
+    if task.measure == "loss":  # or the picture could not be read
+        length = min(length, LONGEST_CONTINUATION)
+    asked = [np.array(encoded, dtype=np.int64)]
+    answer = greedy_ids(run.logits, task, asked, [length], run.input_length)[0]
+    known = task.attention_for(prompt)
+    symbols = task.symbols
+    if task.causal:
+        ids = [*encoded, *answer[:-1]]
+        writes = [""] * (len(encoded) - 1) + [symbols[id] for id in answer]
+    else:
+        ids = encoded
+        writes = [symbols[id] for id in answer] + [""] * (len(ids) - len(answer))
+    return Reading(
+        prompt,
+        task.decode(answer),
+        right,
+        tuple(ids),
+        tuple(symbols[id] for id in ids),
+        tuple(writes[: len(ids)] or [""] * len(ids)),
+        known,
+    )
+
+
+def read_text(run: OpenedRun, text: str) -> Reading:
+    """Let the model read a text as it is and write nothing. Raises NeuralError: NE171 for
+    a text that it cannot read, NE173 for a task whose prompts are no texts."""
+    if run.task.measure != "loss" or not hasattr(run.task, "tokenizer"):
+        raise NeuralError(
+            Diagnostic(
+                "NE173",
+                f"the run in {quoted(run.folder)} has learnt "
+                f"{type(run.task).__name__}, not a text",
+                help=f"use `--prompt`{example(run)}",
+            )
+        )
+    try:
+        ids = [int(one) for one in run.task.encode(text)]
+    except ValueError as error:
+        raise unreadable(run, text, str(error)) from error
+    tokens = tuple(run.task.symbols[id] for id in ids)
+    return Reading(text, None, None, tuple(ids), tokens, ("",) * len(ids), None)
+
+
+def read_held_out(run: OpenedRun) -> Reading:
+    """The first problem of the test split, which no training saw; of a text, its
+    beginning. Raises NeuralError NE172 for a task without prompts."""
+    try:
+        prompt, _ = run.task.problem("test", 0)
+    except NotImplementedError as error:
+        raise without_prompts(run) from error
+    if run.task.measure == "loss":
+        ids = run.task.batch("test", np.array([0]))[0][0][:LONGEST_WINDOW].tolist()
+        tokens = tuple(run.task.symbols[id] for id in ids)
+        text = run.task.decode(ids)
+        return Reading(text, None, None, tuple(ids), tokens, ("",) * len(ids), None)
+    return read_prompt(run, prompt)
+
+
+def capture(
+    run: OpenedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
+) -> Shown:
+    """Capture the attention while the model reads a sequence."""
+    ids = np.array([reading.ids], dtype=np.int64)
+    record = run.capture(ids, origin, tuple(layers))
+    length = len(reading.ids)
+    found = []
+    for layer in record.layers:
+        fits = layer.weights.shape[-2:] == (length, length)
+        found.append(dressed(layer, reading) if fits else layer)
+    return Shown(run, reading, replace(record, layers=tuple(found)))
+
+
+def dressed(layer: LayerAttention, reading: Reading) -> LayerAttention:
+    """The layer with the reading's tokens and what is known of its attention."""
+    length = len(reading.ids)
+    expected = None
+    if reading.known is not None and layer.kind != "cross":
+        expected = expected_cells(reading.known, length, length)[None]
+    return replace(
+        layer,
+        query_tokens=(reading.tokens,),
+        key_tokens=(reading.tokens,),
+        expected=expected,
+    )
+
+
+def unreadable(run: OpenedRun, prompt: str, why: str) -> NeuralError:
+    """NE171: a prompt with a symbol that the task lacks, too long, or of a wrong form."""
+    from neural_dsl.ir.tasks import LISTED_SYMBOLS, list_symbols
+
+    symbols = run.task.symbols
+    allowed = ""
+    if PAD == 0 and 1 < len(symbols) <= LISTED_SYMBOLS:
+        listed = list_symbols(symbols).removeprefix("padding, ")
+        allowed = f"its symbols are {listed}; it reads up to {run.task.max_length:,}"
+    return NeuralError(
+        Diagnostic(
+            "NE171",
+            f"the run in {quoted(run.folder)} cannot read {quoted(shortened(prompt))}: "
+            f"{why}",
+            help=f"{allowed}{'; ' if allowed else ''}try `--prompt`{example(run)}",
+        )
+    )
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """A text of unknown length for a message."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def example(run: OpenedRun) -> str:
+    """` "47+85="`: a prompt that the task reads, quoted as a shell wants it."""
+    try:
+        prompt = run.task.problem("test", 0)[0]
+    except (NotImplementedError, IndexError):
+        return ""
+    return f' "{shortened(prompt, 30)}"' if prompt.isprintable() else ""
+
+
+def without_prompts(run: OpenedRun) -> NeuralError:
+    """NE172: a task whose examples have no text form."""
+    return NeuralError(
+        Diagnostic(
+            "NE172",
+            f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
+            "no prompts",
+            help="draw it on data of your own: `neural visualize MODEL.neural "
+            f"--attention --data X.npy --weights {run.folder}/best.safetensors`",
+        )
+    )
