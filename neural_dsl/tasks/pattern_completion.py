@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.base import PAD, Split
 from neural_dsl.tasks.sequences import SequenceTask
 
 
@@ -43,8 +43,8 @@ class PatternCompletion(SequenceTask):
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`dabcd` and `abc`."""
-        prompts, answers = self.write(self.problems[split][index : index + 1])
-        return self.decode(prompts[0]), self.decode(answers[0])
+        x, y = self.write(self.problems[split][index : index + 1])
+        return self.decode(x[x != PAD]), self.decode(y[y != PAD])
 
     def source(self, prompt: str) -> np.ndarray:
         """The block (1, n) in a prompt such as `dabcd`. Raises ValueError."""

@@ -389,6 +389,10 @@ def test_wrong_answers_are_shown_as_they_are():
     assert task.decode(spell("-000")) == "-0"  # not the right answer of 3-3
     assert task.decode(spell("4+-=")) == "4+-="
     assert make("Arithmetic", reverse_digits=True).decode(spell("+640")) == "46"
+    framed = make("Copy", framing=True)
+    a, b, end = (framed.symbols.index(symbol) for symbol in ("a", "b", "END"))
+    assert framed.decode([a, b, end, a]) == "ab"
+    assert framed.decode([a, PAD, b, end]) == "aPADb"  # not the right answer of ab
 
 
 # --- what a training script contains ---------------------------------------------------

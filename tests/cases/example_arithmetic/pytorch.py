@@ -573,7 +573,7 @@ def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     torch.manual_seed(0)
-    task = Arithmetic(max_number=999, reverse_digits=True)
+    task = Arithmetic(max_number=999, reverse_digits=True, train_size=200000)
     model = ArithmeticModel()
     training = Training(model, task, seed=0)
     for step in training:

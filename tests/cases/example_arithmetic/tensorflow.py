@@ -590,7 +590,7 @@ CANONICAL = {
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     keras.utils.set_random_seed(0)
-    task = Arithmetic(max_number=999, reverse_digits=True)
+    task = Arithmetic(max_number=999, reverse_digits=True, train_size=200000)
     model = build_model()
     training = Training(model, task, seed=0)
     for step in training:

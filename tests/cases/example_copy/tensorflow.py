@@ -299,7 +299,8 @@ class SequenceTask(ProblemTask):
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`dabc:` and `abcd`."""
         x = self.spell(self.problems[split][index : index + 1])
-        return self.decode(x[0]) + self.separator, self.decode(self.answer(x)[0])
+        y = self.answer(x)
+        return self.decode(x[x != PAD]) + self.separator, self.decode(y[y != PAD])
 
     def ids(self, text: str) -> list[int]:
         """The ids of the words of a text. Raises ValueError."""
@@ -324,10 +325,12 @@ class SequenceTask(ProblemTask):
         return self.arrange(self.source(prompt))[0].flatten()
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The words of an answer up to its END, without START and padding."""
-        symbols = [self.symbols[id] for id in ids if id != PAD]
+        """The words of an answer up to its END, without START and final padding."""
+        symbols = [self.symbols[id] for id in ids]
         if "END" in symbols:
             symbols = symbols[: symbols.index("END")]
+        while symbols and symbols[-1] == "PAD":
+            symbols.pop()
         return self.space.join(symbols[symbols[:1] == ["START"] :])
 
     def answer_length(self, prompt: str) -> int:
@@ -647,7 +650,7 @@ CANONICAL = {
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     keras.utils.set_random_seed(0)
-    task = Copy()
+    task = Copy(train_size=100000)
     model = build_model()
     training = Training(model, task, seed=0)
     for step in training:

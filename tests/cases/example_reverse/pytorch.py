@@ -296,7 +296,8 @@ class SequenceTask(ProblemTask):
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`dabc:` and `abcd`."""
         x = self.spell(self.problems[split][index : index + 1])
-        return self.decode(x[0]) + self.separator, self.decode(self.answer(x)[0])
+        y = self.answer(x)
+        return self.decode(x[x != PAD]) + self.separator, self.decode(y[y != PAD])
 
     def ids(self, text: str) -> list[int]:
         """The ids of the words of a text. Raises ValueError."""
@@ -321,10 +322,12 @@ class SequenceTask(ProblemTask):
         return self.arrange(self.source(prompt))[0].flatten()
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The words of an answer up to its END, without START and padding."""
-        symbols = [self.symbols[id] for id in ids if id != PAD]
+        """The words of an answer up to its END, without START and final padding."""
+        symbols = [self.symbols[id] for id in ids]
         if "END" in symbols:
             symbols = symbols[: symbols.index("END")]
+        while symbols and symbols[-1] == "PAD":
+            symbols.pop()
         return self.space.join(symbols[symbols[:1] == ["START"] :])
 
     def answer_length(self, prompt: str) -> int:
@@ -630,7 +633,7 @@ def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     torch.manual_seed(0)
-    task = Reverse()
+    task = Reverse(train_size=100000)
     model = ReverseModel()
     training = Training(model, task, seed=0)
     for step in training:
