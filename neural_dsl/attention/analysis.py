@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.metrics import METRICS, Bools, Floats
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 
@@ -36,6 +37,8 @@ def analyse(record: AttentionRecord) -> list[dict[str, Any]]:
     Each entry has name, kind, shape (batch, heads, query, key), key_mask, query_mask,
     query_tokens, key_tokens (null where the record has none) and heads: one dict a head,
     {"head": 0, "entropy": …, …}. Undefined values are None; numbers have 8 decimals.
+    Where the record says what is expected, there are also "expected", the (query, key)
+    pairs of each item, and for each head "expected_mass", its attention on them.
     """
     return [_layer(layer) for layer in record.layers]
 
@@ -62,6 +65,11 @@ def _layer(layer: LayerAttention) -> dict[str, Any]:
         {"head": head} | {name: _plain(values[name][head]) for name in values}
         for head in range(layer.num_heads)
     ]
+    known: dict[str, Any] = {}
+    if layer.expected is not None:
+        known["expected"] = [np.argwhere(item).tolist() for item in layer.expected]
+        for entry, mass in zip(heads, expected_mass(layer), strict=True):
+            entry["expected_mass"] = _plain(mass)
     return {
         "name": layer.name,
         "kind": layer.kind,
@@ -70,6 +78,7 @@ def _layer(layer: LayerAttention) -> dict[str, Any]:
         "query_mask": None if layer.query_mask is None else layer.query_mask.tolist(),
         "query_tokens": _lists(layer.query_tokens),
         "key_tokens": _lists(layer.key_tokens),
+        **known,
         "heads": heads,
     }
 

@@ -24,6 +24,8 @@ class LayerAttention:
     - `query_mask`: bool (batch, query), likewise. Padded queries do attend; metrics leave
       their rows out.
     - `query_tokens`, `key_tokens`: labels, one tuple a batch item, None when unknown.
+    - `expected`: bool (batch, query, key), True where a model that solves its task must
+      look, None when no such thing is known.
     """
 
     name: str
@@ -33,6 +35,7 @@ class LayerAttention:
     query_mask: npt.NDArray[np.bool_] | None = None
     query_tokens: Tokens | None = None
     key_tokens: Tokens | None = None
+    expected: npt.NDArray[np.bool_] | None = None
 
     @property
     def num_heads(self) -> int:

@@ -83,23 +83,35 @@ def write_npz(record: AttentionRecord, file: IO[bytes]) -> None:
                 np.lib.format.write_array(member, weights, allow_pickle=False)
 
 
-def save_record(record: AttentionRecord, directory: str | Path) -> tuple[Path, Path]:
-    """Write both files into an existing directory and return their paths."""
-    weights, metrics = Path(directory) / WEIGHTS_FILE, Path(directory) / METRICS_FILE
+def save_record(
+    record: AttentionRecord, directory: str | Path, suffix: str = ""
+) -> tuple[Path, Path]:
+    """Write both files into an existing directory and return their paths.
+
+    `suffix` tells several records of one folder apart: attention_2.npz for "_2".
+    """
+    weights, metrics = _places(directory, suffix)
     with weights.open("wb") as file:
         write_npz(record, file)
     metrics.write_text(metrics_json(record), encoding="ascii", newline="\n")
     return weights, metrics
 
 
-def load_record(directory: str | Path) -> AttentionRecord:
+def _places(directory: str | Path, suffix: str) -> tuple[Path, Path]:
+    """Where the weights and the metrics of a record stand."""
+    places = (Path(directory) / name for name in (WEIGHTS_FILE, METRICS_FILE))
+    weights, metrics = (path.with_stem(path.stem + suffix) for path in places)
+    return weights, metrics
+
+
+def load_record(directory: str | Path, suffix: str = "") -> AttentionRecord:
     """Read back what `save_record` wrote.
 
     Raises RecordError when the files are damaged or do not fit each other, and OSError
     when they cannot be read. Nothing is unpickled.
     """
-    directory = Path(directory)
-    text = (directory / METRICS_FILE).read_text(encoding="utf-8")
+    weights, metrics = _places(directory, suffix)
+    text = metrics.read_text(encoding="utf-8")
     try:
         document = json.loads(text)
         version = document["schema_version"]
@@ -108,7 +120,7 @@ def load_record(directory: str | Path) -> AttentionRecord:
                 f"{METRICS_FILE} has schema version {version!r}; this release reads "
                 f"version {SCHEMA_VERSION}"
             )
-        with np.load(directory / WEIGHTS_FILE, allow_pickle=False) as archive:
+        with np.load(weights, allow_pickle=False) as archive:
             layers = tuple(_layer(entry, archive) for entry in document["layers"])
         return AttentionRecord(layers, Provenance(**document["provenance"]))
     except RecordError:
@@ -138,6 +150,7 @@ def _layer(entry: dict[str, Any], archive: Any) -> LayerAttention:
         query_mask=_mask(entry["query_mask"], (batch, queries), name),
         query_tokens=_tokens(entry["query_tokens"]),
         key_tokens=_tokens(entry["key_tokens"]),
+        expected=_cells(entry.get("expected"), (batch, queries, keys), name),
     )
 
 
@@ -150,6 +163,25 @@ def _mask(
     if mask.shape != shape:
         raise RecordError(f"the mask of {name!r} is {mask.shape}, it must be {shape}")
     return mask
+
+
+def _cells(
+    values: list[list[list[int]]] | None, shape: tuple[int, int, int], name: str
+) -> npt.NDArray[np.bool_] | None:
+    """The (query, key) pairs of each item as bool (batch, query, key)."""
+    if values is None:
+        return None
+    if len(values) != shape[0]:
+        raise RecordError(
+            f"{name!r} expects cells of {len(values)} of {shape[0]} items"
+        )
+    cells = np.zeros(shape, dtype=bool)
+    for item, pairs in enumerate(values):
+        for query, key in pairs:
+            if not (0 <= query < shape[1] and 0 <= key < shape[2]):
+                raise RecordError(f"{name!r} expects a cell {(query, key)} outside it")
+            cells[item, query, key] = True
+    return cells
 
 
 def _tokens(values: list[list[str]] | None) -> Tokens | None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from neural_dsl import api, backends
 from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.recording import assemble
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.loaded import open_run as load_run
 from neural_dsl.runs.prepare import make_task
@@ -35,11 +36,24 @@ class OpenedRun(LoadedRun):
     def capture(
         self, ids: npt.NDArray[np.int64], origin: str, layers: Sequence[str] = ()
     ) -> AttentionRecord:
-        """The attention while the model reads ids (1, T); `origin` is for provenance."""
-        from neural_dsl.inputs import prepare
+        """The attention while the model reads ids (1, T); `origin` is for provenance.
 
-        prepared = prepare(self.network, {self.network.inputs[0].name: ids})
-        return api.capture(self.model, replace(prepared, origin=origin), layers=layers)
+        A model that takes any length runs as it is; one of a fixed length is built anew
+        for that of the ids.
+        """
+        from neural_dsl.inputs import Prepared, prepare
+        from neural_dsl.inputs.selection import select_layers
+
+        arrays = {self.network.inputs[0].name: ids}
+        if self.input_length is None:
+            prepared = Prepared(self.network, arrays, {}, origin)
+        else:
+            prepared = replace(prepare(self.network, arrays), origin=origin)
+        model = self.model.at(prepared.network)
+        names = select_layers(prepared.network, layers)
+        weights = model.runtime.capture(prepared.arrays, names).weights
+        backend = model.compiled.backend
+        return assemble(prepared, weights, backend, model.weights_origin)
 
 
 def open_run(

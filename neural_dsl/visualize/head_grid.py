@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def head_grid(record: AttentionRecord, layer: str, batch_item: int = 0) -> Figure:
+def head_grid(
+    record: AttentionRecord, layer: str, batch_item: int = 0, caption: str = ""
+) -> Figure:
     """A Matplotlib figure with every head of the attention called `layer`.
 
     Rows are queries, columns keys; all heads share one scale from 0 to the largest
     weight of the layer. Only the outer panels are labelled: the axes are all the same.
+    `caption` stands below the title.
 
     Raises ValueError for a layer or batch item that the record does not have.
     """
@@ -27,7 +30,7 @@ def head_grid(record: AttentionRecord, layer: str, batch_item: int = 0) -> Figur
     batch, heads, _, _ = found.weights.shape
     if not 0 <= batch_item < batch:
         raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
-    notes = [record.provenance.line()]
+    notes = [*([caption] if caption else []), record.provenance.line()]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = grid_columns(heads)

@@ -18,12 +18,14 @@ def attention_heatmap(
     layers: Sequence[str] | None = None,
     heads: Sequence[int] | None = None,
     batch_item: int = 0,
+    caption: str = "",
 ) -> Figure:
     """A Matplotlib figure of the attention of one batch item.
 
     `layers` are attention names (None: all of the record). `heads` None averages the
     heads of each layer; else every layer that has such a head gets a panel for it. Rows
     are queries, columns keys; all panels share one scale from 0 to the largest weight.
+    `caption` stands below the title.
 
     Raises ValueError for a layer, head or batch item that the record does not have.
     """
@@ -61,7 +63,7 @@ def attention_heatmap(
     title = "Attention"
     title += f" of {pairs[0][0].name}" if alone else ""
     title += f", {same.pop()}" if len(same) == 1 else ""
-    notes = [record.provenance.line()]
+    notes = [*([caption] if caption else []), record.provenance.line()]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = _columns(len(panels))

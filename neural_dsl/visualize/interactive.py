@@ -27,6 +27,7 @@ from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, script_json
+from neural_dsl.visualize.views import View, provenance_notes
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FULL_WEIGHT = 65535
 LONGEST_TOKEN = 200
 """What the page keeps of a token beyond its label, in characters."""
+EXPECTED_TITLE = "mass on expected cells"
 
 
 def attention_figure(
@@ -104,47 +106,62 @@ def attention_figure(
     return figure
 
 
-def attention_page(record: AttentionRecord, batch_item: int = 0) -> str:
+def attention_page(
+    record: AttentionRecord, batch_item: int = 0, caption: str = ""
+) -> str:
     """The whole page as HTML, the same text for the same record.
 
     Pictures show one batch item; metrics cover the batch. Raises ValueError for a batch
     item that the record does not have.
     """
+    batch = record.layers[0].weights.shape[0]
+    if not 0 <= batch_item < batch:
+        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    notes = [*([caption] if caption else []), record.provenance.line()]
+    if batch > 1:
+        notes.append(f"batch item {batch_item} of a batch of {batch}")
+    return _page([View(caption, record)], notes, batch_item)
+
+
+def comparison_page(views: Sequence[View]) -> str:
+    """A page that changes between views, each of one sequence, at the same head."""
+    return _page(views, provenance_notes(views), 0)
+
+
+def _page(views: Sequence[View], notes: Sequence[str], item: int) -> str:
     from jinja2 import Environment
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    batch = record.layers[0].weights.shape[0]
-    if not 0 <= batch_item < batch:
-        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
     folder = files("neural_dsl.templates") / "explorer"
 
     def text(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
-    entries = analyse(record)
+    layers = [layer for view in views for layer in view.record.layers]
     pages = [
-        _layer(layer, entry["heads"], batch_item)
-        for layer, entry in zip(record.layers, entries, strict=True)
+        {"view": number} | _layer(layer, entry["heads"], item)
+        for number, view in enumerate(views)
+        for layer, entry in zip(view.record.layers, analyse(view.record), strict=True)
     ]
+    models = dict.fromkeys(view.record.provenance.model for view in views)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    notes = [f"batch item {batch_item} of a batch of {batch}"] if batch > 1 else []
     return environment.from_string(text("attention.html.j2")).render(
-        title=clean(f"Attention of {record.provenance.model}"),
-        provenance=clean(record.provenance.line()),
-        notes=notes,
+        title=clean(f"Attention of {' and '.join(models)}"),
+        notes=[clean(note) for note in notes],
+        views=[clean(view.caption) for view in views],
         layers=[
-            {
-                "name": clean(layer.name),
-                "matrices": _matrices(layer, batch_item),
-            }
-            for layer in record.layers
+            {"name": clean(layer.name), "matrices": _matrices(layer, item)}
+            for layer in layers
         ],
         metrics=METRICS.values(),
+        expected_title=EXPECTED_TITLE
+        if any(layer.expected is not None for layer in layers)
+        else "",
         css=Markup(text("attention.css")),
         script=Markup(text("attention.js")),
         plotly=Markup(get_plotlyjs()),
-        record=Markup(script_json(_page_data(pages, batch))),
+        record=Markup(script_json(_page_data(pages, len(layers[0].weights)))),
     )
 
 
@@ -161,6 +178,8 @@ def _page_data(layers: list[dict[str, Any]], batch: int) -> dict[str, Any]:
         "frame": style.FRAME,
         "masked": "#e4e4e4",
         "padded": style.PADDED,
+        "expected": style.EXPECTED,
+        "casing": style.EXPECTED_CASING,
     }
 
 
@@ -188,6 +207,9 @@ def _layer(
         "key_mask": None
         if layer.key_mask is None
         else layer.key_mask[item].astype(int).tolist(),
+        "expected": None
+        if layer.expected is None
+        else np.argwhere(layer.expected[item]).tolist(),
         "tops": [round(float(top), 7) for top in tops],
         "largest": round(float(max(tops)), 7),
     }

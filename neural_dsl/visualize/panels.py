@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ LARGEST_CELL = 110  # pixels: a 3 × 3 matrix need not fill the page
 SMALLEST_SIDE = 180  # pixels: a single query still makes a panel, not a line
 AXIS_NAME = 26  # the room for "query" or "key"
 NARROWEST = 760
+ROW_TITLE_SIZE = 8.5  # points
+ROW_TITLE_GAP = 4  # between the title of a row and those of its panels
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def make_panel(layer: LayerAttention, head: int | None, item: int, title: str) -
         weights=weights.mean(0, dtype=np.float64) if head is None else weights[head],
         allowed=layer.allowed()[item],
         padded=np.zeros(weights.shape[1], bool) if query_mask is None else ~query_mask,
+        expected=None if layer.expected is None else layer.expected[item],
     )
     return Panel(
         matrix,
@@ -89,7 +92,7 @@ def make_panel(layer: LayerAttention, head: int | None, item: int, title: str) -
 
 
 def draw_panels(
-    panels: Sequence[Panel],
+    panels: Sequence[Panel | None],
     *,
     columns: int,
     side: float,
@@ -97,17 +100,40 @@ def draw_panels(
     notes: Sequence[str],
     title_size: float,
     shared: bool,
+    row_titles: Sequence[str] = (),
+    largest: float | None = None,
+    even_cells: bool = False,
 ) -> Figure:
     """A figure of `panels`, row by row; each at most about `side` pixels large.
 
     With `shared`, all panels have the same axes and only the outer ones are labelled.
+    With `even_cells`, smaller matrices get smaller panels. None leaves a place free.
+    `row_titles` stand above the rows. The scale ends at the largest weight, or at
+    `largest`.
     """
+    sizes = [max(p.matrix.weights.shape) for p in panels if p is not None]
+    shrink = 1 / max(sizes) if even_cells else 0.0
     with matplotlib.rc_context(style.RC):
         placed = [
-            _place(panel, index, len(panels), columns, side, title_size, shared)
+            None
+            if panel is None
+            else _place(
+                panel,
+                index,
+                len(panels),
+                columns,
+                side * (max(panel.matrix.weights.shape) * shrink or 1.0),
+                title_size,
+                shared,
+            )
             for index, panel in enumerate(panels)
         ]
-        return _Layout(placed, columns, title, notes, title_size, shared).draw()
+        layout = _Layout(placed, columns, title, notes, title_size, shared)
+        if row_titles:
+            layout.add_row_titles(row_titles)
+        if largest is not None:
+            layout.largest = largest
+        return layout.draw()
 
 
 def _place(
@@ -161,7 +187,7 @@ class _Layout:
 
     def __init__(
         self,
-        placed: Sequence[Placed],
+        placed: Sequence[Placed | None],
         columns: int,
         title: str,
         notes: Sequence[str],
@@ -172,7 +198,7 @@ class _Layout:
         self.title, self.notes = title, notes
         self.title_size, self.shared = title_size, shared
         self.gap = 14.0 if shared else 34.0
-        matrices = [one.panel.matrix for one in placed]
+        matrices = [one.panel.matrix for one in placed if one is not None]
         self.entries = legend_entries(matrices)
         tops = [m.weights[m.allowed].max(initial=0.0) for m in matrices]
         self.largest = float(max(tops)) or 1.0
@@ -181,13 +207,30 @@ class _Layout:
         by_row = [
             placed[r : r + self.columns] for r in range(0, len(placed), self.columns)
         ]
-        self.lefts = [max(one.left for one in part) + name for part in by_column]
-        self.widths = [max(one.width for one in part) for part in by_column]
+
+        def most(
+            part: Sequence[Placed | None], size: Callable[[Placed], float]
+        ) -> float:
+            return max((size(one) for one in part if one is not None), default=0.0)
+
+        self.lefts = [most(part, lambda one: one.left) + name for part in by_column]
+        self.widths = [most(part, lambda one: one.width) for part in by_column]
         line = line_height(title_size)
-        self.tops = [max(len(one.title) for one in part) * line for part in by_row]
-        self.heights = [max(one.height for one in part) for part in by_row]
-        self.bottoms = [max(one.bottom for one in part) + name * 0.8 for part in by_row]
+        self.tops = [most(part, lambda one: len(one.title) * line) for part in by_row]
+        self.heights = [most(part, lambda one: one.height) for part in by_row]
         # In the last row of a shared grid that is not full, labels stand one row up.
+        self.bottoms = [
+            most(part, lambda one: one.bottom) + name * 0.8 for part in by_row
+        ]
+        self.row_titles: list[list[str]] = []
+
+    def add_row_titles(self, titles: Sequence[str]) -> None:
+        """Make room for a title above each row."""
+        row = sum(self.lefts) + sum(self.widths) + self.gap * (self.columns - 1)
+        for index, title in enumerate(titles):
+            lines = wrap(drawable(title), ROW_TITLE_SIZE, row, bold=True)
+            self.row_titles.append(lines)
+            self.tops[index] += len(lines) * line_height(ROW_TITLE_SIZE) + ROW_TITLE_GAP
 
     def draw(self) -> Figure:
         outer = AXIS_NAME if self.shared else 0.0
@@ -221,13 +264,18 @@ class _Layout:
     def _draw_grid(self, sheet: Sheet, left: float, top: float) -> None:
         y = top
         for row in range(len(self.heights)):
+            titles = self.row_titles[row] if self.row_titles else []
+            for number, line in enumerate(titles):
+                above = y + number * line_height(ROW_TITLE_SIZE)
+                sheet.text(left, above, line, ROW_TITLE_SIZE, bold=True)
             y += self.tops[row]
             x = left
             for column in range(self.columns):
                 x += self.lefts[column]
                 index = row * self.columns + column
-                if index < len(self.placed):
-                    self._draw_one(sheet, self.placed[index], x, y)
+                one = self.placed[index] if index < len(self.placed) else None
+                if one is not None:
+                    self._draw_one(sheet, one, x, y)
                 x += self.widths[column] + self.gap
             y += self.heights[row] + self.bottoms[row] + self.gap
 

@@ -37,12 +37,14 @@ LEGEND_BOX = 22
 
 @dataclass(frozen=True)
 class Matrix:
-    """One panel: weights (query, key), where attention is allowed, padded queries."""
+    """One panel: weights (query, key), where attention is allowed, padded queries, and
+    the cells (query, key) that the task expects."""
 
     title: str
     weights: npt.NDArray[np.floating]
     allowed: npt.NDArray[np.bool_]
     padded: npt.NDArray[np.bool_]  # (query,)
+    expected: npt.NDArray[np.bool_] | None = None
 
 
 @lru_cache(maxsize=100_000)
@@ -166,6 +168,8 @@ class Sheet:
         for spine in axes.spines.values():
             spine.set_edgecolor(style.FRAME)
         self._padding_marks(axes, matrix.padded)
+        if matrix.expected is not None:
+            self._outlines(axes, matrix.expected)
 
     def _padding_marks(self, axes: Axes, padded: npt.NDArray[np.bool_]) -> None:
         """A bar on the right of every run of padded queries."""
@@ -184,6 +188,35 @@ class Sheet:
                     zorder=3,
                 )
             )
+
+    def _outlines(self, axes: Axes, cells: npt.NDArray[np.bool_]) -> None:
+        """A frame inside each of these cells."""
+        queries, keys = cells.shape
+        place = axes.get_position()
+        wide, high = (
+            place.width * self.width / keys,
+            place.height * self.height / queries,
+        )
+        line = min(2.4, max(0.8, 0.09 * min(wide, high)))  # pixels
+        inset = 1.1 * line  # the casing ends where the cell does
+        for row, column in np.argwhere(cells):
+            for color, width in (
+                (style.EXPECTED_CASING, 2.2 * line),
+                (style.EXPECTED, line),
+            ):
+                axes.add_patch(
+                    Rectangle(
+                        (column - 0.5 + inset / wide, row - 0.5 + inset / high),
+                        1 - 2 * inset / wide,
+                        1 - 2 * inset / high,
+                        fill=False,
+                        edgecolor=color,
+                        linewidth=width * 72 / style.DPI,
+                        joinstyle="miter",
+                        zorder=2,
+                        gid="expected",
+                    )
+                )
 
     def tick_labels(
         self, axes: Axes, rows: Ticks | None, columns: Ticks | None
@@ -228,13 +261,18 @@ class Sheet:
         axes.yaxis.set_label_coords((BAR_WIDTH + labels + 26) / BAR_WIDTH, 0.5)
 
     def legend(self, x: float, y: float, entries: Sequence[str]) -> None:
-        """Explain the grey cells and the padding mark; see `legend_entries`."""
+        """Explain grey cells, outlines and the padding mark; see `legend_entries`."""
         for entry in entries:
             axes = self.axes(x, y, LEGEND_BOX, LEGEND_BOX * 0.7)
             axes.set_xticks([])
             axes.set_yticks([])
+            if entry == EXPECTED_ENTRY:
+                axes.set_facecolor(style.STOPS[8])
+                self._outlines(axes, np.ones((1, 1), dtype=bool))
+                axes.set(xlim=(-0.5, 0.5), ylim=(-0.5, 0.5))
             masked = entry == MASKED_ENTRY
-            axes.set_facecolor(style.MASKED if masked else style.PADDED)
+            if entry in (MASKED_ENTRY, PADDED_ENTRY):
+                axes.set_facecolor(style.MASKED if masked else style.PADDED)
             for spine in axes.spines.values():
                 spine.set_edgecolor(style.FRAME)
             if masked:
@@ -247,6 +285,7 @@ class Sheet:
 
 MASKED_ENTRY = "masked: this query may not attend to this key"
 PADDED_ENTRY = "padded query (left out of the metrics)"
+EXPECTED_ENTRY = "expected for this task"
 
 
 def legend_entries(matrices: Sequence[Matrix]) -> list[str]:
@@ -256,6 +295,10 @@ def legend_entries(matrices: Sequence[Matrix]) -> list[str]:
         entries.append(MASKED_ENTRY)
     if any(matrix.padded.any() for matrix in matrices):
         entries.append(PADDED_ENTRY)
+    if any(
+        matrix.expected is not None and matrix.expected.any() for matrix in matrices
+    ):
+        entries.append(EXPECTED_ENTRY)
     return entries
 
 

@@ -36,6 +36,11 @@ MASKED_HATCH: Final = "#c4c4c4"
 PADDED: Final = "#d08a2e"
 """The mark beside a padded query."""
 
+EXPECTED: Final = "#e4482e"
+EXPECTED_CASING: Final = "#ffffff"
+"""The outline of a cell where attention must be. The colour stands out from light cells,
+the casing around it from dark ones."""
+
 COLOR_BAR_LABEL: Final = "attention weight"
 QUERY_LABEL: Final = "query"
 KEY_LABEL: Final = "key"

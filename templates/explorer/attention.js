@@ -4,6 +4,7 @@
 (() => {
   const record = JSON.parse(document.getElementById("record").textContent);
   const plot = document.getElementById("plot");
+  const viewChoice = document.getElementById("view");
   const layerChoice = document.getElementById("layer");
   const headChoice = document.getElementById("head");
   const rangeChoice = document.getElementById("range");
@@ -130,13 +131,22 @@
       type: "rect", xref: "paper", yref: "y", x0: 1, x1: 1 + 5 / size.width,
       y0: start - 0.5, y1: end - 0.5, fillcolor: record.padded, line: { width: 0 },
     }));
+    const outlines = expected(layer).flatMap(([i, j]) => [
+      [record.casing, 4.4], [record.expected, 2],
+    ].map(([color, width]) => {
+      const [dx, dy] = [2.2 * layer.keys / size.width, 2.2 * layer.queries / size.height];
+      return {
+        type: "rect", xref: "x", yref: "y", line: { color, width },
+        x0: j - 0.5 + dx, x1: j + 0.5 - dx, y0: i - 0.5 + dy, y1: i + 0.5 - dy,
+      };
+    }));
     return {
       width: size.width + size.margin.l + size.margin.r,
       height: size.height + size.margin.t + size.margin.b,
       margin: size.margin,
       xaxis: x,
       yaxis: y,
-      shapes: bars,
+      shapes: [...bars, ...outlines],
       font: { family: record.font, color: record.ink },
       paper_bgcolor: "white",
       plot_bgcolor: "white",
@@ -144,6 +154,8 @@
       hoverlabel: { align: "left", font: { family: record.font } },
     };
   }
+
+  const expected = (layer) => layer.expected || [];
 
   // Runs of padded queries as [start, end).
   function padded(layer) {
@@ -199,7 +211,7 @@
     document.getElementById("metrics-of").textContent = title(layer, index) + of;
     for (const cell of document.querySelectorAll("[data-metric]")) {
       const heads = index === 0 ? layer.heads : [layer.heads[index - 1]];
-      const known = heads.map((h) => h[cell.dataset.metric]).filter((v) => v !== null);
+      const known = heads.map((h) => h[cell.dataset.metric] ?? null).filter((v) => v !== null);
       const mean = known.reduce((sum, v) => sum + v, 0) / known.length;
       cell.textContent = known.length ? mean.toFixed(3) : "n/a";
     }
@@ -215,6 +227,16 @@
     const weight = point && shown.values[i * layer.keys + j];
     const open = point && allowed(layer, i, j);
     set("cell-weight", point ? (open ? weight.toFixed(4) : "masked") : "–");
+  }
+
+  // The layers of the chosen view; the one at the same place stays chosen.
+  function fillLayers() {
+    const before = record.layers[layerChoice.value];
+    const of = (view) => record.layers.flatMap((layer, i) => (layer.view === view ? [i] : []));
+    const place = before ? of(before.view).indexOf(Number(layerChoice.value)) : 0;
+    const indices = of(Number(viewChoice.value));
+    layerChoice.replaceChildren(...indices.map((i) => new Option(record.layers[i].name, i)));
+    layerChoice.value = indices[Math.min(place, indices.length - 1)];
   }
 
   function fillHeads() {
@@ -252,6 +274,7 @@
     showMetrics(layer, index);
     showCell(null);
     document.getElementById("legend-masked").hidden = !picture.masked;
+    document.getElementById("legend-expected").hidden = expected(layer).length === 0;
     document.getElementById("legend-padded").hidden = padded(layer).length === 0;
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", `Attention of ${layer.name}, ${title(layer, index)}`);
@@ -262,8 +285,10 @@
 
   function readAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
-    const layer = Number(wanted.get("layer"));
-    layerChoice.value = record.layers[layer] ? layer : 0;
+    const layer = record.layers[Number(wanted.get("layer"))] ? Number(wanted.get("layer")) : 0;
+    viewChoice.value = record.layers[layer].view;
+    fillLayers();
+    layerChoice.value = layer;
     fillHeads();
     const head = Number(wanted.get("head")) + 1;
     const known = head <= record.layers[layerChoice.value].heads.length;
@@ -277,6 +302,7 @@
   };
   const draw = () => show().catch(report);
 
+  viewChoice.addEventListener("change", () => { fillLayers(); fillHeads(); draw(); });
   layerChoice.addEventListener("change", () => { fillHeads(); draw(); });
   headChoice.addEventListener("change", draw);
   rangeChoice.addEventListener("change", draw);

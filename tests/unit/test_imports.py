@@ -59,6 +59,8 @@ MAY_IMPORT = {
         "files",
         "recording",
         "tasks",
+        "api",
+        "inputs",
     },
     "recording": {"__init__", "attention", "backends", "inputs", "ir"},
     "api": {
