@@ -65,7 +65,9 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         watched=_watched(watched),
         min_delta=watched.params["min_delta"] if watched else 0,
         seed=train.get("seed") or 0,
-        task_call=_task_call(task),
+        task_call=_task_call(network),
+        several=len(network.inputs) > 1,
+        **_goal(network),
         weights_file=f"{network.name.lower()}.safetensors",
         renamed=json.dumps({p: n for n, p in paths.items() if p != n}),
     )
@@ -75,6 +77,33 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     plan.progress = f"{{{', '.join(pairs)}}}"
     plan.watch_doc = _watch_doc(plan)
     return plan
+
+
+def _goal(network: Network) -> dict[str, Any]:
+    """What is learnt: `tokens` (targets are symbols at positions), or else the loss of
+    the file; and the `measure` that validation reports beside the loss."""
+    assert network.task is not None
+    spec = task_spec(network.task.name)
+    tokens = spec.layout(network.task.params) != "free"
+    loss = network.loss or Setting(_loss_of(network.output_activation), {}, _NOWHERE)
+    classes = loss.name.endswith("crossentropy")
+    measure = spec.measure if tokens else "accuracy" if classes else "loss"
+    return {
+        "tokens": tokens,
+        "loss": loss,
+        "measure": measure,
+        "measure_words": measure.replace("_", " "),
+        "short": measure.split("_")[0],
+        "output_rank": len(network.output.shape),
+    }
+
+
+def _loss_of(activation: str) -> str:
+    """The loss that goes with what an Output shows, where the file names none."""
+    return {
+        "softmax": "sparse_categorical_crossentropy",
+        "sigmoid": "binary_crossentropy",
+    }.get(activation, "mean_squared_error")
 
 
 def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
@@ -164,12 +193,29 @@ def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
     return fields
 
 
-def _task_call(task: Setting) -> str:
+def _task_call(network: Network) -> str:
     """`Copy(length=8, vocabulary=20)`: what the file gave and what it needs."""
+    task = network.task
+    assert task is not None
     spec = task_spec(task.name)
     defaults = {p.name: p.default for p in spec.parameters}
     given = {k: v for k, v in task.params.items() if v != defaults.get(k)}
+    if task.name == "Arrays":
+        given |= _array_names(network)
     return f"{spec.name}({', '.join(f'{k}={literal(v)}' for k, v in given.items())})"
+
+
+def _array_names(network: Network) -> dict[str, tuple[str, ...]]:
+    """Which arrays of the file are the model's inputs, and which of these are ids."""
+    inputs = network.inputs
+    alone = len(inputs) == 1 and inputs[0].name == "input"
+    names = ("x",) if alone else tuple(each.name for each in inputs)
+    ids = tuple(
+        n for n, i in zip(names, inputs, strict=True) if i.tensor.dtype == "ids"
+    )
+    return {
+        k: v for k, v in {"inputs": names, "ids": ids}.items() if v not in ((), ("x",))
+    }
 
 
 def literal(value: Any) -> str:

@@ -34,6 +34,17 @@ MONITORS = {
 }
 """What a file calls a measure of validation -> its name."""
 
+TRAINED_LOSSES = (
+    LOSS,
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "log_cosh",
+)
+"""The losses that `templates/*/losses.py.j2` write."""
+
 UNUSED_TRAIN = {
     "steps_per_epoch": "an epoch is one pass over all problems; use `validate_every`",
     "validation_split": "the task keeps problems for validation itself; use its "
@@ -60,8 +71,30 @@ def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
 
     What no backend can do is an error of the file itself (`for_task`).
     """
+    if network.task is None:
+        return ()
+    return (*_loss_problems(network), *_optimizer_problems(network, backend))
+
+
+def _loss_problems(network: Network) -> tuple[Diagnostic, ...]:
+    loss = network.loss
+    if loss is None or loss.name in TRAINED_LOSSES:
+        return ()
+    return (
+        Diagnostic(
+            "NE059",
+            f"the loss `{loss.name}` is not yet supported for training",
+            network.source,
+            loss.span,
+            "known, but no training script has it",
+            f"use {', '.join(f'`{name}`' for name in TRAINED_LOSSES)}",
+        ),
+    )
+
+
+def _optimizer_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
     optimizer = network.optimizer
-    if network.task is None or optimizer is None:
+    if optimizer is None:
         return ()
     able = _trained_by(optimizer)
     if backend in able:

@@ -598,11 +598,12 @@ def evaluate(model: keras.Model, task: Task, split: str) -> dict[str, float]:
     A problem counts when every token of its answer is the most likely one. Given the
     right tokens before, that is when greedy decoding writes the whole answer.
     """
-    size, right, loss = task.size(split), 0, 0.0
+    size, loss = task.size(split), 0.0
+    right = 0
     for start in range(0, size, 500):
         x, y = task.batch(split, np.arange(start, min(start + 500, size)))
         logits = model.predict_on_batch(x)
-        loss += len(x) * float(loss_function(tf.convert_to_tensor(logits), y))
+        loss += len(y) * float(loss_function(tf.convert_to_tensor(logits), y))
         answered = (logits.argmax(-1) == y) | (y == IGNORED)
         right += int(answered.all(axis=1).sum())
     return {"loss": loss / size, "exact_match": right / size, "count": size}

@@ -481,7 +481,8 @@ class Training:
         order = np.random.default_rng((self.seed, epoch)).permutation(size)
         chosen = order[position * BATCH_SIZE : (position + 1) * BATCH_SIZE]
         x, y = self.task.batch("train", chosen)
-        return torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
+        inputs = torch.from_numpy(x).to(self.device)
+        return inputs, torch.from_numpy(y).to(self.device)
 
     def watch(self, validation: dict[str, float]) -> None:
         """Stop when the exact match stands still."""
@@ -540,12 +541,13 @@ def evaluate(model: nn.Module, task: Task, split: str) -> dict[str, float]:
     """
     model.eval()
     device = next(model.parameters()).device
-    size, right, loss = task.size(split), 0, 0.0
+    size, loss = task.size(split), 0.0
+    right = 0
     for start in range(0, size, 500):
         x, y = task.batch(split, np.arange(start, min(start + 500, size)))
         logits = model(torch.from_numpy(x).to(device))
         targets = torch.from_numpy(y).to(device)
-        loss += len(x) * loss_function(logits, targets).item()
+        loss += len(y) * loss_function(logits, targets).item()
         answered = (logits.argmax(-1) == targets) | (targets == IGNORED)
         right += int(answered.all(dim=1).sum())
     return {"loss": loss / size, "exact_match": right / size, "count": size}
@@ -578,8 +580,8 @@ def main() -> None:
     training = Training(model, task, seed=0)
     for step in training:
         if step.validation:
-            exact = step.validation["exact_match"]
-            print(f"step {step.step:5d}  loss {step.loss:.4f}  exact match {exact:.1%}")
+            loss, exact = float(step.loss), step.validation["exact_match"]
+            print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
     save_weights(model, "subtraction.safetensors")
     result = evaluate(model, task, "test")
     right, count = round(result["exact_match"] * result["count"]), result["count"]
