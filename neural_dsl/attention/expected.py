@@ -61,4 +61,4 @@ def uniform_mass(layer: LayerAttention) -> float:
     flat = LayerAttention(
         layer.name, layer.kind, even, layer.key_mask, expected=layer.expected
     )
-    return float(expected_mass(flat)[0])
+    return float(np.asarray(expected_mass(flat))[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,6 @@ from neural_dsl.cli.options import (
     backend_option,
     checked_network,
     data_option,
-    file_argument,
     network_option,
     seed_option,
     weights_option,
@@ -34,7 +34,11 @@ ATTENTION_ONLY = (
     "seed",
     "batch_item",
     "output_dir",
+    "prompts",
+    "texts",
 )
+RUN_ONLY = ("prompts", "texts", "evolution")
+FILE_ONLY = ("data", "tokens", "save_weights", "seed", "batch_item", "network")
 
 
 @click.command(
@@ -46,10 +50,37 @@ Examples:
   neural visualize model.neural --attention --tokens "The,cat,sat" --layer 0 --head 2
   neural visualize model.neural --attention --data x.npy --weights w.safetensors
   neural visualize translator.neural --attention --tokens source="a,b" --tokens target="c,d"
+  neural visualize runs/addition --attention --prompt "47+85="
+  neural visualize runs/copy runs/reverse --attention --prompt dabc:
+  neural visualize runs/addition --evolution
 """
 )
-@file_argument
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE | RUN...",
+)
 @click.option("--attention", is_flag=True, help="Run the model and draw its attention.")
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    metavar="TEXT",
+    help="RUN: what its model answers while its attention is drawn; repeatable. The "
+    "first held-out problem without.",
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    metavar="TEXT",
+    help="RUN of a text: what it reads, without going on with it; repeatable.",
+)
+@click.option(
+    "--evolution", is_flag=True, help="RUN: its attention as training went on."
+)
 @click.option(
     "--format",
     "form",
@@ -117,59 +148,140 @@ Examples:
 def command(
     context: click.Context,
     /,
-    file: Path,
+    files: tuple[Path, ...],
     attention: bool,
+    evolution: bool,
     form: str | None,
     output: Path | None,
     network: str | None,
-    **options: object,
+    prompts: tuple[str, ...],
+    texts: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Draw FILE: its architecture, or with --attention what every head attends to.
+
+    Or draw RUN, a folder of `neural train`: --attention shows its trained model while it
+    answers prompts, several side by side, also of several runs; --evolution shows how
+    attention came about.
 
     With --attention the folder receives attention_heatmap.png, one
     attention_heads_LAYER.png for each layer, attention_interactive.html (works offline),
     compiled_model_BACKEND.py (the very code that was run), attention.npz and
     attention_metrics.json.
     """
-    refuse_mixed_modes(context, attention, form)
+    refuse_mixed_modes(context, attention, evolution, form)
+    if any(file.is_dir() for file in files):
+        refuse_file_options(context)
+        if attention:
+            from neural_dsl.cli.run_pictures import RunRequest, draw_runs
+
+            draw_runs(
+                RunRequest(
+                    runs=files,
+                    prompts=prompts,
+                    texts=texts,
+                    form=form or "png",
+                    backend=options["backend"],
+                    weights=which_weights(options["weights"]),
+                    layers=options["layers"],
+                    heads=options["heads"],
+                    output_dir=options["output_dir"],
+                )
+            )
+            return
+        if evolution:
+            from neural_dsl.cli.evolution import draw_evolution
+
+            draw_evolution(only_one(files), form or "png", options["output_dir"])
+            return
+        file = only_one(files) / "model.neural"
+        name = files[0].resolve().name
+    else:
+        refuse_run_options(context)
+        file = only_one(files)
+        name = file.stem
     checked = checked_network(file, network)
     if attention:
         from neural_dsl.cli.attention import AttentionRequest, draw_attention
 
-        request = AttentionRequest(file=file, form=form or "png", **options)  # type: ignore[arg-type]
+        request = AttentionRequest(file=file, form=form or "png", **options)
         draw_attention(checked, request)
         return
     from neural_dsl.visualize.architecture import render
 
     suffix = output.suffix.removeprefix(".").lower() if output else ""
     form = form or (suffix if suffix in ARCHITECTURE_FORMATS else "html")
-    target = output or Path(f"{file.stem}_architecture.{form}")
+    target = output or Path(f"{name}_architecture.{form}")
     refuse_overwriting(target, file)
     write_bytes(target, render(checked, form))
     note(f"wrote {quoted(target)}")
 
 
+def given_options(context: click.Context) -> dict[str, str]:
+    """What stands on the command line: parameter name -> `--option`."""
+    return {
+        option.name: option.opts[0]
+        for option in context.command.params
+        if option.name is not None
+        and context.get_parameter_source(option.name)
+        is click.core.ParameterSource.COMMANDLINE
+    }
+
+
+def only_one(files: tuple[Path, ...]) -> Path:
+    """The one file; several are for --attention of runs."""
+    if len(files) > 1:
+        raise click.UsageError(
+            "Several can stand side by side only as RUNs, with --attention."
+        )
+    return files[0]
+
+
+def which_weights(wish: Path | None) -> str | None:
+    """`best` or `last`: a run knows where its weights are."""
+    if wish is None or str(wish) in ("best", "last"):
+        return None if wish is None else str(wish)
+    raise click.UsageError("--weights of a RUN is best or last.")
+
+
+def refuse_file_options(context: click.Context) -> None:
+    """A usage error for options that only a FILE takes."""
+    for name, option in given_options(context).items():
+        if name in FILE_ONLY:
+            raise click.UsageError(
+                f"{option} goes with a FILE; a RUN has its own, and reads --prompt."
+            )
+
+
+def refuse_run_options(context: click.Context) -> None:
+    """A usage error for options that only a RUN takes."""
+    for name, option in given_options(context).items():
+        if name in RUN_ONLY:
+            raise click.UsageError(
+                f"{option} goes with a RUN, a folder that `neural train` made."
+            )
+
+
 def refuse_mixed_modes(
-    context: click.Context, attention: bool, form: str | None
+    context: click.Context, attention: bool, evolution: bool, form: str | None
 ) -> None:
     """A usage error for options of the other mode."""
-    given = {
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    }
-    if attention and "output" in given:
+    given = given_options(context)
+    if attention and evolution:
+        raise click.UsageError("--attention and --evolution are two pictures.")
+    drawn = attention or evolution
+    if drawn and "output" in given:
+        mode = "--attention" if attention else "--evolution"
         raise click.UsageError(
-            "-o is for the architecture; --attention takes --output-dir."
+            f"-o is for the architecture; {mode} takes --output-dir."
         )
     if not attention:
         for name in ATTENTION_ONLY:
-            if name in given:
-                option = next(p for p in context.command.params if p.name == name)
-                raise click.UsageError(f"{option.opts[0]} goes with --attention.")
-    allowed = ATTENTION_FORMATS if attention else ARCHITECTURE_FORMATS
+            if name in given and not (evolution and name == "output_dir"):
+                raise click.UsageError(f"{given[name]} goes with --attention.")
+    allowed = ATTENTION_FORMATS if drawn else ARCHITECTURE_FORMATS
     if form is not None and form not in allowed:
-        what = "attention pictures" if attention else "the architecture"
+        what = "attention pictures" if drawn else "the architecture"
         raise click.UsageError(
             f"{what} can be drawn as {', '.join(allowed)}; not as {form}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Reading:
       own answer but for the last token, which it writes and does not read.
     - `tokens`: their symbols; `writes`: what the model writes at each place, "" where
       nothing of the answer is written.
+    - `remark`: what one must know to judge the answer, "" for nothing.
     - `known`: where a model that solves this must look, as the task tells it.
     """
 
@@ -40,6 +42,7 @@ class Reading:
     tokens: tuple[str, ...]
     writes: tuple[str, ...]
     known: list[tuple[int, tuple[int, ...]]] | None
+    remark: str = ""
 
     @property
     def verdict(self) -> str:
@@ -121,7 +124,20 @@ def read_prompt(run: OpenedRun, prompt: str) -> Reading:
         tuple(symbols[id] for id in ids),
         tuple(writes[: len(ids)] or [""] * len(ids)),
         known,
+        unseen_length(task, prompt),
     )
+
+
+def unseen_length(task: Any, prompt: str) -> str:
+    """Says when no sequence of this prompt's length was ever trained on."""
+    if not hasattr(task, "source"):
+        return ""
+    length = int(task.source(prompt).shape[1])
+    trained = np.unique((task.problems["train"] >= 0).sum(1)).tolist()
+    if length in trained:
+        return ""
+    known = f"{trained[0]} to {trained[-1]}" if len(trained) > 1 else f"{trained[0]}"
+    return f"no sequence of length {length} was trained on, only of length {known}"
 
 
 def read_text(run: OpenedRun, text: str) -> Reading:
@@ -133,7 +149,7 @@ def read_text(run: OpenedRun, text: str) -> Reading:
                 "NE173",
                 f"the run in {quoted(run.folder)} has learnt "
                 f"{type(run.task).__name__}, not a text",
-                help=f"use `--prompt`{example(run)}",
+                help=f"use{example(run) or ' `--prompt`'}",
             )
         )
     try:
@@ -195,29 +211,32 @@ def unreadable(run: OpenedRun, prompt: str, why: str) -> NeuralError:
     allowed = ""
     if PAD == 0 and 1 < len(symbols) <= LISTED_SYMBOLS:
         listed = list_symbols(symbols).removeprefix("padding, ")
-        allowed = f"its symbols are {listed}; it reads up to {run.task.max_length:,}"
+        allowed = f"its symbols are {listed}"
+    what = quoted(shortened(prompt)) if prompt.strip() else "an empty prompt"
+    hints = [allowed, f"try{example(run)}" if example(run) else ""]
     return NeuralError(
         Diagnostic(
             "NE171",
-            f"the run in {quoted(run.folder)} cannot read {quoted(shortened(prompt))}: "
-            f"{why}",
-            help=f"{allowed}{'; ' if allowed else ''}try `--prompt`{example(run)}",
+            f"the run in {quoted(run.folder)} cannot read {what}: {why}",
+            help="; ".join(filter(None, hints)),
         )
     )
 
 
 def shortened(text: str, longest: int = 60) -> str:
-    """A text of unknown length for a message."""
+    """A text of unknown length on one line, for a message or a title."""
+    text = one_line(text)
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def example(run: OpenedRun) -> str:
-    """` "47+85="`: a prompt that the task reads, quoted as a shell wants it."""
+    """ " `--prompt "47+85="`", or nothing: a prompt that the task reads."""
     try:
         prompt = run.task.problem("test", 0)[0]
     except (NotImplementedError, IndexError):
         return ""
-    return f' "{shortened(prompt, 30)}"' if prompt.isprintable() else ""
+    short = len(prompt) <= 60 and prompt.isprintable() and '"' not in prompt
+    return f' `--prompt "{prompt}"`' if short else ""
 
 
 def without_prompts(run: OpenedRun) -> NeuralError:
