@@ -20,6 +20,7 @@ from neural_dsl.backends.base import Arrays
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.nodes import Network
 
 Array = npt.NDArray[np.generic]
 Float32 = npt.NDArray[np.float32]
@@ -61,7 +62,8 @@ class BaseTraining(ABC):
     @property
     def input_length(self) -> int | None:
         """The one length that the model reads, None where any length will do."""
-        return self.runtime.compiled.network.inputs[0].tensor.shape[0]
+        network: Network = self.runtime.compiled.network
+        return network.inputs[0].tensor.shape[0]
 
     def steps(self) -> Iterator[Any]:
         """The emitted generator, on the right device; each `Step` as it yields it."""

@@ -45,6 +45,6 @@ def command(run: Path, prompts: tuple[str, ...], weights: str | None) -> None:
 
 def lines() -> Iterator[str]:
     """The lines of stdin without their ends; empty ones are no prompts."""
-    for line in click.get_text_stream("stdin"):
+    for line in sys.stdin:
         if line.strip():
             yield line.rstrip("\r\n")

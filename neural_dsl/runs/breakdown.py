@@ -70,7 +70,7 @@ def by_position(run: LoadedRun, split: str) -> list[Count]:
         for answer, row in zip(found, expected, strict=True):
             for place, token in enumerate(row):
                 count[place] += 1
-                right[place] += place < len(answer) and answer[place] == token
+                right[place] += bool(place < len(answer) and answer[place] == token)
     labels = position_labels(task, len(count))
     return [Count(labels[place], right[place], count[place]) for place in sorted(count)]
 

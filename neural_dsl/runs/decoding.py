@@ -55,7 +55,7 @@ def _one_by_one(
     for row, ids in zip(tokens, prompts, strict=True):
         row[: len(ids)] = ids
     answers: list[list[int]] = [[] for _ in prompts]
-    active = np.flatnonzero(np.array(lengths) > 0)
+    active: Any = np.flatnonzero(np.array(lengths) > 0)
     done = 0
     while len(active):
         ends = starts[active] + done

@@ -67,7 +67,9 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
     task, module = run.task, run.runtime.module
     model: Any = run.runtime
     measures = module.evaluate(model.model, task, split)
-    answers, found, tokens, tables = [], None, None, {}
+    answers: list[Sample] = []
+    tables: dict[str, list[Count]] = {}
+    found = tokens = None
     if task.measure == "exact_match":
         answers = answered(run, split)
         right = sum(sample.right for sample in answers)
@@ -143,8 +145,9 @@ def measured(run: LoadedRun, split: str, forward: Run) -> dict[str, float]:
     for inputs, targets in batches(run, split):
         logits = forward(inputs).astype(np.float64)
         if targets.dtype.kind == "f":
-            total += float(((logits.reshape(targets.shape) - targets) ** 2).sum())
-            total /= max(targets[0].size, 1)
+            total += float(
+                ((logits.reshape(targets.shape) - targets) ** 2).sum()
+            ) / max(targets[0].size, 1)
             continue
         counted = targets != IGNORED
         losses = cross_entropy(logits, np.where(counted, targets, 0))
@@ -157,7 +160,7 @@ def measured(run: LoadedRun, split: str, forward: Run) -> dict[str, float]:
 
 def batches(
     run: LoadedRun, split: str
-) -> Iterator[tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.generic]]]:
+) -> Iterator[tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[Any]]]:
     """Inputs by name, and targets, a part of the split at a time."""
     size = run.task.size(split)
     for start in range(0, size, CHUNK):
@@ -168,7 +171,7 @@ def batches(
 
 
 def cross_entropy(
-    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.generic]
+    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """-log softmax(logits)[target], in the targets' shape."""
     top = logits.max(axis=-1, keepdims=True)

@@ -9,7 +9,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -133,7 +133,8 @@ class Run:
                 interrupted = self._steps(wishes)
         except BaseException as error:
             kept = not isinstance(error, KeyboardInterrupt)
-            self._describe("failed" if kept else "interrupted")
+            with suppress(NeuralError):  # the disk may be what failed
+                self._describe("failed" if kept else "interrupted")
             raise
         finally:
             self.watcher.stopped()

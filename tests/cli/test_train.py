@@ -1,0 +1,308 @@
+"""`neural train` and what stands on it, as a user meets them."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neural_dsl.backends import weights_file
+from tests.cli.training_files import COPY
+
+SHORT = ("--set", "train.steps=6", "--set", "train.validate_every=3")
+FILES = {
+    *("model.neural", "train.py", "run.json", "metrics.jsonl", "loss_curves.png"),
+    *("best.safetensors", "last.safetensors", "state.safetensors", ".lock"),
+}
+
+
+def about(folder="runs/model"):
+    return json.loads((Path(folder) / "run.json").read_text("utf-8"))
+
+
+def lines(folder="runs/model"):
+    text = (Path(folder) / "metrics.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_training_learns_the_task_and_describes_itself(neural, file, backend):
+    result = neural("train", file(COPY), "--backend", backend)
+    assert result.code == 0, result.err
+    assert result.out == "exact match 200/200 on the test split\n"
+    names = {path.name for path in Path("runs/model").iterdir()}
+    assert {name for name in names if not name.startswith("log-")} == FILES
+    log = next(Path("runs/model").glob("log-*.txt")).read_text("utf-8")
+    for word in (
+        "transformer_decoder",
+        "BATCH_SIZE: 64",
+        "validation loss",
+        "versions:",
+    ):
+        assert word in log
+    assert about()["status"] == "finished" and about()["backend"] == backend
+    steps = [line["step"] for line in lines() if "loss" in line]
+    assert steps == list(range(1, 161))
+    validations = [line for line in lines() if "validation_exact_match" in line]
+    assert [line["step"] for line in validations] == [40, 80, 120, 160]
+    assert Path("runs/model/loss_curves.png").read_bytes()[:4] == b"\x89PNG"
+    best = weights_file.load("runs/model/best.safetensors")
+    assert best.metadata["step"] == str(about()["best_step"])
+
+
+def test_what_was_trained_is_what_the_emitted_file_trains(
+    neural, file, backend, tmp_path
+):
+    assert neural("train", file(COPY), "--backend", backend, *SHORT).code == 0
+    done = subprocess.run(
+        [sys.executable, "runs/model/train.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = weights_file.load(tmp_path / "tiny.safetensors").arrays
+    ours = weights_file.load("runs/model/last.safetensors").arrays
+    assert theirs.keys() == ours.keys()
+    for name, array in ours.items():
+        np.testing.assert_array_equal(array, theirs[name])
+
+
+def test_settings_are_changed_for_one_run_and_checked_as_in_a_file(neural, file):
+    source = file(COPY)
+    text = source.read_text("utf-8")
+    result = neural(
+        *("train", source, *SHORT, "--set", "task.vocabulary=9", "--seed", "7"),
+        *("--set", "optimizer=SGD(learning_rate=0.5)", "--set", "execution.device=cpu"),
+        *("--set", "optimizer.learning_rate=0.25"),
+    )
+    assert result.code == 0, result.err
+    copy = Path("runs/model/model.neural").read_text("utf-8")
+    for words in ("steps: 6", "vocabulary=9", "seed: 7", "SGD(learning_rate=0.25)"):
+        assert words in copy
+    assert about()["seed"] == 7 and source.read_text("utf-8") == text
+    assert lines()[0]["learning_rate"] == 0.25
+    code = Path("runs/model/train.py").read_text("utf-8")
+    assert neural("compile", "runs/model/model.neural").out == code.replace(
+        "python train.py", "python compiled_model_pytorch.py"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        ("train.batch_size=0", "NE069", "1 or more"),
+        ("train.batchsize=2", "NE066", "batch_size"),
+        ("trian.batch_size=2", "NE151", "did you mean `train`"),
+        ("batch_size", "NE151", "SECTION.KEY=VALUE"),
+        ("optimizer.learning_rate=1", "NE151", "give it whole"),
+        ("task=Copi()", "NE073", "Copy"),
+    ],
+)
+def test_a_wrong_setting_is_refused_and_leaves_no_folder(
+    neural, file, given, code, says
+):
+    result = neural("train", file(COPY), "--set", given)
+    assert result.code == 1 and code in result.err and says in result.err
+    assert not Path("runs").exists() or not any(Path("runs").iterdir())
+
+
+def test_a_network_without_a_task_or_an_absent_device_is_refused(neural, file):
+    plain = "network P { input: (4,) layers: Dense(3) Output(2) }"
+    assert "NE161" in neural("train", file(plain, "p.neural")).err
+    result = neural("train", file(COPY), "--device", "cuda:99")
+    assert result.code == 1 and "NE152" in result.err and "`cpu`" in result.err
+    assert not Path("runs/model").exists()
+
+
+def test_a_run_is_never_trained_over(neural, file):
+    source = file(COPY)
+    assert neural("train", source, *SHORT).code == 0
+    before = Path("runs/model/last.safetensors").read_bytes()
+    again = neural("train", source, *SHORT)
+    assert again.code == 1 and "NE150" in again.err and "--resume" in again.err
+    finished = neural("train", source, "--resume")
+    assert finished.code == 0 and "finished" in finished.err
+    changed = neural("train", source, "--resume", "--epochs", "3")
+    assert changed.code == 1 and "NE157" in changed.err
+    source.write_text(COPY.replace("num_heads=2", "num_heads=4"), encoding="utf-8")
+    assert "has changed" in neural("train", source, "--resume").err
+    assert Path("runs/model/last.safetensors").read_bytes() == before
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("precious")
+    assert "NE150" in neural("train", source, "--output-dir", "mine").err
+    assert Path("mine/notes.txt").read_text() == "precious"
+
+
+def test_resuming_without_a_run_starts_afresh_and_says_so(neural, file):
+    result = neural("train", file(COPY), "--resume", *SHORT)
+    assert result.code == 0 and "afresh" in result.err
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_good_checkpoint(neural, file):
+    # Explodes after the first validation: nothing clips, and the rate jumps.
+    given = (
+        *("--set", "optimizer=SGD(learning_rate=0.1)", "--set", "train.steps=40"),
+        *("--set", "train.validate_every=5", "--set", "train.gradient_clip=1e30"),
+        "--set",
+        "lr_schedule=PiecewiseConstantDecay(boundaries=[7], values=[0.1, 1e30])",
+    )
+    result = neural("train", file(COPY), *given)
+    assert result.code == 1 and "NE154" in result.err
+    assert "checkpoint of step 5 is kept" in result.err
+    assert about()["status"] == "failed"
+    kept = weights_file.load("runs/model/last.safetensors")
+    assert kept.metadata["step"] == "5"
+    assert all(np.isfinite(array).all() for array in kept.arrays.values())
+
+
+def test_an_unwritable_place_is_refused_before_training(neural, file):
+    Path("taken").write_text("a file")
+    result = neural("train", file(COPY), "--output-dir", "taken/run")
+    assert result.code == 1 and "NE134" in result.err
+    assert Path("taken").read_text() == "a file"
+
+
+def run_neural(*arguments, **options):
+    code = "import sys; from neural_dsl.cli.program import main; main(sys.argv[1:])"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_a_full_disk_is_said_and_leaves_the_last_checkpoint_whole(neural, file):
+    source = file(COPY)
+    steps = ("--set", "train.steps=4", "--set", "train.validate_every=2")
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    process = run_neural("train", source, *steps, preexec_fn=small_files)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1 and "NE134" in err and "Traceback" not in err
+    assert not list(Path("runs/model").glob(".*.tmp"))
+    assert not Path("runs/model/state.safetensors").exists()
+    resumed = neural("train", source, "--resume")
+    assert resumed.code == 0, resumed.err
+
+
+def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_happened(neural, file):
+    source = file(COPY)
+    given = ("--set", "train.steps=150", "--set", "train.validate_every=10")
+    process = run_neural("train", source, *given)
+    for line in process.stderr:  # wait until it trains
+        if line.startswith("step "):
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    if process.returncode == 0:
+        pytest.skip("it was finished before it could be interrupted")
+    assert process.returncode == 130 and "--resume" in err, err
+    assert about()["status"] == "interrupted"
+    assert neural("train", source, "--resume").code == 0
+    whole = neural("train", source, *given, "--output-dir", "runs/whole")
+    assert whole.code == 0
+    for name in ("last", "best", "state"):
+        one = weights_file.load(f"runs/model/{name}.safetensors").arrays
+        other = weights_file.load(f"runs/whole/{name}.safetensors").arrays
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[key], other[key]) for key in one)
+    assert [line.get("loss") for line in lines()] == [
+        line.get("loss") for line in lines("runs/whole")
+    ]
+
+
+def test_two_trainings_cannot_share_a_folder(neural, file):
+    from neural_dsl.runs.directory import only_one
+
+    source = file(COPY)
+    assert neural("train", source, *SHORT).code == 0
+    with only_one(Path("runs/model")):
+        result = neural("train", "runs/model", "--resume")
+    assert result.code == 1 and "NE158" in result.err
+
+
+def test_a_damaged_checkpoint_or_folder_is_named(neural, file):
+    source = file(COPY)
+    assert neural("train", source, *SHORT).code == 0
+    path = Path("runs/model/run.json")
+    path.write_text(path.read_text().replace('"finished"', '"interrupted"'))
+    state = Path("runs/model/state.safetensors")
+    whole = state.read_bytes()
+    state.write_bytes(whole[: len(whole) // 2])
+    assert "NE155" in neural("train", source, "--resume").err
+    Path("runs/model/train.py").write_text("print('mine')")
+    state.write_bytes(whole)
+    result = neural("train", source, "--resume")
+    assert result.code == 1 and "NE157" in result.err and "mine" not in result.out
+    path.write_text("{")
+    assert "NE156" in neural("evaluate", "runs/model").err
+    assert "NE156" in neural("predict", "nowhere", "--prompt", "ab").err
+
+
+def test_evaluation_prediction_and_the_attention_check(
+    neural, file, backend, monkeypatch
+):
+    assert neural("train", file(COPY), "--backend", backend).code == 0
+    text = neural("evaluate", "runs/model")
+    assert text.code == 0 and "exact match 200/200 (100.0%)" in text.out
+    assert "never trained on" in text.out
+    report = json.loads(neural("evaluate", "runs/model", "--format", "json").out)
+    assert report["greedy"] == {"label": "greedy", "right": 200, "count": 200}
+    assert report["measures"]["exact_match"] == 1.0 and report["ceiling"] == 1.0
+    assert [row["label"] for row in report["tables"]["length"]][3] == "4"
+    # Copying needs attention: without it at most the commonest symbol is right.
+    (check,) = report["attention"]
+    assert check["attention"] == "transformer_decoder.self_attention"
+    assert check["measures"]["exact_match"] < 0.1
+    answers = neural("predict", "runs/model", "--prompt", "abcd:", "--prompt", "hhaa")
+    assert answers.out == "abcd\nhhaa\n" and answers.err == ""
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("badc:\n\nggga\n"))
+    assert neural("predict", "runs/model").out == "badc\nggga\n"
+    wrong = neural("predict", "runs/model", "--prompt", "abcd", "--prompt", "abxd")
+    assert wrong.code == 1 and wrong.out == "" and "NE159" in wrong.err
+    assert "NE159" in neural("predict", "runs/model", "--prompt", "abcdabcdab").err
+    assert "NE160" in neural("generate", "runs/model", "--prompt", "a").err
+
+
+def test_arithmetic_is_taken_apart_by_digits_and_carries(neural, file):
+    text = COPY.replace(
+        "Copy(length=4, vocabulary=8, ",
+        'Arithmetic(operations=("add", "subtract"), max_number=30, ',
+    )
+    assert neural("train", file(text), *SHORT).code == 0
+    report = json.loads(neural("evaluate", "runs/model", "--format", "json").out)
+    labels = {
+        name: [row["label"] for row in rows] for name, rows in report["tables"].items()
+    }
+    assert labels["position"] == ["sign", "hundreds", "tens", "units"]
+    assert set(labels["carries"]) >= {
+        *("+ with 0 carries", "+ with 1 carry", "- with 0 borrows", "- with 1 borrow"),
+    }
+    assert report["greedy"]["right"] < 200 and report["wrong"]
+
+
+def test_a_language_model_writes_text_that_the_seed_decides(neural, file):
+    Path("poem.txt").write_text("the cat sat on the mat. " * 100, encoding="utf-8")
+    text = COPY.replace(
+        "Copy(length=4, vocabulary=8, train_size=4000, validation_size=100, test_size=200)",
+        'Text(path="poem.txt", tokenizer="char", context=16)',
+    )
+    assert neural("train", file(text), "--set", "train.epochs=20").code == 0
+    base = ("generate", "runs/model", "--prompt", "the c", "--max-tokens", "24")
+    likely = neural(*base, "--temperature", "0").out
+    assert likely.startswith("the cat sat on the")
+    assert neural(*base, "--seed", "1").out == neural(*base, "--seed", "1").out
+    assert neural(*base, "--top-k", "1", "--seed", "5").out == likely
+    assert "NE159" in neural("generate", "runs/model", "--prompt", "Q").err
+    assert "NE160" in neural("predict", "runs/model", "--prompt", "the").err
+    report = json.loads(neural("evaluate", "runs/model", "--format", "json").out)
+    assert report["greedy"] is None and report["ceiling"] is None
