@@ -17,7 +17,7 @@ from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
-from neural_dsl.ir.training import training_problems
+from neural_dsl.ir.unsupported import training_problems
 
 Backend: TypeAlias = Literal["pytorch", "tensorflow"]
 BACKENDS: tuple[Backend, ...] = ("pytorch", "tensorflow")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.catalogue.optimizers import OPTIMIZERS
-from neural_dsl.diagnostics import Diagnostic, Related
+from neural_dsl.diagnostics import Related
 from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.ir.nodes import Setting
 from neural_dsl.ir.tasks import Task
+from neural_dsl.ir.unsupported import report_unsupported
 from neural_dsl.source import Span
 
 if TYPE_CHECKING:
@@ -33,17 +33,6 @@ MONITORS = {
     "val_acc": "accuracy",
 }
 """What a file calls a measure of validation -> its name."""
-
-TRAINED_LOSSES = (
-    LOSS,
-    "categorical_crossentropy",
-    "binary_crossentropy",
-    "mean_squared_error",
-    "mean_absolute_error",
-    "huber",
-    "log_cosh",
-)
-"""The losses that `templates/*/losses.py.j2` write."""
 
 UNUSED_TRAIN = {
     "steps_per_epoch": "an epoch is one pass over all problems; use `validate_every`",
@@ -66,67 +55,6 @@ def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
     return check.complete()
 
 
-def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
-    """What a network with a task asks of training that one backend's script cannot do.
-
-    What no backend can do is an error of the file itself (`for_task`).
-    """
-    if network.task is None:
-        return ()
-    return (*_loss_problems(network), *_optimizer_problems(network, backend))
-
-
-def _loss_problems(network: Network) -> tuple[Diagnostic, ...]:
-    loss = network.loss
-    if loss is None or loss.name in TRAINED_LOSSES:
-        return ()
-    return (
-        Diagnostic(
-            "NE059",
-            f"the loss `{loss.name}` is not yet supported for training",
-            network.source,
-            loss.span,
-            "known, but no training script has it",
-            f"use {', '.join(f'`{name}`' for name in TRAINED_LOSSES)}",
-        ),
-    )
-
-
-def _optimizer_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
-    optimizer = network.optimizer
-    if optimizer is None:
-        return ()
-    able = _trained_by(optimizer)
-    if backend in able:
-        return ()
-    return (
-        Diagnostic(
-            "NE059",
-            f"`{optimizer.name}` is not yet supported for training on {backend}",
-            network.source,
-            optimizer.span,
-            "known, but no training script has it",
-            f"compile for {' or '.join(able)}, or use {_optimizers_of(backend)}",
-        ),
-    )
-
-
-def _trained_by(optimizer: Setting) -> tuple[str, ...]:
-    spec = OPTIMIZERS.find(optimizer.name)
-    assert spec is not None
-    return spec.trained_by
-
-
-def _optimizers_of(backend: str) -> str:
-    """The optimizers that a backend (by default: any) trains with."""
-    able = [
-        f"`{spec.name}`"
-        for spec in OPTIMIZERS.specs
-        if (backend in spec.trained_by if backend else spec.trained_by)
-    ]
-    return f"{', '.join(able[:-1])} or {able[-1]}"
-
-
 class _TrainingCheck:
     """One network's settings, its task and where everything stands."""
 
@@ -142,7 +70,7 @@ class _TrainingCheck:
         """All checks, one after another."""
         train = self._train()
         self._metrics()
-        self._unsupported(train)
+        report_unsupported(self.settings, train, self.findings)
         self._length(train)
         rate = self.settings.optimizer and self.settings.optimizer.params.get(
             "learning_rate"
@@ -216,60 +144,6 @@ class _TrainingCheck:
                 label="of unknown size",
                 help="write for instance `train { steps: 2000 }`",
             )
-
-    # --- what training scripts cannot do yet --------------------------------------------
-
-    def _unsupported(self, train: Mapping[str, Any]) -> None:
-        """Report settings that no training script honours yet (NE059)."""
-        optimizer, spans = self.settings.optimizer, self.settings.spans
-        if optimizer is not None:
-            if not _trained_by(optimizer):
-                self._not_yet(
-                    f"`{optimizer.name}`", optimizer.span, f"use {_optimizers_of('')}"
-                )
-            for name in ("clipnorm", "clipvalue"):
-                if optimizer.params.get(name) is not None:
-                    self._not_yet(
-                        f"`{name}`",
-                        optimizer.span,
-                        "clip all gradients together: `train { gradient_clip: 1.0 }`",
-                    )
-        plateau = self._plateau()
-        if plateau is not None:
-            for name in ("cooldown", "min_lr"):
-                if plateau.params[name]:
-                    self._not_yet(f"`{name}`", plateau.span, "leave it out")
-            if train.get("early_stopping") is not None:
-                self._not_yet(
-                    "`ReduceLROnPlateau` together with early stopping",
-                    plateau.span,
-                    "use another schedule, or leave `early_stopping` out",
-                )
-        if (train.get("gradient_accumulation_steps") or 1) > 1:
-            for name in ("scheduled_sampling", "mixed_precision"):
-                if train.get(name) and name in spans.get("train", {}):
-                    self._not_yet(
-                        f"`{name}` together with `gradient_accumulation_steps`",
-                        spans["train"][name],
-                        "leave one of the two out",
-                    )
-
-    def _plateau(self) -> Setting | None:
-        optimizer = self.settings.optimizer
-        rate = optimizer.params.get("learning_rate") if optimizer else None
-        for each in (rate, self.settings.lr_schedule):
-            if isinstance(each, Setting) and each.name == "ReduceLROnPlateau":
-                return each
-        return None
-
-    def _not_yet(self, what: str, span: Span, help: str) -> None:
-        self.findings.error(
-            "NE059",
-            f"{what} is not yet supported for training",
-            span,
-            label="known, but no training script has it",
-            help=help,
-        )
 
     # --- train and execution ----------------------------------------------------------
 

@@ -11,7 +11,7 @@ from neural_dsl.diagnostics import NeuralError
 from neural_dsl.ir.dump import dump
 from neural_dsl.ir.nodes import Network, Setting
 from neural_dsl.ir.resolve import resolve
-from neural_dsl.ir.training import training_problems
+from neural_dsl.ir.unsupported import training_problems
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 from tests.unit.resolving import diagnostics, resolved
@@ -496,6 +496,15 @@ def test_arrays_need_a_file_of_arrays_and_given_sizes(tmp_path: Path) -> None:
     assert code_of(tmp_path, 'Arrays("a.npz")', "Flatten() Output()", extra) == "NE025"
     steps = "train { steps: 5 }"
     assert code_of(tmp_path, 'Arrays("a.npz")', "Dense(3)", steps) == "NE050"
+
+
+def test_arrays_take_the_losses_that_scripts_know(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04")
+    task, layers = 'Arrays("a.npz")', "Flatten() Output(3)"
+    extra = "input: (8, 4) train { steps: 5 } loss: "
+    network = from_file(tmp_path, task, layers, extra + "huber(delta=2)")
+    assert network.loss.name == "huber"
+    assert code_of(tmp_path, task, layers, extra + "poisson") == "NE059"
 
 
 # --- the catalogue tells what the classes do --------------------------------------------
