@@ -30,8 +30,9 @@ for path in sys.argv[1:]:
             runpy.run_path(path, run_name="__main__")
         else:  # a whole training takes minutes: two steps of it
             emitted = runpy.run_path(path, run_name="emitted")
-            task = eval(re.search(r"^    task = (.+)$", text, re.M)[1], emitted)
-            model = eval(re.search(r"^    model = (.+)$", text, re.M)[1], emitted)
+            made = r"^    task = (.+?)\\n    model = (.+?)\\n"
+            made = re.search(made, text, re.M | re.S).groups()
+            task, model = (eval(each, emitted) for each in made)
             training = emitted["Training"](model, task)
             losses = [float(step.loss) for step in itertools.islice(training, 2)]
             assert all(0 < loss < 10 for loss in losses), losses

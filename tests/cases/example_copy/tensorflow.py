@@ -540,7 +540,8 @@ class Training:
     def differentiate(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, list]:
         with tf.GradientTape() as tape:
             loss = loss_function(self.model(x, training=True), y)
-        return loss, tape.gradient(loss, self.model.trainable_variables)
+        gradients = tape.gradient(loss, self.model.trainable_variables)
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
     def apply(self, gradients: list) -> None:
         gradients, _ = tf.clip_by_global_norm(gradients, GRADIENT_CLIP)
