@@ -71,7 +71,8 @@ def _contents(body: str, indent: str, head: str) -> Iterator[str]:
     items = list(_split_commas(body))
     one_line = ", ".join(items)
     before = head[-2:-1]
-    is_call = head[-1] == "(" and (before.isalnum() or before in ("_", ")", "]"))
+    follows_value = before.isalnum() or before in ("_", ")", "]")
+    is_call = head[-1] == "(" and follows_value
     clauses = _outside_brackets(one_line).find(" for ")
     fits = len(indent) + len(one_line) <= WIDTH
     if fits and (is_call or clauses >= 0):
@@ -80,8 +81,9 @@ def _contents(body: str, indent: str, head: str) -> Iterator[str]:
         yield from _break(one_line[:clauses], indent)
         yield indent + one_line[clauses + 1 :]
     else:
-        is_grouping = head[-1] == "(" and not is_call and len(items) == 1
-        comma = "" if is_grouping else ","
+        # A comma would make a tuple of `(x)` and of the index in `table[x]`.
+        is_single = len(items) == 1 and (head[-1] == "(" or follows_value)
+        comma = "" if is_single and not is_call else ","
         for item in items:
             *first, last = _break(item, indent, WIDTH - len(comma))
             yield from first

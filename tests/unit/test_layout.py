@@ -71,5 +71,10 @@ def test_prose_beside_a_long_statement_moves_above_it_and_a_shape_goes() -> None
     ]
 
 
+def test_an_index_does_not_become_a_tuple() -> None:
+    code = f"x = {'a' * 60} + {'b' * 15} * shape[position]"
+    assert "position," not in lay_out(code)
+
+
 def test_small_floats_are_written_as_people_write_them() -> None:
     assert lay_out("x = f(1e-05, 2.5e-07, 1e-10)") == "x = f(1e-5, 2.5e-7, 1e-10)\n"
