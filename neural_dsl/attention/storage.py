@@ -25,8 +25,9 @@ from neural_dsl.attention.record import (
 )
 
 SCHEMA_VERSION = 1
-WEIGHTS_FILE = "attention.npz"
-METRICS_FILE = "attention_metrics.json"
+STEM = "attention"
+WEIGHTS_FILE = f"{STEM}.npz"
+METRICS_FILE = f"{STEM}_metrics.json"
 
 
 class RecordError(ValueError):
@@ -84,33 +85,31 @@ def write_npz(record: AttentionRecord, file: IO[bytes]) -> None:
 
 
 def save_record(
-    record: AttentionRecord, directory: str | Path, suffix: str = ""
+    record: AttentionRecord, directory: str | Path, stem: str = STEM
 ) -> tuple[Path, Path]:
     """Write both files into an existing directory and return their paths.
 
-    `suffix` tells several records of one folder apart: attention_2.npz for "_2".
+    `stem` tells several records of one folder apart: attention_2.npz for "attention_2".
     """
-    weights, metrics = _places(directory, suffix)
+    weights, metrics = _places(directory, stem)
     with weights.open("wb") as file:
         write_npz(record, file)
     metrics.write_text(metrics_json(record), encoding="ascii", newline="\n")
     return weights, metrics
 
 
-def _places(directory: str | Path, suffix: str) -> tuple[Path, Path]:
+def _places(directory: str | Path, stem: str) -> tuple[Path, Path]:
     """Where the weights and the metrics of a record stand."""
-    places = (Path(directory) / name for name in (WEIGHTS_FILE, METRICS_FILE))
-    weights, metrics = (path.with_stem(path.stem + suffix) for path in places)
-    return weights, metrics
+    return Path(directory) / f"{stem}.npz", Path(directory) / f"{stem}_metrics.json"
 
 
-def load_record(directory: str | Path, suffix: str = "") -> AttentionRecord:
+def load_record(directory: str | Path, stem: str = STEM) -> AttentionRecord:
     """Read back what `save_record` wrote.
 
     Raises RecordError when the files are damaged or do not fit each other, and OSError
     when they cannot be read. Nothing is unpickled.
     """
-    weights, metrics = _places(directory, suffix)
+    weights, metrics = _places(directory, stem)
     text = metrics.read_text(encoding="utf-8")
     try:
         document = json.loads(text)

@@ -126,7 +126,7 @@ def write_several(
 
     views = [view_of(each, several=len(request.runs) > 1) for each in shown]
     for number, each in enumerate(shown, start=1):
-        save_record(each.record, folder.staged(""), f"_{number}")
+        save_record(each.record, folder.staged(""), f"attention_{number}")
     figure = compare_heatmaps(views, sorted(set(request.heads)))
     save_figure(figure, folder.staged(f"attention_heatmap.{request.form}"))
     deepest = max((view.record for view in views), key=lambda one: len(one.layers))

@@ -37,6 +37,7 @@ from neural_dsl.runs.prepare import (
     refuse_changes,
 )
 from neural_dsl.runs.samples import Sample, sample_predictions
+from neural_dsl.runs.snapshots import Snapshots
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
 LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
@@ -113,6 +114,8 @@ class Run:
         if "status" not in run.about:  # from here on the folder can be resumed
             self._describe(directory.PREPARING)
         code = str(self.folder / directory.CODE)
+        count = run.network.train.get("attention_snapshots")
+        self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
         self.training = start_training(run.compiled, make, run.seed, wish, code)
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()
@@ -175,6 +178,9 @@ class Run:
         elif self.request.resume:
             self._note("no checkpoint was saved yet: starting afresh")
         metrics.keep_until(self.folder, self.progress.step)
+        if self.snapshots is not None:
+            total, task = self.training.total_steps, self.training.task
+            self.snapshots.begin(task, total, self.progress.step)
         self.scalars = scalar_writer(
             self.run.compiled.backend,
             str(self.folder / "tensorboard"),
@@ -187,9 +193,11 @@ class Run:
 
     def _steps(self, wishes: list[int]) -> bool:
         """Iterate the emitted training; True when it was interrupted."""
+        self._snapshot(self.progress.step)
         self.clock = time.monotonic()
         for step in self.training.steps():
             self.progress.step = step.step
+            self._snapshot(step.step)
             self.pending.append((step.step, step.loss, step.learning_rate))
             self.tokens += step.tokens
             validated = step.validation is not None
@@ -203,6 +211,13 @@ class Run:
             if wishes and step.step < self.training.total_steps:
                 return True
         return False
+
+    def _snapshot(self, step: int, *, last: bool = False) -> None:
+        """Record the attention of this step, where the file asks for it."""
+        if self.snapshots is not None:
+            began = time.monotonic()
+            self.snapshots.take(step, self.training.runtime, last=last)
+            self.clock += time.monotonic() - began  # looking is not training
 
     def _read_losses(self) -> None:
         """Fetch the losses from the device, note them, and refuse those that are none."""
@@ -259,6 +274,7 @@ class Run:
 
     def _finish(self) -> Outcome:
         """Test the best weights on problems never seen, and close the run."""
+        self._snapshot(self.progress.step, last=True)
         best = self.folder / checkpoints.BEST
         if best.exists():
             self.training.runtime.load_weights(weights_file.load(best).arrays)

@@ -1,0 +1,232 @@
+"""Attention while a model learns: records of a fixed batch at log-spaced steps.
+
+A second copy of the model, on the CPU, is given the weights and is captured, so that
+looking leaves the training as it is: its mode, its device, its random numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.attention.expected import expected_cells
+from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.attention.storage import RecordError, load_record, save_record
+from neural_dsl.backends import create_runtime
+from neural_dsl.backends.base import Arrays, Runtime
+from neural_dsl.codegen.generate import CompiledModel
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import OutputFolder, output_errors, quoted
+from neural_dsl.recording import assemble
+from neural_dsl.tasks.base import PAD
+
+FOLDER = "attention"
+PROBED = 16  # problems of the validation split that are looked at
+MOST_CELLS = 1_000_000  # weights of one snapshot: 4 MB
+_NAME = re.compile(r"step-(\d+)\.npz")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The record of one step; `loss` and the other measures stand in metrics.jsonl."""
+
+    step: int
+    record: AttentionRecord
+
+
+def steps(total: int, count: int) -> list[int]:
+    """`count` steps from 0, before training, to `total`: the later, the farther apart.
+
+    Fewer where there are no more. The first ones are all taken where a logarithmic
+    spacing would repeat them, so the number is met whenever total >= count - 1.
+    """
+    if total < 1 or count < 2:
+        return [0] if total < 1 else [total]
+    if count > total:
+        return list(range(total + 1))
+    chosen = {0}
+    for left in range(count - 1, 0, -1):
+        last = max(chosen)
+        if left == 1:
+            chosen.add(total)
+        elif last == 0:
+            chosen.add(1)
+        else:
+            ideal = round(last * (total / last) ** (1 / left))
+            chosen.add(max(last + 1, ideal))
+    return sorted(chosen)
+
+
+class Snapshots:
+    """Takes the snapshots of one training, into the `attention` folder of its run.
+
+    Make it before the training: building a model draws random numbers.
+    """
+
+    def __init__(self, folder: Path, compiled: CompiledModel, count: int):
+        self.run, self.folder = folder, folder / FOLDER
+        self.compiled, self.count = compiled, count
+        self.observer: Runtime = create_runtime(compiled, 0)
+        self.due: frozenset[int] = frozenset()
+        self.taken: set[int] = set()
+
+    def begin(self, task: Any, total: int, done: int) -> None:
+        """Choose the batch and the steps; forget what comes after step `done`, from
+        where the training goes on."""
+        self.probe = Probe.of(task, self.compiled)
+        self.due = frozenset(steps(total, self.count))
+        for step, path in listed(self.run):
+            if step <= done:
+                self.taken.add(step)
+                continue
+            with output_errors(path):
+                path.unlink()
+                path.with_name(f"{path.stem}_metrics.json").unlink(missing_ok=True)
+
+    def take(self, step: int, training: Runtime, *, last: bool = False) -> None:
+        """Record this step if it is due, or the training's `last`, and not taken yet."""
+        if step in self.taken or not (last or step in self.due):
+            return
+        weights = training.weights()
+        if not all(np.isfinite(array).all() for array in weights.values()):
+            return  # the training itself reports this
+        self.observer.load_weights(weights)
+        record = self.probe.capture(
+            self.observer, f"run {self.run}, step {step:,}", self.compiled.backend
+        )
+        with OutputFolder(self.folder) as output, output_errors(self.folder):
+            save_record(record, output.staged(""), f"step-{step:06d}")
+            output.commit()
+        self.taken.add(step)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The batch: what the model reads, the labels, and where a solver must look."""
+
+    compiled: CompiledModel
+    arrays: Arrays
+    origin: str
+    tokens: tuple[tuple[str, ...], ...] | None
+    valid: npt.NDArray[np.bool_] | None  # (batch, T), False for padding
+    expected: npt.NDArray[np.bool_] | None  # (batch, T, T)
+
+    @classmethod
+    def of(cls, task: Any, compiled: CompiledModel) -> Probe:
+        """The first problems of the validation split, as many as one may keep."""
+        size = min(PROBED, task.size("validation"))
+        one = task.batch("validation", np.arange(1))[0]
+        size = max(1, min(size, MOST_CELLS // max(1, _cells(compiled, one))))
+        x = task.batch("validation", np.arange(size))[0]
+        parts = x if isinstance(x, tuple) else (x,)
+        names = [item.name for item in compiled.network.inputs]
+        origin = (
+            f"first {size} validation problems" if size > 1 else "validation problem"
+        )
+        tokens = valid = expected = None
+        if task.symbols and len(parts) == 1 and parts[0].dtype.kind == "i":
+            tokens = tuple(tuple(task.symbols[id] for id in row) for row in x.tolist())
+            valid = x != PAD
+            expected = _known(task, size, x.shape[1])
+        arrays = dict(zip(names, parts, strict=True))
+        return cls(compiled, arrays, origin, tokens, valid, expected)
+
+    def capture(self, model: Runtime, origin: str, backend: str) -> AttentionRecord:
+        """The record of a model that reads the batch."""
+        from neural_dsl.inputs import Prepared
+
+        network = self.compiled.network
+        captured = model.capture(self.arrays)
+        prepared = Prepared(network, dict(self.arrays), {}, self.origin)
+        record = assemble(prepared, captured.weights, backend, origin)
+        return replace(
+            record, layers=tuple(self._dressed(one) for one in record.layers)
+        )
+
+    def _dressed(self, layer: LayerAttention) -> LayerAttention:
+        if (
+            self.tokens is None
+            or layer.weights.shape[-2:] != (len(self.tokens[0]),) * 2
+        ):
+            return layer
+        padded = self.valid is not None and not self.valid.all()
+        return replace(
+            layer,
+            query_tokens=self.tokens,
+            key_tokens=self.tokens,
+            query_mask=self.valid if padded else layer.query_mask,
+            expected=self.expected,
+        )
+
+
+def _cells(compiled: CompiledModel, x: Any) -> int:
+    """About how many weights one example gives."""
+    longest = max(part.shape[1] if part.ndim > 1 else 1 for part in _parts(x))
+    heads = sum(inside.num_heads for _, _, inside in compiled.network.attentions())
+    return int(heads * longest * longest)
+
+
+def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _known(task: Any, size: int, length: int) -> npt.NDArray[np.bool_] | None:
+    """Where a solver looks, for each problem; None where no such thing is known."""
+    try:
+        known = [task.known_attention("validation", index) for index in range(size)]
+    except NotImplementedError:
+        return None
+    if any(one is None for one in known):
+        return None
+    return np.stack([expected_cells(one, length, length) for one in known])
+
+
+def listed(run: Path) -> list[tuple[int, Path]]:
+    """The snapshots of a run: steps and files, in order."""
+    folder = run / FOLDER
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = [(_NAME.fullmatch(path.name), path) for path in paths]
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def load(run: Path) -> list[Snapshot]:
+    """Every snapshot of a run, in order. Raises NeuralError: NE175 where there are none,
+    NE176 for damaged ones, or such as do not show the same thing."""
+    found = []
+    for step, path in listed(run):
+        try:
+            found.append(Snapshot(step, load_record(path.parent, path.stem)))
+        except (RecordError, OSError) as error:
+            raise damaged(path, str(error)) from error
+    if not found:
+        raise NeuralError(
+            Diagnostic(
+                "NE175",
+                f"the run in {quoted(run)} kept no attention while it was trained",
+                help="train one that does: `neural train FILE --set "
+                "train.attention_snapshots=20`",
+            )
+        )
+    shapes = [[(one.name, one.weights.shape) for one in s.record.layers] for s in found]
+    for snapshot, shape in zip(found, shapes, strict=True):
+        if shape != shapes[0]:
+            path = run / FOLDER / f"step-{snapshot.step:06d}.npz"
+            raise damaged(path, "it shows other layers or another batch than the first")
+    return found
+
+
+def damaged(path: Path, why: str) -> NeuralError:
+    """NE176: a snapshot that cannot be what this program wrote."""
+    return NeuralError(
+        Diagnostic(
+            "NE176",
+            f"the snapshot {quoted(path)} cannot be read: {why}",
+            help="remove the file to draw the others",
+        )
+    )

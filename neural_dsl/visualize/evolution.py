@@ -1,0 +1,279 @@
+"""How attention came about: heads × steps, an animation, and metrics over the steps."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neural_dsl.attention.analysis import head_values
+from neural_dsl.attention.expected import expected_mass
+from neural_dsl.attention.metrics import METRICS
+from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.visualize import style
+from neural_dsl.visualize.panels import Panel, draw_panels, make_panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_COLUMNS = 8
+FRAME_TIME, LAST_FRAME_TIME = 450, 2500  # milliseconds
+EXPECTED = "mass on expected cells"
+SHOWN_METRICS = ("normalized_entropy", "previous_token", "first_token")
+MOST_NAMED = 16  # lines that get a name each; beyond, a layer has one colour
+COLORS = ("#2c639a", "#d08a2e", "#4d9a5b", "#b0413e", "#7a5aa6", "#5f6675")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The attention at one step, and what was measured then: loss, exact match."""
+
+    step: int
+    record: AttentionRecord
+    measured: str = ""
+
+
+def evolution_figure(
+    moments: Sequence[Moment], layer: str, run: str, item: int = 0
+) -> Figure:
+    """The heads of an attention, one a row, at up to eight of the steps.
+
+    One scale for all, from 0 to the largest weight. `run` is what provenance says.
+    """
+    chosen = spread(moments, MOST_COLUMNS)
+    layers = [layer_of(moment, layer) for moment in chosen]
+    heads = layers[0].num_heads
+    panels = [
+        make_panel(one, head, item, f"step {moment.step:,}" if head == 0 else "")
+        for head in range(heads)
+        for moment, one in zip(chosen, layers, strict=True)
+    ]
+    before, after = (expected_mass(layer_of(moments[i], layer)) for i in (0, -1))
+    titles = [f"head {head}" for head in range(heads)]
+    if not np.isnan(after).all():
+        titles = [
+            f"{title}: {EXPECTED} {before[head]:.2f} → {after[head]:.2f}"
+            for head, title in enumerate(titles)
+        ]
+    return draw_panels(
+        panels,
+        columns=len(chosen),
+        side=max(190.0, 1500 / len(chosen)),
+        title=f"Attention heads of {layer} as training went on",
+        notes=notes(moments, run, item),
+        title_size=7.5,
+        shared=True,
+        row_titles=titles,
+    )
+
+
+def evolution_gif(moments: Sequence[Moment], run: str, item: int = 0) -> bytes:
+    """An animation: every head of every attention, a frame for each step."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    largest = max(
+        float(one.weights[item].max()) for m in moments for one in m.record.layers
+    )
+    frames = []
+    for moment in moments:
+        canvas = FigureCanvasAgg(frame(moment, moments, run, item, largest))
+        canvas.draw()
+        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    size = tuple(max(one.size[axis] for one in frames) for axis in (0, 1))
+    same = [Image.new("RGB", (size[0], size[1]), "white") for _ in frames]
+    for page, picture in zip(same, frames, strict=True):
+        page.paste(picture)
+    # One palette for all frames, or the colours of still cells would flicker.
+    palette = same[-1].quantize(256, dither=Image.Dither.NONE)
+    indexed = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in same]
+    buffer = io.BytesIO()
+    indexed[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=indexed[1:],
+        duration=[*[FRAME_TIME] * (len(indexed) - 1), LAST_FRAME_TIME],
+        loop=0,
+        disposal=1,
+        optimize=False,
+    )
+    return buffer.getvalue()
+
+
+def frame(
+    moment: Moment, moments: Sequence[Moment], run: str, item: int, largest: float
+) -> Figure:
+    """One frame: a row for each attention, a column for each head."""
+    layers = moment.record.layers
+    columns = max(one.num_heads for one in layers)
+    panels: list[Panel | None] = [
+        make_panel(one, head, item, f"head {head}") if head < one.num_heads else None
+        for one in layers
+        for head in range(columns)
+    ]
+    measured = f" · {moment.measured}" if moment.measured else ""
+    return draw_panels(
+        panels,
+        columns=columns,
+        side=max(110.0, min(300.0, 1100 / columns)),
+        title=f"Attention at step {moment.step:,}",
+        notes=[*notes(moments, run, item), f"step {moment.step:,}{measured}"],
+        title_size=6.5,
+        shared=len({one.weights.shape for one in layers}) == 1,
+        row_titles=[one.name for one in layers],
+        largest=largest or 1.0,
+    )
+
+
+def metrics_figure(
+    moments: Sequence[Moment], lines: Sequence[dict[str, Any]], run: str
+) -> Figure:
+    """Loss, exact match and metrics of every head over the steps.
+
+    `lines` are those of the run's `metrics.jsonl`. The steps stand on a logarithmic
+    axis that begins with 0; what a metric says of a head is its mean over the batch.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    shown = metric_names(moments)
+    measured = [name for name in ("loss", "validation_exact_match") if has(lines, name)]
+    with matplotlib.rc_context(style.RC):
+        rows = len(measured) + len(shown)
+        figure = Figure(figsize=(9, 1.2 + 1.75 * rows), layout="constrained")
+        grid = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+        for axes, name in zip(grid, measured, strict=False):
+            draw_measured(axes, lines, name)
+        for axes, name in zip(grid[len(measured) :], shown, strict=True):
+            draw_metric(axes, moments, name)
+        for axes in grid:
+            axes.set_xscale("symlog", linthresh=1)
+            axes.tick_params(labelsize=8, colors=style.QUIET)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.spines[["left", "bottom"]].set_color(style.FRAME)
+        last = max(moments[-1].step, 1)
+        ticks = [0, *(10**e for e in range(9) if 10**e <= last)]
+        grid[-1].set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
+        grid[-1].set_xlim(0, last)
+        grid[-1].minorticks_off()
+        grid[-1].set_xlabel("step", color=style.INK, fontsize=9)
+        figure.align_ylabels(grid)
+        legend(figure, grid[len(measured)])
+        origin = replace(moments[-1].record.provenance, weights=span(moments, run))
+        figure.suptitle(
+            f"Attention metrics as training went on\n{origin.line()}",
+            x=0.01,
+            ha="left",
+            fontsize=9,
+            color=style.INK,
+        )
+    return figure
+
+
+def draw_measured(axes: Axes, lines: Sequence[dict[str, Any]], name: str) -> None:
+    """A line of `metrics.jsonl`."""
+    found = [(line["step"], line[name]) for line in lines if name in line]
+    marker = "o-" if name.startswith("validation") else "-"
+    x, y = zip(*found, strict=True)
+    axes.plot(x, y, marker, color=style.INK, linewidth=1.2, markersize=3)
+    axes.set_ylabel(name.removeprefix("validation_").replace("_", " "), fontsize=8)
+    if name == "loss" and min(y) > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    else:
+        axes.set_ylim(-0.03, 1.05)
+
+
+def draw_metric(axes: Axes, moments: Sequence[Moment], name: str) -> None:
+    """One metric of every head."""
+    x = [moment.step for moment in moments]
+    layers = [one.name for one in moments[0].record.layers]
+    heads = sum(one.num_heads for one in moments[0].record.layers)
+    for index, layer in enumerate(layers):
+        values = np.array([metric_of(layer_of(m, layer), name) for m in moments])
+        for head in range(values.shape[1]):
+            named = heads <= MOST_NAMED
+            label = f"{layer}, head {head}" if named else layer if head == 0 else None
+            axes.plot(
+                x,
+                values[:, head],
+                color=COLORS[index % len(COLORS)],
+                linestyle=("-", "--", ":", "-.")[head % 4] if named else "-",
+                linewidth=1.3 if named else 0.7,
+                alpha=1.0 if named else 0.6,
+                label=label,
+            )
+    axes.set_ylabel(
+        EXPECTED if name == EXPECTED else METRICS[name].title, fontsize=8, wrap=True
+    )
+    axes.set_ylim(-0.03, 1.05)
+
+
+def legend(figure: Figure, axes: Axes) -> None:
+    """Which line is which head, below all panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower left",
+        ncols=2,
+        fontsize=7,
+        frameon=False,
+        labelcolor=style.INK,
+    )
+
+
+def metric_names(moments: Sequence[Moment]) -> list[str]:
+    """The metrics that have values; the expected mass first, where it is known."""
+    known = any(one.expected is not None for one in moments[0].record.layers)
+    defined = [
+        name
+        for name in SHOWN_METRICS
+        if any(
+            not np.isnan(head_values(one)[name]).all()
+            for one in moments[-1].record.layers
+        )
+    ]
+    return [EXPECTED] * known + defined
+
+
+def metric_of(layer: LayerAttention, name: str) -> Any:
+    """A metric of every head, (heads,)."""
+    return expected_mass(layer) if name == EXPECTED else head_values(layer)[name]
+
+
+def layer_of(moment: Moment, name: str) -> LayerAttention:
+    """The attention of that name. Raises ValueError."""
+    for one in moment.record.layers:
+        if one.name == name:
+            return one
+    raise ValueError(f"no attention {name}")
+
+
+def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
+    """The first, the last, and others evenly between them."""
+    places = np.linspace(0, len(moments) - 1, min(most, len(moments)))
+    return [moments[index] for index in sorted({round(p) for p in places.tolist()})]
+
+
+def span(moments: Sequence[Moment], run: str) -> str:
+    """`run runs/copy, steps 0 to 400`."""
+    return f"run {run}, steps {moments[0].step:,} to {moments[-1].step:,}"
+
+
+def notes(moments: Sequence[Moment], run: str, item: int) -> list[str]:
+    """What the figures show, in words."""
+    origin = replace(moments[-1].record.provenance, weights=span(moments, run))
+    batch = moments[0].record.layers[0].weights.shape[0]
+    shown = f"; the picture shows number {item}" if batch > 1 else ""
+    return [f"{origin.line()}{shown}"]
+
+
+def has(lines: Sequence[dict[str, Any]], name: str) -> bool:
+    """Whether anything of that name was measured."""
+    return any(name in line for line in lines)
