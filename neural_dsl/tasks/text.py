@@ -59,8 +59,8 @@ class Subwords:
         if file is not None:
             try:
                 self.tokenizer = tokenizers.Tokenizer.from_str(read_text(file))
-            except Exception as error:  # noqa: BLE001 (it raises no narrower one)
-                raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
+            except Exception as error:  # the library raises no narrower one
+                raise ValueError(f"{file} is not a tokenizer.json: {error}") from error
         else:
             self.tokenizer = tokenizers.ByteLevelBPETokenizer()
             self.tokenizer.train_from_iterator(
