@@ -37,7 +37,14 @@ Examples:
 )
 @run_argument
 @which_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one object on stdout and nothing else.",
+)
 def command(run: Path, weights: str | None, form: str) -> None:
     """Test RUN's model on problems that it has never seen.
 
