@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.metrics import Floats
+from neural_dsl.attention.metrics import Bools, Floats
 from neural_dsl.attention.record import LayerAttention
 
 Known = Iterable[tuple[int, Sequence[int]]]
@@ -36,8 +36,8 @@ def expected_mass(layer: LayerAttention) -> Floats:
     expected = layer.expected & layer.allowed()
     weights = layer.weights.astype(np.float64)
     mass = np.einsum("bhij,bij->bhi", weights, expected.astype(np.float64))
-    rows = layer.expected.any(-1)  # (batch, query)
-    count = rows.sum(-1)
+    rows: Bools = np.asarray(layer.expected.any(-1))  # (batch, query)
+    count = np.asarray(rows.sum(-1))
     items = count > 0
     sums = np.where(rows[:, None], mass, 0.0).sum(-1)
     return np.asarray((sums[items] / count[items, None]).mean(0))

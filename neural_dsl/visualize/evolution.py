@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neural_dsl.attention.analysis import head_values
 from neural_dsl.attention.expected import expected_mass
@@ -19,6 +21,8 @@ from neural_dsl.visualize.panels import Panel, draw_panels, make_panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Colors = npt.NDArray[np.int64]
 
 MOST_COLUMNS = 8
 FRAME_TIME, LAST_FRAME_TIME = 450, 2500  # milliseconds
@@ -73,24 +77,21 @@ def evolution_figure(
 
 def evolution_gif(moments: Sequence[Moment], run: str, item: int = 0) -> bytes:
     """An animation: every head of every attention, a frame for each step."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     largest = max(
         float(one.weights[item].max()) for m in moments for one in m.record.layers
     )
-    frames = []
-    for moment in moments:
-        canvas = FigureCanvasAgg(frame(moment, moments, run, item, largest))
-        canvas.draw()
-        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-    size = tuple(max(one.size[axis] for one in frames) for axis in (0, 1))
-    same = [Image.new("RGB", (size[0], size[1]), "white") for _ in frames]
-    for page, picture in zip(same, frames, strict=True):
-        page.paste(picture)
+    pages = [pixels(frame(one, moments, run, item, largest)) for one in moments]
+    height, width = (max(page.shape[axis] for page in pages) for axis in (0, 1))
     # One palette for all frames, or the colours of still cells would flicker.
-    palette = same[-1].quantize(256, dither=Image.Dither.NONE)
-    indexed = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in same]
+    palette = gif_palette()
+    indexed = []
+    for page in pages:
+        margins = ((0, height - page.shape[0]), (0, width - page.shape[1]), (0, 0))
+        image = Image.fromarray(nearest(np.pad(page, margins, "edge"), palette), "P")
+        image.putpalette(palette.astype(np.uint8).tobytes())
+        indexed.append(image)
     buffer = io.BytesIO()
     indexed[0].save(
         buffer,
@@ -103,6 +104,49 @@ def evolution_gif(moments: Sequence[Moment], run: str, item: int = 0) -> bytes:
         optimize=False,
     )
     return buffer.getvalue()
+
+
+def pixels(figure: Figure) -> Colors:
+    """A drawn figure as (height, width, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].astype(np.int64)
+
+
+def nearest(page: Colors, palette: Colors) -> npt.NDArray[np.uint8]:
+    """For each pixel (height, width, 3) the closest colour of the palette (count, 3).
+
+    Pillow's own search is coarse: it would tint the white of the page.
+    """
+    packed = page @ np.array([1 << 16, 1 << 8, 1])
+    colors, places = np.unique(packed, return_inverse=True)
+    parts = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=-1)
+    distance = ((parts[:, None] - palette) ** 2).sum(-1)
+    closest = distance.argmin(-1).astype(np.uint8)
+    return np.asarray(closest[places].reshape(packed.shape))
+
+
+def gif_palette() -> Colors:
+    """The colours of the pictures (at most 256, 3): the scale of the weights, and what
+    text, outlines and hatches are drawn with, with the tones between them."""
+    from matplotlib.colors import to_rgb
+
+    scale = np.array(style.attention_colormap()(np.linspace(0, 1, 150)))[:, :3]
+    found = [scale]
+    for first, second, count in (
+        ("#ffffff", style.INK, 40),
+        ("#ffffff", style.QUIET, 16),
+        (style.EXPECTED_CASING, style.EXPECTED, 16),
+        (style.EXPECTED, style.INK, 8),
+        (style.MASKED, style.MASKED_HATCH, 12),
+        (style.MASKED_HATCH, style.FRAME, 4),
+        ("#ffffff", style.PADDED, 6),
+    ):
+        one, other = np.array(to_rgb(first)), np.array(to_rgb(second))
+        found.append(one + (other - one) * np.linspace(0, 1, count)[:, None])
+    return np.asarray(np.rint(255 * np.concatenate(found)).astype(np.int64))
 
 
 def frame(
@@ -152,26 +196,28 @@ def metrics_figure(
         for axes, name in zip(grid[len(measured) :], shown, strict=True):
             draw_metric(axes, moments, name)
         for axes in grid:
-            axes.set_xscale("symlog", linthresh=1)
+            axes.set_xscale("symlog", linthresh=1, linscale=0.3)
+            axes.minorticks_off()
             axes.tick_params(labelsize=8, colors=style.QUIET)
             axes.spines[["top", "right"]].set_visible(False)
             axes.spines[["left", "bottom"]].set_color(style.FRAME)
         last = max(moments[-1].step, 1)
-        ticks = [0, *(10**e for e in range(9) if 10**e <= last)]
+        ticks = [0, *(10**e for e in range(9) if 10**e <= last / 1.6), last]
         grid[-1].set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
         grid[-1].set_xlim(0, last)
-        grid[-1].minorticks_off()
         grid[-1].set_xlabel("step", color=style.INK, fontsize=9)
         figure.align_ylabels(grid)
         legend(figure, grid[len(measured)])
         origin = replace(moments[-1].record.provenance, weights=span(moments, run))
         figure.suptitle(
-            f"Attention metrics as training went on\n{origin.line()}",
+            "Attention metrics as training went on",
             x=0.01,
             ha="left",
-            fontsize=9,
+            fontsize=11,
+            weight="bold",
             color=style.INK,
         )
+        grid[0].set_title(origin.line(), loc="left", fontsize=7.5, color=style.QUIET)
     return figure
 
 
@@ -180,7 +226,7 @@ def draw_measured(axes: Axes, lines: Sequence[dict[str, Any]], name: str) -> Non
     found = [(line["step"], line[name]) for line in lines if name in line]
     marker = "o-" if name.startswith("validation") else "-"
     x, y = zip(*found, strict=True)
-    axes.plot(x, y, marker, color=style.INK, linewidth=1.2, markersize=3)
+    axes.plot(x, y, marker, color=style.INK, linewidth=1.2, ms=3, clip_on=False)
     axes.set_ylabel(name.removeprefix("validation_").replace("_", " "), fontsize=8)
     if name == "loss" and min(y) > 0:
         axes.set_yscale("log")
@@ -256,9 +302,24 @@ def layer_of(moment: Moment, name: str) -> LayerAttention:
 
 
 def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
-    """The first, the last, and others evenly between them."""
-    places = np.linspace(0, len(moments) - 1, min(most, len(moments)))
-    return [moments[index] for index in sorted({round(p) for p in places.tolist()})]
+    """The first, the last, and of the others more where more happens.
+
+    Half of the way between the chosen ones is counted in moments, half in how far the
+    weights moved.
+    """
+    if len(moments) <= most:
+        return list(moments)
+    moved = [0.0]
+    for before, after in pairwise(moments):
+        pairs = zip(before.record.layers, after.record.layers, strict=True)
+        moved.append(sum(float(np.abs(b.weights - a.weights).sum()) for a, b in pairs))
+    way = np.cumsum(moved)
+    way = way / (way[-1] or 1.0) + np.linspace(0, 1, len(moments))
+    chosen = {0, len(moments) - 1}
+    for goal in np.linspace(0, way[-1], most)[1:-1]:
+        free = [index for index in range(len(moments)) if index not in chosen]
+        chosen.add(min(free, key=lambda index: abs(way[index] - goal)))
+    return [moments[index] for index in sorted(chosen)]
 
 
 def span(moments: Sequence[Moment], run: str) -> str:

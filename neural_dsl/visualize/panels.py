@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -195,7 +196,7 @@ class _Layout:
         shared: bool,
     ):
         self.placed, self.columns = placed, min(columns, len(placed))
-        self.title, self.notes = title, notes
+        self.title, self.notes = title, [*notes, *_smaller_than_pixels(placed)]
         self.title_size, self.shared = title_size, shared
         self.gap = 14.0 if shared else 34.0
         matrices = [one.panel.matrix for one in placed if one is not None]
@@ -317,6 +318,20 @@ class _Layout:
             style.KEY_LABEL,
             **ink,
         )
+
+
+def _smaller_than_pixels(placed: Sequence[Placed | None]) -> list[str]:
+    """The note on panels that have fewer pixels than weights along a side; see
+    `Sheet.matrix`."""
+    most = 1.0
+    for one in placed:
+        if one is not None:
+            queries, keys = one.panel.matrix.weights.shape
+            most = max(most, queries / one.height, keys / one.width)
+    if most <= 1:
+        return []
+    block = ceil(most)
+    return [f"each dot shows the largest of up to {block} × {block} weights"]
 
 
 def _names(axes: Axes, one: Placed) -> None:

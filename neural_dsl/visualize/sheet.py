@@ -89,6 +89,20 @@ def line_height(size: float) -> float:
     return 1.35 * size * style.DPI / 72
 
 
+def largest_of_blocks(
+    weights: np.ma.MaskedArray[Any, Any], rows: int, columns: int
+) -> np.ma.MaskedArray[Any, Any]:
+    """At most `rows` × `columns` blocks of (query, key) weights, each with its largest
+    weight; masked where the whole block is. The same matrix where it fits."""
+    filled = np.ma.filled(weights, -1.0)  # below every weight
+    for axis, room in ((0, rows), (1, columns)):
+        count = filled.shape[axis]
+        if count > room:
+            starts = np.arange(room) * count // room
+            filled = np.maximum.reduceat(filled, starts, axis=axis)
+    return np.ma.masked_less(filled, 0.0)
+
+
 class Sheet:
     """A figure of `width` × `height` pixels, measured from its top left corner."""
 
@@ -144,9 +158,17 @@ class Sheet:
     def matrix(self, axes: Axes, matrix: Matrix, largest: float) -> None:
         """Draw the weights on a scale from 0 to `largest`; row 0 is on top.
 
-        Forbidden cells are transparent and show the hatched ground behind them.
+        Forbidden cells are transparent and show the hatched ground behind them. Where
+        there are more cells than pixels, each pixel has the colour of its largest
+        weight: an average would make a strong weight look weak, or vanish.
         """
         queries, keys = matrix.weights.shape
+        place = axes.get_position()
+        shown = largest_of_blocks(
+            np.ma.masked_array(matrix.weights, ~matrix.allowed),
+            max(1, round(place.height * self.height)),
+            max(1, round(place.width * self.width)),
+        )
         if not matrix.allowed.all():
             axes.set_facecolor(style.MASKED)
             ground = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False)
@@ -155,7 +177,8 @@ class Sheet:
             )
             axes.add_patch(ground)
         axes.imshow(
-            np.ma.masked_array(matrix.weights, ~matrix.allowed),
+            shown,
+            interpolation="nearest",
             cmap=style.attention_colormap(),
             vmin=0.0,
             vmax=largest,
@@ -215,6 +238,7 @@ class Sheet:
                         joinstyle="miter",
                         zorder=2,
                         gid="expected",
+                        snap=False,
                     )
                 )
 
