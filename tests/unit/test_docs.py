@@ -47,6 +47,9 @@ def commands(path: Path) -> list[str]:
 def checkout(tmp_path, monkeypatch):
     """A folder with the examples, as at the top of the repository."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    # Pages call a reader's own file model.neural.
+    basic = ROOT / "examples" / "attention_examples" / "basic_transformer.neural"
+    shutil.copy(basic, tmp_path / "model.neural")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NEURAL_BACKEND", raising=False)
     return tmp_path
@@ -77,8 +80,8 @@ def test_every_network_of_a_page_is_right(path):
 
 @pytest.mark.slow
 def test_the_python_of_the_docs_runs(checkout):
-    example = "examples/attention_examples/basic_transformer.neural"
-    assert run(["visualize", example, "--attention"]) == 0
+    saved = ["--attention", "--save-weights", "w.safetensors"]
+    assert run(["visualize", "model.neural", *saved]) == 0
     for path in PAGES:
         scope = {}
         for text in fences(path, "python"):
