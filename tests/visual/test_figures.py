@@ -16,7 +16,12 @@ from matplotlib.text import Text
 from neural_dsl.visualize.figures import save_figure
 from neural_dsl.visualize.head_grid import grid_columns, head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
-from neural_dsl.visualize.sheet import MASKED_ENTRY, PADDED_ENTRY, bar_ticks
+from neural_dsl.visualize.sheet import (
+    MASKED_ENTRY,
+    PADDED_ENTRY,
+    bar_ticks,
+    largest_of_blocks,
+)
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
 WORDS = ["The", "cat", "sat", "on", "the", "extraordinarily", "comfortable", "mat"]
@@ -313,3 +318,28 @@ def test_a_users_matplotlibrc_does_not_change_the_picture():
     plain = png()
     with matplotlib.rc_context({"font.family": "serif", "text.parse_math": True}):
         assert png() == plain
+
+
+@pytest.mark.parametrize("size", [1000, 1601])
+def test_a_strong_weight_is_dark_even_where_cells_are_smaller_than_pixels(size):
+    weights = np.full((1, 12, size, size), 1e-6, np.float32)
+    weights[..., 700, 100] = 1
+    figure = head_grid(record(layer(weights)), "transformer_encoder")
+    image = pixels(figure)
+    for axes in figure.axes[:12]:
+        x, y = axes.transData.transform((100, 700))
+        row = image.shape[0] - 1 - int(y)
+        around = image[row - 2 : row + 3, int(x) - 2 : int(x) + 3]
+        assert around.sum(axis=-1).min() < 130  # the darkest of the scale has 122
+    assert any("largest of up to" in text for text, _ in texts(figure))
+
+
+def test_a_picture_with_a_pixel_for_every_weight_speaks_of_no_blocks():
+    figure = head_grid(record(random_layer(1, 2, 500, 500)), "transformer_encoder")
+    assert not any("largest of up to" in text for text, _ in texts(figure))
+
+
+def test_a_block_is_masked_only_where_all_of_it_is():
+    weights = np.ma.masked_array(np.eye(6) / 2, np.triu(np.ones((6, 6), bool), 1))
+    blocks = largest_of_blocks(weights, 2, 3)
+    assert blocks.filled(-1).tolist() == [[0.5, 0.5, -1], [0, 0.5, 0.5]]
