@@ -622,7 +622,7 @@ class Training:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next steps depend on, as arrays."""
-        arrays = {k: np.array(v) for k, v in self.variables().items()}
+        arrays = {k: np.array(v.numpy()) for k, v in self.variables().items()}
         progress = {
             "step": self.step,
             "best": self.best,

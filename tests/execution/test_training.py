@@ -1,0 +1,209 @@
+"""The emitted training: equal on both backends, resumable bit for bit, honestly measured."""
+
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import pytest
+
+from neural_dsl.backends.training import start_training
+from neural_dsl.compiler import compile_source
+from neural_dsl.runs.decoding import draw, greedy
+from neural_dsl.runs.evaluation import measured
+from neural_dsl.runs.prepare import make_task
+from neural_dsl.source import Source
+
+TEXT = """
+network Tiny {
+  task: TASK
+  layers:
+    Embedding(output_dim=32)
+    PositionalEncoding(encoding_type="learned")
+    TransformerDecoder(num_heads=2, ff_dim=64, norm="pre", dropout=DROPOUT) * LAYERS
+    LayerNormalization()
+    Output(activation="softmax")
+  OPTIMIZER
+  train { steps: STEPS batch_size: 32 validate_every: EVERY MORE }
+}
+"""
+SIZES = "train_size=2000, validation_size=50, test_size=100"
+
+
+def training(
+    backend,
+    task=f"Copy(length=4, vocabulary=8, {SIZES})",
+    dropout="0.0",
+    layers=1,
+    optimizer="",
+    steps=20,
+    every=10,
+    more="",
+    seed=0,
+):
+    """A live training of a small model."""
+    text = TEXT
+    for name, value in {
+        "TASK": task,
+        "DROPOUT": dropout,
+        "LAYERS": layers,
+        "OPTIMIZER": optimizer,
+        "STEPS": steps,
+        "EVERY": every,
+        "MORE": more,
+    }.items():
+        text = text.replace(name, str(value))
+    compiled, _ = compile_source(Source("tiny.neural", text), backend)
+    file = Path(mkdtemp()) / "train.py"  # as `neural train` has it: TensorFlow reads it
+    file.write_text(compiled.code, encoding="utf-8")
+    make = make_task(compiled.network)
+    return start_training(compiled, make, seed, "cpu", str(file))
+
+
+def with_equal_weights(backends, **settings):
+    """One training a backend, all from the first one's weights."""
+    found = [training(backend, **settings) for backend in backends]
+    for other in found[1:]:
+        other.runtime.load_weights(found[0].runtime.weights())
+    return found
+
+
+@pytest.mark.parametrize(
+    "more", ["", "label_smoothing: 0.1", "gradient_accumulation: 2"]
+)
+def test_the_first_loss_and_gradients_are_equal_on_both_backends(both_backends, more):
+    # Plain gradient descent with rate 1: what a weight loses is its gradient.
+    plain = "optimizer: SGD(learning_rate=1.0)"
+    pair = with_equal_weights(both_backends, optimizer=plain, more=more)
+    before = pair[0].runtime.weights()
+    losses = [float(next(each.steps()).loss) for each in pair]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    one, other = (each.runtime.weights() for each in pair)
+    for name, start in before.items():
+        gradient = start - one[name]
+        scale = max(abs(gradient).max(), 1e-3)
+        np.testing.assert_allclose(
+            (start - other[name]) / scale, gradient / scale, atol=1e-4, err_msg=name
+        )
+    assert max(abs(before[name] - one[name]).max() for name in before) > 1e-2
+
+
+def test_the_losses_of_five_steps_are_equal_on_both_backends(both_backends):
+    pair = with_equal_weights(both_backends, steps=5, every=5, layers=2)
+    one, other = ([float(step.loss) for step in each.steps()] for each in pair)
+    assert len(one) == 5
+    np.testing.assert_allclose(one, other, rtol=1e-2)
+
+
+@pytest.mark.parametrize("more", ["", "scheduled_sampling: 0.5"])
+def test_a_training_goes_on_bit_for_bit_from_its_state(backend, more):
+    settings = {"dropout": "0.2", "more": more}
+    whole = training(backend, **settings)
+    losses = [float(step.loss) for step in whole.steps()]
+    first = training(backend, **settings)
+    for step in first.steps():
+        if step.step == 7:  # neither an epoch's end nor a validation
+            break
+    state = first.state()
+    second = training(backend, seed=0, **settings)
+    for step in second.steps():  # its own random numbers have been used up
+        if step.step == 3:
+            break
+    second.load_state(state)
+    assert second.step == 7
+    assert [float(step.loss) for step in second.steps()] == losses[7:]
+    one, other = whole.state(), second.state()
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def test_dropout_is_on_in_training_and_off_in_evaluation(backend):
+    live = training(backend, dropout="0.5", steps=2, every=2)
+    assert live.evaluate("test") == live.evaluate("test")
+    pair = [training(backend, dropout=rate, steps=2) for rate in ("0.0", "0.5")]
+    pair[1].runtime.load_weights(pair[0].runtime.weights())
+    losses = [float(next(each.steps()).loss) for each in pair]
+    assert losses[0] != losses[1]
+
+
+TASKS = [
+    f"Reverse(length=(2, 4), vocabulary=6, {SIZES})",
+    f"Copy(length=(2, 4), vocabulary=6, framing=true, {SIZES})",
+    f'Arithmetic(operations=("add", "subtract"), max_number=40, {SIZES})',
+    f"PatternCompletion(length=(2, 4), vocabulary=8, {SIZES})",
+]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.split("(")[0])
+def test_greedy_decoding_finds_what_teacher_forcing_counts(backend, task):
+    live = training(backend, task=task, steps=60, every=60)
+    for _ in live.steps():
+        pass
+    size = live.task.size("test")
+    problems = [live.task.problem("test", index) for index in range(size)]
+    answers = greedy(live.logits, live.task, [prompt for prompt, _ in problems])
+    right = sum(a == right for a, (_, right) in zip(answers, problems, strict=True))
+    counted = live.evaluate("test")
+    assert counted["exact_match"] * size == pytest.approx(right)
+    assert 0 < right < size, "half-trained on purpose: some right, some wrong"
+
+
+def test_uniform_attention_is_the_same_on_both_backends(both_backends):
+    pair = with_equal_weights(both_backends, layers=2)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 9, (3, 8))
+    outputs = []
+    for live in pair:
+        runtime = live.runtime
+        names = [name for name, _, _ in runtime.network.attentions()]
+        whole = runtime.run({"input": ids})
+        each = [runtime.run_uniform({"input": ids}, [name]) for name in names]
+        assert all(abs(output - whole).max() > 1e-3 for output in each)
+        np.testing.assert_array_equal(runtime.run_uniform({"input": ids}, []), whole)
+        outputs.append([whole, *each, runtime.run_uniform({"input": ids}, names)])
+    np.testing.assert_allclose(*outputs, atol=1e-5)
+
+
+def test_uniform_attention_gives_the_mean_of_the_values_it_may_see(backend):
+    live = training(backend)
+    runtime = live.runtime
+    weights = dict(runtime.weights())
+    # With values, projection and everything after it linear and shared, permuting what
+    # was read before the last position cannot change the last position's output.
+    ids = np.array([[1, 2, 3, 4, 5], [3, 1, 4, 2, 5]])
+    weights["positional_encoding.weight"] = np.zeros_like(
+        weights["positional_encoding.weight"]
+    )
+    runtime.load_weights(weights)
+    name = "transformer_decoder.self_attention"
+    uniform = runtime.run_uniform({"input": ids}, [name])
+    np.testing.assert_allclose(uniform[0, -1], uniform[1, -1], atol=1e-6)
+    assert abs(uniform[0, 1] - uniform[1, 1]).max() > 1e-4  # causal: 2 keys of 5
+
+
+def test_the_report_measures_as_the_emitted_file_does(backend):
+    class Run:
+        """As much of a loaded run as `measured` reads."""
+
+        def __init__(self, live):
+            self.task, self.network = live.task, live.runtime.network
+
+    live = training(backend, steps=30, every=30)
+    for _ in live.steps():
+        pass
+    ours = measured(Run(live), "test", live.runtime.run)
+    theirs = live.evaluate("test")
+    assert ours["exact_match"] == pytest.approx(theirs["exact_match"])
+    assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
+
+
+def test_sampling_draws_what_temperature_and_top_k_allow():
+    scores = np.log(np.array([0.1, 0.2, 0.3, 0.4]))
+    rng = np.random.default_rng(0)
+    drawn = [draw(scores, rng, 1.0, None) for _ in range(4000)]
+    shares = np.bincount(drawn, minlength=4) / 4000
+    np.testing.assert_allclose(shares, [0.1, 0.2, 0.3, 0.4], atol=0.03)
+    assert {draw(scores, rng, 1.0, 2) for _ in range(100)} == {2, 3}
+    assert {draw(scores, rng, 0.0, None) for _ in range(10)} == {3}
+    cold = [draw(scores, rng, 0.25, None) for _ in range(2000)]
+    assert np.mean(np.array(cold) == 3) == pytest.approx(0.4**4 / 0.0354, abs=0.04)
