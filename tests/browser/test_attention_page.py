@@ -188,4 +188,9 @@ def test_every_control_has_a_label(browser, pages):
     labels = browser.evaluate(
         "[...document.querySelectorAll('select')].map((s) => s.labels[0].firstChild.data)"
     )
-    assert [label.strip() for label in labels] == ["Layer", "Head", "Color range"]
+    assert [label.strip() for label in labels] == [
+        "Sequence",
+        "Layer",
+        "Head",
+        "Color range",
+    ]
