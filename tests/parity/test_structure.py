@@ -61,7 +61,7 @@ class Writer:
         kinds += ["residual", "group", "branches"] if depth else []
         match self.chance.choice(kinds):
             case "residual":
-                return f"Residual {{ {self.body(depth - 1)} }}{times}"
+                return f"Dense({WIDTH}) Residual {{ {self.body(depth - 1)} }}{times}"
             case "group":
                 return f"; {{ {self.body(depth - 1)} }}{times}"
             case "branches":
