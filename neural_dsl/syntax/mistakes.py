@@ -10,6 +10,7 @@ from neural_dsl.syntax.engine import Engine
 from neural_dsl.syntax.phrases import VALUE, in_words
 
 _OPENERS = {k.RPAR: "(", k.RSQB: "[", k.RBRACE: "{"}
+_TYPED_QUOTES = "“”„‟‘’‚‛«»‹›"  # what text processors make of quotes
 _CLOSERS = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}  # any other opening bracket: a brace
 
 
@@ -61,7 +62,9 @@ class _Mistake:
             return self._error(
                 "NE007",
                 f"`{shown}` means nothing in this language",
-                help="text belongs in quotes, remarks behind `#` or `//`",
+                help='write plain quotes: `"…"`'
+                if self.word[0] in _TYPED_QUOTES
+                else "text belongs in quotes, remarks behind `#` or `//`",
             )
         if self.kind == k.OPEN_STRING:
             return self._error(
@@ -162,11 +165,12 @@ class _Mistake:
                 "is a `}` too many before it?",
             )
         meant = closest(self.word, ("network", "define"))
+        called = self.tokens.kinds[self.token + 1] == k.LPAR if meant else False
         return self._error(
             "NE016",
             f"expected a network or a macro, found {self._found()}",
             help=f"did you mean `{meant}`?"
-            if meant
+            if meant and not called
             else "a file consists of `network Name { … }` and `define Name { … }`"
             + ("; is a `}` too many before this?" if self.token else ""),
         )
@@ -197,9 +201,9 @@ class _Mistake:
     # --- anything else --------------------------------------------------------------
 
     def _unexpected(self) -> Diagnostic:
-        colon = self._missing_colon()
-        if colon is not None:
-            return colon
+        known = self._missing_colon() or self._unknown_section()
+        if known is not None:
+            return known
         expected = in_words(set(self.engine.expected()))
         return self._error(
             "NE010", f"expected {expected}, found {self._found()}", help=self._hint()
@@ -207,6 +211,15 @@ class _Mistake:
 
     def _missing_colon(self) -> Diagnostic | None:
         """For `loss = "mse"`, `layers Dense(10)` and `epochs 10`: the key is to blame."""
+        if self._is_section_without_colon():
+            following = self.token + 1
+            return Diagnostic(
+                "NE010",
+                f"expected `:` behind `{self.word}`, found `{self._shown(following)}`",
+                self.source,
+                self.tokens.span(following),
+                help=f"write `{self.word}: …`",
+            )
         if not self.token or self.tokens.kinds[self.token - 1] != k.NAME:
             return None
         key, accepts = self.tokens.word(self.token - 1), self.engine.accepts
@@ -220,6 +233,37 @@ class _Mistake:
             self.source,
             self.span,
             help=f"write `{key}: …`",
+        )
+
+    def _is_section_without_colon(self) -> bool:
+        """Whether `input (50, 256)` or `layers = […]` stands where a section begins."""
+        accepts = self.engine.accepts
+        return (
+            self.kind == k.NAME
+            and self.word in k.SECTION_WORDS
+            and accepts(k.KEY)
+            and accepts(k.RBRACE)
+            and self.tokens.kinds[self.token + 1] in (k.EQUAL, k.LPAR, k.LSQB, k.NAME)
+        )
+
+    def _unknown_section(self) -> Diagnostic | None:
+        """For the second layer behind `layrs:`: its key is to blame, not the layer."""
+        accepts, key = self.engine.accepts, self._section_key()
+        if key is None or self.kind not in (k.NAME, k.BRANCH):
+            return None
+        name = self.tokens.word(key)
+        if name in k.SECTION_WORDS or not (accepts(k.KEY) and accepts(k.RBRACE)):
+            return None
+        meant = closest(name, k.SECTION_WORDS)
+        if meant is None or self.engine.accepts(k.RECOVERED_ENTRY):
+            return None
+        return Diagnostic(
+            "NE060",
+            f"unknown section `{name}`",
+            self.source,
+            self.tokens.span(key),
+            "no such section",
+            f"did you mean `{meant}`?",
         )
 
     def _hint(self) -> str:
@@ -266,18 +310,15 @@ class _Mistake:
         if self.word in k.SECTION_WORDS or self.engine.accepts(k.RECOVERED_ENTRY):
             return f"write `{self.word}: …`"
         key = self._section_key()
-        if key and self.kind == k.BRANCH:
-            return f"a branch needs braces: `{key}: {{ … }}`"
-        meant = key and closest(key, k.SECTION_WORDS)
-        if meant and meant != key:
-            return f"did you mean `{meant}: …` instead of `{key}: …`?"
+        if key is not None and self.kind == k.BRANCH:
+            return f"a branch needs braces: `{self.tokens.word(key)}: {{ … }}`"
         return "layers belong in a section `layers: …`"
 
-    def _section_key(self) -> str | None:
-        """The key of the section that the engine has just read."""
+    def _section_key(self) -> int | None:
+        """The token of the key whose section the engine has just read."""
         for value in reversed(self.engine.values):
             if type(value) is int and self.tokens.kinds[value] == k.KEY:
-                return self.tokens.word(value)
+                return value
         return None
 
     def _found(self) -> str:
@@ -285,5 +326,6 @@ class _Mistake:
             return "the end of the file"
         return f"`{self._shown()}`"
 
-    def _shown(self) -> str:
-        return self.word if len(self.word) <= 30 else self.word[:29] + "…"
+    def _shown(self, token: int | None = None) -> str:
+        word = self.word if token is None else self.tokens.word(token)
+        return word if len(word) <= 30 else word[:29] + "…"

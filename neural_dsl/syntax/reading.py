@@ -34,6 +34,10 @@ def read_source(path: str | os.PathLike[str]) -> Source:
 
 
 def _decode(name: str, content: bytes) -> Source:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        message = "the file is UTF-16, not UTF-8"
+        help_ = "save it as UTF-8 in your editor"
+        raise _refused("NE004", message, help_, Source(name, ""))
     if 0 in content:
         place = content.index(0)
         source = Source(name, content.decode("utf-8", "replace"))

@@ -59,13 +59,13 @@ MISTAKES = [  # replace once -> the code, and the text that is underlined
     ("epochs: 10", "epochs:", "NE010", "batch_size"),
     ("epochs: 10", "epochs: 10)", "NE012", ")"),
     ("batch_size: 32 }", "batch_size: 32", "NE011", "{"),
-    ("input: (10, 8)", "input (10, 8)", "NE010", "input"),
+    ("input: (10, 8)", "input (10, 8)", "NE010", "("),
     ("input: (10, 8)", "input: (10, 8", "NE011", "("),
     ("input: (10, 8)", "input: 10, 8)", "NE012", ")"),
     ("network N", "network", "NE010", "{"),
     ("network N", "N", "NE016", "N"),
-    ("layers:", "layer:", "NE010", "ResidualConnection"),
-    ("layers:", "layers", "NE010", "layers"),
+    ("layers:", "layer:", "NE060", "layer"),
+    ("layers:", "layers", "NE010", "Dense"),
     ("layers:", "", "NE010", "Dense"),
 ]
 
@@ -123,7 +123,9 @@ def test_words_near_a_keyword_are_recognised() -> None:
     (error,) = errors("netwrok A { input: (1) }")
     assert "`network`" in error.help
     (error,) = errors("network A { layres: Dense(1) Dense(2) }")
-    assert "`layers: …`" in error.help
+    assert (error.code, "`layers`" in error.help) == ("NE060", True)
+    (error,) = errors("Dense(3)")
+    assert "`define`" not in error.help
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,14 @@ def test_nothing_but_space_is_an_empty_file(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "a.neural"
     path.write_bytes(content)
     assert refused(path).code == "NE006"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.neural"
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    file.write_bytes((mark + "network A { }").encode(encoding))
+    with pytest.raises(NeuralError) as caught:
+        read_source(file)
+    (error,) = caught.value.diagnostics
+    assert (error.code, "UTF-16" in error.message) == ("NE004", True)
