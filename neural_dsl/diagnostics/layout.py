@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 TAB = "    "
+LONGEST_MESSAGE = 2000  # characters; a name in a file can be megabytes long
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
@@ -43,6 +44,14 @@ def safe(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "\n".join("".join(map(show, line)) for line in text.split("\n"))
+
+
+def shorten(text: str) -> str:
+    """A message without its middle, if it is longer than anyone would read."""
+    if len(text) <= LONGEST_MESSAGE:
+        return text
+    end = LONGEST_MESSAGE // 5
+    return f"{text[: LONGEST_MESSAGE - end]} … {text[-end:]}"
 
 
 def crop(line: str, start: int, end: int, room: int) -> tuple[str, int, int]:

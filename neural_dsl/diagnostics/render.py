@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.diagnostics.layout import crop, safe
+from neural_dsl.diagnostics.layout import crop, safe, shorten
 from neural_dsl.source import Source, Span
 
 _Painter: TypeAlias = Callable[[str, str], str]
@@ -79,8 +79,8 @@ def _record(diagnostic: Diagnostic) -> dict[str, str | int | None]:
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "help": diagnostic.help or None,
+        "message": shorten(diagnostic.message),
+        "help": shorten(diagnostic.help) or None,
         "file": source.name if source else None,
         "line": line,
         "column": column,
@@ -104,7 +104,7 @@ def _one(diagnostic: Diagnostic, paint: _Painter, width: int) -> str:
     source, span = diagnostic.source, diagnostic.span
     severity = diagnostic.severity
     head = paint(severity, f"{severity}[{diagnostic.code}]")
-    lines = [head + paint("bold", f": {safe(diagnostic.message)}")]
+    lines = [head + paint("bold", f": {safe(shorten(diagnostic.message))}")]
     margin = 1
     if source and span:
         marks = _marks(diagnostic, source, span)
@@ -125,7 +125,7 @@ def _footer(diagnostic: Diagnostic, margin: int, paint: _Painter) -> list[str]:
     sign = paint("gutter", f"{' ' * margin} =")
     lines = []
     if diagnostic.help:
-        first, *more = safe(diagnostic.help).split("\n")
+        first, *more = safe(shorten(diagnostic.help)).split("\n")
         lines.append(f"{sign} {paint('bold', 'help:')} {first}")
         lines += [f"{' ' * margin}         {line}" for line in more]
     lines.append(f"{sign} {paint('bold', 'see:')}  neural explain {diagnostic.code}")
@@ -180,7 +180,7 @@ def _snippet(
             lines.append(f"{number} {text}".rstrip())
         previous, shown = mark.line, text
         style = severity if mark.sign == "^" else "gutter"
-        under = f"{mark.sign * columns} {safe(mark.label)}".rstrip()
+        under = f"{mark.sign * columns} {safe(shorten(mark.label))}".rstrip()
         lines.append(f"{bar} {' ' * column}{paint(style, under)}")
     return lines
 

@@ -201,3 +201,14 @@ def test_findings_are_raised_together_in_the_order_of_the_file() -> None:
     with pytest.raises(NeuralError, match="NE020: e; NW020: w") as caught:
         found.raise_if_failed()
     assert [d.code for d in caught.value.diagnostics] == ["NE020", "NW020"]
+
+
+def test_a_name_of_megabytes_does_not_fill_the_screen() -> None:
+    name = "x" * 10_000_000
+    source = Source("a.neural", name)
+    long = Diagnostic(
+        "NE020", f"unknown layer `{name}`", source, Span(0, len(name)), name, name
+    )
+    assert len(render_text([long])) < 10_000
+    assert len(render_json([long])) < 10_000
+    assert "unknown layer `xxx" in render_text([long])
