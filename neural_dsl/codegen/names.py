@@ -36,7 +36,13 @@ class Names:
         self.taken = set(reserved)
 
     def unique(self, wanted: str, separator: str = "_") -> str:
-        """`wanted`, or the first free of `wanted_2`, `wanted_3`, …"""
+        """`wanted`, or the first free of `wanted_2`, `wanted_3`, …
+
+        A name that begins with `_` may be one of the framework's own (`_modules`,
+        `__init__`): it gets a word in front.
+        """
+        if wanted.startswith("_"):
+            wanted = f"layer{wanted}"
         if keyword.iskeyword(wanted) or wanted in _BUILTINS:
             wanted += "_"
         name, number = wanted, 2

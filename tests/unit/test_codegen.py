@@ -142,3 +142,18 @@ def test_unknown_backends_are_refused_with_the_known_ones() -> None:
     with pytest.raises(NeuralError) as refused:
         compile_text(MODEL, "pytorhc")
     assert "`pytorch`" in refused.value.diagnostics[0].help
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "name", ["__init__", "__class__", "__dict__", "_modules", "_apply", "_"]
+)
+def test_a_layer_name_with_an_underscore_hides_nothing_of_the_framework(
+    name: str, backend: str
+) -> None:
+    model = compile_text(
+        f'network N {{ input: (4,) layers: Dense(3, name="{name}") Output(2) }}',
+        backend,
+    )
+    assert model.paths[name] == f"layer{name}"
+    assert f"self.{name} =" not in model.code
