@@ -184,7 +184,17 @@ def refuse_shadowing(path: Path) -> None:
 
 
 def refuse_overwriting(path: Path, source: Path) -> None:
-    """Raise NeuralError NE136 when the output would replace the file that was read."""
+    """Raise NeuralError NE136 when the output would replace the file that was read, or
+    another model: what a command writes is never a `.neural` file."""
+    if path.suffix in (".neural", ".nr"):
+        raise NeuralError(
+            Diagnostic(
+                "NE136",
+                f"the output {quoted(path)} would be taken for a model",
+                help="`.neural` and `.nr` files are what commands read; choose another "
+                "name for the output",
+            )
+        )
     with suppress(OSError):
         if path.samefile(source):
             raise NeuralError(

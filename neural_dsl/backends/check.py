@@ -45,7 +45,14 @@ def check_layer(
     if weights.ndim != 4 or weights.shape[1] != attention.num_heads:
         raise _untrue(name, f"its shape is {weights.shape}, not (B, H, query, key)")
     if not (np.isfinite(weights.min()) and np.isfinite(weights.max())):
-        raise _untrue(name, "it holds NaN or infinity")
+        raise NeuralError(
+            Diagnostic(
+                "NE107",
+                f"the capture of `{name}` failed its own check: it holds NaN or infinity",
+                help="attention scores overflow float32: look for very large numbers in "
+                "the weights and the input",
+            )
+        )
     if not call.discrepancy <= VALUE_TOLERANCE:
         raise _untrue(
             name,

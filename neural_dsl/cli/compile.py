@@ -12,6 +12,7 @@ from neural_dsl.cli.options import (
     checked_network,
     file_argument,
     network_option,
+    to_stdout,
 )
 from neural_dsl.files import (
     quoted,
@@ -35,7 +36,7 @@ Examples:
     "--output",
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="File to write; without it the result goes to stdout.",
+    help="File to write; without it, or with -, the result goes to stdout.",
 )
 @click.option(
     "--emit",
@@ -53,6 +54,8 @@ def command(
     The file needs its framework alone, never neural_dsl: run it, read it, paste it into
     your project.
     """
+    if to_stdout(output):
+        output = None
     if output is not None:
         refuse_shadowing(output)
         refuse_overwriting(output, file)

@@ -50,6 +50,11 @@ data_option = click.option(
 )
 
 
+def to_stdout(path: Path | None) -> bool:
+    """Whether a result goes to stdout: without `-o`, and with `-o -`."""
+    return path is None or str(path) == "-"
+
+
 def checked_network(file: Path, name: str | None) -> Network:
     """The model graph of a file; its warnings go to stderr."""
     network, warnings = resolve(parse(read_source(file)), name)

@@ -159,7 +159,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Whatever a command raises ends here as a message on stderr, never as a traceback; a
     mistake of ours is reported as such, with how to see the traceback.
     """
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if code == INTERRUPTED:
+        # A framework that was interrupted while it loaded crashes when Python ends in
+        # the usual way, and a crash would hide the exit code.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import note, print_diagnostics
 from neural_dsl.cli.options import (
     backend_option,
     checked_network,
@@ -15,8 +15,10 @@ from neural_dsl.cli.options import (
     file_argument,
     network_option,
     seed_option,
+    to_stdout,
     weights_option,
 )
+from neural_dsl.diagnostics import Diagnostic
 from neural_dsl.files import (
     quoted,
     refuse_overwriting,
@@ -63,6 +65,8 @@ def command(
     Prints one JSON array a line, one for each example: probabilities where `Output` has
     an activation such as softmax, logits where it has none.
     """
+    if to_stdout(output):
+        output = None
     if output is not None:
         for taken in (file, data, weights):
             if taken is not None:
@@ -81,6 +85,7 @@ def command(
         f"{prepared.origin}; output {meaning(checked.output_activation)}, shape "
         f"{result.shape}"
     )
+    print_diagnostics(not_finite(result))
     if output is None:
         for example in result:
             click.echo(as_json(example))
@@ -94,14 +99,35 @@ def meaning(activation: str) -> str:
     return "logits" if activation == "linear" else f"after {activation}"
 
 
+def not_finite(result: npt.NDArray[np.float32]) -> list[Diagnostic]:
+    """NW138 when the output holds NaN or infinity."""
+    import numpy as np
+
+    count = int(result.size - np.isfinite(result).sum())
+    if not count:
+        return []
+    return [
+        Diagnostic(
+            "NW138",
+            f"{count:,} of the {result.size:,} numbers in the output are NaN or infinite",
+            help="look for very large numbers in the weights and the input",
+            severity="warning",
+        )
+    ]
+
+
 def as_json(example: npt.NDArray[np.float32]) -> str:
-    """One example as JSON, each number as short as tells float32 values apart."""
+    """One example as JSON, each number as short as tells float32 values apart; null for
+    NaN and infinity, which JSON does not have."""
     import json
+    from math import isfinite
 
     def plain(value: Any) -> Any:
-        return [plain(item) for item in value] if value.ndim else float(str(value))
+        if value.ndim:
+            return [plain(item) for item in value]
+        return float(str(value)) if isfinite(value) else None
 
-    return json.dumps(plain(example))
+    return json.dumps(plain(example), allow_nan=False)
 
 
 def npy(array: npt.NDArray[np.float32]) -> bytes:

@@ -14,6 +14,7 @@ from neural_dsl.cli.options import (
     data_option,
     network_option,
     seed_option,
+    to_stdout,
     weights_option,
 )
 from neural_dsl.files import quoted, refuse_overwriting, write_bytes
@@ -209,12 +210,25 @@ def command(
         return
     from neural_dsl.visualize.architecture import render
 
-    suffix = output.suffix.removeprefix(".").lower() if output else ""
-    form = form or (suffix if suffix in ARCHITECTURE_FORMATS else "html")
+    form = form or form_of(output)
+    if output is not None and to_stdout(output):
+        click.echo(render(checked, form), nl=False)
+        return
     target = output or Path(f"{name}_architecture.{form}")
     refuse_overwriting(target, file)
     write_bytes(target, render(checked, form))
     note(f"wrote {quoted(target)}")
+
+
+def form_of(output: Path | None) -> str:
+    """The form that the name of the architecture's file asks for: html without one."""
+    suffix = output.suffix.removeprefix(".").lower() if output else ""
+    if suffix and suffix not in (*ARCHITECTURE_FORMATS, "neural", "nr"):
+        raise click.UsageError(
+            f"the architecture can be drawn as {', '.join(ARCHITECTURE_FORMATS)}; "
+            f"for a file ending in .{suffix} say which with --format."
+        )
+    return suffix if suffix in ARCHITECTURE_FORMATS else "html"
 
 
 def given_options(context: click.Context) -> dict[str, str]:

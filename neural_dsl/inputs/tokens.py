@@ -23,7 +23,10 @@ def split(text: str) -> tuple[str, ...]:
     CSV. A token of nothing but spaces is kept; an empty one is a slip (NE129)."""
     if "\n" in text or "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", " ")
-    tokens = next(csv.reader([text], skipinitialspace=True), [])
+    try:
+        tokens = next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error as error:  # a token of more than 131,072 characters
+        raise refuse(f"the tokens cannot be split: {error}") from error
     if not tokens:
         raise refuse("there are no tokens", 'list them with commas: "The,cat,sat"')
     for number, token in enumerate(tokens, 1):

@@ -90,6 +90,22 @@ def test_the_source_is_never_overwritten(neural, file):
     assert source.read_text(encoding="utf-8") == PLAIN
 
 
+@pytest.mark.parametrize("name", ["other.neural", "new.nr"])
+def test_no_other_model_is_overwritten_either(neural, file, name, tmp_path):
+    other = file(SMALL, "other.neural")
+    result = neural("compile", file(PLAIN), "-o", name)
+    assert result.code == 1 and "NE136" in result.err
+    assert other.read_text(encoding="utf-8") == SMALL
+    assert not (tmp_path / "new.nr").exists()
+
+
+def test_a_dash_is_stdout(neural, tmp_path):
+    plain = neural("compile", BASIC, "--backend", "pytorch")
+    dash = neural("compile", BASIC, "--backend", "pytorch", "-o", "-")
+    assert dash == plain
+    assert not (tmp_path / "-").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

@@ -108,6 +108,22 @@ def test_ctrl_c_ends_quietly(neural, monkeypatch):
     assert result.err.strip() == "interrupted"
 
 
+def test_after_ctrl_c_no_framework_is_left_to_crash_at_the_end():
+    code = (
+        "import atexit, sys; atexit.register(print, 'the usual end')\n"
+        "import neural_dsl.cli.check as check\n"
+        "def interrupted(*_): raise KeyboardInterrupt\n"
+        "check.findings = interrupted\n"
+        "from neural_dsl.cli.program import main\n"
+        "main(['check', sys.argv[1]])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(BASIC)], capture_output=True, text=True
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stdout == "" and done.stderr.strip() == "interrupted"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes of a POSIX shell")
 def test_a_reader_that_stops_early_causes_no_noise():
     files = " ".join([str(BASIC)] * 3)

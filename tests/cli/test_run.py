@@ -59,6 +59,19 @@ def test_inputs_and_outputs_are_never_mixed_up(neural, file, tmp_path):
     assert (tmp_path / "x.npy").read_bytes() == before
 
 
+def test_an_output_that_overflows_is_said_and_still_json(neural, file):
+    np.save("x.npy", np.full((1, 4, 8), 3e38, np.float32))
+    result = neural("run", file(SMALL), "--data", "x.npy")
+    assert result.code == 0 and "warning[NW138]" in result.err
+    assert None in json.loads(result.out, parse_constant=pytest.fail)
+
+
+def test_a_capture_that_overflows_says_where_to_look(neural, file):
+    np.save("x.npy", np.full((1, 4, 8), 3e38, np.float32))
+    result = neural("visualize", file(SMALL), "--attention", "--data", "x.npy")
+    assert result.code == 1 and "NE107" in result.err and "overflow" in result.err
+
+
 @pytest.mark.parametrize(
     ("array", "code"),
     [

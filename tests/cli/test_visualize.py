@@ -53,6 +53,9 @@ def test_the_default_format_follows_the_output_name(neural, file, tmp_path):
     assert (tmp_path / "picture.svg").read_text(encoding="utf-8").startswith("<")
     assert neural("visualize", file(PLAIN)).code == 0
     assert (tmp_path / "model_architecture.html").exists()
+    unknown = neural("visualize", file(PLAIN), "-o", "picture.pdf")
+    assert unknown.code == 2 and ".pdf" in unknown.err
+    assert not (tmp_path / "picture.pdf").exists()
 
 
 # --- the folder ---------------------------------------------------------------------

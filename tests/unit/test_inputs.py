@@ -334,3 +334,9 @@ def test_an_open_length_gets_one_that_the_layers_allow():
     assert prepare(model, tokens="a,b,c,d,e").arrays["input"].shape == (1, 5)
     found = refused("NE128", prepare, model, None, "a,b,c,d,e,f")
     assert "max_len" in found.label
+
+
+def test_a_token_beyond_what_csv_reads_is_refused_not_a_crash() -> None:
+    with pytest.raises(NeuralError) as caught:
+        split("x" * 200_000)
+    assert caught.value.diagnostics[0].code == "NE129"
