@@ -117,7 +117,7 @@ def start_training(
 ) -> BaseTraining:
     """Import the emitted file and build its model, task and training.
 
-    `device`: "cpu", "cuda", "cuda:0", "mps", or "auto" or None for the best there is.
+    `device`: "cpu", "cuda", "cuda:0", or "auto" or None for the best there is.
     `file` is where the emitted text stands. Weights and batches are those of `python train.py`. Raises NeuralError: NE152 when
     there is no such device, and as `create_runtime` does.
     """

@@ -42,7 +42,7 @@ Examples:
 @click.option(
     "--device",
     metavar="DEVICE",
-    help="auto, cpu, cuda, cuda:1, mps.  [default: the file's, else auto]",
+    help="auto, cpu, cuda, cuda:1.  [default: the file's, else auto]",
 )
 @click.option(
     "--seed",

@@ -38,8 +38,11 @@ class LiveRuntime(BaseRuntime):
 
     @torch.inference_mode()
     def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
-        output: torch.Tensor = self.model(*map(_tensor, arrays))
-        return output.float().numpy()
+        place = next(
+            self.model.parameters(), torch.empty(0)
+        ).device  # training moves it
+        output: torch.Tensor = self.model(*(_tensor(a).to(place) for a in arrays))
+        return output.float().cpu().numpy()
 
     @torch.inference_mode()
     def _capture(

@@ -34,13 +34,15 @@ class LiveTraining(BaseTraining):
 def choose_device(wish: str | None) -> str:
     """The device that a wish means, "cuda" where it says auto and there is one."""
     existing = ["cpu"]
-    if torch.backends.mps.is_available():
-        existing.append("mps")
     if torch.cuda.is_available():
         existing += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     name = (wish or "auto").lower().replace("gpu", "cuda")
     if name == "auto":
         return "cuda" if "cuda" in existing else "cpu"
+    if name == "mps":  # no training could be resumed bit for bit on it
+        raise no_such_device(
+            name, existing, "training runs on the CPU and on NVIDIA GPUs"
+        )
     if name not in existing:
         raise no_such_device(wish or "", existing)
     return name

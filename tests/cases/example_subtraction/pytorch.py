@@ -500,7 +500,7 @@ class Training:
             found |= {f"optimizer.{number}.{k}": v for k, v in slots.items()}
         found["rng.torch"] = torch.get_rng_state()
         if self.device != "cpu":
-            found["rng.cuda"] = torch.cuda.get_rng_state()
+            found["rng.cuda"] = torch.cuda.get_rng_state(self.device)
         arrays = {k: torch.as_tensor(v).cpu().numpy().copy() for k, v in found.items()}
         progress = {
             "step": self.step,
@@ -525,7 +525,7 @@ class Training:
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         torch.set_rng_state(tensors["rng.torch"])
         if self.device != "cpu":
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
+            torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
         self.step = int(state["progress.step"])
         self.best = float(state["progress.best"])
         self.waited = int(state["progress.waited"])
