@@ -2,13 +2,18 @@
 
     python docs/make_images.py
 
-They show the model of examples/known_attention, whose weights are set by hand, so that
-what a picture says can be checked against what the head is known to do.
+Most show the model of examples/known_attention, whose weights are set by hand, so that
+what a picture says can be checked against what the head is known to do. The others show
+models that this script trains first, which takes a minute.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,6 +52,36 @@ def main() -> None:
         assert (
             run(["visualize", str(source), "--format", "svg", "-o", str(target)]) == 0
         )
+    trained()
+
+
+def trained() -> None:
+    """Copying against reversing, and how a copying head came about."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        for name in ("copy", "reverse"):
+            file = HERE.parent / "examples" / "tasks" / f"{name}.neural"
+            command = ["train", str(file), "--set", "train.attention_snapshots=20"]
+            assert run([*command, "--device", "cpu"]) == 0
+        prompt = ["--attention", "--prompt", "dabcbbca:", "--layer", "0", "--head", "2"]
+        assert run(["visualize", "runs/copy", "runs/reverse", *prompt]) == 0
+        assert run(["visualize", "runs/copy", "--evolution"]) == 0
+        layer = "transformer_decoder_0.self_attention"
+        for source, target in (
+            ("attention_heatmap.png", "copy_against_reverse.png"),
+            (f"evolution_heads_{layer}.png", "attention_over_training.png"),
+        ):
+            shutil.copy(Path("attention_outputs") / source, IMAGES / target)
+
+
+@contextmanager
+def chdir(folder: str) -> Iterator[None]:
+    """Work in another folder for a while; pictures then name runs as users do."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 if __name__ == "__main__":
