@@ -6,87 +6,23 @@ finite float32, one batch size for all. Codes NE120 to NE127.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import quoted, reason
+from neural_dsl.files import quoted
+from neural_dsl.inputs.stored import AnyArray, Archive, read, refuse
 from neural_dsl.ir.nodes import Input
 
-AnyArray: TypeAlias = npt.NDArray[Any]
 Data: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
-
-
-def refuse(code: str, message: str, help: str = "") -> NeuralError:
-    """A NeuralError with one finding that has no place in a source file."""
-    return NeuralError(Diagnostic(code, message, help=help))
 
 
 def batch(shape: tuple[int | None, ...]) -> str:
     """A shape with its batch axis, as messages show it: `(batch, 50, 256)`."""
     sizes = ("batch", *("any length" if n is None else str(n) for n in shape))
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
-
-
-def read(path: Path) -> AnyArray | dict[str, AnyArray]:
-    """The array of a .npy file, or the arrays of a .npz file by name.
-
-    Raises NE120 when the file cannot be read and NE121 when it holds Python objects,
-    which only unpickling could load, and unpickling runs whatever code it contains.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(6)
-            file.seek(0)
-            if start == b"\x93NUMPY":
-                array: AnyArray = np.load(file, allow_pickle=False)
-                return array
-            if start[:4] in (b"PK\x03\x04", b"PK\x05\x06") and zipfile.is_zipfile(path):
-                with np.load(file, allow_pickle=False) as archive:
-                    return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        if error.errno is not None:
-            message = f"cannot read {quoted(path)}: {reason(error)}"
-            raise refuse("NE120", message) from error
-        raise damaged(path, error) from error
-    except Exception as error:
-        # A damaged file makes NumPy raise nearly anything: ValueError, EOFError,
-        # zlib.error, MemoryError for an absurd header, SyntaxError, …
-        if "allow_pickle" in str(error) or "pickle" in str(error).lower():
-            raise pickled(path) from error
-        raise damaged(path, error) from error
-    if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
-        raise pickled(path)
-    raise refuse(
-        "NE120",
-        f"{quoted(path)} is neither a .npy nor a .npz file",
-        "write it with numpy.save(…) or numpy.savez(…)",
-    )
-
-
-def pickled(path: Path) -> NeuralError:
-    """NE121."""
-    return refuse(
-        "NE121",
-        f"{quoted(path)} holds pickled Python objects, which are never loaded: a pickle "
-        "can run any code",
-        "save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
-    )
-
-
-def damaged(path: Path, error: Exception) -> NeuralError:
-    """NE120 for a file that starts well and does not go on so."""
-    words = " ".join(str(error).split())[:120]
-    return refuse(
-        "NE120",
-        f"{quoted(path)} is damaged or incomplete: {words}",
-        "write the file again",
-    )
 
 
 def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray], str]:
@@ -110,7 +46,8 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
             )
         return {names[0]: np.asarray(given)}, origin
     if len(names) == 1 and len(given) == 1:
-        return {names[0]: np.asarray(next(iter(given.values())))}, origin
+        names = list(given)
+        return {inputs[0].name: load(inputs[0], given, names[0], origin)}, origin
     missing = [name for name in names if name not in given]
     unknown = [name for name in given if name not in names]
     if missing or unknown:
@@ -124,7 +61,18 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
             f"the names in {quoted(origin)} do not match: {'; '.join(problems)}",
             f"the network's inputs are {keys}",
         )
-    return {name: np.asarray(given[name]) for name in names}, origin
+    arrays = {
+        item.name: load(item, given, item.name, f"`{item.name}` in {origin}")
+        for item in inputs
+    }
+    return arrays, origin
+
+
+def load(item: Input, given: Mapping[str, AnyArray], key: str, label: str) -> AnyArray:
+    """One of several arrays; one in a file is read only if its shape fits (NE122)."""
+    if isinstance(given, Archive):
+        check_shape(item, given.shape(key), label)
+    return np.asarray(given[key])
 
 
 def check(item: Input, array: AnyArray, label: str) -> AnyArray:
@@ -133,27 +81,32 @@ def check(item: Input, array: AnyArray, label: str) -> AnyArray:
     `item.tensor.shape` must fit apart from the batch axis and the length, which
     `lengths` judges. Raises NE122 to NE125; `label` names the array in messages.
     """
+    check_shape(item, array.shape, label)
+    if item.tensor.dtype == "ids":
+        return check_ids(item, array, label)
+    return check_floats(array, label)
+
+
+def check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
+    """Raise NE122 unless a shape, with its batch axis, fits the input."""
     shape = item.tensor.shape
     wanted = batch(shape)
-    if array.ndim != len(shape) + 1:
+    if len(found) != len(shape) + 1:
         help = f"the shape must be {wanted}"
-        if array.ndim == len(shape):
+        if len(found) == len(shape):
             help += "; for one example add the batch axis: x[numpy.newaxis]"
-        raise refuse("NE122", f"{label} has the shape {array.shape}", help)
-    if 0 in array.shape:
-        raise refuse("NE122", f"{label} is empty: its shape is {array.shape}")
-    for axis, (size, declared) in enumerate(zip(array.shape[1:], shape, strict=True)):
+        raise refuse("NE122", f"{label} has the shape {found}", help)
+    if 0 in found:
+        raise refuse("NE122", f"{label} is empty: its shape is {found}")
+    for axis, (size, declared) in enumerate(zip(found[1:], shape, strict=True)):
         resizable = axis == 0 and has_length(item)
         if declared is not None and size != declared and not resizable:
             raise refuse(
                 "NE122",
-                f"{label} has the shape {array.shape}, with {size} where the network "
+                f"{label} has the shape {found}, with {size} where the network "
                 f"declares {declared}",
                 f"the shape must be {wanted}",
             )
-    if item.tensor.dtype == "ids":
-        return check_ids(item, array, label)
-    return check_floats(array, label)
 
 
 def has_length(item: Input) -> bool:

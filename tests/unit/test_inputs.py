@@ -1,8 +1,10 @@
 """Input preparation: arrays, tokens, lengths and random input."""
 
 import io
+import os
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -336,7 +338,30 @@ def test_an_open_length_gets_one_that_the_layers_allow():
     assert "max_len" in found.label
 
 
-def test_a_token_beyond_what_csv_reads_is_refused_not_a_crash() -> None:
-    with pytest.raises(NeuralError) as caught:
-        split("x" * 200_000)
-    assert caught.value.diagnostics[0].code == "NE129"
+def test_a_token_beyond_what_csv_reads_is_refused_not_a_crash():
+    refused("NE129", split, "x" * 200_000)
+
+
+def test_what_a_compressed_file_would_unpack_to_is_judged_by_its_header(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "bomb.npz"
+    path.write_bytes(npz(input=floats(1, 4, 7), unused=floats(2)))
+
+    def never(*arguments, **options):
+        raise AssertionError("the array was read")
+
+    monkeypatch.setattr(np.lib.format, "read_array", never)
+    refused("NE126", prepare, network(SMALL), path)
+    path.write_bytes(npz(input=floats(1, 4, 7)))
+    refused("NE122", prepare, network(SMALL), path)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_a_pipe_is_refused_in_words():
+    reader, writer = os.pipe()
+    os.write(writer, npy(floats(1, 4, 8)))
+    os.close(writer)
+    found = refused("NE120", prepare, network(SMALL), Path(f"/dev/fd/{reader}"))
+    os.close(reader)
+    assert "is a pipe" in found.message

@@ -1,0 +1,147 @@
+"""Arrays in .npy and .npz files, opened without reading them: what a file claims to hold
+is judged by its headers, before any of it takes memory. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import is_stream, quoted, reason
+
+AnyArray: TypeAlias = npt.NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+
+# By version of the format; the third names the fields of structs in UTF-8.
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+class Archive(Mapping[str, AnyArray]):
+    """The arrays of a .npz file by name; each is read when it is asked for.
+
+    A compressed member can be a thousand times as large as its file: `shape` tells what
+    it would unpack to. Raises NeuralError as `read` does.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        with reading(path), zipfile.ZipFile(path) as archive:
+            self._members = {
+                name.removesuffix(".npy"): name for name in archive.namelist()
+            }
+
+    def __getitem__(self, name: str) -> AnyArray:
+        with self._opened(name) as member:
+            array: AnyArray = np.lib.format.read_array(member, allow_pickle=False)
+            member.read(1)  # to the end, where the archive's checksum is compared
+            return array
+
+    def shape(self, name: str) -> Shape:
+        """The shape that the header of a member gives."""
+        with self._opened(name) as member:
+            version = np.lib.format.read_magic(member)
+            header = HEADERS.get(version)
+            if header is None:
+                raise ValueError(f"it has the format {version}")
+            shape, _, dtype = header(member)
+            if dtype.hasobject:
+                raise pickled(self.path)
+            return tuple(shape)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
+        stored = self._members[name]
+        with (
+            reading(self.path),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(stored) as member,
+        ):
+            yield member
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members  # Mapping's own would read the array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+def read(path: Path) -> AnyArray | Archive:
+    """The array of a .npy file, left on disk until it is used, or a .npz file's arrays.
+
+    Raises NE120 when the file cannot be read and NE121 when it holds Python objects,
+    which only unpickling could load, and unpickling runs whatever code it contains.
+    """
+    with reading(path), path.open("rb") as file:
+        start = file.read(6)
+        if start == b"\x93NUMPY" and is_stream(path):
+            raise refuse("NE120", f"{quoted(path)} is a pipe", "save it to a file")
+        if start == b"\x93NUMPY":
+            array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array
+        if start[:4] in (b"PK\x03\x04", b"PK\x05\x06") and zipfile.is_zipfile(path):
+            return Archive(path)
+    if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
+        raise pickled(path)
+    raise refuse(
+        "NE120",
+        f"{quoted(path)} is neither a .npy nor a .npz file",
+        "write it with numpy.save(…) or numpy.savez(…)",
+    )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into NE120 or NE121."""
+    try:
+        yield
+    except NeuralError:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            message = f"cannot read {quoted(path)}: {reason(error)}"
+            raise refuse("NE120", message) from error
+        raise damaged(path, error) from error
+    except Exception as error:
+        # A damaged file makes NumPy raise nearly anything: ValueError, EOFError,
+        # zlib.error, MemoryError for an absurd header, SyntaxError, …
+        words = str(error).lower()
+        if "pickle" in words or "python objects" in words:
+            raise pickled(path) from error
+        raise damaged(path, error) from error
+
+
+def refuse(code: str, message: str, help: str = "") -> NeuralError:
+    """A NeuralError with one finding that has no place in a source file."""
+    return NeuralError(Diagnostic(code, message, help=help))
+
+
+def pickled(path: Path) -> NeuralError:
+    """NE121."""
+    return refuse(
+        "NE121",
+        f"{quoted(path)} holds pickled Python objects, which are never loaded: a pickle "
+        "can run any code",
+        "save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
+    )
+
+
+def damaged(path: Path, error: Exception) -> NeuralError:
+    """NE120 for a file that starts well and does not go on so."""
+    words = " ".join(str(error).split())[:120]
+    return refuse(
+        "NE120",
+        f"{quoted(path)} is damaged or incomplete: {words}",
+        "write the file again",
+    )
