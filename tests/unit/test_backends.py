@@ -307,3 +307,28 @@ def test_an_output_changed_by_capture_is_refused():
     check.check_output(output, output + 1e-6)
     with refused("NE107"):
         check.check_output(output, output + 1e-2)
+
+
+QUIET = """
+import os, sys
+from neural_dsl.backends.quiet import quiet_stderr
+try:
+    with quiet_stderr():
+        os.write(2, b"no drivers on your machine ")
+        if sys.argv[1] == "fails":
+            raise ImportError
+except ImportError:
+    pass
+print("after", file=sys.stderr, end="")
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "stderr"),
+    [("works", "after"), ("fails", "no drivers on your machine after")],
+)
+def test_what_a_framework_says_while_it_loads_is_shown_only_when_it_fails(case, stderr):
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET, case], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == stderr
