@@ -21,7 +21,7 @@ def test_steps_lie_the_farther_apart_the_later():
     found = steps(1500, 20)
     gaps = [b - a for a, b in itertools.pairwise(found)]
     assert gaps == sorted(gaps)
-    later = [step for step in found if step >= 10]  # whole numbers round too much before
+    later = [step for step in found if step >= 10]  # rounding weighs more before
     ratios = [b / a for a, b in itertools.pairwise(later)]
     assert max(ratios) / min(ratios) < 1.1, "a constant factor once they can"
 
