@@ -49,6 +49,106 @@
     return { weights, masked: anyMasked ? masked : null };
   }
 
+  // --- more cells than pixels: each dot has the colour of its largest weight. Plotly alone
+  // would draw some of the cells and leave out the others.
+
+  const isDense = (layer, size) => layer.keys > size.width || layer.queries > size.height;
+
+  const whole = (layer) => ({ top: 0, bottom: layer.queries, left: 0, right: layer.keys });
+
+  // The cells that an axis shows from `a` to `b`, as [start, end).
+  function visible([a, b], count) {
+    const start = Math.max(0, Math.min(count - 1, Math.floor(Math.min(a, b) + 0.5)));
+    return [start, Math.max(start + 1, Math.min(count, Math.ceil(Math.max(a, b) + 0.5)))];
+  }
+
+  // Where each of at most `room` blocks of the cells in [start, end) begins, and the end.
+  function edges(start, end, room) {
+    const count = Math.max(1, Math.min(end - start, Math.floor(room)));
+    return Array.from({ length: count + 1 }, (_, k) =>
+      start + Math.floor((k * (end - start)) / count));
+  }
+
+  // Evenly spaced middles: at least a pixel apart, so that Plotly leaves out no block.
+  function centers(marks) {
+    const count = marks.length - 1;
+    const step = (marks[count] - marks[0]) / count;
+    return Array.from({ length: count }, (_, k) => marks[0] - 0.5 + (k + 0.5) * step);
+  }
+
+  // What `rows` gives, by blocks: their places, and which cell [query, key] each shows.
+  function blocks(layer, values, box, size) {
+    const down = edges(box.top, box.bottom, size.height);
+    const across = edges(box.left, box.right, size.width);
+    const picture = { weights: [], masked: [], cells: [], x: centers(across), y: centers(down) };
+    let anyMasked = false;
+    for (let r = 0; r + 1 < down.length; r++) {
+      const row = new Float32Array(across.length - 1).fill(NaN);
+      const holes = new Float32Array(across.length - 1).fill(NaN);
+      const cells = across.slice(1).map((_, c) => [down[r], across[c]]);
+      for (let c = 0; c + 1 < across.length; c++) {
+        for (let i = down[r]; i < down[r + 1]; i++) {
+          for (let j = across[c]; j < across[c + 1]; j++) {
+            const weight = values[i * layer.keys + j];
+            if (!allowed(layer, i, j) || weight <= row[c]) continue;
+            row[c] = weight;
+            cells[c] = [i, j];
+          }
+        }
+        if (!Number.isNaN(row[c])) continue;
+        holes[c] = 1;
+        anyMasked = true;
+      }
+      picture.weights.push(row);
+      picture.masked.push(holes);
+      picture.cells.push(cells);
+    }
+    const most = (marks) => Math.max(...marks.slice(1).map((end, k) => end - marks[k]));
+    picture.most = [most(down), most(across)];
+    if (!anyMasked) picture.masked = null;
+    return picture;
+  }
+
+  // Labels of the tokens in [start, end) of an axis that Plotly takes for numbers.
+  function tokenTicks(labels, [start, end], nticks) {
+    const step = Math.ceil((end - start) / nticks);
+    const tickvals = [];
+    for (let i = Math.ceil(start / step) * step; i < end; i += step) tickvals.push(i);
+    return { tickmode: "array", tickvals, ticktext: tickvals.map((i) => labels[i]) };
+  }
+
+  function showBlocks(picture) {
+    const legend = document.getElementById("legend-blocks");
+    legend.hidden = !picture.most || Math.max(...picture.most) === 1;
+    if (legend.hidden) return;
+    legend.textContent =
+      `each dot shows the largest of up to ${picture.most.join(" × ")} weights; zoom in to see each`;
+  }
+
+  // After a zoom: what is in sight, as finely as there are pixels for it.
+  async function refine() {
+    if (!shown || !shown.picture.cells) return;
+    const { layer, values, size } = shown;
+    const { xaxis, yaxis } = plot.layout;
+    const [left, right] = visible(xaxis.range, layer.keys);
+    const [top, bottom] = visible(yaxis.range, layer.queries);
+    const key = [top, bottom, left, right].join();
+    if (shown.key === key) return;
+    const picture = blocks(layer, values, { top, bottom, left, right }, size);
+    shown = { ...shown, picture, key };
+    const ticks = !layer.tokens ? {} : {
+      xaxis: { ...xaxis, ...tokenTicks(size.keys, [left, right], size.columns) },
+      yaxis: { ...yaxis, ...tokenTicks(size.queries, [top, bottom], size.rows) },
+    };
+    const places = { x: [picture.x], y: [picture.y] };
+    await Plotly.update(plot, { ...places, z: [picture.weights] }, ticks, [0]);
+    if (plot.data.length > 1) {
+      const none = picture.weights.map((row) => new Float32Array(row.length).fill(NaN));
+      await Plotly.restyle(plot, { ...places, z: [picture.masked || none] }, [1]);
+    }
+    showBlocks(picture);
+  }
+
   const widest = (labels) =>
     labels.reduce((most, label) => Math.max(most, pencil.measureText(label).width), 0);
 
@@ -123,8 +223,14 @@
   }
 
   function layout(layer, size) {
-    const x = axis(size.keys, layer.tokens, layer.keys, "key", size.columns);
-    const y = axis(size.queries, layer.tokens, layer.queries, "query", size.rows);
+    const dense = isDense(layer, size);
+    const named = layer.tokens && !dense;
+    const x = axis(size.keys, named, layer.keys, "key", size.columns);
+    const y = axis(size.queries, named, layer.queries, "query", size.rows);
+    if (dense && layer.tokens) {
+      Object.assign(x, tokenTicks(size.keys, [0, layer.keys], size.columns));
+      Object.assign(y, tokenTicks(size.queries, [0, layer.queries], size.rows));
+    }
     x.tickangle = size.angle;
     y.range = [...y.range].reverse(); // the first query is on top
     const bars = padded(layer).map(([start, end]) => ({
@@ -170,10 +276,11 @@
   }
 
   function traces(layer, picture, largest, size) {
-    const [x, y] = layer.tokens
+    const [x, y] = picture.cells ? [picture.x, picture.y] : layer.tokens
       ? [size.keys, size.queries]
       : [[...Array(layer.keys).keys()], [...Array(layer.queries).keys()]];
-    const place = "query %{y}<br>key %{x}<br>";
+    // A dot of many cells has no place of its own; the panel "Cell" names the one it shows.
+    const place = picture.cells ? "" : "query %{y}<br>key %{x}<br>";
     const heat = {
       type: "heatmap", x, y, z: picture.weights, zmin: 0, zmax: largest,
       colorscale: record.colorscale, hoverongaps: false,
@@ -204,7 +311,8 @@
   const short = (value) => String(Number(value.toPrecision(value < 0.01 ? 3 : 4)));
 
   const title = (layer, index) =>
-    index === 0 ? `average of ${layer.heads.length} heads` : `head ${index - 1}`;
+    index > 0 ? `head ${index - 1}`
+      : layer.heads.length === 1 ? "the only head" : `average of ${layer.heads.length} heads`;
 
   function showMetrics(layer, index) {
     const of = record.batch > 1 ? ", mean over the batch" : "";
@@ -258,10 +366,12 @@
     const layer = record.layers[number];
     const values = await decode(number, index);
     if (mine !== turn) return;
-    shown = { layer, values };
-    const picture = rows(layer, values);
-    const top = { one: 1, layer: layer.largest, view: layer.tops[index] }[rangeChoice.value];
     const size = geometry(layer);
+    const picture = isDense(layer, size)
+      ? blocks(layer, values, whole(layer), size) : rows(layer, values);
+    const key = Object.values(whole(layer)).join();
+    shown = { layer, values, size, picture, key };
+    const top = { one: 1, layer: layer.largest, view: layer.tops[index] }[rangeChoice.value];
     const config = {
       displaylogo: false,
       displayModeBar: true,
@@ -272,6 +382,7 @@
     };
     await Plotly.react(plot, traces(layer, picture, top || 1, size), layout(layer, size), config);
     showMetrics(layer, index);
+    showBlocks(picture);
     showCell(null);
     document.getElementById("legend-masked").hidden = !picture.masked;
     document.getElementById("legend-expected").hidden = expected(layer).length === 0;
@@ -316,7 +427,12 @@
   readAddress();
   draw().then(() => {
     if (!shown) return;
-    plot.on("plotly_hover", (event) => showCell(event.points[0].pointIndex || event.points[0].pointNumber));
+    plot.on("plotly_hover", (event) => {
+      const [row, column] = event.points[0].pointIndex || event.points[0].pointNumber;
+      const { cells } = shown.picture;
+      showCell(cells ? cells[row][column] : [row, column]);
+    });
+    plot.on("plotly_relayout", () => refine().catch(report));
     plot.on("plotly_unhover", () => showCell(null));
   });
 })();

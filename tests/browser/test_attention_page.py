@@ -43,6 +43,11 @@ def pages(tmp_path_factory):
             )
         ),
     }
+    dense = np.full((700, 700), 1e-4)
+    dense[np.arange(700), np.maximum(np.arange(700) - 1, 0)] = 0.5
+    dense[600, 100] = dense[601, 350] = dense[602, 27] = 1
+    tokens = [f"t{i}" for i in range(700)]
+    records["dense"] = record(layer(np.tril(dense), "causal", tokens=tokens))
     for name, one in records.items():
         page = attention_page(one)
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
@@ -170,7 +175,7 @@ OVERLAPS = """
 
 
 @pytest.mark.parametrize("width", [1280, 800, 390])
-@pytest.mark.parametrize("name", ["hostile", "long", "padded"])
+@pytest.mark.parametrize("name", ["hostile", "long", "padded", "dense"])
 def test_it_fits_any_window_and_labels_do_not_overlap(browser, pages, name, width):
     show(browser, pages, name)
     browser.resize(width, 800)
@@ -194,3 +199,58 @@ def test_every_control_has_a_label(browser, pages):
         "Head",
         "Color range",
     ]
+
+
+def zoom(browser, rows, columns):
+    """Show these cells, as dragging a box does, and wait until they are drawn."""
+    (top, bottom), (left, right) = rows, columns
+    browser.evaluate(
+        "Plotly.relayout(document.getElementById('plot'), {"
+        f"'xaxis.range': [{left - 0.5}, {right - 0.5}],"
+        f" 'yaxis.range': [{bottom - 0.5}, {top - 0.5}]}}).then(() => 1)"
+    )
+    browser.wait_until(
+        f"document.getElementById('plot').data[0].z.length === {bottom - top}"
+    )
+
+
+def test_no_strong_weight_is_lost_where_there_are_more_cells_than_pixels(
+    browser, pages
+):
+    show(browser, pages, "dense")
+    blocks = weights(browser)
+    assert len(blocks) < 700 and len(blocks[0]) < 700
+    width, height = len(blocks[0]), len(blocks)
+    for query, key in ((600, 100), (601, 350), (602, 27)):
+        near = [
+            row[int(key * width / 700) + across]
+            for row in blocks[int(query * height / 700) - 1 :][:3]
+            for across in (-1, 0, 1)
+        ]
+        assert max(near) == 1
+    assert all(
+        max(weight for weight in row if weight is not None) >= 0.5 for row in blocks
+    )
+    assert blocks[0][-1] is None, "the future is masked"
+    legend = "document.getElementById('legend-blocks')"
+    assert browser.evaluate(f"{legend}.textContent").startswith("each dot shows")
+
+
+def test_zooming_in_shows_every_cell_and_its_own_tokens(browser, pages):
+    show(browser, pages, "dense")
+    zoom(browser, (590, 610), (90, 110))
+    found = weights(browser)
+    assert found[600 - 590][100 - 90] == 1
+    assert sum(weight == 1 for row in found for weight in row) == 1
+    assert browser.evaluate("document.getElementById('legend-blocks').hidden")
+    point_at(browser, 600 - 590, 100 - 90)
+    cell = browser.evaluate("document.getElementById('cell').textContent")
+    assert "t600" in cell and "t100" in cell and "1.0000" in cell
+    ticks = browser.evaluate("document.getElementById('plot').layout.xaxis.ticktext")
+    assert ticks and all("t9" in text or "t10" in text for text in ticks)
+    zoom(browser, (640, 660), (670, 690))
+    assert all(weight is None for row in weights(browser) for weight in row)
+    browser.evaluate(
+        "document.querySelector('[data-attr=zoom][data-val=reset]').click()"
+    )
+    browser.wait_until("document.getElementById('plot').data[0].z.length > 100")
