@@ -92,10 +92,10 @@ def refusal(network: Network, lengths: Mapping[str, int], problem: Fixed) -> Dia
     declared = [i for i in changed if i.tensor.shape[0] is not None]
     given = ", ".join(f"{lengths[i.name]} for `{i.name}`" for i in changed)
     if declared:
-        needed = ", ".join(
-            f"`{i.name}` must be {i.tensor.shape[0]} long" for i in declared
+        lengths_declared = ", ".join(
+            f"`{i.name}` is declared {i.tensor.shape[0]} long" for i in declared
         )
-        message = f"{needed}: the layers do not allow another length ({given})"
+        message = f"{lengths_declared}, and the layers do not allow {given}"
         help = "give " + " and ".join(f"{i.tensor.shape[0]} tokens" for i in declared)
     else:
         message = f"the layers do not allow this length: {given}"

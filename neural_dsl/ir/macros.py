@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 
 from neural_dsl.diagnostics import Related
 from neural_dsl.ir.findings import Findings
@@ -51,6 +52,31 @@ def _check_parameters(define: syntax.Define, findings: Findings) -> None:
                 related=(Related(seen[parameter.text].span, "first here"),),
             )
         seen[parameter.text] = parameter
+    if define.parameters:
+        used = set(_used(define.body))
+        for parameter in define.parameters:
+            if parameter.text not in used:
+                findings.warning(
+                    "NW024",
+                    f"the macro `{define.name.text}` does not use its parameter "
+                    f"`{parameter.text}`",
+                    parameter.span,
+                    label="what calls give for it has no effect",
+                    help=f"write `${parameter.text}` where it belongs, or remove it",
+                )
+
+
+def _used(tree: object) -> Iterator[str]:
+    """The names of the `$parameters` anywhere in a syntax tree."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, syntax.MacroParameter):
+            yield node.name
+        elif isinstance(node, tuple):
+            left.extend(node)
+        elif is_dataclass(node):
+            left.extend(getattr(node, field.name) for field in fields(node))
 
 
 def call_scope(

@@ -91,6 +91,21 @@ def output_not_last(output: Layer, span: Span, findings: Findings, why: str) -> 
     )
 
 
+def softmax_of_one(output: Layer, findings: Findings) -> None:
+    """Report a softmax over a single unit, which is 1 whatever comes in (NW025)."""
+    activation = output.params["activation"]
+    if output.params["units"] == 1 and activation in ("softmax", "log_softmax"):
+        value = "1" if activation == "softmax" else "0"
+        findings.warning(
+            "NW025",
+            f"a {activation} over one unit is always {value}",
+            output.span,
+            label="shows the same for every input",
+            help='for two classes write `Output(2, "softmax")` or '
+            '`Output(1, "sigmoid")`; for a number, `Output(1)`',
+        )
+
+
 def layer_problem(
     problem: LayerProblem,
     node: syntax.LayerNode,

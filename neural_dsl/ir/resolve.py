@@ -21,6 +21,7 @@ from neural_dsl.ir.inputs import (
 from neural_dsl.ir.layers import TooLarge
 from neural_dsl.ir.learning import check_learning
 from neural_dsl.ir.macros import Macros
+from neural_dsl.ir.mistakes import softmax_of_one
 from neural_dsl.ir.naming import Namer
 from neural_dsl.ir.nodes import Input, Network, SearchValue
 from neural_dsl.ir.sections import Sections
@@ -148,6 +149,8 @@ def _resolve_network(
         return None
     if inputs and statements:
         _check_ends(node, declared, resolver, flow, findings, errors)
+    if resolver.output is not None:
+        softmax_of_one(resolver.output, findings)
     namer = Namer(findings)
     named = namer.name(nodes)
     if findings.errors > errors:

@@ -323,7 +323,7 @@ def test_a_layer_that_needs_the_declared_length_is_pointed_at(layers, at):
     model = network("network A { input: (4, 8) layers: " + layers + " }")
     found = refused("NE128", prepare, model, None, ",".join("abcdef"))
     assert found.source.slice(found.span).startswith(at)
-    assert "`input` must be 4 long" in found.message and "4 tokens" in found.help
+    assert "`input` is declared 4 long" in found.message and "4 tokens" in found.help
     assert refused("NE128", prepare, model, floats(1, 6, 8))
 
 
