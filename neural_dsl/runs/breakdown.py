@@ -37,11 +37,17 @@ class Count:
 
 
 def breakdowns(
-    run: LoadedRun, split: str, answers: Sequence[Sample]
+    run: LoadedRun,
+    split: str,
+    answers: Sequence[Sample],
+    written: Sequence[Sequence[int]],
 ) -> tuple[Count, Tables]:
-    """Tokens right in greedy answers over all of them, and the tables of a task."""
+    """Tokens right in greedy answers over all of them, and the tables of a task.
+
+    `written` holds the ids of the answers, in the order of the split.
+    """
     task = run.task
-    places = by_position(run, split)
+    places = by_position(task, split, written)
     tokens = Count("tokens", sum(c.right for c in places), sum(c.count for c in places))
     tables = {"position": places}
     if hasattr(task, "arrange"):
@@ -51,26 +57,17 @@ def breakdowns(
     return tokens, tables
 
 
-def by_position(run: LoadedRun, split: str) -> list[Count]:
+def by_position(
+    task: Any, split: str, written: Sequence[Sequence[int]]
+) -> list[Count]:
     """How often each token of the answer is right, whatever the others are."""
-    task, size = run.task, run.task.size(split)
     right: Counter[int] = Counter()
     count: Counter[int] = Counter()
-    for start in range(0, size, 250):
-        x, y = task.batch(split, np.arange(start, min(start + 250, size)))
-        expected = [row[row >= 0] for row in y]
-        if task.causal:  # the prompt ends where the first target is predicted
-            prompts = [
-                row[: np.argmax(t >= 0) + 1] for row, t in zip(x, y, strict=True)
-            ]
-        else:
-            prompts = [row[t >= 0] for row, t in zip(x, y, strict=True)]
-        lengths = [len(row) for row in expected]
-        found = greedy_ids(run.logits, task, prompts, lengths, run.input_length)
-        for answer, row in zip(found, expected, strict=True):
-            for place, token in enumerate(row):
-                count[place] += 1
-                right[place] += bool(place < len(answer) and answer[place] == token)
+    targets = task.batch(split, np.arange(task.size(split)))[1]
+    for answer, row in zip(written, targets, strict=True):
+        for place, token in enumerate(row[row >= 0]):
+            count[place] += 1
+            right[place] += bool(place < len(answer) and answer[place] == token)
     labels = position_labels(task, len(count))
     return [Count(labels[place], right[place], count[place]) for place in sorted(count)]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.runs.breakdown import Count, breakdowns
-from neural_dsl.runs.decoding import greedy
+from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
 
@@ -71,10 +71,10 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
     tables: dict[str, list[Count]] = {}
     found = tokens = None
     if task.measure == "exact_match":
-        answers = answered(run, split)
+        answers, written = answered(run, split)
         right = sum(sample.right for sample in answers)
         found = Count("greedy", right, len(answers))
-        tokens, tables = breakdowns(run, split, answers)
+        tokens, tables = breakdowns(run, split, answers, written)
     return Report(
         run=str(run.folder),
         model=run.network.name,
@@ -94,19 +94,24 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
     )
 
 
-def answered(run: LoadedRun, split: str) -> list[Sample]:
-    """Every problem of a split with the answer that the model decodes greedily."""
-    found = []
-    for start in range(0, run.task.size(split), CHUNK):
-        stop = min(start + CHUNK, run.task.size(split))
-        problems = [run.task.problem(split, index) for index in range(start, stop)]
-        prompts = [prompt for prompt, _ in problems]
-        answers = greedy(run.logits, run.task, prompts, run.input_length)
-        found += [
-            Sample(prompt, answer, right)
-            for (prompt, right), answer in zip(problems, answers, strict=True)
+def answered(run: LoadedRun, split: str) -> tuple[list[Sample], list[list[int]]]:
+    """Every problem of a split with the answer that the model decodes greedily, as text
+    and as ids."""
+    task = run.task
+    samples: list[Sample] = []
+    written: list[list[int]] = []
+    for start in range(0, task.size(split), CHUNK):
+        stop = min(start + CHUNK, task.size(split))
+        problems = [task.problem(split, index) for index in range(start, stop)]
+        prompts = [task.encode(prompt) for prompt, _ in problems]
+        lengths = [task.answer_length(prompt) for prompt, _ in problems]
+        found = greedy_ids(run.logits, task, prompts, lengths, run.input_length)
+        written += found
+        samples += [
+            Sample(prompt, task.decode(ids), right)
+            for (prompt, right), ids in zip(problems, found, strict=True)
         ]
-    return found
+    return samples, written
 
 
 def ceiling(task: Any) -> float | None:
