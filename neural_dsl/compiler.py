@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from neural_dsl.catalogue.configuration import BACKEND_NAMES
 from neural_dsl.codegen.generate import BACKENDS, Backend, CompiledModel, generate
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
@@ -17,14 +18,6 @@ from neural_dsl.ir.nodes import Network
 from neural_dsl.ir.resolve import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
-
-ALIASES: dict[str, Backend] = {
-    "pytorch": "pytorch",
-    "torch": "pytorch",
-    "tensorflow": "tensorflow",
-    "tf": "tensorflow",
-    "keras": "tensorflow",
-}
 
 
 def compile_source(
@@ -64,9 +57,10 @@ def model_graph(path: str | Path, network: str | None = None) -> Network:
 
 def backend_named(name: str) -> Backend:
     """The backend that a user's word means. Raises NeuralError for an unknown one."""
-    backend = ALIASES.get(name.lower())
+    known = BACKEND_NAMES.get(name.strip().lower())
+    backend = next((each for each in BACKENDS if each == known), None)
     if backend is None:
-        meant = closest(name, ALIASES)
+        meant = closest(name, BACKEND_NAMES)
         raise NeuralError(
             Diagnostic(
                 "NE080",

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from neural_dsl.catalogue.configuration import BACKEND_NAMES
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ PACKAGES: Mapping[str, tuple[str, str]] = {
     "pytorch": ("torch", "torch"),
     "tensorflow": ("tensorflow", "tensorflow"),
 }
-ALIASES: Mapping[str, str] = {"torch": "pytorch", "tf": "tensorflow"}
 
 
 def available() -> list[str]:
@@ -102,9 +102,8 @@ def runtime_module(backend: str) -> Any:
 
 def _known(wish: str, origin: str) -> str:
     """The canonical name of a backend, or NE101."""
-    name = wish.strip().lower()
-    name = ALIASES.get(name, name)
-    if name not in PACKAGES:
+    name = BACKEND_NAMES.get(wish.strip().lower())
+    if name is None:
         raise NeuralError(
             Diagnostic(
                 "NE101",

@@ -100,9 +100,7 @@ def refuse_if_too_large(
     tokens = max(lengths.values(), default=1)
     ways = [f"choose one of them with `--layer {names[0]}`"] if chosen > 1 else []
     if batch > 1:
-        ways.append(
-            f"give fewer than {batch} batch items (or one, with `--batch-item`)"
-        )
+        ways.append(f"give fewer than {batch} batch items with `--data`")
     ways.append(f"use fewer than {tokens} tokens")
     raise NeuralError(
         Diagnostic(

@@ -80,6 +80,15 @@ TRAIN = (
     ),
 )
 
+BACKEND_NAMES = {
+    "pytorch": "pytorch",
+    "tensorflow": "tensorflow",
+    "torch": "pytorch",
+    "tf": "tensorflow",
+    "keras": "tensorflow",
+}
+"""What a user may call a backend, and its name; the names come first."""
+
 EXECUTION = (
     Parameter(
         "device",
@@ -92,13 +101,7 @@ EXECUTION = (
         "choice",
         None,
         "the framework",
-        choices={
-            "pytorch": "pytorch",
-            "tensorflow": "tensorflow",
-            "torch": "pytorch",
-            "tf": "tensorflow",
-            "keras": "tensorflow",
-        },
+        choices=BACKEND_NAMES,
         aliases=("framework",),
     ),
     Parameter(

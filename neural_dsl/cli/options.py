@@ -6,10 +6,28 @@ from pathlib import Path
 
 import click
 
+from neural_dsl.catalogue.configuration import BACKEND_NAMES
 from neural_dsl.cli.console import print_diagnostics
 from neural_dsl.ir.nodes import Network
 from neural_dsl.ir.resolve import resolve
 from neural_dsl.syntax.parser import parse, read_source
+
+
+class BackendName(click.ParamType[str]):
+    """A backend under any of its names."""
+
+    name = "backend"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The backend's own name."""
+        found = BACKEND_NAMES.get(value.strip().lower())
+        if found is None:
+            known = ", ".join(map(repr, dict.fromkeys(BACKEND_NAMES.values())))
+            self.fail(f"{value!r} is not one of {known}.", param, ctx)
+        return found
+
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
@@ -21,7 +39,8 @@ network_option = click.option(
 
 backend_option = click.option(
     "--backend",
-    type=click.Choice(["pytorch", "tensorflow"], case_sensitive=False),
+    type=BackendName(),
+    metavar="[pytorch|tensorflow]",
     help="Default: the file's `execution { backend: … }`, else NEURAL_BACKEND, else the "
     "first installed.",
 )

@@ -57,9 +57,7 @@ def breakdowns(
     return tokens, tables
 
 
-def by_position(
-    task: Any, split: str, written: Sequence[Sequence[int]]
-) -> list[Count]:
+def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list[Count]:
     """How often each token of the answer is right, whatever the others are."""
     right: Counter[int] = Counter()
     count: Counter[int] = Counter()

@@ -72,6 +72,17 @@ def test_a_wrong_command_line_is_exit_code_2_with_a_hint(neural, arguments, said
     assert result.out == "" and said in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "backend"), [("torch", "PyTorch"), ("TF", "TensorFlow"), ("keras", "Tens")]
+)
+def test_a_backend_may_be_called_what_files_call_it(neural, tmp_path, name, backend):
+    (tmp_path / "m.neural").write_text(
+        "network A { input: (4,) layers: Dense(2) Output(2) }"
+    )
+    result = neural("compile", str(tmp_path / "m.neural"), "--backend", name)
+    assert result.code == 0 and f"for {backend}" in result.out.splitlines()[0]
+
+
 def test_python_dash_m_is_the_same_program():
     assert start("--help").stdout.splitlines()[0].startswith("Usage: neural ")
     assert (

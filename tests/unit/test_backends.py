@@ -200,7 +200,7 @@ def test_too_long_inputs_are_refused_with_the_size_and_a_way_out():
     (diagnostic,) = caught.value.diagnostics
     assert "GiB, and 16.0 GiB are free" in diagnostic.message
     assert "--layer" in diagnostic.help
-    assert "--batch-item" in diagnostic.help
+    assert "--data" in diagnostic.help
     assert "fewer than 32768 tokens" in diagnostic.help
 
 
