@@ -1,0 +1,269 @@
+"""What goes around layers: macro calls, residual blocks and branches.
+
+`Blocks` resolves each of them around a body; `structure.LayerResolver` resolves bodies.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
+from neural_dsl.catalogue.spec import LayerProblem
+from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.ir.flow import Flow, Stream
+from neural_dsl.ir.layers import SingleLayers
+from neural_dsl.ir.macros import call_scope
+from neural_dsl.ir.mistakes import layer_problem, output_not_last, several_tensors
+from neural_dsl.ir.nodes import Branch, Branches, MacroUse, Node, Residual
+from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.ir.values import Scope
+from neural_dsl.source import Span
+from neural_dsl.syntax import nodes as syntax
+
+MAX_DEPTH = 64
+"""Macro calls, blocks and branches inside one another (NE048)."""
+
+
+@dataclass
+class Blocks(SingleLayers):
+    """Resolves blocks; what stands inside is resolved by `body`."""
+
+    @abstractmethod
+    def body(
+        self, statements: Sequence[syntax.Statement], flow: Flow, scope: Scope
+    ) -> tuple[list[Node], Flow]:
+        """Resolve statements in a row."""
+
+    def _deeper(
+        self,
+        statements: Sequence[syntax.Statement],
+        flow: Flow,
+        scope: Scope,
+        span: Span,
+    ) -> tuple[list[Node], Flow]:
+        """A body inside a body; refuses to go past MAX_DEPTH."""
+        if self._depth >= MAX_DEPTH:
+            self.findings.error(
+                "NE048",
+                f"blocks and macro calls are nested more than {MAX_DEPTH} deep",
+                span,
+                label="one level too deep",
+                help="flatten the structure: a macro may hold the layers directly",
+            )
+            return [], flow.lost()
+        self._depth += 1
+        try:
+            return self.body(statements, flow, scope)
+        finally:
+            self._depth -= 1
+
+    def _macro(
+        self,
+        define: syntax.Define,
+        node: syntax.LayerNode,
+        flow: Flow,
+        scope: Scope,
+        nodes: list[Node],
+    ) -> Flow:
+        name = define.name.text
+        self.used_macros.add(name)
+        if not self._callable(define, node):
+            return flow.lost()
+        key = (id(node), id(scope))
+        if key not in self._scopes:
+            self._scopes[key] = call_scope(define, node, scope, self.findings)
+            self._alive.append(scope)
+        inner = self._scopes[key]
+        if inner is None:
+            return flow.lost()
+        self.findings.calls.append(node.span)
+        reads = len(self._memory_reads)
+        body, after = self.expand(define, flow, inner)
+        self.findings.calls.pop()
+        if after.unknown or len(after.streams) != 1:
+            nodes.extend(body)
+            return after
+        tensor = after.streams[0].tensor
+        inputs = self._taken(flow, reads)
+        if tensor is not None and inputs is not None:
+            nodes.append(MacroUse(name, tuple(body), inputs, tensor, node.span))
+        return after
+
+    def expand(
+        self, define: syntax.Define, flow: Flow, scope: Scope
+    ) -> tuple[list[Node], Flow]:
+        """The body of a macro in the scope of one call."""
+        self._expanding.append(define.name.text)
+        try:
+            return self._deeper(define.body, flow, scope, define.name.span)
+        finally:
+            self._expanding.pop()
+
+    def _callable(self, define: syntax.Define, node: syntax.LayerNode) -> bool:
+        """Whether this call can be expanded; reports NE045, NE049 and NE058."""
+        name = define.name.text
+        if name in self._expanding:
+            start = self._expanding.index(name)
+            cycle = " → ".join(f"`{each}`" for each in [*self._expanding[start:], name])
+            self.findings.error(
+                "NE045",
+                f"the macro `{name}` contains itself",
+                node.name.span,
+                label=cycle,
+                help="a macro is pasted in where it is called, so it cannot call itself; "
+                "repeat layers with `* n`",
+            )
+            return False
+        if node.body is not None:
+            self.findings.error(
+                "NE049",
+                f"the macro `{name}` takes no body",
+                node.name.span,
+                label="called with `{ … }`",
+                help="write the layers after the call",
+            )
+            return False
+        return True
+
+    def _residual(
+        self, node: syntax.LayerNode, flow: Flow, scope: Scope, nodes: list[Node]
+    ) -> Flow:
+        _, name = self._bind(RESIDUAL_CONNECTION, node, scope)
+        self.count += 1
+        if not node.body:
+            self.findings.error(
+                "NE049",
+                "`ResidualConnection` needs a body: the layers that it goes around",
+                node.name.span,
+                label="no layers inside" if node.body is not None else "no `{ … }`",
+                help='write `ResidualConnection { Dense(64, "relu") }`',
+            )
+            return flow.lost()
+        reads = len(self._memory_reads)
+        before = self.output
+        body, after = self._deeper(node.body, flow, scope, node.span)
+        if self.output is not before and self.output is not None:
+            output_not_last(
+                self.output, node.span, self.findings, "is inside a residual block"
+            )
+        skip = flow.streams[-1]
+        if after.unknown or flow.unknown:
+            return after.lost()
+        if len(after.streams) != 1:
+            several_tensors(after, node.name.span, self.findings, "a residual block")
+            return after.lost()
+        result = after.streams[0]
+        self._read(flow.streams)
+        if skip.tensor is None or result.tensor is None:
+            return after.lost()
+        try:
+            output = RESIDUAL_CONNECTION.output({}, (result.tensor, skip.tensor))
+        except LayerProblem as problem:
+            layer_problem(problem, node, {}, self.findings)
+            return after.lost()
+        inputs = self._taken(flow, reads) or (skip.tensor,)
+        nodes.append(Residual(name, tuple(body), inputs, output, node.span))
+        lost = tuple(dict.fromkeys((*result.lost_mask, *skip.lost_mask)))
+        return after.through(Stream(output, lost_mask=lost))
+
+    def _taken(self, flow: Flow, reads: int) -> tuple[Tensor, ...] | None:
+        """What a block took from `flow`, as a Layer's inputs say it: (target, memory) if
+        something inside read the memory since `reads`; None if a shape is unknown."""
+        memory = flow.streams[0] if len(flow.streams) > 1 else flow.memory
+        streams = flow.streams
+        if memory is not None and any(
+            read is memory for read in self._memory_reads[reads:]
+        ):
+            streams = (flow.streams[-1], memory)
+        tensors = tuple(stream.tensor for stream in streams)
+        if any(tensor is None for tensor in tensors):
+            return None
+        return tensors  # type: ignore[return-value]
+
+    def _branches(
+        self,
+        run: list[syntax.BranchNode],
+        flow: Flow,
+        scope: Scope,
+        nodes: list[Node],
+    ) -> Flow:
+        branches: list[Branch] = []
+        streams: list[Stream] = []
+        names: dict[str, Span] = {}
+        for node in run:
+            name = node.name.text
+            if name in names:
+                self.findings.error(
+                    "NE053",
+                    f"two branches are named `{name}`",
+                    node.name.span,
+                    label="the same name again",
+                    help="give each branch a name of its own",
+                )
+            names[name] = node.name.span
+            start, source = self._branch_start(node, flow)
+            before = self.output
+            body, after = self._deeper(node.body, start, scope, node.span)
+            if self.output is not before and self.output is not None:
+                output_not_last(
+                    self.output, node.span, self.findings, "is inside a branch"
+                )
+            if not after.unknown and len(after.streams) != 1:
+                several_tensors(
+                    after, node.name.span, self.findings, f"the end of branch `{name}`"
+                )
+                after = after.lost()
+            result = after.streams[0]
+            streams.append(Stream(result.tensor, name, lost_mask=result.lost_mask))
+            if not node.body:
+                self._read(start.streams)
+            if result.tensor is not None:
+                span = node.span
+                branches.append(Branch(name, source, tuple(body), result.tensor, span))
+        self._left_behind(run, flow, [branch.input for branch in branches])
+        if len(branches) == len(run):
+            span = run[0].span.to(run[-1].span)
+            nodes.append(Branches(tuple(branches), span))
+        if len(streams) == 1:
+            streams = [Stream(streams[0].tensor, lost_mask=streams[0].lost_mask)]
+        return Flow(tuple(streams), flow.memory)
+
+    def _branch_start(
+        self, node: syntax.BranchNode, flow: Flow
+    ) -> tuple[Flow, str | None]:
+        """What a branch reads: the input of its name, else the one current tensor."""
+        name = node.name.text
+        if name in self.inputs:
+            return Flow((self.inputs[name],), flow.memory), name
+        if flow.unknown or len(flow.streams) == 1:
+            return flow, None
+        self.findings.error(
+            "NE037",
+            f"the branch `{name}` has nothing to read",
+            node.name.span,
+            label="no input has this name",
+            help=did_you_mean(name, self.inputs),
+        )
+        return flow.lost(), None
+
+    def _left_behind(
+        self,
+        run: list[syntax.BranchNode],
+        flow: Flow,
+        sources: list[str | None],
+    ) -> None:
+        """Refuse branches that all start at inputs and so drop what was computed."""
+        computed = [stream for stream in flow.streams if not stream.input]
+        if flow.unknown or not computed or len(sources) < len(run):
+            return
+        if all(source is not None for source in sources):
+            self.findings.error(
+                "NE038",
+                "these branches read the inputs, so what the layers before them give is "
+                "lost",
+                run[0].name.span,
+                label="nothing reads the tensor before the branches",
+                help="move those layers into a branch, or remove them",
+            )
