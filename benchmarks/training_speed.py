@@ -53,9 +53,7 @@ def tensorflow(shape: Shape, folder: Path, chosen: argparse.Namespace) -> None:
     compete(shape, contestants(shape, folder, chosen.device), chosen)
 
 
-def compete(
-    shape: Shape, rivals: list[Contestant], chosen: argparse.Namespace
-) -> None:
+def compete(shape: Shape, rivals: list[Contestant], chosen: argparse.Namespace) -> None:
     """Take turns in one process, and print a line each."""
     for rival in rivals:
         rival.clock = CLOCKS[chosen.cpu_time]

@@ -72,8 +72,10 @@ def ours(
     settings = {"rate": LEARNING_RATE, "ff": 4 * shape.width} | vars(shape)
     file.write_text(NETWORK.format_map(settings), "utf-8")
     compiled = api.compile(file, backend)
+    code = folder / f"{shape.name}_{backend}.py"
+    code.write_text(compiled.code, "utf-8")
     make = make_task(compiled.network)
-    return start_training(compiled, make, seed=0, device=device)
+    return start_training(compiled, make, seed=0, device=device, file=str(code))
 
 
 def batches(task: Any, batch: int) -> Iterator[np.ndarray]:

@@ -17,7 +17,7 @@ class Contestant:
     name: str
     losses: Iterator[Any]
     parameters: int
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = field(default=time.perf_counter, repr=False)
     first: float = math.nan
     last: float = math.nan
     seconds: list[float] = field(default_factory=list)
