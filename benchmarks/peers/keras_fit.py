@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 from keras import layers
+
 from peers.shapes import Shape
 
 

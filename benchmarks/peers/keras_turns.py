@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
 from peers import keras_fit
 from peers.shapes import (
     BETAS,

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
 from peers.mingpt import GPT, Trainer
 from peers.shapes import (
     BETAS,
@@ -22,8 +25,6 @@ from peers.shapes import (
 )
 from peers.torch_encoder import EncoderModel
 from peers.turns import Contestant
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 
 LONGEST = 3_000  # batches that a loader holds, more than any measurement takes
 Weights = Mapping[str, Tensor]
