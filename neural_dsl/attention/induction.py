@@ -19,7 +19,7 @@ def induction_cells(tokens: Sequence[str]) -> npt.NDArray[np.bool_]:
     Cell (i, j) where tok_{j-1} = tok_i and j <= i. In a block of s different tokens that
     is repeated, it is the diagonal j = i + 1 - s.
     """
-    row = np.array(tokens)
+    row = np.array(list(tokens))
     cells = np.zeros((len(row), len(row)), dtype=bool)
     cells[:, 1:] = row[:, None] == row[None, :-1]
     return np.tril(cells)
