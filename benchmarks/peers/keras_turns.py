@@ -83,6 +83,7 @@ class FitContestant(Contestant, keras.callbacks.Callback):
             self.data,
             epochs=LONGEST // self.steps,
             steps_per_epoch=self.steps,
+            shuffle=False,
             verbose=0,
             callbacks=[self],
         )
