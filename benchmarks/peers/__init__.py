@@ -1,0 +1,1 @@
+"""What training is measured against, and what it is measured on."""

@@ -1,0 +1,93 @@
+"""The models that are trained, and their batches: the same ones for every peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neural_dsl import api
+from neural_dsl.backends.training import BaseTraining, start_training
+from neural_dsl.runs.prepare import make_task
+
+ROOT = Path(__file__).parents[2]
+LEARNING_RATE, BETAS, EPSILON, DECAY, CLIP = 5e-4, (0.9, 0.98), 1e-7, 0.01, 1.0
+WINDOWS = 640  # of text: whole batches only, so that every batch has the same size
+
+NETWORK = """
+network Benchmark {{
+  task: {task}
+  layers:
+    Embedding(output_dim={width})
+    PositionalEncoding(encoding_type="learned")
+    TransformerDecoder(num_heads={heads}, ff_dim={ff}, norm="pre", activation="gelu") * {layers}
+    LayerNormalization()
+    Output(activation="softmax")
+  optimizer: AdamW(learning_rate={rate}, beta_2=0.98, epsilon=1e-7, weight_decay=0.01)
+  train {{ steps: 1000000 validate_every: 1000000 batch_size: {batch} gradient_clip: 1.0 }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A causal transformer; `block` is how many steps are taken at a time."""
+
+    name: str
+    task: str
+    layers: int
+    heads: int
+    width: int
+    length: int
+    batch: int
+    block: int
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return (
+            f"{self.layers} layers, {self.heads} heads, width {self.width}, "
+            f"{self.length} tokens, batches of {self.batch}"
+        )
+
+
+SHAPES = [
+    Shape("gpt", 'Text(path="text.txt", context=128)', 6, 8, 256, 128, 16, 2),
+    Shape("small", "Copy(train_size=102400)", 2, 4, 128, 16, 128, 15),
+]
+
+
+def ours(
+    shape: Shape, backend: str, folder: Path, device: str | None = "cpu"
+) -> BaseTraining:
+    """The emitted training, as `neural train` runs it: `next(ours(…).steps())`."""
+    sources = sorted((ROOT / "neural_dsl").rglob("*.py"))
+    text = "".join(path.read_text("utf-8") for path in sources)
+    size = (WINDOWS * 128 + 1) * 10 // 9 + 1  # a tenth of it is held out
+    (folder / "text.txt").write_text(text[:size], "utf-8")
+    file = folder / f"{shape.name}.neural"
+    settings = {"rate": LEARNING_RATE, "ff": 4 * shape.width} | vars(shape)
+    file.write_text(NETWORK.format_map(settings), "utf-8")
+    compiled = api.compile(file, backend)
+    code = folder / f"{shape.name}_{backend}.py"
+    code.write_text(compiled.code, "utf-8")
+    make = make_task(compiled.network)
+    return start_training(compiled, make, seed=0, device=device, file=str(code))
+
+
+def batches(task: Any, batch: int) -> Iterator[np.ndarray]:
+    """The numbers of the examples of each batch, as the emitted training takes them."""
+    size, epoch = task.size("train"), 0
+    while True:
+        order = np.random.default_rng((0, epoch)).permutation(size)
+        yield from order.reshape(-1, batch)
+        epoch += 1
+
+
+def examples(task: Any) -> tuple[np.ndarray, np.ndarray]:
+    """All inputs and targets of the training split, made beforehand for the peers."""
+    x, y = task.batch("train", np.arange(task.size("train")))
+    return np.ascontiguousarray(x), np.ascontiguousarray(y)
