@@ -1,4 +1,4 @@
-"""What the runtimes of all backends share; a backend adds the five methods at the end."""
+"""What the runtimes of all backends share; a backend adds the methods at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,11 +109,7 @@ class BaseRuntime(ABC):
         """The logits when these attentions look everywhere alike: uniform weights over
         the keys that each query may attend to. Raises NeuralError as `capture` does."""
         arrays = validated(self.compiled.network, inputs)
-        attentions = {n: (layer, one) for n, layer, one in self.network.attentions()}
-        for name in names:
-            if name not in attentions:
-                raise _no_such_attention(name, list(attentions))
-        paths = {name: self._path(*attentions[name]) for name in names}
+        paths = self._paths(names)
         with _named_failure("NE109", "the model cannot run on these inputs"):
             output, replaced = self._run_uniform(
                 list(arrays.values()), set(paths.values())
@@ -121,6 +118,29 @@ class BaseRuntime(ABC):
             if replaced.count(path) != 1:
                 raise _not_seen(name, replaced.count(path))
         return output
+
+    def evaluate_uniform(
+        self, task: Any, split: str, names: Collection[str]
+    ) -> dict[str, float]:
+        """What the emitted `evaluate` measures when these attentions look everywhere
+        alike. Raises NeuralError as `run_uniform` does."""
+        paths = self._paths(names)
+        with _named_failure("NE109", "the model cannot run on these inputs"):
+            measures, replaced = self._evaluate_uniform(
+                task, split, set(paths.values())
+            )
+        for name, path in paths.items():
+            if path not in replaced:
+                raise _not_seen(name, 0)
+        return measures
+
+    def _paths(self, names: Collection[str]) -> dict[str, str]:
+        """Where these attentions happen. Raises NE111 for a name that the model lacks."""
+        attentions = {n: (layer, one) for n, layer, one in self.network.attentions()}
+        for name in names:
+            if name not in attentions:
+                raise _no_such_attention(name, list(attentions))
+        return {name: self._path(*attentions[name]) for name in names}
 
     @property
     def network(self) -> Network:
@@ -165,6 +185,12 @@ class BaseRuntime(ABC):
         self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
     ) -> tuple[Float32, list[str]]:
         """The output with uniform attention at the paths, and where it was replaced."""
+
+    @abstractmethod
+    def _evaluate_uniform(
+        self, task: Any, split: str, paths: Collection[str]
+    ) -> tuple[dict[str, float], list[str]]:
+        """The same for the emitted `evaluate`; a place stands there once a batch."""
 
 
 def _only_one(name: str, path: str, seen: Sequence[AttentionCall]) -> AttentionCall:

@@ -14,7 +14,7 @@ TRAIN = (
     Parameter("validation_split", "rate", None, "share kept apart for validation"),
     Parameter("validation_steps", "count", None, "steps of one validation"),
     Parameter("shuffle", "bool", None, "whether each epoch has another order"),
-    Parameter("seed", "int", None, "where random numbers start"),
+    Parameter("seed", "natural", None, "where random numbers start"),
     Parameter(
         "gradient_clip",
         "positive",
@@ -51,7 +51,7 @@ TRAIN = (
         "records of the attention on a fixed batch, taken as training goes",
     ),
     Parameter("save_best", "bool", None, "whether the best weights are kept"),
-    Parameter("num_workers", "int", None, "processes that load data"),
+    Parameter("num_workers", "natural", None, "processes that load data"),
     Parameter("verbose", "bool", None, "whether training prints its progress"),
     Parameter(
         "search_method",
@@ -120,9 +120,9 @@ EXECUTION = (
         },
     ),
     Parameter("mixed_precision", "bool", None, "compute in 16 bits where it is safe"),
-    Parameter("seed", "int", None, "where random numbers start"),
+    Parameter("seed", "natural", None, "where random numbers start"),
     Parameter("deterministic", "bool", None, "the same result every time"),
-    Parameter("num_workers", "int", None, "processes that load data"),
+    Parameter("num_workers", "natural", None, "processes that load data"),
 )
 
 STOPPING = Table(

@@ -15,6 +15,7 @@ REQUIRED: Final = object()
 Kind: TypeAlias = Literal[
     "int",  # a whole number
     "count",  # a whole number of 1 or more
+    "natural",  # a whole number of 0 or more, a seed for example
     "float",
     "positive",  # a float above 0
     "non_negative",  # a float of 0 or more

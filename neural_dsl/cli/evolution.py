@@ -54,7 +54,7 @@ def measured_at(lines: list[dict[str, Any]], step: int) -> str:
     matches = [line[name] for line in lines if line["step"] <= step and name in line]
     return " · ".join(
         [
-            *(f"loss {loss:.3f}" for loss in losses[-1:]),
+            *(f"loss {loss:.3g}" for loss in losses[-1:]),
             *(f"exact match {match:.1%}" for match in matches[-1:]),
         ]
     )

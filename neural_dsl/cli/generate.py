@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
 from neural_dsl.cli.evaluate import run_argument, which_option
+
+
+def finite(context: click.Context, option: click.Parameter, value: float) -> float:
+    """Refuse NaN and infinity, which are floats of 0 or more to Click."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no temperature.")
+    return value
 
 
 @click.command(
@@ -20,6 +28,7 @@ Examples:
 @click.option(
     "--temperature",
     type=click.FloatRange(0),
+    callback=finite,
     default=1.0,
     show_default=True,
     help="Below 1: more of what is likely; 0: always the likeliest token.",

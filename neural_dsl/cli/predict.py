@@ -44,7 +44,10 @@ def command(run: Path, prompts: tuple[str, ...], weights: str | None) -> None:
 
 
 def lines() -> Iterator[str]:
-    """The lines of stdin without their ends; empty ones are no prompts."""
-    for line in sys.stdin:
+    """The lines of stdin without their ends, and without the mark that some editors put
+    before the first; empty ones are no prompts."""
+    for number, line in enumerate(sys.stdin):
+        if number == 0:
+            line = line.removeprefix("\ufeff")
         if line.strip():
             yield line.rstrip("\r\n")

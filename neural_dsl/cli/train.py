@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import join
 
 import click
 
@@ -86,11 +87,12 @@ def command(
     watcher = progress()
     outcome = train(request, watcher)
     if outcome.status == "interrupted":
-        note(
-            f"interrupted after step {outcome.step}; go on with: "
-            f"neural train {file} --resume"
-            + (f" --output-dir {output_dir}" if output_dir else "")
-        )
+        again = ["neural", "train", str(file), "--resume"]
+        if output_dir:
+            again += ["--output-dir", str(output_dir)]
+        if network:
+            again += ["--network", network]
+        note(f"interrupted after step {outcome.step}; go on with: {join(again)}")
         return INTERRUPTED
     if outcome.status == "finished":
         print_result(f"{exact(outcome.test)} on the test split")

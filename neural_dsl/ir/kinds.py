@@ -18,6 +18,8 @@ from neural_dsl.ir.values import CallValue
 
 LARGEST_SIZE = 2**31 - 1
 """Sizes reach this far: beyond it neither framework can index a tensor."""
+LARGEST_SEED = 2**32 - 1
+"""The largest seed that NumPy, PyTorch and TensorFlow all take."""
 
 
 class Misfit(Exception):
@@ -51,6 +53,15 @@ def _count(parameter: Parameter, value: Any) -> int:
         raise Misfit("NE026", "a whole number")
     if not 1 <= value <= LARGEST_SIZE:
         expected = "1 or more" if value < 1 else f"at most {LARGEST_SIZE:,}"
+        raise Misfit("NE027", expected)
+    return int(value)
+
+
+def _natural(parameter: Parameter, value: Any) -> int:
+    if not _is_whole(value):
+        raise Misfit("NE026", "a whole number")
+    if not 0 <= value <= LARGEST_SEED:
+        expected = "0 or more" if value < 0 else f"at most {LARGEST_SEED:,}"
         raise Misfit("NE027", expected)
     return int(value)
 
@@ -205,6 +216,7 @@ def _stopping(parameter: Parameter, value: Any) -> Any:
 CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
     "int": _int,
     "count": _count,
+    "natural": _natural,
     "float": _float,
     "positive": _positive,
     "rate": _rate,

@@ -131,5 +131,6 @@ def draw(
     if top_k is not None and top_k < len(scores):
         least = np.partition(scores, -top_k)[-top_k]
         scores = np.where(scores < least, -np.inf, scores)
-    weights = np.exp((scores - scores.max()) / temperature)
+    with np.errstate(over="ignore"):  # a temperature near 0: -inf is what is meant
+        weights = np.exp((scores - scores.max()) / temperature)
     return int(rng.choice(len(scores), p=weights / weights.sum()))

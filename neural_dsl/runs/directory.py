@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import output_errors, quoted, write_text
+from neural_dsl.files import output_errors, quoted, reason, write_text
 
 PREPARING = "preparing"
 ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
@@ -74,9 +74,16 @@ def read_about(folder: Path) -> dict[str, Any]:
         if not isinstance(about, dict):
             raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
-        what = "no such folder" if not folder.exists() else f"{ABOUT}: {error}"
-        if folder.is_dir() and not (folder / ABOUT).exists():
+        if not folder.exists():
+            what = "no such folder"
+        elif not folder.is_dir():
+            what = "it is a file"
+        elif not (folder / ABOUT).exists():
             what = f"it has no {ABOUT}"
+        elif isinstance(error, OSError):
+            what = f"{ABOUT}: {reason(error)}"
+        else:
+            what = f"its {ABOUT} is damaged"
         raise NeuralError(
             Diagnostic(
                 "NE156",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,6 @@ from neural_dsl.runs.samples import Sample
 IGNORED = -100
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
-
-Float32: TypeAlias = npt.NDArray[np.float32]
-Run: TypeAlias = Callable[[dict[str, npt.NDArray[np.generic]]], Float32]
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,8 @@ class Ablation:
 class Report:
     """What `neural evaluate` found.
 
-    `measures` are the emitted file's own (`evaluate`, teacher-forced). Tasks with answers
+    `measures` are the emitted file's own (`evaluate`, teacher-forced); `cross_entropy` is
+    the loss of a language model without label smoothing. Tasks with answers
     have `greedy`: whole answers right when the model decodes by itself; `tables`: the
     same by position, length and the like; `ceiling`: the largest share of tokens that
     any model could get right in this format (None where nobody knows).
@@ -50,6 +48,7 @@ class Report:
     count: int
     measure: str
     measures: dict[str, float]
+    cross_entropy: float | None
     greedy: Count | None
     tokens: Count | None
     ceiling: float | None
@@ -84,7 +83,8 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
         split=split,
         count=int(measures["count"]),
         measure=task.measure,
-        measures={k: v for k, v in measures.items() if k != "count"},
+        measures=without_count(measures),
+        cross_entropy=plain_cross_entropy(run, split),
         greedy=found,
         tokens=tokens,
         ceiling=ceiling(task),
@@ -132,35 +132,34 @@ def ablations(run: LoadedRun, split: str) -> list[Ablation]:
 
     A layer whose attention can be levelled without loss is decoration.
     """
-    found = []
-    for name, _, attention in run.network.attentions():
+    return [
+        Ablation(
+            name,
+            attention.num_heads,
+            without_count(run.runtime.evaluate_uniform(run.task, split, [name])),
+        )
+        for name, _, attention in run.network.attentions()
+    ]
 
-        def uniform(inputs: Any, name: str = name) -> Float32:
-            return run.runtime.run_uniform(inputs, [name])
 
-        measures = measured(run, split, uniform)
-        found.append(Ablation(name, attention.num_heads, measures))
-    return found
+def without_count(measures: dict[str, float]) -> dict[str, float]:
+    """The measures of a split, and not how many examples it has."""
+    return {name: value for name, value in measures.items() if name != "count"}
 
 
-def measured(run: LoadedRun, split: str, forward: Run) -> dict[str, float]:
-    """Loss and the task's measure, as the emitted `evaluate` has them, for any way to
-    run the model."""
-    total, right, size = 0.0, 0, run.task.size(split)
+def plain_cross_entropy(run: LoadedRun, split: str) -> float | None:
+    """The mean cross-entropy of a language model's tokens, whose exponential is the
+    perplexity; the loss may be smoothed. None for a task that is no language."""
+    if getattr(run.task, "tokenizer", None) is None:
+        return None
+    total, count = 0.0, 0
     for inputs, targets in batches(run, split):
-        logits = forward(inputs).astype(np.float64)
-        if targets.dtype.kind == "f":
-            total += float(
-                ((logits.reshape(targets.shape) - targets) ** 2).sum()
-            ) / max(targets[0].size, 1)
-            continue
+        logits = run.runtime.run(inputs).astype(np.float64)
         counted = targets != IGNORED
         losses = cross_entropy(logits, np.where(counted, targets, 0))
-        total += len(targets) * float(losses[counted].mean())
-        hits = (logits.argmax(-1) == targets) | ~counted
-        right += int(hits.reshape(len(targets), -1).all(axis=1).sum())
-    share = {} if run.task.measure == "loss" else {run.task.measure: right / size}
-    return {"loss": total / size, **share}
+        total += float(losses[counted].sum())
+        count += int(counted.sum())
+    return total / count
 
 
 def batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,24 @@ FILE = "metrics.jsonl"
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run so far. A last line that a kill cut off is left out."""
+    """The lines of a run so far. A line that a kill cut off, or that is damaged, is left
+    out."""
     try:
-        lines = (folder / FILE).read_text("utf-8").splitlines()
+        lines = (folder / FILE).read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
     found = []
     for line in lines:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            break
+        with suppress(ValueError):
+            values = json.loads(line)
+            if isinstance(values, dict) and isinstance(values.get("step"), int):
+                found.append(values)
     return found
 
 
 def keep_until(folder: Path, step: int) -> list[dict[str, Any]]:
     """Drop what comes after a step: it will be measured again. Returns the rest."""
-    kept = [line for line in read(folder) if line.get("step", 0) <= step]
+    kept = [line for line in read(folder) if line["step"] <= step]
     write_text(folder / FILE, "".join(json.dumps(line) + "\n" for line in kept))
     return kept
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from neural_dsl import backends
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import quoted
+from neural_dsl.files import quoted, reason
 from neural_dsl.ir.nodes import Network
 from neural_dsl.ir.resolve import resolve
 from neural_dsl.runs import directory
@@ -104,17 +104,30 @@ def prepare_again(folder: Path) -> Prepared:
         name = os.path.normpath(folder / about["source"])
         text = (folder / directory.SOURCE).read_text("utf-8")
         backend, chosen = about["backend"], about["network"]
-    except (KeyError, TypeError, OSError, UnicodeDecodeError) as error:
-        raise NeuralError(
-            Diagnostic(
-                "NE156",
-                f"{quoted(folder)} is not the folder of a whole run: {error!r}",
-                help="train again, into another folder",
-            )
+    except OSError as error:
+        raise _no_whole_run(
+            folder, f"its {directory.SOURCE}: {reason(error)}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _no_whole_run(folder, f"its {directory.SOURCE} is no text") from error
+    except (KeyError, TypeError) as error:
+        raise _no_whole_run(
+            folder, f"its {directory.ABOUT} does not say what was trained"
         ) from error
     network, warnings = resolve(parse(Source(name, text)), chosen)
     return _compiled(
         network, backends.choose(backend), folder, text, warnings, dict(about)
+    )
+
+
+def _no_whole_run(folder: Path, why: str) -> NeuralError:
+    """NE156: a folder that a training began, and something has damaged."""
+    return NeuralError(
+        Diagnostic(
+            "NE156",
+            f"{quoted(folder)} is not the folder of a whole run: {why}",
+            help="train again, into another folder",
+        )
     )
 
 

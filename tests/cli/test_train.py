@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -241,9 +242,45 @@ def test_a_damaged_checkpoint_or_folder_is_named(neural, file):
     state.write_bytes(whole)
     result = neural("train", source, "--resume")
     assert result.code == 1 and "NE157" in result.err and "mine" not in result.out
-    path.write_text("{")
-    assert "NE156" in neural("evaluate", "runs/model").err
+    described = path.read_text()
+    for damage in ("{", "", "[]", "{}", '{"source": 5, "backend": 1, "network": 2}'):
+        path.write_text(damage)
+        result = neural("evaluate", "runs/model")
+        assert result.code == 1 and "NE156" in result.err
+        assert "run.json" in result.err and "Error" not in result.err
+    path.write_text(described)
+    Path("runs/model/model.neural").unlink()
+    result = neural("evaluate", "runs/model")
+    assert "NE156" in result.err and "model.neural: no such file" in result.err
+    assert "it is a file" in neural("evaluate", source).err
     assert "NE156" in neural("predict", "nowhere", "--prompt", "ab").err
+
+
+def test_damaged_lines_of_the_metrics_are_left_out(neural, file):
+    from neural_dsl.runs import metrics
+
+    folder = Path("runs/model")
+    assert neural("train", file(COPY), *SHORT).code == 0
+    path = folder / "metrics.jsonl"
+    whole = path.read_bytes().splitlines(keepends=True)
+    damaged = [b'{"step": 1, "lo\n', b"\xff\xfe\n", b"5\n", b"{}\n", b"\n"]
+    path.write_bytes(b"".join([*whole[:2], *damaged, *whole[2:], b'{"step": 9']))
+    assert metrics.read(folder) == [json.loads(line) for line in whole]
+
+
+def test_how_to_go_on_is_a_command_that_the_shell_takes(neural, file):
+    source, folder = file(COPY), "runs/a model's run"
+    process = run_neural("train", source, "--output-dir", folder)
+    for line in process.stderr:
+        if line.startswith("step "):
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    if process.returncode == 0:
+        pytest.skip("it was finished before it could be interrupted")
+    command = shlex.split(err.split("go on with: ")[1].splitlines()[0])
+    assert command[:2] == ["neural", "train"] and folder in command
+    assert neural(*command[1:]).code == 0
 
 
 def test_evaluation_prediction_and_the_attention_check(
@@ -265,7 +302,7 @@ def test_evaluation_prediction_and_the_attention_check(
     assert answers.out == "abcd\nhhaa\n" and answers.err == ""
     import io
 
-    monkeypatch.setattr(sys, "stdin", io.StringIO("badc:\n\nggga\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\ufeffbadc:\r\n\nggga\n"))
     assert neural("predict", "runs/model").out == "badc\nggga\n"
     wrong = neural("predict", "runs/model", "--prompt", "abcd", "--prompt", "abxd")
     assert wrong.code == 1 and wrong.out == "" and "NE159" in wrong.err
@@ -302,6 +339,9 @@ def test_a_language_model_writes_text_that_the_seed_decides(neural, file):
     assert likely.startswith("the cat sat on the")
     assert neural(*base, "--seed", "1").out == neural(*base, "--seed", "1").out
     assert neural(*base, "--top-k", "1", "--seed", "5").out == likely
+    for no_number in ("nan", "inf"):
+        result = neural(*base, "--temperature", no_number)
+        assert result.code == 2 and "temperature" in result.err
     assert "NE159" in neural("generate", "runs/model", "--prompt", "Q").err
     assert "NE160" in neural("predict", "runs/model", "--prompt", "the").err
     report = json.loads(neural("evaluate", "runs/model", "--format", "json").out)

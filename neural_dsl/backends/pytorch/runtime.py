@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,15 @@ class LiveRuntime(BaseRuntime):
         self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
     ) -> tuple[Float32, list[str]]:
         return uniform_attention(self.model, lambda: self._forward(arrays), paths)
+
+    def _evaluate_uniform(
+        self, task: Any, split: str, paths: Collection[str]
+    ) -> tuple[dict[str, float], list[str]]:
+        def evaluate() -> dict[str, float]:
+            measures: dict[str, float] = self.module.evaluate(self.model, task, split)
+            return measures
+
+        return uniform_attention(self.model, evaluate, paths)
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -73,3 +75,18 @@ class LiveRuntime(BaseRuntime):
         return uniform_attention(
             self.model, lambda: self._forward(arrays), paths, self.module
         )
+
+    def _evaluate_uniform(
+        self, task: Any, split: str, paths: Collection[str]
+    ) -> tuple[dict[str, float], list[str]]:
+        def predict(x: Any) -> Float32:
+            return self._forward(x if isinstance(x, list) else [x])
+
+        # A traced graph would not see that attention was replaced: this one runs eagerly.
+        eager = SimpleNamespace(predict_on_batch=predict)
+
+        def evaluate() -> dict[str, float]:
+            measures: dict[str, float] = self.module.evaluate(eager, task, split)
+            return measures
+
+        return uniform_attention(self.model, evaluate, paths, self.module)

@@ -132,7 +132,7 @@ ARRAYS = TaskSpec(
     "Your own examples: the arrays x and y of a .npz file, or one named like each input.",
     (
         Parameter("path", "text", doc="a .npz file with x and y", aliases=("file",)),
-        Parameter("data_seed", "int", 0, "which examples are held out"),
+        Parameter("data_seed", "natural", 0, "which examples are held out"),
     ),
     modules=("base", "arrays"),
     symbols=_check_arrays_file,

@@ -78,7 +78,7 @@ SIZES = (
     Parameter("train_size", "count", 20_000, "problems to train on"),
     Parameter("validation_size", "count", 2_000, "problems that validation uses"),
     Parameter("test_size", "count", 1_000, "problems kept for the test at the end"),
-    Parameter("data_seed", "int", 0, "where the random numbers of the data start"),
+    Parameter("data_seed", "natural", 0, "where the random numbers of the data start"),
 )
 
 
