@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from neural_dsl.cli.console import note
-from neural_dsl.cli.options import backend_option, network_option
+from neural_dsl.cli.options import backend_option, network_option, trust_option
 
 INTERRUPTED = 130
 
@@ -50,6 +50,7 @@ Examples:
     metavar="N",
     help="Short for train.seed: initial weights and batch order, never the data's split.",
 )
+@trust_option
 @network_option
 def command(
     file: Path,
@@ -60,6 +61,7 @@ def command(
     resume: bool,
     device: str | None,
     seed: int | None,
+    trust: bool,
     network: str | None,
 ) -> int:
     """Train FILE's network on its task.
@@ -82,6 +84,7 @@ def command(
         settings=(*settings, *given),
         resume=resume,
         device=device,
+        trust=trust,
     )
     watcher = progress()
     outcome = train(request, watcher)

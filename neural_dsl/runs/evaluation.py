@@ -13,6 +13,7 @@ from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
+from neural_dsl.tasks.custom import failures_named, has_answers
 
 IGNORED = -100
 CHUNK = 250  # problems a pass
@@ -64,13 +65,18 @@ class Report:
 
 def evaluate(run: LoadedRun, split: str = "test") -> Report:
     """Measure a run's model on a split. Raises NeuralError as running it does."""
+    with failures_named(run.task):
+        return _report(run, split)
+
+
+def _report(run: LoadedRun, split: str) -> Report:
     task, module = run.task, run.runtime.module
     model: Any = run.runtime
     measures = module.evaluate(model.model, task, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
     found = tokens = None
-    if task.measure == "exact_match":
+    if has_answers(task):
         answers = answered(run, split)
         right = sum(sample.right for sample in answers)
         found = Count("greedy", right, len(answers))

@@ -26,6 +26,7 @@ from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
 from neural_dsl.runs import checkpoints, directory, metrics
 from neural_dsl.runs.checkpoints import NotFinite, Progress
+from neural_dsl.runs.data_check import refuse_unfit_data
 from neural_dsl.runs.log import RunLog, heading
 from neural_dsl.runs.prepare import (
     Prepared,
@@ -38,6 +39,7 @@ from neural_dsl.runs.prepare import (
 )
 from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.snapshots import Snapshots
+from neural_dsl.tasks.custom import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
 LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
@@ -85,7 +87,7 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
     if request.file.is_dir() and directory.is_run(request.file):
         folder = request.file
     if request.resume and directory.is_run(folder):
-        run = prepare_again(folder)
+        run = prepare_again(folder, request.trust)
         refuse_changes(run, request)
     else:
         run = prepare_new(request)
@@ -108,15 +110,19 @@ class Run:
         self.watcher, self.log = watcher, log
         self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
-        make = make_task(run.network)
+        make = make_task(run.network, self.folder)
         write_text(self.folder / directory.SOURCE, run.text)
         write_text(self.folder / directory.CODE, run.compiled.code)
+        if run.task is not None:
+            write_bytes(self.folder / directory.TASK, run.task)
         if "status" not in run.about:  # from here on the folder can be resumed
             self._describe(directory.PREPARING)
         code = str(self.folder / directory.CODE)
         count = run.network.train.get("attention_snapshots")
         self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
         self.training = start_training(run.compiled, make, run.seed, wish, code)
+        refuse_unfit_data(run.network, self.training.task)
+        self._store_tokenizer()
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()
         total = self.training.total_steps
@@ -132,7 +138,7 @@ class Run:
         self._open()
         self.watcher.started(self.run, self.training)
         try:
-            with stop_wishes() as wishes:
+            with stop_wishes() as wishes, failures_named(self.training.task):
                 interrupted = self._steps(wishes)
         except BaseException as error:
             kept = not isinstance(error, KeyboardInterrupt)
@@ -146,6 +152,13 @@ class Run:
             self.log.write("info", f"interrupted after step {self.progress.step}")
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
+
+    def _store_tokenizer(self) -> None:
+        """Keep what the ids of a text in parts of words mean, beside the weights."""
+        tokenizer = getattr(self.training.task, "tokenizer", None)
+        path = self.folder / directory.TOKENIZER
+        if hasattr(tokenizer, "to_json") and not path.exists():
+            write_text(path, tokenizer.to_json())
 
     def _open(self) -> None:
         """Write what describes the run, and take up a saved state."""
