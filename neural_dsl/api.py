@@ -111,9 +111,8 @@ def load(
     from neural_dsl import backends
 
     checked = source if isinstance(source, Network) else analyse(source, network)
-    checked = checked if trust else without_foreign_code(checked)
     chosen = backends.choose(backend, checked.execution.get("backend"))
-    model = _build(checked, chosen, seed)
+    model = _build(checked, chosen, seed, trust)
     if weights is None:
         return model
     from neural_dsl.backends import weights_file
@@ -194,10 +193,10 @@ def without_foreign_code(network: Network) -> Network:
     return replace(network, task=None) if is_foreign else network
 
 
-def _build(network: Network, backend: str, seed: int) -> Model:
+def _build(network: Network, backend: str, seed: int, trust: bool = False) -> Model:
     from neural_dsl import backends
 
-    compiled = emit(network, backend)
+    compiled = emit(network if trust else without_foreign_code(network), backend)
     runtime = backends.create_runtime(compiled, seed)
     return Model(compiled, runtime, f"random, seed {seed}")
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 
 from neural_dsl.catalogue.spec import REQUIRED
+from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.codegen.environment import prose
 from neural_dsl.codegen.imports import import_blocks
 from neural_dsl.codegen.layout import lay_out
@@ -82,6 +83,7 @@ def generate(network: Network, backend: Backend, file_name: str) -> CompiledMode
         package_imports=packages,
         code=code,
         trains=network.task is not None,
+        reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
     entry = str(writer.templates.structure.entry(writer.name)).strip()
@@ -114,6 +116,14 @@ def _with_training(
     parts = [str(training.constants(plan)), task.code, code, str(training.define(plan))]
     body = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     return task, body, "main()"
+
+
+def files_read(network: Network) -> list[str]:
+    """The files that a training reads: the user's own task is not one, but a part of it."""
+    task = network.task
+    if task is None or task.name == "Custom":
+        return []
+    return [task.params[name] for name in task_spec(task.name).files(task.params)]
 
 
 def journey(network: Network) -> str:

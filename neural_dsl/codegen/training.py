@@ -68,6 +68,9 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         several=len(network.inputs) > 1,
         **goal(network),
         weights_file=f"{network.name.lower()}.safetensors",
+        tokenizer_file=f"{network.name.lower()}.tokenizer.json"
+        if task.params.get("tokenizer") == "bpe"
+        else None,
         renamed=json.dumps({p: n for n, p in paths.items() if p != n}),
     )
     plan.constants = list(_constants(plan))

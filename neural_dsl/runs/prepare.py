@@ -215,12 +215,14 @@ def make_task(network: Network, run: Path | None = None) -> Any:
             found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
             task: Task = getattr(module, setting.name)(**found)
         except (OSError, ValueError, ImportError) as error:
+            missing = getattr(error, "name", None)
             raise NeuralError(
                 Diagnostic(
                     "NE162",
                     f"the data of the task `{setting.name}` cannot be used: {error}",
                     network.source,
                     setting.span,
+                    help=f"pip install {missing}" if missing else "",
                 )
             ) from error
         return task

@@ -155,10 +155,11 @@ class Run:
 
     def _store_tokenizer(self) -> None:
         """Keep what the ids of a text in parts of words mean, beside the weights."""
-        tokenizer = getattr(self.training.task, "tokenizer", None)
+        learnt = getattr(self.training.task, "tokenizer", None)
+        library = getattr(learnt, "tokenizer", None)  # characters need none
         path = self.folder / directory.TOKENIZER
-        if hasattr(tokenizer, "to_json") and not path.exists():
-            write_text(path, tokenizer.to_json())
+        if library is not None and not path.exists():
+            write_text(path, library.to_str(pretty=True))
 
     def _open(self) -> None:
         """Write what describes the run, and take up a saved state."""

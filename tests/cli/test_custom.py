@@ -20,6 +20,18 @@ def block(language: str) -> str:
 
 
 @pytest.fixture
+def neural(neural):
+    """The program; `code` is what it must exit with."""
+
+    def call(*arguments, code=0):
+        result = neural(*arguments)
+        assert result.code == code, result.err
+        return result
+
+    return call
+
+
+@pytest.fixture
 def rotate():
     """The example's two files in the current folder."""
     Path("rotate.py").write_text(block("python"), encoding="utf-8")
@@ -36,22 +48,22 @@ def replace(path, old, new):
 
 def test_the_example_is_learnt_asked_tested_and_drawn(neural, rotate, backend):
     neural("train", rotate, "--trust", "--backend", backend)
-    answers = neural("predict", "runs/rotate", "--prompt", "abcd", "--trust").stdout
+    answers = neural("predict", "runs/rotate", "--prompt", "abcd", "--trust").out
     assert answers == "dabc\n"
-    told = neural("evaluate", "runs/rotate", "--trust", "--format", "json").stdout
+    told = neural("evaluate", "runs/rotate", "--trust", "--format", "json").out
     report = json.loads(told)
     assert report["greedy"]["right"] == report["greedy"]["count"] == 596
     assert report["attention"][0]["measures"]["exact_match"] < 0.1
-    drawn = neural("visualize", "runs/rotate", "--attention", "--trust").stdout
-    assert "right" in drawn and "share of attention" in drawn
+    drawn = neural("visualize", "runs/rotate", "--attention", "--trust").out
+    assert "share of attention on the cells expected" in drawn
     assert Path("attention_outputs/attention_heatmap.png").stat().st_size > 1_000
     wrong = neural("predict", "runs/rotate", "--prompt", "abcx", "--trust", code=1)
-    assert "NE159" in wrong.stderr and "4 letters from a to h" in wrong.stderr
+    assert "NE159" in wrong.err and "4 letters from a to h" in wrong.err
 
 
 def test_no_command_runs_the_code_without_trust(neural, rotate):
     proof = Path("ran").absolute()
-    replace(rotate, "steps: 300", "steps: 2")
+    replace(rotate, "steps: 200", "steps: 2")
     replace(
         "rotate.py",
         "import numpy as np",
@@ -60,7 +72,7 @@ def test_no_command_runs_the_code_without_trust(neural, rotate):
     neural("check", rotate)
     neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
     for command in (["train"], ["data"]):
-        assert "NE163" in neural(*command, rotate, code=1).stderr
+        assert "NE163" in neural(*command, rotate, code=1).err
     assert not Path("runs").exists()
     neural("run", rotate)
     neural("visualize", rotate, "--attention")
@@ -70,7 +82,7 @@ def test_no_command_runs_the_code_without_trust(neural, rotate):
     told = ["--prompt", "abcd"]
     for command in (["predict", *told], ["evaluate"], ["visualize", "--attention"]):
         done = neural(command[0], "runs/rotate", *command[1:], code=1)
-        assert "NE163" in done.stderr and "task.py" in done.stderr
+        assert "NE163" in done.err and "task.py" in done.err
     neural("visualize", "runs/rotate", "-o", "architecture.html")
     assert not proof.exists()
 
@@ -92,7 +104,7 @@ def test_the_emitted_script_trains_alone(neural, rotate, backend, tmp_path):
 
 
 def test_a_run_keeps_its_task_and_needs_no_other_copy(neural, rotate):
-    replace(rotate, "steps: 300", "steps: 4")
+    replace(rotate, "steps: 200", "steps: 4")
     text = Path("rotate.py").read_bytes()
     neural("train", rotate, "--trust")
     assert Path("runs/rotate/task.py").read_bytes() == text
@@ -102,25 +114,24 @@ def test_a_run_keeps_its_task_and_needs_no_other_copy(neural, rotate):
 
 
 def test_resuming_notices_that_the_task_has_changed(neural, rotate):
-    replace(rotate, "steps: 300", "steps: 4")
+    replace(rotate, "steps: 200", "steps: 4")
     neural("train", rotate, "--trust")
     neural("train", rotate, "--trust", "--resume")
     replace("rotate.py", "default_rng(0)", "default_rng(1)")
     done = neural("train", rotate, "--trust", "--resume", code=1)
-    assert "NE157" in done.stderr and "rotate.py" in done.stderr
+    assert "NE157" in done.err and "rotate.py" in done.err
     neural("train", "runs/rotate", "--resume", "--trust")  # as it is
     replace("runs/rotate/task.py", "default_rng(0)", "default_rng(1)")
     done = neural("train", "runs/rotate", "--resume", "--trust", code=1)
-    assert "NE157" in done.stderr
+    assert "NE157" in done.err
     done = neural("evaluate", "runs/rotate", "--trust", code=1)
-    assert "NE162" in done.stderr and "task.py" in done.stderr
+    assert "NE162" in done.err and "task.py" in done.err
 
 
 @pytest.mark.parametrize(
     ("old", "new", "code", "words"),
     [
         ("class Rotate(Task)", "class Rotate", "NE162", "write `class Rotate(Task):`"),
-        ("causal = False", 'measure = "accuracy"', "NE162", '"exact_match"'),
         ("causal = False", 'measure = "f1"', "NE075", '"exact_match" or "accuracy"'),
         ("def size", "def sizes", "NE162", "lacks size"),
         ("digits + 1, np", "digits + 2, np", "NE164", "holds the id 9"),
@@ -140,8 +151,20 @@ def test_resuming_notices_that_the_task_has_changed(neural, rotate):
 def test_mistakes_in_the_file_are_named(neural, rotate, old, new, code, words):
     replace("rotate.py", old, new)
     done = neural("train", rotate, "--trust", code=1)
-    assert code in done.stderr and words in done.stderr
+    assert code in done.err and words in done.err
     assert not Path("runs/rotate").exists()
+
+
+def test_a_measure_that_the_network_cannot_have_is_refused(neural, rotate):
+    replace("rotate.py", "axis=1) + 1  #", "axis=1)[:, 0] + 1  #")
+    replace(rotate, "    LayerNormalization()", "    GlobalAveragePooling1D()")
+    done = neural("train", rotate, "--trust", code=1)
+    assert "NE162" in done.err and 'write `measure = "accuracy"`' in done.err
+    replace("rotate.py", "causal = False", 'measure = "accuracy"\n    causal = False')
+    neural("train", rotate, "--trust", "--set", "train.steps=2")
+    done = neural("predict", "runs/rotate", "--prompt", "abcd", "--trust", code=1)
+    assert "NE160" in done.err
+    neural("evaluate", "runs/rotate", "--trust")
 
 
 def test_the_user_s_code_is_pasted_to_the_letter(neural, rotate):
@@ -160,7 +183,7 @@ def test_a_task_may_build_on_one_of_ours(neural, rotate):
         "        super().__init__(length=4, vocabulary=8, layout='aligned',\n"
         "            train_size=500, validation_size=50, test_size=50)\n"
     )
-    replace(rotate, "steps: 300", "steps: 4")
+    replace(rotate, "steps: 200", "steps: 4")
     neural("train", rotate, "--trust")
     neural("predict", "runs/rotate", "--prompt", "abcd", "--trust")
     neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
