@@ -18,8 +18,6 @@ from typing import Any, Literal, Protocol
 from neural_dsl.backends import weights_file
 from neural_dsl.backends.training import (
     BaseTraining,
-    WriteScalar,
-    scalar_writer,
     start_training,
 )
 from neural_dsl.diagnostics import Diagnostic, NeuralError
@@ -39,6 +37,7 @@ from neural_dsl.runs.prepare import (
 )
 from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.snapshots import Snapshots
+from neural_dsl.runs.tensorboard import Scalars, scalars
 from neural_dsl.tasks.custom import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
@@ -131,7 +130,7 @@ class Run:
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
         self.measure: str = getattr(self.training.task, "measure", "exact_match")
-        self.scalars: WriteScalar | None = None
+        self.scalars: Scalars | None = None
 
     def go(self) -> Outcome:
         """Train to the end, or until someone or something stops it."""
@@ -147,6 +146,8 @@ class Run:
             raise
         finally:
             self.watcher.stopped()
+            if self.scalars is not None:
+                self.scalars.close()
         if interrupted:
             self._describe("interrupted")
             self.log.write("info", f"interrupted after step {self.progress.step}")
@@ -195,11 +196,7 @@ class Run:
         if self.snapshots is not None:
             total, task = self.training.total_steps, self.training.task
             self.snapshots.begin(task, total, self.progress.step)
-        self.scalars = scalar_writer(
-            self.run.compiled.backend,
-            str(self.folder / "tensorboard"),
-            self.progress.step + 1,
-        )
+        self.scalars = scalars(self.folder, self.progress.step + 1)
         if self.scalars is None:
             self.log.write(
                 "info", "TensorBoard is not installed: nothing for it written"
@@ -325,8 +322,7 @@ class Run:
 
     def _scalar(self, step: int, **values: float) -> None:
         if self.scalars is not None:
-            for name, value in values.items():
-                self.scalars(name, value, step)
+            self.scalars.write(step, values)
 
     def _diverged(self, step: int, what: str) -> NeuralError:
         kept = checkpoints.load(self.folder)
