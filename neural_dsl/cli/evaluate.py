@@ -83,10 +83,8 @@ def print_report(report: Report) -> None:
         console.print(f"with the right tokens given: {words}", markup=False)
     else:
         console.print(f"\n{words}", markup=False)
-        if report.measure == "loss" and report.measures["loss"] < 50:
-            import math
-
-            console.print(f"perplexity {math.exp(report.measures['loss']):.2f} a token")
+        if report.perplexity is not None:
+            console.print(f"perplexity {report.perplexity:.2f} a token")
     if report.tokens is not None:
         console.print(_tokens(report), markup=False)
     for name, counts in report.tables.items():

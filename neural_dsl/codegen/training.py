@@ -54,7 +54,6 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         validate_every=train.get("validate_every") or min(epoch_steps, total),
         accumulation=accumulation,
         clip=_clip(train, optimizer),
-        label_smoothing=_smoothing(network),
         scheduled_sampling=train.get("scheduled_sampling") or 0,
         mixed_precision=bool(train.get("mixed_precision")),
         shuffle=train.get("shuffle") is not False,
@@ -97,6 +96,7 @@ def goal(network: Network) -> dict[str, Any]:
     return {
         "tokens": tokens,
         "loss": loss,
+        "label_smoothing": _smoothing(network),
         "measure": measure,
         "measure_words": measure.replace("_", " "),
         "short": measure.split("_")[0],

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from neural_dsl.codegen.training import goal
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.ir.nodes import Input, Network
-from neural_dsl.runs.evaluation import IGNORED
+from neural_dsl.tasks.base import IGNORED
 from neural_dsl.tasks.custom import failures_named
 
 CHUNK = 1_000  # examples at a time
@@ -162,7 +162,7 @@ def _shape_problem(
     ):
         yield (
             f"{name} have the shape {found} each, the network gives {known}",
-            "one label an example goes with a network that ends in one row of values"
-            if not known or len(found) < len(known)
+            "rows of 0 and 1 go with `loss: categorical_crossentropy`; labels are one number"
+            if len(found) == len(known) + 1
             else "reshape the targets, or change what the network ends in",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -9,13 +10,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.codegen.training import goal
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy
 from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.runs.losses import count_right, mean_loss
 from neural_dsl.runs.samples import Sample
 from neural_dsl.tasks.custom import failures_named, has_answers
 
-IGNORED = -100
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
 
@@ -39,7 +41,8 @@ class Report:
     `measures` are the emitted file's own (`evaluate`, teacher-forced). Tasks with answers
     have `greedy`: whole answers right when the model decodes by itself; `tables`: the
     same by position, length and the like; `ceiling`: the largest share of tokens that
-    any model could get right in this format (None where nobody knows).
+    any model could get right in this format (None where nobody knows). Of language
+    models there is the `perplexity`.
     """
 
     run: str
@@ -51,6 +54,7 @@ class Report:
     count: int
     measure: str
     measures: dict[str, float]
+    perplexity: float | None
     greedy: Count | None
     tokens: Count | None
     ceiling: float | None
@@ -70,7 +74,7 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 
 def _report(run: LoadedRun, split: str) -> Report:
-    task, module = run.task, run.runtime.module
+    task, module, aim = run.task, run.runtime.module, goal(run.network)
     model: Any = run.runtime
     measures = module.evaluate(model.model, task, split)
     answers: list[Sample] = []
@@ -89,8 +93,9 @@ def _report(run: LoadedRun, split: str) -> Report:
         step=run.step,
         split=split,
         count=int(measures["count"]),
-        measure=task.measure,
+        measure=aim["measure"],
         measures={k: v for k, v in measures.items() if k != "count"},
+        perplexity=perplexity(aim, measures["loss"]),
         greedy=found,
         tokens=tokens,
         ceiling=ceiling(task),
@@ -98,6 +103,12 @@ def _report(run: LoadedRun, split: str) -> Report:
         attention=ablations(run, split),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
+
+
+def perplexity(aim: dict[str, Any], loss: float) -> float | None:
+    """Among how many tokens a language model is in doubt; None for other models."""
+    is_language = aim["tokens"] and aim["measure"] == "loss"
+    return math.exp(min(loss, 700.0)) if is_language else None
 
 
 def answered(run: LoadedRun, split: str) -> list[Sample]:
@@ -147,20 +158,13 @@ def ablations(run: LoadedRun, split: str) -> list[Ablation]:
 def measured(run: LoadedRun, split: str, forward: Run) -> dict[str, float]:
     """Loss and the task's measure, as the emitted `evaluate` has them, for any way to
     run the model."""
-    total, right, size = 0.0, 0, run.task.size(split)
+    aim, total, right, size = goal(run.network), 0.0, 0, run.task.size(split)
     for inputs, targets in batches(run, split):
         logits = forward(inputs).astype(np.float64)
-        if targets.dtype.kind == "f":
-            total += float(
-                ((logits.reshape(targets.shape) - targets) ** 2).sum()
-            ) / max(targets[0].size, 1)
-            continue
-        counted = targets != IGNORED
-        losses = cross_entropy(logits, np.where(counted, targets, 0))
-        total += len(targets) * float(losses[counted].mean())
-        hits = (logits.argmax(-1) == targets) | ~counted
-        right += int(hits.reshape(len(targets), -1).all(axis=1).sum())
-    share = {} if run.task.measure == "loss" else {run.task.measure: right / size}
+        total += len(targets) * mean_loss(aim, logits, targets)
+        if aim["measure"] != "loss":
+            right += count_right(aim, logits, targets)
+    share = {} if aim["measure"] == "loss" else {aim["measure"]: right / size}
     return {"loss": total / size, **share}
 
 
@@ -174,13 +178,3 @@ def batches(
         arrays = x if isinstance(x, tuple) else (x,)
         names = [each.name for each in run.network.inputs]
         yield dict(zip(names, arrays, strict=True)), y
-
-
-def cross_entropy(
-    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """-log softmax(logits)[target], in the targets' shape."""
-    top = logits.max(axis=-1, keepdims=True)
-    normal = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
-    chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    return np.asarray(normal - chosen)

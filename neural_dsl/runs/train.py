@@ -20,6 +20,7 @@ from neural_dsl.backends.training import (
     BaseTraining,
     start_training,
 )
+from neural_dsl.codegen.training import goal
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
 from neural_dsl.runs import checkpoints, directory, metrics
@@ -129,7 +130,7 @@ class Run:
         self.checkpoint_every = (
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
-        self.measure: str = getattr(self.training.task, "measure", "exact_match")
+        self.measure: str = goal(run.network)["measure"]
         self.scalars: Scalars | None = None
 
     def go(self) -> Outcome:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.custom import custom_file
-from neural_dsl.catalogue.tasks.files import task_file, task_text, tokenizer_symbols
+from neural_dsl.catalogue.tasks.files import array_lengths, task_text, tokenizer_symbols
 from neural_dsl.catalogue.tasks.sequences import VOCABULARY
 from neural_dsl.catalogue.tasks.spec import TaskSpec
 
@@ -123,15 +123,24 @@ TEXT = TaskSpec(
 
 def _check_arrays_file(params: Params, folder: Path) -> None:
     """Arrays say nothing of symbols, but their file must be there and be one."""
-    content = task_file(params["path"], folder)
-    if not content.startswith(b"PK"):
+    lengths = array_lengths(params["path"], folder)
+    if "y" not in lengths:
+        held = ", ".join(f"`{name}`" for name in lengths) or "nothing"
         raise LayerProblem(
             "NE075",
-            f"the file `{params['path']}` is no .npz file",
+            f"the file `{params['path']}` has no array `y`",
             parameter="path",
-            label="not written by NumPy",
-            help="write it with `numpy.savez(path, x=…, y=…)`",
+            label=f"it holds {held}",
+            help="write it with `numpy.savez(path, x=…, y=…)`: `y` are the targets",
         )
+
+
+def _arrays_size(params: Params, folder: Path) -> int:
+    """The examples to train on: all but a tenth for each split that the file lacks.
+    (Where inputs repeat themselves, a little more or less: equal ones stay together.)"""
+    lengths = array_lengths(params["path"], folder)
+    missing = sum(f"y_{split}" not in lengths for split in ("validation", "test"))
+    return max(1, lengths["y"] - missing * max(1, lengths["y"] // 10))
 
 
 ARRAYS = TaskSpec(
@@ -144,7 +153,7 @@ ARRAYS = TaskSpec(
     modules=("base", "arrays"),
     files=lambda params: ("path",),
     symbols=_check_arrays_file,
-    examples=lambda params, folder: None,
+    examples=_arrays_size,
     is_causal=lambda params: False,
     measure="loss",
     also=("accuracy",),

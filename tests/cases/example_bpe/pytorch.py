@@ -1,7 +1,7 @@
 """BpeGPT for PyTorch, compiled from bpe.neural.
 
-    input (None) -> Embedding(1001) -> PositionalEncoding -> 6 x TransformerDecoder
-        -> LayerNormalization -> Output(1001)
+    input (None) -> Embedding(501) -> PositionalEncoding -> 6 x TransformerDecoder
+        -> LayerNormalization -> Output(501)
 
 Run this file to train the model and to test it: python pytorch.py
 It reads genesis.txt, relative to the folder that it is run in.
@@ -303,7 +303,7 @@ class PositionalEncoding(nn.Module):
 class TransformerDecoder(nn.Module):
     """Causal self-attention, feed-forward; each with a residual."""
 
-    def __init__(self, d_model: int, num_heads: int, ff_dim: int):
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, dropout: float):
         super().__init__()
         self.self_attention = MultiHeadAttention(
             d_model, num_heads, key_dim=d_model // num_heads
@@ -311,13 +311,14 @@ class TransformerDecoder(nn.Module):
         self.self_attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.self_attention_norm(x)
         attended = self.self_attention(normed)
-        x = x + attended
+        x = x + self.dropout(attended)
         expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        return x + self.dropout(expanded)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -330,17 +331,18 @@ def init_weights(module: nn.Module) -> None:
 
 
 class BpeGPT(nn.Module):
-    """Token ids (B, T) to logits (B, T, 1001)."""
+    """Token ids (B, T) to logits (B, T, 501)."""
 
     def __init__(self):
         super().__init__()
-        self.embedding = nn.Embedding(1001, 128)
+        self.embedding = nn.Embedding(501, 128)
         self.positional_encoding = PositionalEncoding(d_model=128, max_len=64)
         self.transformer_decoders = nn.ModuleList(
-            TransformerDecoder(d_model=128, num_heads=8, ff_dim=512) for _ in range(6)
+            TransformerDecoder(d_model=128, num_heads=8, ff_dim=512, dropout=0.2)
+            for _ in range(6)
         )
         self.layer_normalization = nn.LayerNorm(128)
-        self.output = nn.Linear(128, 1001)
+        self.output = nn.Linear(128, 501)
         self.apply(init_weights)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -349,7 +351,7 @@ class BpeGPT(nn.Module):
         for decoder in self.transformer_decoders:
             x = decoder(x)  # (B, T, 128)
         x = self.layer_normalization(x)  # (B, T, 128)
-        return self.output(x)  # (B, T, 1001): logits, softmax makes them probabilities
+        return self.output(x)  # (B, T, 501): logits, softmax makes them probabilities
 
 
 @dataclass
@@ -505,7 +507,7 @@ def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     torch.manual_seed(0)
-    task = Text(path="genesis.txt", tokenizer="bpe", context=64, vocabulary=1000)
+    task = Text(path="genesis.txt", tokenizer="bpe", context=64, vocabulary=500)
     model = BpeGPT()
     training = Training(model, task, seed=0)
     for step in training:

@@ -1,7 +1,7 @@
 """BpeGPT for TensorFlow (Keras 3), compiled from bpe.neural.
 
-    input (None) -> Embedding(1001) -> PositionalEncoding -> 6 x TransformerDecoder
-        -> LayerNormalization -> Output(1001)
+    input (None) -> Embedding(501) -> PositionalEncoding -> 6 x TransformerDecoder
+        -> LayerNormalization -> Output(501)
 
 Run this file to train the model and to test it: python tensorflow.py
 It reads genesis.txt, relative to the folder that it is run in.
@@ -324,7 +324,9 @@ class PositionalEncoding(layers.Layer):
 class TransformerDecoder(layers.Layer):
     """Causal self-attention, feed-forward; each with a residual."""
 
-    def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
+    def __init__(
+        self, d_model: int, num_heads: int, ff_dim: int, dropout: float, **kwargs
+    ):
         super().__init__(**kwargs)
         self.self_attention = MultiHeadAttention(
             d_model, num_heads, key_dim=d_model // num_heads
@@ -332,29 +334,34 @@ class TransformerDecoder(layers.Layer):
         self.self_attention_norm = layers.LayerNormalization(epsilon=1e-5)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.dropout = layers.Dropout(dropout)
 
     def call(self, x):
         normed = self.self_attention_norm(x)
         attended = self.self_attention(normed)
-        x = x + attended
+        x = x + self.dropout(attended)
         expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        return x + self.dropout(expanded)
 
 
 def build_model() -> keras.Model:
-    """Token ids (B, T) to logits (B, T, 1001)."""
+    """Token ids (B, T) to logits (B, T, 501)."""
     tokens = keras.Input((None,), dtype="int64", name="input")
     x = layers.Embedding(
-        1001, 128, keras.initializers.RandomNormal(stddev=0.02), name="embedding"
+        501, 128, keras.initializers.RandomNormal(stddev=0.02), name="embedding"
     )(tokens)  # (B, T, 128)
     x = PositionalEncoding(d_model=128, max_len=64, name="positional_encoding")(x)
     for i in range(6):
         x = TransformerDecoder(
-            d_model=128, num_heads=8, ff_dim=512, name=f"transformer_decoder_{i}"
+            d_model=128,
+            num_heads=8,
+            ff_dim=512,
+            dropout=0.2,
+            name=f"transformer_decoder_{i}",
         )(x)  # (B, T, 128)
     x = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization")(x)
-    # (B, T, 1001): logits, softmax makes them probabilities
-    logits = layers.Dense(1001, name="output")(x)
+    # (B, T, 501): logits, softmax makes them probabilities
+    logits = layers.Dense(501, name="output")(x)
     return keras.Model(tokens, logits, name="BpeGPT")
 
 
@@ -518,7 +525,7 @@ CANONICAL = {
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     keras.utils.set_random_seed(0)
-    task = Text(path="genesis.txt", tokenizer="bpe", context=64, vocabulary=1000)
+    task = Text(path="genesis.txt", tokenizer="bpe", context=64, vocabulary=500)
     model = build_model()
     training = Training(model, task, seed=0)
     for step in training:
