@@ -88,7 +88,7 @@ def goal(network: Network) -> dict[str, Any]:
     tokens = spec.layout(network.task.params) != "free"
     loss = network.loss or Setting(_loss_of(network.output_activation), {}, _NOWHERE)
     classes = loss.name.endswith("crossentropy")
-    measure = spec.measure if tokens else "accuracy" if classes else "loss"
+    measure: str = spec.measure if tokens else "accuracy" if classes else "loss"
     custom = custom_of(network)
     if custom is not None and loss.name.startswith("sparse"):
         tokens = len(network.output.shape) == 2  # a symbol at each position
