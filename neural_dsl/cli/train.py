@@ -93,6 +93,7 @@ def command(
             f"interrupted after step {outcome.step}; go on with: "
             f"neural train {file} --resume"
             + (f" --output-dir {output_dir}" if output_dir else "")
+            + (" --trust" if trust else "")
         )
         return INTERRUPTED
     if outcome.status == "finished":

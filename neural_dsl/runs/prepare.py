@@ -230,14 +230,14 @@ def make_task(network: Network, run: Path | None = None) -> Any:
     return make
 
 
-def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Any:
+def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
     from neural_dsl.codegen.training import goal
     from neural_dsl.tasks.custom import refuse_unfinished
 
     path = str(_located_files(network)["path"])
     try:
-        task = getattr(module, custom.name)()
+        task: Task = getattr(module, custom.name)()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     refuse_unfinished(task, module.Task, path)
