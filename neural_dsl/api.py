@@ -101,13 +101,18 @@ def load(
     weights: PathLike | None = None,
     seed: int = 0,
     network: str | None = None,
+    trust: bool = False,
 ) -> Model:
-    """Build a live model, with weights from a safetensors file or drawn from `seed`."""
+    """Build a live model, with weights from a safetensors file or drawn from `seed`.
+
+    Of a network with a task of the user's own (`Custom`), whose code is a part of what
+    trains it, only the model is built, unless `trust` says that the code may run.
+    """
     from neural_dsl import backends
 
     checked = source if isinstance(source, Network) else analyse(source, network)
     chosen = backends.choose(backend, checked.execution.get("backend"))
-    model = _build(checked, chosen, seed)
+    model = _build(checked, chosen, seed, trust)
     if weights is None:
         return model
     from neural_dsl.backends import weights_file
@@ -181,10 +186,17 @@ def backend_for_code(network: Network, requested: str | None) -> str:
     return backends.choose(requested, network.execution.get("backend"), must_run=False)
 
 
-def _build(network: Network, backend: str, seed: int) -> Model:
+def without_foreign_code(network: Network) -> Network:
+    """The network without a task that is a user's own Python file: importing an emitted
+    file runs what stands in it."""
+    is_foreign = network.task is not None and network.task.name == "Custom"
+    return replace(network, task=None) if is_foreign else network
+
+
+def _build(network: Network, backend: str, seed: int, trust: bool = False) -> Model:
     from neural_dsl import backends
 
-    compiled = emit(network, backend)
+    compiled = emit(network if trust else without_foreign_code(network), backend)
     runtime = backends.create_runtime(compiled, seed)
     return Model(compiled, runtime, f"random, seed {seed}")
 

@@ -25,7 +25,6 @@ from neural_dsl.ir.nodes import Network
 Array = npt.NDArray[np.generic]
 Float32 = npt.NDArray[np.float32]
 MakeTask = Callable[[ModuleType], Any]
-WriteScalar = Callable[[str, float, int], None]
 
 
 class BaseTraining(ABC):
@@ -127,14 +126,6 @@ def start_training(
         runtime = create_runtime(compiled, seed, file)
     training: BaseTraining = backend.LiveTraining(runtime, make_task, seed, chosen)
     return training
-
-
-def scalar_writer(backend: str, folder: str, first_step: int) -> WriteScalar | None:
-    """A function that writes (name, value, step) for TensorBoard; None without it."""
-    writer: WriteScalar | None = _backend_module(backend).scalar_writer(
-        folder, first_step
-    )
-    return writer
 
 
 def _backend_module(backend: str) -> Any:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from neural_dsl.cli.console import note
-from neural_dsl.cli.options import checked_network, file_argument, network_option
+from neural_dsl.cli.options import (
+    checked_network,
+    file_argument,
+    network_option,
+    trust_option,
+)
 from neural_dsl.files import quoted
 from neural_dsl.ir.nodes import Network
 
@@ -33,7 +38,7 @@ Examples:
     show_default=True,
     help="Folder for the three files; old ones of these names are replaced.",
 )
-@click.option("--trust", is_flag=True, help="Run the code of a task of your own.")
+@trust_option
 @network_option
 def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> None:
     """Write the problems of FILE's task: train.txt, val.txt and test.txt.

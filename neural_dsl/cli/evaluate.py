@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neural_dsl.cli.console import rich_console
+from neural_dsl.cli.options import trust_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,7 +47,8 @@ Examples:
     show_default=True,
     help="json: one object on stdout and nothing else.",
 )
-def command(run: Path, weights: str | None, form: str) -> None:
+@trust_option
+def command(run: Path, weights: str | None, form: str, trust: bool) -> None:
     """Test RUN's model on problems that it has never seen.
 
     Answers are decoded greedily and count when they are right as a whole. The attention
@@ -56,7 +58,7 @@ def command(run: Path, weights: str | None, form: str) -> None:
     from neural_dsl.runs.evaluation import evaluate
     from neural_dsl.runs.loaded import open_run
 
-    report = evaluate(open_run(run, weights))
+    report = evaluate(open_run(run, weights, trust))
     if form == "json":
         import json
 

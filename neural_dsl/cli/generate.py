@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from neural_dsl.cli.evaluate import run_argument, which_option
+from neural_dsl.cli.options import trust_option
 
 
 def finite(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -56,6 +57,7 @@ Examples:
     help="The same seed gives the same text.",
 )
 @which_option
+@trust_option
 def command(
     run: Path,
     prompt: str,
@@ -64,6 +66,7 @@ def command(
     max_tokens: int,
     seed: int,
     weights: str | None,
+    trust: bool,
 ) -> None:
     """Write a text that goes on from a prompt, with the language model of RUN."""
     from neural_dsl.runs.generation import generate_text
@@ -71,6 +74,6 @@ def command(
 
     click.echo(
         generate_text(
-            open_run(run, weights), prompt, max_tokens, temperature, top_k, seed
+            open_run(run, weights, trust), prompt, max_tokens, temperature, top_k, seed
         )
     )

@@ -68,6 +68,10 @@ data_option = click.option(
     "from --seed without.",
 )
 
+trust_option = click.option(
+    "--trust", is_flag=True, help="Run the code of a task of your own (Custom)."
+)
+
 
 def to_stdout(path: Path | None) -> bool:
     """Whether a result goes to stdout: without `-o`, and with `-o -`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from neural_dsl.cli.evaluate import run_argument, which_option
+from neural_dsl.cli.options import trust_option
 
 AT_ONCE = 500  # prompts from stdin
 
@@ -29,14 +30,17 @@ Examples:
     help="What to answer; repeatable. Without it, one prompt a line from stdin.",
 )
 @which_option
-def command(run: Path, prompts: tuple[str, ...], weights: str | None) -> None:
+@trust_option
+def command(
+    run: Path, prompts: tuple[str, ...], weights: str | None, trust: bool
+) -> None:
     """Print RUN's own answer to each prompt, decoded greedily, one a line."""
     if not prompts and sys.stdin.isatty():
         raise click.UsageError("Give --prompt TEXT, or prompts on stdin, one a line.")
 
     from neural_dsl.runs.loaded import open_run
 
-    loaded = open_run(run, weights)
+    loaded = open_run(run, weights, trust)
     waiting = iter(prompts) if prompts else lines()
     while chunk := list(islice(waiting, AT_ONCE)):
         for answer in loaded.predict(chunk):

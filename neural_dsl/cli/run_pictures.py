@@ -38,6 +38,7 @@ class RunRequest:
     layers: tuple[str, ...]
     heads: tuple[int, ...]
     output_dir: Path
+    trust: bool = False
 
 
 def draw_runs(request: RunRequest) -> None:
@@ -47,7 +48,10 @@ def draw_runs(request: RunRequest) -> None:
         raise too_many(len(request.runs), asked)
     from neural_dsl.runs.opened import open_run
 
-    runs = [open_run(run, request.weights, request.backend) for run in request.runs]
+    runs = [
+        open_run(run, request.weights, request.backend, request.trust)
+        for run in request.runs
+    ]
     for run in runs:
         layers = select_layers(run.network, request.layers)
         select_heads(run.network, layers, request.heads)

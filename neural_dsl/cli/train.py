@@ -8,7 +8,7 @@ from shlex import join
 import click
 
 from neural_dsl.cli.console import note
-from neural_dsl.cli.options import backend_option, network_option
+from neural_dsl.cli.options import backend_option, network_option, trust_option
 
 INTERRUPTED = 130
 
@@ -51,6 +51,7 @@ Examples:
     metavar="N",
     help="Short for train.seed: initial weights and batch order, never the data's split.",
 )
+@trust_option
 @network_option
 def command(
     file: Path,
@@ -61,6 +62,7 @@ def command(
     resume: bool,
     device: str | None,
     seed: int | None,
+    trust: bool,
     network: str | None,
 ) -> int:
     """Train FILE's network on its task.
@@ -83,6 +85,7 @@ def command(
         settings=(*settings, *given),
         resume=resume,
         device=device,
+        trust=trust,
     )
     watcher = progress()
     outcome = train(request, watcher)
@@ -92,6 +95,8 @@ def command(
             again += ["--output-dir", str(output_dir)]
         if network:
             again += ["--network", network]
+        if trust:
+            again.append("--trust")
         note(f"interrupted after step {outcome.step}; go on with: {join(again)}")
         return INTERRUPTED
     if outcome.status == "finished":

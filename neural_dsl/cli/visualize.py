@@ -15,6 +15,7 @@ from neural_dsl.cli.options import (
     network_option,
     seed_option,
     to_stdout,
+    trust_option,
     weights_option,
 )
 from neural_dsl.files import quoted, refuse_overwriting, write_bytes
@@ -37,8 +38,9 @@ ATTENTION_ONLY = (
     "output_dir",
     "prompts",
     "texts",
+    "trust",
 )
-RUN_ONLY = ("prompts", "texts", "evolution")
+RUN_ONLY = ("prompts", "texts", "evolution", "trust")
 FILE_ONLY = ("data", "tokens", "save_weights", "seed", "batch_item", "network")
 
 
@@ -145,6 +147,7 @@ Examples:
     show_default=True,
     help="Folder for the files of --attention.",
 )
+@trust_option
 @click.pass_context
 def command(
     context: click.Context,
@@ -157,6 +160,7 @@ def command(
     network: str | None,
     prompts: tuple[str, ...],
     texts: tuple[str, ...],
+    trust: bool,
     **options: Any,
 ) -> None:
     """Draw FILE: its architecture, or with --attention what every head attends to.
@@ -187,6 +191,7 @@ def command(
                     layers=options["layers"],
                     heads=options["heads"],
                     output_dir=options["output_dir"],
+                    trust=trust,
                 )
             )
             return
@@ -195,13 +200,16 @@ def command(
 
             draw_evolution(only_one(files), form or "png", options["output_dir"])
             return
-        file = only_one(files) / "model.neural"
-        name = files[0].resolve().name
+        from neural_dsl.runs.prepare import stored_network
+
+        file = only_one(files)
+        name = file.resolve().name
+        checked, _ = stored_network(file)
     else:
         refuse_run_options(context)
         file = only_one(files)
         name = file.stem
-    checked = checked_network(file, network)
+        checked = checked_network(file, network)
     if attention:
         from neural_dsl.cli.attention import AttentionRequest, draw_attention
 

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 
 from neural_dsl.catalogue.spec import REQUIRED
+from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.codegen.environment import prose
 from neural_dsl.codegen.imports import import_blocks
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
+from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_source
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.ir.unsupported import training_problems
@@ -64,12 +66,14 @@ def generate(network: Network, backend: Backend, file_name: str) -> CompiledMode
     parts.append(str(templates.define(model)))
     code = "\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip())
     paths = layer_paths(writer)
-    imports, code, run = _with_training(writer, model, code, paths)
+    task, code, run = _with_training(writer, model, code, paths)
     structure = writer.templates.structure
     standard, packages = import_blocks(
-        [*structure.imports.splitlines(), *imports],
+        [*structure.imports.splitlines(), *(task.imports if task else ())],
         f"{structure.always}\n{code}\n{run}",
     )
+    if task and task.postponed:
+        standard = f"from __future__ import annotations\n\n{standard}".rstrip()
     text = writer.templates.file("module").render(
         name=writer.name,
         source=_base_name(network.source.name),
@@ -79,33 +83,47 @@ def generate(network: Network, backend: Backend, file_name: str) -> CompiledMode
         package_imports=packages,
         code=code,
         trains=network.task is not None,
+        reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
     entry = str(writer.templates.structure.entry(writer.name)).strip()
-    return CompiledModel(network, backend, lay_out(text), entry, paths)
+    if not (task and task.own):
+        return CompiledModel(network, backend, lay_out(text), entry, paths)
+    before, own, after = text.partition(task.own)
+    before, after = lay_out(before), lay_out(after)
+    refuse_taken_names(network, task, before + after)
+    return CompiledModel(network, backend, before + own + after, entry, paths)
 
 
 def _with_training(
     writer: ModuleWriter, model: SimpleNamespace, code: str, paths: Mapping[str, str]
-) -> tuple[list[str], str, str]:
-    """Imports beside the usual, the code below them, and what a run of the file does.
+) -> tuple[TaskSource | None, str, str]:
+    """The task, the code below the imports, and what a run of the file does.
 
     With a task the file trains: constants and the task come first, the training last.
     """
     network = writer.network
     if network.task is None:
         templates: Any = writer.templates.file("model").module
-        return [], code, str(templates.forward(model))
-    # Only files with a task need what reads and describes tasks.
-    from neural_dsl.codegen.training import task_source, training_plan
+        return None, code, str(templates.forward(model))
+    # Only files with a task need what describes trainings.
+    from neural_dsl.codegen.training import training_plan
 
     plan = training_plan(network, paths)
     plan.model = writer.name
     training: Any = writer.templates.file("training").module
-    imports, task = task_source(network.task.name)
-    parts = [str(training.constants(plan)), task, code, str(training.define(plan))]
+    task = task_source(network)
+    parts = [str(training.constants(plan)), task.code, code, str(training.define(plan))]
     body = "\n\n".join(part.strip("\n") + "\n" for part in parts)
-    return imports, body, "main()"
+    return task, body, "main()"
+
+
+def files_read(network: Network) -> list[str]:
+    """The files that a training reads: the user's own task is not one, but a part of it."""
+    task = network.task
+    if task is None or task.name == "Custom":
+        return []
+    return [task.params[name] for name in task_spec(task.name).files(task.params)]
 
 
 def journey(network: Network) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 
 _PROSE = re.compile(r'"""[\s\S]*?"""|#[^\n]*')
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-_INSTALLED = {"keras", "numpy", "safetensors", "tensorflow", "tokenizers", "torch"}
 
 
 def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
@@ -22,11 +22,11 @@ def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
         if line.startswith("from "):
             module, _, names = line[5:].partition(" import ")
             for name in names.split(", "):
-                if name in mentioned:
+                if name.rpartition(" ")[2] in mentioned:  # `a as b`
                     members.setdefault(module, set()).add(name)
         else:
             module, _, alias = line[7:].partition(" as ")
-            if (alias or module) in mentioned:
+            if (alias or module.partition(".")[0]) in mentioned:
                 plain.add(line)
     statements = sorted(plain) + [
         f"from {module} import {', '.join(sorted(names, key=_order))}"
@@ -35,7 +35,7 @@ def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
     blocks: tuple[list[str], list[str]] = ([], [])
     for statement in statements:
         package = statement.split()[1].partition(".")[0]
-        blocks[package in _INSTALLED].append(statement)
+        blocks[package not in sys.stdlib_module_names].append(statement)
     return "\n".join(blocks[0]), "\n".join(blocks[1])
 
 

@@ -213,9 +213,9 @@ def _names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
     if network.task is None:
         return set()
-    from neural_dsl.codegen.training import task_source
+    from neural_dsl.codegen.task_source import task_source
 
-    found = re.findall(r"^(?:class|def) (\w+)", task_source(network.task.name)[1], re.M)
+    found = re.findall(r"^(?:class|def) (\w+)", task_source(network).code, re.M)
     return {*found, "Step", "Training"}
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.codegen.task_source import custom_of
 from neural_dsl.ir.nodes import Network, Setting
 from neural_dsl.source import Span
 
@@ -55,7 +54,6 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         validate_every=train.get("validate_every") or min(epoch_steps, total),
         accumulation=accumulation,
         clip=_clip(train, optimizer),
-        label_smoothing=_smoothing(network),
         scheduled_sampling=train.get("scheduled_sampling") or 0,
         mixed_precision=bool(train.get("mixed_precision")),
         shuffle=train.get("shuffle") is not False,
@@ -67,8 +65,11 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         seed=train.get("seed") or 0,
         task_call=_task_call(network),
         several=len(network.inputs) > 1,
-        **_goal(network),
+        **goal(network),
         weights_file=f"{network.name.lower()}.safetensors",
+        tokenizer_file=f"{network.name.lower()}.tokenizer.json"
+        if task.params.get("tokenizer") == "bpe"
+        else None,
         renamed=json.dumps({p: n for n, p in paths.items() if p != n}),
     )
     plan.constants = list(_constants(plan))
@@ -79,7 +80,7 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     return plan
 
 
-def _goal(network: Network) -> dict[str, Any]:
+def goal(network: Network) -> dict[str, Any]:
     """What is learnt: `tokens` (targets are symbols at positions), or else the loss of
     the file; and the `measure` that validation reports beside the loss."""
     assert network.task is not None
@@ -87,10 +88,15 @@ def _goal(network: Network) -> dict[str, Any]:
     tokens = spec.layout(network.task.params) != "free"
     loss = network.loss or Setting(_loss_of(network.output_activation), {}, _NOWHERE)
     classes = loss.name.endswith("crossentropy")
-    measure = spec.measure if tokens else "accuracy" if classes else "loss"
+    measure: str = spec.measure if tokens else "accuracy" if classes else "loss"
+    custom = custom_of(network)
+    if custom is not None and loss.name.startswith("sparse"):
+        tokens = len(network.output.shape) == 2  # a symbol at each position
+        measure = custom.measure if tokens else measure
     return {
         "tokens": tokens,
         "loss": loss,
+        "label_smoothing": _smoothing(network),
         "measure": measure,
         "measure_words": measure.replace("_", " "),
         "short": measure.split("_")[0],
@@ -197,6 +203,9 @@ def _task_call(network: Network) -> str:
     """`Copy(length=8, vocabulary=20)`: what the file gave and what it needs."""
     task = network.task
     assert task is not None
+    custom = custom_of(network)
+    if custom is not None:
+        return f"{custom.name}()"
     spec = task_spec(task.name)
     defaults = {p.name: p.default for p in spec.parameters}
     given = {k: v for k, v in task.params.items() if v != defaults.get(k)}
@@ -227,25 +236,3 @@ def literal(value: Any) -> str:
     if isinstance(value, str) and text.startswith("'") and '"' not in text:
         return f'"{text[1:-1]}"'
     return text
-
-
-def task_source(name: str) -> tuple[list[str], str]:
-    """The imports and the code of a task and of what it builds on, ready to paste."""
-    imports: dict[str, None] = {}
-    bodies = []
-    for module in task_spec(name).modules:
-        text = files("neural_dsl.tasks").joinpath(f"{module}.py").read_text("utf-8")
-        tree = ast.parse(text)
-        lines = text.splitlines()
-        first = 0
-        for node in tree.body:
-            is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                foreign = getattr(node, "module", None) or ""
-                if not foreign.startswith(("neural_dsl", "__future__")):
-                    imports.setdefault(ast.unparse(node))
-            elif not (is_doc and first == 0):
-                break
-            first = node.end_lineno or 0
-        bodies.append("\n".join(lines[first:]).strip("\n"))
-    return list(imports), "\n\n\n".join(bodies)

@@ -14,6 +14,8 @@ from neural_dsl.files import output_errors, quoted, reason, write_text
 
 PREPARING = "preparing"
 ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
+TASK = "task.py"  # the user's own, where the task is one
+TOKENIZER = "tokenizer.json"  # of a text in parts of words
 
 
 def is_run(folder: Path) -> bool:
@@ -47,7 +49,7 @@ def create(folder: Path) -> None:
 
 def _leftover(path: Path) -> bool:
     """Whether this may be what is left of a run that was killed before its `run.json`."""
-    made = (".lock", SOURCE, CODE)
+    made = (".lock", SOURCE, CODE, TASK, TOKENIZER)
     return path.name in made or path.name.startswith(
         ("log-", *(f".{n}." for n in made))
     )

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.codegen.training import goal
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
+from neural_dsl.tasks.custom import failures_named, has_answers
 
 IGNORED = -100
 CHUNK = 250  # problems a pass
@@ -63,13 +65,18 @@ class Report:
 
 def evaluate(run: LoadedRun, split: str = "test") -> Report:
     """Measure a run's model on a split. Raises NeuralError as running it does."""
-    task, module = run.task, run.runtime.module
+    with failures_named(run.task):
+        return _report(run, split)
+
+
+def _report(run: LoadedRun, split: str) -> Report:
+    task, module, aim = run.task, run.runtime.module, goal(run.network)
     model: Any = run.runtime
     measures = module.evaluate(model.model, task, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
     found = tokens = None
-    if task.measure == "exact_match":
+    if has_answers(task):
         answers, written = answered(run, split)
         right = sum(sample.right for sample in answers)
         found = Count("greedy", right, len(answers))
@@ -82,7 +89,7 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
         step=run.step,
         split=split,
         count=int(measures["count"]),
-        measure=task.measure,
+        measure=aim["measure"],
         measures=without_count(measures),
         cross_entropy=plain_cross_entropy(run, split),
         greedy=found,

@@ -16,7 +16,8 @@ from neural_dsl.files import quoted
 from neural_dsl.ir.nodes import Network
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.decoding import greedy
-from neural_dsl.runs.prepare import make_task, prepare_again
+from neural_dsl.runs.prepare import make_task, prepare_again, refuse_changed_data
+from neural_dsl.tasks.custom import failures_named, has_answers
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,23 @@ class LoadedRun:
         """The model's own answers, decoded greedily. Raises NeuralError: NE159 for a
         prompt that the task cannot read, NE160 where the task has no answers."""
         refuse_without_answers(self)
-        for prompt in prompts:
-            refuse_unreadable(self.task, prompt)
-        return greedy(self.logits, self.task, prompts, self.input_length)
+        with failures_named(self.task):
+            for prompt in prompts:
+                refuse_unreadable(self.task, prompt)
+            return greedy(self.logits, self.task, prompts, self.input_length)
 
 
-def open_run(folder: Path, weights: str | None = None) -> LoadedRun:
+def open_run(
+    folder: Path, weights: str | None = None, trust: bool = False
+) -> LoadedRun:
     """The run in a folder, on the CPU, with its best weights (or "last").
 
-    Raises NeuralError: NE156 where no run is or nothing was saved yet, and what a
-    damaged or foreign weights file raises.
+    `trust` lets the code of a task of the user's own run. Raises NeuralError: NE156 where
+    no run is or nothing was saved yet, NE162 where its data has changed, NE163 for code
+    without trust, and what a damaged or foreign weights file raises.
     """
-    run = prepare_again(folder)
+    run = prepare_again(folder, trust)
+    refuse_changed_data(run)
     names = (
         [f"{weights}.safetensors"] if weights else [checkpoints.BEST, checkpoints.LAST]
     )
@@ -74,7 +80,7 @@ def open_run(folder: Path, weights: str | None = None) -> LoadedRun:
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
     runtime.load_weights(found.arrays, str(path))
-    task = make_task(run.network)(runtime.module)
+    task = make_task(run.network, folder)(runtime.module)
     step = int(found.metadata.get("step", 0))
     return LoadedRun(folder, runtime, task, step, path.stem)
 
@@ -91,7 +97,7 @@ def refuse_unreadable(task: Any, prompt: str) -> None:
 
 def refuse_without_answers(run: LoadedRun) -> None:
     """Raise NE160 where prompts have no one right answer."""
-    if run.task.measure == "exact_match":
+    if has_answers(run.task):
         return
     language = run.task.measure == "loss" and run.task.causal
     raise NeuralError(

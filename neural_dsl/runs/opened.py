@@ -57,20 +57,23 @@ class OpenedRun(LoadedRun):
 
 
 def open_run(
-    folder: Path, checkpoint: str | None = None, backend: str | None = None
+    folder: Path,
+    checkpoint: str | None = None,
+    backend: str | None = None,
+    trust: bool = False,
 ) -> OpenedRun:
     """Open a run's folder with its "best" or "last" weights, by default the best.
 
     Another `backend` than the run's loads the same weights. The code is written anew
-    from the run's `model.neural`; no Python file of the folder is run. Raises
-    NeuralError as `loaded.open_run` does, and as building the model does.
+    from the run's `model.neural`; no Python file of the folder is run, but for the
+    user's own task with `trust`. Raises NeuralError as `loaded.open_run` does, and as building the model does.
     """
-    run = load_run(folder, checkpoint)
+    run = load_run(folder, checkpoint, trust)
     runtime: Any = run.runtime
     task = run.task
     if backend is not None and backends.choose(backend) != runtime.compiled.backend:
-        other = api.load(run.network, backend)
+        other = api.load(run.network, backend, trust=trust)
         other.runtime.load_weights(runtime.weights())
         runtime = other.runtime
-        task = make_task(run.network)(runtime.module)
+        task = make_task(run.network, folder)(runtime.module)
     return OpenedRun(run.folder, runtime, task, run.step, run.weights)

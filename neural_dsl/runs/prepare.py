@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl import backends
+from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.custom import CustomFile
 from neural_dsl.codegen.generate import CompiledModel
+from neural_dsl.codegen.task_source import custom_of
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted, reason
 from neural_dsl.ir.nodes import Network
@@ -24,15 +27,14 @@ from neural_dsl.syntax.parser import parse, read_source
 if TYPE_CHECKING:
     from neural_dsl.tasks.base import Task
 
-PATHS = ("path", "tokenizer")  # parameters of tasks that may name a file
-
 
 @dataclass(frozen=True)
 class TrainRequest:
     """What `neural train` was asked for.
 
     `settings` are assignments such as `train.batch_size=64`. `output` is the run's
-    folder; None for runs/NAME, NAME being the file's.
+    folder; None for runs/NAME, NAME being the file's. `trust` lets the code of a task of
+    the user's own run.
     """
 
     file: Path
@@ -42,15 +44,20 @@ class TrainRequest:
     settings: tuple[str, ...] = ()
     resume: bool = False
     device: str | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that may start: its folder, code, and what `run.json` will say of it."""
+    """A run that may start: its folder, code, and what `run.json` will say of it.
+
+    `text` is for `model.neural`, `task` for `task.py`, where the task is the user's own.
+    """
 
     folder: Path
     compiled: CompiledModel
     text: str
+    task: bytes | None
     seed: int
     warnings: tuple[Diagnostic, ...]
     about: dict[str, Any]
@@ -69,6 +76,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
     source = with_settings(original, request.settings, request.network)
     network, warnings = resolve(parse(source), request.network)
     refuse_without_task(network)
+    refuse_untrusted(network, request.trust)
     backend = backends.choose(request.backend, network.execution.get("backend"))
     folder = request.output or default_folder(request)
     about = {
@@ -77,8 +85,10 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "source_sha256": digest(original.text),
         "backend": backend,
         "settings": list(request.settings),
+        "data_sha256": data_digests(network),
     }
-    return _compiled(network, backend, folder, source.text, warnings, about)
+    text = _with_stored_task(source, network, request.network).text
+    return _compiled(network, backend, folder, text, warnings, about)
 
 
 def refuse_without_task(network: Network) -> None:
@@ -93,17 +103,31 @@ def refuse_without_task(network: Network) -> None:
         )
 
 
-def prepare_again(folder: Path) -> Prepared:
+def prepare_again(folder: Path, trust: bool = False) -> Prepared:
     """The run in a folder, compiled from its own copy of the file.
 
     The code is always written anew: a folder from elsewhere cannot make this program
-    run what is not in its `.neural` file. Raises NeuralError, NE156 for no run.
+    run what is not in its `.neural` file, and not its `task.py` without `trust`. Raises
+    NeuralError, NE156 for no run.
     """
+    about = directory.read_about(folder)
+    network, warnings = stored_network(folder)
+    refuse_untrusted(network, trust)
+    text = (folder / directory.SOURCE).read_text("utf-8")
+    backend = backends.choose(about.get("backend"))
+    return _compiled(network, backend, folder, text, warnings, dict(about))
+
+
+def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
+    """The model graph of the run in a folder, from its own copy of the file, and the
+    warnings. Raises NeuralError, NE156 for no run."""
     about = directory.read_about(folder)
     try:
         name = os.path.normpath(folder / about["source"])
         text = (folder / directory.SOURCE).read_text("utf-8")
-        backend, chosen = about["backend"], about["network"]
+        chosen, _ = about["network"], about["backend"]
+        if (folder / directory.TASK).is_file():  # its file is the run's own copy
+            name = str(folder / Path(name).name)
     except OSError as error:
         raise _no_whole_run(
             folder, f"its {directory.SOURCE}: {reason(error)}"
@@ -114,10 +138,7 @@ def prepare_again(folder: Path) -> Prepared:
         raise _no_whole_run(
             folder, f"its {directory.ABOUT} does not say what was trained"
         ) from error
-    network, warnings = resolve(parse(Source(name, text)), chosen)
-    return _compiled(
-        network, backends.choose(backend), folder, text, warnings, dict(about)
-    )
+    return resolve(parse(Source(name, text)), chosen)
 
 
 def _no_whole_run(folder: Path, why: str) -> NeuralError:
@@ -152,8 +173,13 @@ def refuse_changes(run: Prepared, request: TrainRequest) -> None:
             raise changed(f"{quoted(request.file)} has changed since it began")
         if request.settings:
             asked = with_settings(original, request.settings, request.network)
+            asked = _with_stored_task(asked, run.network, request.network)
             if asked.text != run.text:
                 raise changed("it began with other settings")
+        if run.task is not None:
+            _refuse_other_task(original, run, request, changed)
+    for path in changed_data(run):
+        raise changed(f"{quoted(path)} has changed since it began")
     if request.backend and backends.choose(request.backend) != run.compiled.backend:
         raise changed(f"it began on {run.compiled.backend}")
     if request.network and request.network != run.network.name:
@@ -174,26 +200,42 @@ def default_folder(request: TrainRequest) -> Path:
     return Path("runs") / (f"{name}-{request.network}" if request.network else name)
 
 
-def make_task(network: Network) -> Any:
+def refuse_untrusted(network: Network, trust: bool) -> None:
+    """Raise NE163 for a task of the user's own: its code is part of the emitted file."""
+    if custom_of(network) is not None:
+        from neural_dsl.tasks import custom
+
+        custom.refuse_untrusted(_located_files(network)["path"], trust)
+
+
+def make_task(network: Network, run: Path | None = None) -> Any:
     """A function that makes the network's task from the module that holds its class.
 
-    Paths in the file are relative to the file. Raises NeuralError NE162 for data that
-    the task refuses.
+    Paths in the file are relative to the file; a tokenizer that is stored in the folder
+    of a `run` is used as it is. Raises NeuralError NE162 for data that the task refuses.
     """
     setting = network.task
     assert setting is not None
 
     def make(module: ModuleType) -> Task:
-        params = located(setting.params, Path(network.source.name).parent)
         try:
-            task: Task = getattr(module, setting.name)(**params)
+            custom = custom_of(network)
+            if custom is not None:
+                return _custom_task(network, module, custom)
+            params = {**setting.params, **_located_files(network)}
+            if run is not None and (run / directory.TOKENIZER).is_file():
+                params["tokenizer"] = run / directory.TOKENIZER
+            found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
+            task: Task = getattr(module, setting.name)(**found)
         except (OSError, ValueError, ImportError) as error:
+            missing = getattr(error, "name", None)
             raise NeuralError(
                 Diagnostic(
                     "NE162",
                     f"the data of the task `{setting.name}` cannot be used: {error}",
                     network.source,
                     setting.span,
+                    help=f"pip install {missing}" if missing else "",
                 )
             ) from error
         return task
@@ -201,14 +243,88 @@ def make_task(network: Network) -> Any:
     return make
 
 
-def located(params: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Parameters with every file name made relative to the working directory."""
-    found = dict(params)
-    for name in PATHS:
-        value = found.get(name)
-        if isinstance(value, str) and ("." in value or "/" in value):
-            found[name] = str(folder / value)
-    return found
+def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Task:
+    """The user's own task. Raises ValueError."""
+    from neural_dsl.codegen.training import goal
+    from neural_dsl.tasks.custom import refuse_unfinished
+
+    path = str(_located_files(network)["path"])
+    try:
+        task: Task = getattr(module, custom.name)()
+    except Exception as error:
+        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
+    refuse_unfinished(task, module.Task, path)
+    measured = goal(network)["measure"]
+    if task.measure != measured:
+        raise ValueError(
+            f'the measure of {custom.name} is "{task.measure}", but what the network '
+            f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
+        )
+    return task
+
+
+def _located_files(network: Network) -> dict[str, Path]:
+    """The task's parameters that name files -> where these are."""
+    assert network.task is not None
+    params, folder = network.task.params, Path(network.source.name).parent
+    names = task_spec(network.task.name).files(params)
+    return {name: folder / params[name] for name in names}
+
+
+def data_digests(network: Network) -> dict[str, str]:
+    """The task's parameters that name files -> what tells whether these have changed."""
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in _located_files(network).items()
+    }
+
+
+def changed_data(run: Prepared) -> list[Path]:
+    """The files of the run's task that are not what the run began with."""
+    known = run.about.get("data_sha256") or {}
+    found = data_digests(run.network)
+    files = _located_files(run.network)
+    return [
+        files[name] for name in files if known.get(name, found[name]) != found[name]
+    ]
+
+
+def refuse_changed_data(run: Prepared) -> None:
+    """Raise NE162 for other data than the run was trained on: the examples that it held
+    out, and what its token ids mean, would be others."""
+    for path in changed_data(run):
+        raise NeuralError(
+            Diagnostic(
+                "NE162",
+                f"{quoted(path)} has changed since the run in {quoted(run.folder)} was "
+                "trained on it",
+                help="put back the file as it was, or train again",
+            )
+        )
+
+
+def _with_stored_task(source: Source, network: Network, chosen: str | None) -> Source:
+    """The text for a run's folder, where the file of the user's own task stands too."""
+    if custom_of(network) is None:
+        return source
+    return with_settings(source, [f'task.path="{directory.TASK}"'], chosen)
+
+
+def _refuse_other_task(
+    original: Source,
+    run: Prepared,
+    request: TrainRequest,
+    changed: Callable[[str], NeuralError],
+) -> None:
+    """Raise NE157 when the file of the user's own task is not what the run began with."""
+    source = with_settings(original, request.settings, request.network)
+    network, _ = resolve(parse(source), request.network)
+    path = _located_files(network).get("path")
+    if (
+        path is None
+        or data_digests(network)["path"] != run.about["data_sha256"]["path"]
+    ):
+        raise changed(f"{quoted(path or request.file)} has changed since it began")
 
 
 def digest(text: str) -> str:
@@ -229,4 +345,6 @@ def _compiled(
 
     compiled = generate(network, backend_named(backend), directory.CODE)
     seed = int(network.train.get("seed") or 0)
-    return Prepared(folder, compiled, text, seed, warnings, about)
+    custom = custom_of(network)
+    task = _located_files(network)["path"].read_bytes() if custom else None
+    return Prepared(folder, compiled, text, task, seed, warnings, about)

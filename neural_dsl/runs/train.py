@@ -18,14 +18,14 @@ from typing import Any, Literal, Protocol
 from neural_dsl.backends import weights_file
 from neural_dsl.backends.training import (
     BaseTraining,
-    WriteScalar,
-    scalar_writer,
     start_training,
 )
+from neural_dsl.codegen.training import goal
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
 from neural_dsl.runs import checkpoints, directory, metrics
 from neural_dsl.runs.checkpoints import NotFinite, Progress
+from neural_dsl.runs.data_check import refuse_unfit_data
 from neural_dsl.runs.log import RunLog, heading
 from neural_dsl.runs.prepare import (
     Prepared,
@@ -38,6 +38,8 @@ from neural_dsl.runs.prepare import (
 )
 from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.snapshots import Snapshots
+from neural_dsl.runs.tensorboard import Scalars, scalars
+from neural_dsl.tasks.custom import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
 LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
@@ -85,7 +87,7 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
     if request.file.is_dir() and directory.is_run(request.file):
         folder = request.file
     if request.resume and directory.is_run(folder):
-        run = prepare_again(folder)
+        run = prepare_again(folder, request.trust)
         refuse_changes(run, request)
     else:
         run = prepare_new(request)
@@ -108,15 +110,19 @@ class Run:
         self.watcher, self.log = watcher, log
         self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
-        make = make_task(run.network)
+        make = make_task(run.network, self.folder)
         write_text(self.folder / directory.SOURCE, run.text)
         write_text(self.folder / directory.CODE, run.compiled.code)
+        if run.task is not None:
+            write_bytes(self.folder / directory.TASK, run.task)
         if "status" not in run.about:  # from here on the folder can be resumed
             self._describe(directory.PREPARING)
         code = str(self.folder / directory.CODE)
         count = run.network.train.get("attention_snapshots")
         self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
         self.training = start_training(run.compiled, make, run.seed, wish, code)
+        refuse_unfit_data(run.network, self.training.task)
+        self._store_tokenizer()
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()
         total = self.training.total_steps
@@ -124,15 +130,15 @@ class Run:
         self.checkpoint_every = (
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
-        self.measure: str = getattr(self.training.task, "measure", "exact_match")
-        self.scalars: WriteScalar | None = None
+        self.measure: str = goal(run.network)["measure"]
+        self.scalars: Scalars | None = None
 
     def go(self) -> Outcome:
         """Train to the end, or until someone or something stops it."""
         self._open()
         self.watcher.started(self.run, self.training)
         try:
-            with stop_wishes() as wishes:
+            with stop_wishes() as wishes, failures_named(self.training.task):
                 interrupted = self._steps(wishes)
         except BaseException as error:
             kept = not isinstance(error, KeyboardInterrupt)
@@ -141,11 +147,21 @@ class Run:
             raise
         finally:
             self.watcher.stopped()
+            if self.scalars is not None:
+                self.scalars.close()
         if interrupted:
             self._describe("interrupted")
             self.log.write("info", f"interrupted after step {self.progress.step}")
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
+
+    def _store_tokenizer(self) -> None:
+        """Keep what the ids of a text in parts of words mean, beside the weights."""
+        learnt = getattr(self.training.task, "tokenizer", None)
+        library = getattr(learnt, "tokenizer", None)  # characters need none
+        path = self.folder / directory.TOKENIZER
+        if library is not None and not path.exists():
+            write_text(path, library.to_str(pretty=True))
 
     def _open(self) -> None:
         """Write what describes the run, and take up a saved state."""
@@ -181,11 +197,7 @@ class Run:
         if self.snapshots is not None:
             total, task = self.training.total_steps, self.training.task
             self.snapshots.begin(task, total, self.progress.step)
-        self.scalars = scalar_writer(
-            self.run.compiled.backend,
-            str(self.folder / "tensorboard"),
-            self.progress.step + 1,
-        )
+        self.scalars = scalars(self.folder, self.progress.step + 1)
         if self.scalars is None:
             self.log.write(
                 "info", "TensorBoard is not installed: nothing for it written"
@@ -311,8 +323,7 @@ class Run:
 
     def _scalar(self, step: int, **values: float) -> None:
         if self.scalars is not None:
-            for name, value in values.items():
-                self.scalars(name, value, step)
+            self.scalars.write(step, values)
 
     def _diverged(self, step: int, what: str) -> NeuralError:
         kept = checkpoints.load(self.folder)

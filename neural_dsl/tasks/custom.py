@@ -12,54 +12,16 @@ Loading it runs its code: ask the user first.
 
 from __future__ import annotations
 
-import ast
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from neural_dsl.catalogue.tasks.custom import MEMBERS, read_custom
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.tasks.base import Task
-
-MEMBERS = ("size", "batch")  # what training cannot do without
-
-
-def task_class_name(text: str) -> str:
-    """The name of the one class of a file that has `size` and `batch`, or builds on
-    a class from elsewhere. Runs nothing. Raises ValueError.
-    """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        raise ValueError(f"line {error.lineno}: {error.msg}") from None
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    used_as_bases = {
-        base.id
-        for node in classes.values()
-        for base in node.bases
-        if isinstance(base, ast.Name)
-    }
-    found = [name for name, node in classes.items() if is_task(node, classes)]
-    last = [name for name in found if name not in used_as_bases]
-    if len(last) != 1:
-        named = f": {', '.join(last)}" if last else ""
-        raise ValueError(
-            f"the file must define one task, a class with the methods size and batch; "
-            f"it defines {len(last)}{named}"
-        )
-    return last[0]
-
-
-def is_task(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
-    """Whether a class has the methods of a task, its own or those of a known base."""
-    methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    if methods.issuperset(MEMBERS):
-        return True
-    bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-    return any(
-        is_task(classes[base], classes) if base in classes else base.endswith("Task")
-        for base in bases
-        if base != node.name
-    )
 
 
 def trusted_task(path: Path, trust: bool) -> Task:
@@ -67,6 +29,17 @@ def trusted_task(path: Path, trust: bool) -> Task:
 
     Raises NeuralError: NE163 without trust, NE162 when the file gives no task.
     """
+    refuse_untrusted(path, trust)
+    try:
+        return load_custom(path)
+    except (OSError, ValueError) as error:
+        raise NeuralError(
+            Diagnostic("NE162", f"the task in {quoted(path)} cannot be used: {error}")
+        ) from error
+
+
+def refuse_untrusted(path: Path, trust: bool) -> None:
+    """Raise NE163 without trust: a `.neural` file must not be able to run code unasked."""
     if not trust:
         raise NeuralError(
             Diagnostic(
@@ -75,12 +48,6 @@ def trusted_task(path: Path, trust: bool) -> Task:
                 help="read the file; if you trust it, add --trust to the command",
             )
         )
-    try:
-        return load_custom(path)
-    except (OSError, ValueError) as error:
-        raise NeuralError(
-            Diagnostic("NE162", f"the task in {quoted(path)} cannot be used: {error}")
-        ) from error
 
 
 def load_custom(path: str | Path) -> Task:
@@ -90,24 +57,66 @@ def load_custom(path: str | Path) -> Task:
     what it defines lacks a part that training needs.
     """
     text = Path(path).read_text(encoding="utf-8")
-    name = task_class_name(text)
+    name = read_custom(text).name
     module: dict[str, Any] = {"__name__": Path(path).stem, "__file__": str(path)}
     try:
         exec(compile(text, str(path), "exec"), module)
         task: Task = module[name]()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
-    missing = [
-        member
-        for member in (*MEMBERS, "symbols", "max_length", "causal")
-        if not hasattr(task, member) or is_inherited_stub(task, member)
-    ]
-    if missing:
-        raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
+    refuse_unfinished(task, Task, str(path))
     return task
 
 
-def is_inherited_stub(task: Any, member: str) -> bool:
-    """Whether a member is `Task`'s own, which only says that it is missing."""
-    stub = getattr(Task, member, None)
+def refuse_unfinished(task: Any, base: type, path: str) -> None:
+    """Raise ValueError for a task that lacks a part that training needs.
+
+    `base` is the class `Task`: in an emitted file it is the file's own copy.
+    """
+    name = type(task).__name__
+    if not isinstance(task, base):
+        raise ValueError(
+            f"{name} in {path} must build on Task: write `class {name}(Task):`"
+        )
+    missing = [
+        member
+        for member in (*MEMBERS, "symbols", "max_length", "causal")
+        if not hasattr(task, member) or is_stub(task, member)
+    ]
+    if missing:
+        raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
+
+
+def is_stub(task: Any, member: str) -> bool:
+    """Whether a method is `Task`'s own, which only says that it is missing."""
+    base = next(each for each in type(task).__mro__ if each.__name__ == "Task")
+    stub = vars(base).get(member)
     return callable(stub) and getattr(type(task), member, None) is stub
+
+
+def has_answers(task: Any) -> bool:
+    """Whether prompts have one right answer each, and the task can read and write them."""
+    needed = ("problem", "encode", "decode", "answer_length")
+    return task.measure == "exact_match" and not any(is_stub(task, m) for m in needed)
+
+
+@contextmanager
+def failures_named(task: Any) -> Iterator[None]:
+    """Report an error in a task's own code as what it is (NE162), with its line."""
+    try:
+        yield
+    except NeuralError:
+        raise
+    except Exception as error:
+        frames = [f for f, _ in traceback.walk_tb(error.__traceback__)]
+        own = [f for f in frames if f.f_locals.get("self") is task]
+        if not own:
+            raise
+        method = f"{type(task).__name__}.{own[-1].f_code.co_name}"
+        raise NeuralError(
+            Diagnostic(
+                "NE162",
+                f"the task fails in {method}: {type(error).__name__}: {error}",
+                help="NEURAL_TRACEBACK=1 shows where",
+            )
+        ) from error

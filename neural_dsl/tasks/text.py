@@ -68,6 +68,8 @@ class Subwords:
             )
         known = self.tokenizer.get_vocab()
         size = max(known.values()) + 1
+        if file is None and size <= 256:
+            raise ValueError('too short a text to learn parts of words: use "char"')
         if file is None and size != vocabulary:
             raise ValueError(
                 f"the text gives {size:,} tokens, not {vocabulary:,}: "

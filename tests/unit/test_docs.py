@@ -72,7 +72,11 @@ def test_every_command_of_a_page_runs(path, checkout, capsys):
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if fences(p, "neural")], ids=name_of)
-def test_every_network_of_a_page_is_right(path):
+def test_every_network_of_a_page_is_right(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in fences(path, "python"):  # the tasks that networks name
+        for name in re.findall(r"^class (\w+)\(Task\):", text, re.MULTILINE):
+            Path(f"{name.lower()}.py").write_text(text, encoding="utf-8")
     for text in fences(path, "neural"):
         found = check_all(parse(Source(path.name, text)))
         assert not found, found

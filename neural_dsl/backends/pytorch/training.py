@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from neural_dsl.backends.training import BaseTraining, WriteScalar, no_such_device
+from neural_dsl.backends.training import BaseTraining, no_such_device
 
 
 class LiveTraining(BaseTraining):
@@ -51,21 +50,3 @@ def choose_device(wish: str | None) -> str:
 def placed(device: str) -> AbstractContextManager[Any]:
     """Models are built on the CPU, where equal seeds give equal weights."""
     return nullcontext()
-
-
-def scalar_writer(folder: str, first_step: int) -> WriteScalar | None:
-    """TensorBoard's or tensorboardX's writer; steps from `first_step` on are new."""
-    for module in ("torch.utils.tensorboard", "tensorboardX"):
-        try:
-            writer_class = import_module(module).SummaryWriter
-            break
-        except ImportError:
-            continue
-    else:
-        return None
-    writer = writer_class(folder, purge_step=first_step)
-
-    def write(name: str, value: float, step: int) -> None:
-        writer.add_scalar(name, value, step)
-
-    return write

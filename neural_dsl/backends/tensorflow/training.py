@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from neural_dsl.backends.tensorflow.runtime import LiveRuntime
-from neural_dsl.backends.training import BaseTraining, WriteScalar, no_such_device
+from neural_dsl.backends.training import BaseTraining, no_such_device
 
 
 class LiveTraining(BaseTraining):
@@ -62,16 +61,3 @@ def _place(device: str) -> str:
     """TensorFlow's name: "cuda:1" -> "GPU:1"."""
     name, _, number = device.partition(":")
     return f"{'GPU' if name == 'cuda' else name.upper()}:{number or 0}"
-
-
-def scalar_writer(folder: str, first_step: int) -> WriteScalar | None:
-    """TensorFlow writes TensorBoard's files itself; None where nothing can show them."""
-    if not find_spec("tensorboard"):
-        return None
-    writer = tf.summary.create_file_writer(folder)
-
-    def write(name: str, value: float, step: int) -> None:
-        with writer.as_default():
-            tf.summary.scalar(name, value, step=step)
-
-    return write

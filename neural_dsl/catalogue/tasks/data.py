@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
-from neural_dsl.catalogue.tasks.files import task_file, task_text, tokenizer_symbols
+from neural_dsl.catalogue.tasks.custom import custom_file
+from neural_dsl.catalogue.tasks.files import array_lengths, task_text, tokenizer_symbols
 from neural_dsl.catalogue.tasks.sequences import VOCABULARY
 from neural_dsl.catalogue.tasks.spec import TaskSpec
 
+TOKENIZERS = ("char", "bpe")  # any other is a file
 BYTES = 256
 """Tokens that a byte-pair encoding begins with."""
 
@@ -41,6 +43,10 @@ def _complete_text(params: Params) -> Params:
     if params["tokenizer"] == "bpe":
         rest["vocabulary"] = params.get("vocabulary") or 1000
     return rest
+
+
+def _text_files(params: Params) -> tuple[str, ...]:
+    return ("path",) if params["tokenizer"] in TOKENIZERS else ("path", "tokenizer")
 
 
 def _text_symbols(params: Params, folder: Path) -> list[str] | None:
@@ -105,6 +111,7 @@ TEXT = TaskSpec(
     check=_check_text,
     modules=("base", "text"),
     complete=_complete_text,
+    files=_text_files,
     symbols=_text_symbols,
     id_count=lambda params, folder: params["vocabulary"] + 1,
     longest=lambda params, folder: int(params["context"]),
@@ -116,15 +123,24 @@ TEXT = TaskSpec(
 
 def _check_arrays_file(params: Params, folder: Path) -> None:
     """Arrays say nothing of symbols, but their file must be there and be one."""
-    content = task_file(params["path"], folder)
-    if not content.startswith(b"PK"):
+    lengths = array_lengths(params["path"], folder)
+    if "y" not in lengths:
+        held = ", ".join(f"`{name}`" for name in lengths) or "nothing"
         raise LayerProblem(
             "NE075",
-            f"the file `{params['path']}` is no .npz file",
+            f"the file `{params['path']}` has no array `y`",
             parameter="path",
-            label="not written by NumPy",
-            help="write it with `numpy.savez(path, x=…, y=…)`",
+            label=f"it holds {held}",
+            help="write it with `numpy.savez(path, x=…, y=…)`: `y` are the targets",
         )
+
+
+def _arrays_size(params: Params, folder: Path) -> int:
+    """The examples to train on: all but a tenth for each split that the file lacks.
+    (Where inputs repeat themselves, a little more or less: equal ones stay together.)"""
+    lengths = array_lengths(params["path"], folder)
+    missing = sum(f"y_{split}" not in lengths for split in ("validation", "test"))
+    return max(1, lengths["y"] - missing * max(1, lengths["y"] // 10))
 
 
 ARRAYS = TaskSpec(
@@ -135,13 +151,20 @@ ARRAYS = TaskSpec(
         Parameter("data_seed", "natural", 0, "which examples are held out"),
     ),
     modules=("base", "arrays"),
+    files=lambda params: ("path",),
     symbols=_check_arrays_file,
-    examples=lambda params, folder: None,
+    examples=_arrays_size,
     is_causal=lambda params: False,
     measure="loss",
     also=("accuracy",),
     layout=lambda params: "free",
 )
+
+
+def _check_custom(params: Params, folder: Path) -> None:
+    """What the symbols are is known to who runs the code; that it is a task is seen."""
+    custom_file(params, folder)
+
 
 CUSTOM = TaskSpec(
     "Custom",
@@ -149,17 +172,14 @@ CUSTOM = TaskSpec(
     "is code, and runs only with `--trust`.",
     (Parameter("path", "text", doc="a Python file", aliases=("file",)),),
     modules=("base",),
-    symbols=lambda params, folder: _no_symbols(task_text(params["path"], folder)),
+    files=lambda params: ("path",),
+    symbols=_check_custom,
     examples=lambda params, folder: None,
     is_causal=lambda params: False,
     measure="loss",
     also=("accuracy", "exact_match"),
     layout=lambda params: "free",
 )
-
-
-def _no_symbols(text: str) -> None:
-    """What a file's code means is known to who runs it."""
 
 
 FROM_FILES = (TEXT, ARRAYS, CUSTOM)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import json
+import zipfile
 from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem
@@ -60,6 +63,40 @@ def tokenizer_symbols(name: str, folder: Path) -> list[str]:
         raise _unusable(
             name, "is no tokenizer", "not a tokenizer.json", "tokenizer"
         ) from None
+
+
+def array_lengths(name: str, folder: Path) -> dict[str, int]:
+    """How many examples each array of a .npz file has, from the headers alone.
+
+    Raises LayerProblem (NE075).
+    """
+    content = task_file(name, folder)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            arrays = [each for each in archive.namelist() if each.endswith(".npy")]
+            shapes = {each[:-4]: _shape(archive, each) for each in arrays}
+    except (OSError, ValueError, SyntaxError, KeyError, zipfile.BadZipFile):
+        raise LayerProblem(
+            "NE075",
+            f"the file `{name}` is no .npz file",
+            parameter="path",
+            label="not written by NumPy",
+            help="write it with `numpy.savez(path, x=…, y=…)`",
+        ) from None
+    return {each: shape[0] if shape else 0 for each, shape in shapes.items()}
+
+
+def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
+    """The shape in the header of a .npy file (numpy.lib.format)."""
+    with archive.open(member) as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError(member)
+        size = 2 if file.read(2)[0] == 1 else 4
+        header = file.read(int.from_bytes(file.read(size), "little"))
+    shape = ast.literal_eval(header.decode("latin1"))["shape"]
+    if not all(isinstance(each, int) for each in shape):
+        raise ValueError(member)
+    return tuple(shape)
 
 
 def _ids(vocabulary: object) -> dict[str, int]:

@@ -18,6 +18,7 @@ class TaskSpec(SettingSpec):
     - `modules`: the files of `neural_dsl/tasks` that make it up, in the order in which
       they are pasted into a training script.
     - `complete(params)` gives the arguments of the task's class.
+    - `files(params)`: the parameters that name files, relative to the `.neural` file.
     - `symbols(params, folder)`: what each token id means; id 0 is padding. None where
       there are no token ids or where only the file's author knows. `folder` is what
       paths are relative to. Raises LayerProblem for a file that cannot be used.
@@ -39,6 +40,7 @@ class TaskSpec(SettingSpec):
 
     modules: tuple[str, ...] = ()
     complete: Callable[[Params], Params] = lambda params: params
+    files: Callable[[Params], tuple[str, ...]] = lambda params: ()
     symbols: Callable[[Params, Path], Sequence[str] | None] = lambda params, folder: (
         None
     )

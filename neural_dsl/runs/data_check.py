@@ -1,0 +1,168 @@
+"""Whether a task's examples are what its network reads and is compared with.
+
+The tasks of symbols are checked when a file is compiled; what stands in a user's arrays,
+or comes out of a user's code, is known only now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.codegen.training import goal
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.nodes import Input, Network
+from neural_dsl.tasks.base import IGNORED
+from neural_dsl.tasks.custom import failures_named
+
+CHUNK = 1_000  # examples at a time
+LOOKED_AT = (
+    2_000  # examples of each split of a user's code, which may make no end of them
+)
+
+Array = npt.NDArray[Any]
+
+
+def refuse_unfit_data(network: Network, task: Any) -> None:
+    """Raise NeuralError NE164 for examples that do not fit the network."""
+    assert network.task is not None
+    if network.task.name not in ("Arrays", "Custom"):
+        return
+    with failures_named(task):
+        for problem in problems(network, task):
+            raise NeuralError(
+                Diagnostic(
+                    "NE164",
+                    f"the examples do not fit the network `{network.name}`: {problem[0]}",
+                    network.source,
+                    network.task.span,
+                    help=problem[1],
+                )
+            )
+
+
+def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong, and how to mend it: found one at a time."""
+    assert network.task is not None
+    aim = goal(network)
+    for split in ("train", "validation", "test"):
+        size = task.size(split)
+        if size < 1:
+            yield f"the {split} split is empty", "every split needs examples"
+        if network.task.name == "Custom":
+            size = min(size, LOOKED_AT)
+        for start in range(0, size, CHUNK):
+            x, y = task.batch(split, np.arange(start, min(start + CHUNK, size)))
+            parts = x if isinstance(x, tuple) else (x,)
+            if len(parts) != len(network.inputs):
+                yield (
+                    f"a batch has {len(parts)} inputs, the network {len(network.inputs)}",
+                    "a batch of several inputs has a tuple of arrays",
+                )
+                return
+            for part, given in zip(parts, network.inputs, strict=True):
+                yield from _input_problems(network, given, part, split)
+            yield from _target_problems(network, aim, y, parts[0], split)
+
+
+def _input_problems(
+    network: Network, given: Input, part: Array, split: str
+) -> Iterator[tuple[str, str]]:
+    name = f"the input `{given.name}` of the {split} split"
+    ids = given.tensor.dtype == "ids"
+    if not isinstance(part, np.ndarray) or part.dtype != (
+        np.int64 if ids else "float32"
+    ):
+        wanted = "int64 (token ids)" if ids else "float32"
+        kind = getattr(part, "dtype", type(part).__name__)
+        yield f"{name} holds {kind} values", f"the network reads {wanted}"
+        return
+    shape, wish = part.shape[1:], given.tensor.shape
+    if len(shape) != len(wish) or any(
+        b not in (None, a) for a, b in zip(shape, wish, strict=True)
+    ):
+        shown = f"({', '.join(map(str, wish))}{',' if len(wish) == 1 else ''})"
+        yield (
+            f"an example of {name} has the shape {shape}, the network reads "
+            f"{shown.replace('None', 'any length')}",
+            f"declare `input: {_declared(shape)}`, or reshape the examples",
+        )
+    elif not ids and not np.isfinite(part).all():
+        yield f"{name} holds NaN or infinite values", "leave such examples out"
+    elif ids:
+        yield from _id_problems(network, name, part)
+
+
+def _declared(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _id_problems(network: Network, name: str, part: Array) -> Iterator[tuple[str, str]]:
+    """Ids must have a row in the table that looks them up; with several inputs and
+    tables, the largest one is all that is sure."""
+    sizes = [
+        layer.params["input_dim"]
+        for layer in network.layers()
+        if layer.params.get("input_dim") is not None
+    ]
+    rows = max(sizes, default=None)
+    low, high = int(part.min()), int(part.max())
+    if low < 0:
+        yield f"{name} holds the id {low}", "ids count from 0, which is padding"
+    if rows is not None and high >= rows:
+        yield (
+            f"{name} holds the id {high:,}, the `Embedding` has {rows:,} rows",
+            f"write `Embedding(input_dim={high + 1}, …)` or more",
+        )
+
+
+def _target_problems(
+    network: Network, aim: dict[str, Any], y: Array, x: Array, split: str
+) -> Iterator[tuple[str, str]]:
+    name, loss = f"the targets of the {split} split", aim["loss"].name
+    kind = getattr(getattr(y, "dtype", None), "kind", "")
+    positions, values = network.output.shape[:-1], network.output.shape[-1]
+    if loss == "sparse_categorical_crossentropy":
+        if kind != "i":
+            help = "a loss for numbers fits those: `Output(1)` with `loss: mse`"
+            yield f"{name} hold {getattr(y, 'dtype', type(y))} values, not labels", help
+            return
+        yield from _shape_problem(name, y.shape[1:], positions, x)
+        counted = y[y != IGNORED] if aim["tokens"] else y
+        if counted.size and not (counted.min() >= 0 and counted.max() < values):
+            wrong = counted[(counted < 0) | (counted >= values)][0]
+            yield (
+                f"{name} hold the label {wrong}, the network tells {values} apart",
+                "labels count from 0, and `Output` has as many values as there are labels",
+            )
+        return
+    if kind not in "ifu" or kind == "":
+        yield f"{name} hold {getattr(y, 'dtype', type(y))} values", "numbers are needed"
+        return
+    if not np.isfinite(y).all():
+        yield f"{name} hold NaN or infinite values", "leave such examples out"
+    single = values == 1 and y.ndim == len(network.output.shape)
+    shape = (*y.shape[1:], 1) if single else y.shape[1:]
+    yield from _shape_problem(name, shape, (*positions, values), x)
+    if loss == "binary_crossentropy" and not np.isin(y, (0, 1)).all():
+        yield f"{name} hold other numbers than 0 and 1", f"`{loss}` compares with those"
+
+
+def _shape_problem(
+    name: str, found: tuple[int, ...], wanted: tuple[int | None, ...], x: Array
+) -> Iterator[tuple[str, str]]:
+    """Targets must have the shape of the output; an open length is that of the input."""
+    length = x.shape[1] if x.ndim > 1 else None
+    known = tuple(length if size is None else size for size in wanted)
+    if len(found) != len(known) or any(
+        b not in (None, a) for a, b in zip(found, known, strict=True)
+    ):
+        yield (
+            f"{name} have the shape {found} each, the network gives {known}",
+            "rows of 0 and 1 go with `loss: categorical_crossentropy`; labels are one number"
+            if len(found) == len(known) + 1
+            else "reshape the targets, or change what the network ends in",
+        )

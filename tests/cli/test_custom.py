@@ -1,0 +1,190 @@
+"""A task of the user's own, from its file to pictures: the example of docs/training.md."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs" / "training.md"
+
+
+def block(language: str) -> str:
+    """The example's code in the section on tasks of one's own."""
+    section = DOCS.read_text("utf-8").split("## A task of your own")[1]
+    return re.search(rf"```{language}\n(.*?)```", section, re.S)[1]
+
+
+@pytest.fixture
+def neural(neural):
+    """The program; `code` is what it must exit with."""
+
+    def call(*arguments, code=0):
+        result = neural(*arguments)
+        assert result.code == code, result.err
+        return result
+
+    return call
+
+
+@pytest.fixture
+def rotate():
+    """The example's two files in the current folder."""
+    Path("rotate.py").write_text(block("python"), encoding="utf-8")
+    path = Path("rotate.neural")
+    path.write_text(block("neural"), encoding="utf-8")
+    return path
+
+
+def replace(path, old, new):
+    text = Path(path).read_text("utf-8")
+    assert old in text
+    Path(path).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_example_is_learnt_asked_tested_and_drawn(neural, rotate, backend):
+    neural("train", rotate, "--trust", "--backend", backend)
+    answers = neural("predict", "runs/rotate", "--prompt", "abcd", "--trust").out
+    assert answers == "dabc\n"
+    told = neural("evaluate", "runs/rotate", "--trust", "--format", "json").out
+    report = json.loads(told)
+    assert report["greedy"]["right"] == report["greedy"]["count"] == 596
+    assert report["attention"][0]["measures"]["exact_match"] < 0.1
+    drawn = neural("visualize", "runs/rotate", "--attention", "--trust").out
+    assert "share of attention on the cells expected" in drawn
+    assert Path("attention_outputs/attention_heatmap.png").stat().st_size > 1_000
+    wrong = neural("predict", "runs/rotate", "--prompt", "abcx", "--trust", code=1)
+    assert "NE159" in wrong.err and "4 letters from a to h" in wrong.err
+
+
+def test_no_command_runs_the_code_without_trust(neural, rotate):
+    proof = Path("ran").absolute()
+    replace(rotate, "steps: 200", "steps: 2")
+    replace(
+        "rotate.py",
+        "import numpy as np",
+        f"import numpy as np\nopen({str(proof)!r}, 'w').close()",
+    )
+    neural("check", rotate)
+    neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
+    for command in (["train"], ["data"]):
+        assert "NE163" in neural(*command, rotate, code=1).err
+    assert not Path("runs").exists()
+    neural("run", rotate)
+    neural("visualize", rotate, "--attention")
+    assert not proof.exists()
+    neural("train", rotate, "--trust")
+    proof.unlink()
+    told = ["--prompt", "abcd"]
+    for command in (["predict", *told], ["evaluate"], ["visualize", "--attention"]):
+        done = neural(command[0], "runs/rotate", *command[1:], code=1)
+        assert "NE163" in done.err and "task.py" in done.err
+    neural("visualize", "runs/rotate", "-o", "architecture.html")
+    assert not proof.exists()
+
+
+def test_the_emitted_script_trains_alone(neural, rotate, backend, tmp_path):
+    neural("compile", rotate, "--backend", backend, "-o", "alone.py")
+    code = Path("alone.py").read_text("utf-8")
+    assert "class Rotate(Task):" in code and "neural_dsl" not in code
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-I", str(Path("alone.py").absolute())],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "exact match 596/596"
+
+
+def test_a_run_keeps_its_task_and_needs_no_other_copy(neural, rotate):
+    replace(rotate, "steps: 200", "steps: 4")
+    text = Path("rotate.py").read_bytes()
+    neural("train", rotate, "--trust")
+    assert Path("runs/rotate/task.py").read_bytes() == text
+    Path("rotate.py").unlink()
+    neural("evaluate", "runs/rotate", "--trust")
+    neural("train", "runs/rotate", "--resume", "--trust")
+
+
+def test_resuming_notices_that_the_task_has_changed(neural, rotate):
+    replace(rotate, "steps: 200", "steps: 4")
+    neural("train", rotate, "--trust")
+    neural("train", rotate, "--trust", "--resume")
+    replace("rotate.py", "default_rng(0)", "default_rng(1)")
+    done = neural("train", rotate, "--trust", "--resume", code=1)
+    assert "NE157" in done.err and "rotate.py" in done.err
+    neural("train", "runs/rotate", "--resume", "--trust")  # as it is
+    replace("runs/rotate/task.py", "default_rng(0)", "default_rng(1)")
+    done = neural("train", "runs/rotate", "--resume", "--trust", code=1)
+    assert "NE157" in done.err
+    done = neural("evaluate", "runs/rotate", "--trust", code=1)
+    assert "NE162" in done.err and "task.py" in done.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [
+        ("class Rotate(Task)", "class Rotate", "NE162", "write `class Rotate(Task):`"),
+        ("causal = False", 'measure = "f1"', "NE075", '"exact_match" or "accuracy"'),
+        ("def size", "def sizes", "NE162", "lacks size"),
+        ("digits + 1, np", "digits + 2, np", "NE164", "holds the id 9"),
+        ("digits + 1, np", "digits - 1, np", "NE164", "holds the id -1"),
+        ("axis=1) + 1", "axis=1) + 2", "NE164", "the label 9, the network tells 9"),
+        ("digits + 1, np", "digits[:, :3] + 1, np", "NE164", "has the shape (3,)"),
+        ("digits + 1, np", "digits * 1.0, np", "NE164", "holds float64 values"),
+        ("axis=1) + 1", "axis=1)[:, 0] + 1", "NE164", "have the shape () each"),
+        ("[3000, 3500]", "[3000, 4096]", "NE164", "the test split is empty"),
+        ("digits + 1, np", "digits / 0 + unknown, np", "NE162", "Rotate.batch: NameError"),
+        ("import numpy", "import neural_dsl.api\nimport numpy", "NE075", "neural_dsl.api"),
+        ("class Rotate", "BATCH_SIZE = 1\nclass Rotate", "NE075", "`BATCH_SIZE`"),
+        ("class Rotate", "def evaluate(): ...\nclass Rotate", "NE075", "`evaluate`"),
+        ("self.symbols.index(symbol)", "]", "NE075", "line "),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_file_are_named(neural, rotate, old, new, code, words):
+    replace("rotate.py", old, new)
+    done = neural("train", rotate, "--trust", code=1)
+    assert code in done.err and words in done.err
+    assert not Path("runs/rotate").exists()
+
+
+def test_a_measure_that_the_network_cannot_have_is_refused(neural, rotate):
+    replace("rotate.py", "axis=1) + 1  #", "axis=1)[:, 0] + 1  #")
+    replace(rotate, "    LayerNormalization()", "    GlobalAveragePooling1D()")
+    done = neural("train", rotate, "--trust", code=1)
+    assert "NE162" in done.err and 'write `measure = "accuracy"`' in done.err
+    replace("rotate.py", "causal = False", 'measure = "accuracy"\n    causal = False')
+    neural("train", rotate, "--trust", "--set", "train.steps=2")
+    done = neural("predict", "runs/rotate", "--prompt", "abcd", "--trust", code=1)
+    assert "NE160" in done.err
+    neural("evaluate", "runs/rotate", "--trust")
+
+
+def test_the_user_s_code_is_pasted_to_the_letter(neural, rotate):
+    long = f"NOTE = '''{'1e-05 ' * 20}'''  # {'x' * 90}"
+    replace("rotate.py", "class Rotate", f"{long}\n\n\nclass Rotate")
+    neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
+    assert f"\n{long}\n" in Path("out.py").read_text("utf-8")
+
+
+def test_a_task_may_build_on_one_of_ours(neural, rotate):
+    Path("rotate.py").write_text(
+        "from __future__ import annotations\n\n"
+        "from neural_dsl.tasks.reverse import Reverse\n\n\n"
+        "class Backwards(Reverse):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__(length=4, vocabulary=8, layout='aligned',\n"
+        "            train_size=500, validation_size=50, test_size=50)\n"
+    )
+    replace(rotate, "steps: 200", "steps: 4")
+    neural("train", rotate, "--trust")
+    neural("predict", "runs/rotate", "--prompt", "abcd", "--trust")
+    neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
+    subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)

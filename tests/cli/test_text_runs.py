@@ -1,0 +1,110 @@
+"""Runs and scripts of texts: what the token ids mean is kept with the weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import EXAMPLES
+
+NETWORK = """
+network Tiny {
+  task: Text(path="text.txt", TOKENS, context=16)
+  layers:
+    Embedding(output_dim=8)
+    PositionalEncoding(encoding_type="learned")
+    TransformerDecoder(num_heads=2, ff_dim=8, norm="pre")
+    Output()
+  train { steps: 4 batch_size: 8 validate_every: 2 }
+}
+"""
+BPE = 'tokenizer="bpe", vocabulary=300'
+
+
+@pytest.fixture
+def text():
+    """The beginning of the book that examples/gpt learns from."""
+    pytest.importorskip("tokenizers")
+    book = (EXAMPLES / "gpt" / "genesis.txt").read_text("utf-8")
+    path = Path("text.txt")
+    path.write_text(book[:12_000], encoding="utf-8")
+    return path
+
+
+def network(tokens=BPE):
+    path = Path("model.neural")
+    path.write_text(NETWORK.replace("TOKENS", tokens), encoding="utf-8")
+    return path
+
+
+def test_a_run_keeps_its_tokenizer_and_uses_that(neural, text):
+    from tokenizers import Tokenizer
+
+    assert neural("train", network()).code == 0
+    stored = Path("runs/model/tokenizer.json")
+    names = Tokenizer.from_file(str(stored)).get_vocab()
+    assert len(names) == 300
+    asked = ["generate", "runs/model", "--prompt", "And God", "--max-tokens", "5"]
+    before = neural(*asked).out
+    content = stored.read_text("utf-8")
+    assert '"And"' in content
+    assert before.startswith("And God")
+    drawn = ["visualize", "runs/model", "--attention", "--text", "And God"]
+    assert neural(*drawn).code == 0
+    stored.write_text("{}")
+    for command in (asked, drawn):
+        done = neural(*command)
+        assert done.code == 1 and "tokenizer.json" in done.err
+
+
+def test_a_script_writes_its_tokenizer_beside_the_weights(neural, text, backend):
+    from tokenizers import Tokenizer
+
+    out = ["--backend", backend, "-o", "alone.py"]
+    assert neural("compile", network(), *out).code == 0
+    done = subprocess.run(
+        [sys.executable, "-I", "alone.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path("tiny.safetensors").exists()
+    tokenizer = Tokenizer.from_file("tiny.tokenizer.json")
+    ids = tokenizer.encode("And God said").ids
+    assert tokenizer.decode(ids) == "And God said"
+    # That file is a tokenizer like any other.
+    assert neural("train", network('tokenizer="tiny.tokenizer.json"')).code == 0
+
+
+def test_a_changed_text_is_noticed(neural, text):
+    path = network('tokenizer="char"')
+    assert neural("train", path).code == 0
+    assert neural("visualize", "runs/model", "-o", "model.html").code == 0
+    text.write_text(text.read_text("utf-8").replace("God", "Gad"), encoding="utf-8")
+    resumed = neural("train", path, "--resume")
+    assert resumed.code == 1 and "NE157" in resumed.err and "text.txt" in resumed.err
+    asked = neural("generate", "runs/model", "--prompt", "And")
+    assert asked.code == 1 and "NE162" in asked.err and "text.txt" in asked.err
+
+
+@pytest.mark.parametrize(
+    ("content", "tokens", "code", "words"),
+    [
+        (b"", BPE, "NE075", "is empty"),
+        (b"\x7fELF\0\0\xff" * 90, BPE, "NE075", "is not a text in UTF-8"),
+        (b"abc\0" * 90, BPE, "NE075", "NUL bytes"),
+        (b"ab", BPE, "NE162", 'use "char"'),
+        (b"abcab" * 90, BPE, "NE162", "tokens, not 300: set vocabulary="),
+        (b"short", 'tokenizer="char"', "NE075", "too short for `context=16`"),
+        (b"abcab" * 90, 'tokenizer="text.txt"', "NE075", "is no tokenizer"),
+        (b"abcab" * 90, 'tokenizer="none.json"', "NE075", "does not exist"),
+    ],
+)
+def test_texts_to_learn_nothing_from_are_refused(
+    neural, text, content, tokens, code, words
+):
+    text.write_bytes(content)
+    done = neural("train", network(tokens))
+    assert done.code == 1 and code in done.err and words in done.err
+    assert not Path("runs/model").exists()
