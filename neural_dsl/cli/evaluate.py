@@ -25,7 +25,7 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 which_option = click.option(
     "--weights",
     type=click.Choice(["best", "last"]),
-    help="Weights of the best validation (default) or of the last checkpoint.",
+    help="Weights of the best validation or of the last checkpoint; by default those that training ended with.",
 )
 
 

@@ -53,15 +53,18 @@ class LoadedRun:
 
 
 def open_run(folder: Path, weights: str | None = None) -> LoadedRun:
-    """The run in a folder, on the CPU, with its best weights (or "last").
+    """The run in a folder, on the CPU, with its "best" or "last" weights; by default
+    those that its test at the end was made with, and before that the best.
 
     Raises NeuralError: NE156 where no run is or nothing was saved yet, and what a
     damaged or foreign weights file raises.
     """
     run = prepare_again(folder)
-    names = (
-        [f"{weights}.safetensors"] if weights else [checkpoints.BEST, checkpoints.LAST]
-    )
+    names = [checkpoints.BEST, checkpoints.LAST]
+    if weights:
+        names = [f"{weights}.safetensors"]
+    elif run.about.get("tested") == "last":
+        names = [checkpoints.LAST]
     path = next((folder / n for n in names if (folder / n).exists()), None)
     if path is None:
         raise NeuralError(
