@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neural_dsl.cli.console import rich_console
+from neural_dsl.runs.metrics import in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,7 +73,7 @@ def print_report(report: Report) -> None:
         f"{report.step:,}, {report.count:,} problems of the {report.split} split",
         markup=False,
     )
-    words = ", ".join(f"{_name(k)} {_value(k, v)}" for k, v in report.measures.items())
+    words = ", ".join(in_words(name, value) for name, value in report.measures.items())
     if report.greedy is not None:
         right, count = report.greedy.right, report.greedy.count
         console.print(
@@ -81,7 +82,8 @@ def print_report(report: Report) -> None:
         console.print(f"with the right tokens given: {words}", markup=False)
     else:
         console.print(f"\n{words}", markup=False)
-        if report.measure == "loss" and report.measures["loss"] < 50:
+        asked = "perplexity" in report.measures
+        if report.measure == "loss" and report.measures["loss"] < 50 and not asked:
             import math
 
             console.print(f"perplexity {math.exp(report.measures['loss']):.2f} a token")
@@ -148,4 +150,4 @@ def _name(measure: str) -> str:
 
 
 def _value(measure: str, value: float) -> str:
-    return f"{value:.4f}" if measure == "loss" else f"{value:.1%}"
+    return in_words(measure, value).rpartition(" ")[2]

@@ -93,6 +93,6 @@ def command(
         )
         return INTERRUPTED
     if outcome.status == "finished":
-        print_result(f"{exact(outcome.test)} on the test split")
+        print_result(f"{exact(outcome.test, outcome.measure)} on the test split")
         note(f"the run is in {outcome.folder}: look at loss_curves.png")
     return 0

@@ -193,12 +193,6 @@ class _TrainingCheck:
                 )
         if given.get("precision") in ("mixed", "bfloat16"):
             train.setdefault("mixed_precision", True)
-        elif given.get("precision") == "float16":
-            self._unused(
-                "precision",
-                spans["precision"],
-                "training computes in float32, or with `mixed` in bfloat16 where safe",
-            )
 
     def _unused_keys(
         self,
@@ -231,7 +225,7 @@ class _TrainingCheck:
             assert self.task.setting is not None
             hint = f"there are {listed(self.measures)}"
             if measure == "accuracy":
-                hint += "; `metrics: [accuracy]` adds it"
+                hint += "; `metrics: [accuracy]` adds `accuracy`"
             self._unfit(
                 setting,
                 f"`{given}` is not measured on the task `{self.task.setting.name}`",

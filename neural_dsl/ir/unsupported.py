@@ -9,6 +9,7 @@ from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.diagnostics import Diagnostic
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.source import Span
 
 if TYPE_CHECKING:
     from neural_dsl.ir.settings import Settings
@@ -76,14 +77,24 @@ def _optimizers_of(backend: str) -> str:
 
 
 def report_unsupported(settings: Settings, findings: Findings) -> None:
-    """Report a loss that no training script has yet."""
+    """Report what no training script has yet: some losses, and numbers of 16 bits that
+    could overflow."""
+
+    def report(what: str, span: Span, help: str) -> None:
+        findings.error(
+            "NE059",
+            f"{what} is not yet supported for training",
+            span,
+            label="known, but no training script has it",
+            help=help,
+        )
+
     loss, task = settings.loss, settings.task
-    if loss is None or task is None or task.gives_ids or loss.name in TRAINED_LOSSES:
-        return
-    findings.error(
-        "NE059",
-        f"the loss `{loss.name}` is not yet supported for training",
-        loss.span,
-        label="known, but no training script has it",
-        help=f"there are {', '.join(f'`{name}`' for name in TRAINED_LOSSES)}",
-    )
+    free = task is not None and not task.gives_ids
+    if loss is not None and free and loss.name not in TRAINED_LOSSES:
+        able = ", ".join(f"`{name}`" for name in TRAINED_LOSSES)
+        report(f"the loss `{loss.name}`", loss.span, f"there are {able}")
+    if settings.execution.get("precision") == "float16":
+        span = settings.spans["execution"]["precision"]
+        instead = 'write `precision: "mixed"`: bfloat16 where it is safe, else float32'
+        report("`precision: float16`", span, instead)

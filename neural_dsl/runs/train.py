@@ -23,6 +23,7 @@ from neural_dsl.backends.training import (
 )
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
+from neural_dsl.ir.measures import goal_of
 from neural_dsl.runs import checkpoints, directory, metrics
 from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.log import RunLog, heading
@@ -68,12 +69,14 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended; `test` are the measures of the weights that it ends with."""
+    """How a training ended; `test` are the measures of the weights that it ends with,
+    `measure` the one that tells how good they are."""
 
     status: Status
     folder: Path
     step: int
     test: dict[str, float] = field(default_factory=dict)
+    measure: str = "loss"
 
 
 def train(request: TrainRequest, watcher: Watcher) -> Outcome:
@@ -123,7 +126,7 @@ class Run:
         self.checkpoint_every = (
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
-        self.measure: str = getattr(self.training.task, "measure", "exact_match")
+        self.measure = goal_of(run.network).measure
         self.scalars: WriteScalar | None = None
 
     def go(self) -> Outcome:
@@ -288,7 +291,8 @@ class Run:
         self.run.about.update(test=test, tested=tested)
         self._draw_losses()
         self._describe("finished")
-        return Outcome("finished", self.folder, self.progress.step, test)
+        step = self.progress.step
+        return Outcome("finished", self.folder, step, test, self.measure)
 
     def _draw_losses(self) -> None:
         from neural_dsl.visualize.loss_curves import loss_curves_png

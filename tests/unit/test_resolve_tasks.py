@@ -378,7 +378,7 @@ def test_execution_settings_that_mean_training_count() -> None:
         ("train { validation_split: 0.1 }", "NW075", "validation_split: 0.1"),
         ("train { num_workers: 2 }", "NW075", "num_workers: 2"),
         ("train { save_best: false }", "NW075", "save_best: false"),
-        ("execution { precision: float16 }", "NW075", "precision: float16"),
+        ("execution { precision: float16 }", "NE059", "precision: float16"),
         (
             "train { early_stopping: EarlyStopping(monitor=accuracy) }",
             "NE079",
