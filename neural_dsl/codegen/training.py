@@ -65,6 +65,7 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         shuffle=train.get("shuffle") is not False,
         clipnorm=optimizer.params.get("clipnorm"),
         clipvalue=optimizer.params.get("clipvalue"),
+        device=network.execution.get("device") or "",
         deterministic=bool(network.execution.get("deterministic")),
         stopping=stopping,
         restores=bool(stopping and stopping.params["restore_best_weights"]),

@@ -77,8 +77,8 @@ def _optimizers_of(backend: str) -> str:
 
 
 def report_unsupported(settings: Settings, findings: Findings) -> None:
-    """Report what no training script has yet: some losses, and numbers of 16 bits that
-    could overflow."""
+    """Report what no training script has yet: some losses and devices, and numbers of
+    16 bits that could overflow."""
 
     def report(what: str, span: Span, help: str) -> None:
         findings.error(
@@ -94,6 +94,10 @@ def report_unsupported(settings: Settings, findings: Findings) -> None:
     if loss is not None and free and loss.name not in TRAINED_LOSSES:
         able = ", ".join(f"`{name}`" for name in TRAINED_LOSSES)
         report(f"the loss `{loss.name}`", loss.span, f"there are {able}")
+    device = settings.execution.get("device")
+    if device in ("mps", "tpu"):
+        span = settings.spans["execution"]["device"]
+        report(f"`device: {device}`", span, "there are `auto`, `cpu` and `cuda`")
     if settings.execution.get("precision") == "float16":
         span = settings.spans["execution"]["precision"]
         instead = 'write `precision: "mixed"`: bfloat16 where it is safe, else float32'
