@@ -94,6 +94,21 @@ class BaseTraining(ABC):
             )
         return measured
 
+    @property
+    def restores_best(self) -> bool:
+        """Whether the script ends with the weights of its best validation: where early
+        stopping asks for it. Otherwise it ends with the last ones."""
+        return hasattr(self.training, "best_weights")
+
+    def is_best(self) -> bool:
+        """Whether the validation just done was the best so far, for early stopping."""
+        return int(self.training.waited) == 0
+
+    def restore_best(self) -> None:
+        """Put back the weights that the script itself would end with."""
+        if self.restores_best:
+            self.training.restore_best_weights()
+
     @abstractmethod
     def _start(self, seed: int) -> Any:
         """The emitted `Training`, ready to iterate."""
@@ -117,8 +132,9 @@ def start_training(
     """Import the emitted file and build its model, task and training.
 
     `device`: "cpu", "cuda", "cuda:0", or "auto" or None for the best there is.
-    `file` is where the emitted text stands. Weights and batches are those of `python train.py`. Raises NeuralError: NE152 when
-    there is no such device, and as `create_runtime` does.
+    `file` is where the emitted text stands. Weights and batches are those of
+    `python train.py`. Raises NeuralError: NE152 when there is no such device, and as
+    `create_runtime` does.
     """
     backend = _backend_module(compiled.backend)
     chosen = backend.choose_device(device)

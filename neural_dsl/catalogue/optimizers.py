@@ -133,15 +133,22 @@ OPTIMIZERS = Table(
         ),
         SettingSpec(
             "Muon",
-            "Momentum made orthogonal for matrices, AdamW for the rest. Jordan, 2024.",
+            "Momentum made orthogonal for the matrices of hidden layers; AdamW, with the "
+            "same learning rate, for the rest: embeddings, the head, biases and norms. "
+            "Steps have the size of AdamW's. Jordan, 2024; Liu et al., 2025.",
             (
                 _learning_rate(0.001),
                 Parameter("momentum", "rate", 0.95, "share of the last step kept"),
                 Parameter("nesterov", "bool", True, "look ahead along the momentum"),
                 _weight_decay(0.1),
+                Parameter("adam_beta_1", "rate", 0.9, "AdamW's `beta_1`"),
+                Parameter("adam_beta_2", "rate", 0.999, "AdamW's `beta_2`"),
+                Parameter(
+                    "adam_weight_decay", "non_negative", 0.004, "AdamW's `weight_decay`"
+                ),
+                EPSILON,
                 *CLIPPING,
             ),
-            trained_by=(),
         ),
     ),
     planned=(

@@ -10,6 +10,7 @@ import click
 
 from neural_dsl.cli.console import rich_console
 from neural_dsl.cli.options import trust_option
+from neural_dsl.runs.metrics import in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +28,8 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 which_option = click.option(
     "--weights",
     type=click.Choice(["best", "last"]),
-    help="Weights of the best validation (default) or of the last checkpoint.",
+    help="Weights of the best validation or of the last checkpoint; by default "
+    "those that training ended with.",
 )
 
 
@@ -75,7 +77,7 @@ def print_report(report: Report) -> None:
         f"{report.step:,}, {report.count:,} problems of the {report.split} split",
         markup=False,
     )
-    words = ", ".join(f"{_name(k)} {_value(k, v)}" for k, v in report.measures.items())
+    words = ", ".join(in_words(name, value) for name, value in report.measures.items())
     if report.greedy is not None:
         right, count = report.greedy.right, report.greedy.count
         console.print(
@@ -84,7 +86,7 @@ def print_report(report: Report) -> None:
         console.print(f"with the right tokens given: {words}", markup=False)
     else:
         console.print(f"\n{words}", markup=False)
-        if report.cross_entropy is not None:
+        if report.cross_entropy is not None and "perplexity" not in report.measures:
             console.print(_perplexity(report.cross_entropy, report.measures["loss"]))
     if report.tokens is not None:
         console.print(_tokens(report), markup=False)
@@ -158,4 +160,4 @@ def _name(measure: str) -> str:
 
 
 def _value(measure: str, value: float) -> str:
-    return f"{value:.4f}" if measure == "loss" else f"{value:.1%}"
+    return in_words(measure, value).rpartition(" ")[2]

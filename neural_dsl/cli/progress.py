@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neural_dsl.cli.console import colours, note, print_diagnostics
+from neural_dsl.runs.metrics import SHARES, in_words
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -53,8 +54,8 @@ class PlainProgress:
 
     def line(self, step: int, measures: dict[str, float]) -> str:
         """`step    50  loss 1.2345  validation loss 1.2  exact match 12.0%  …`"""
-        shares = [
-            f"{name.replace('_', ' ')} {value:6.1%}"
+        others = [
+            in_words(name, value)
             for name, value in measures.items()
             if name not in ("loss", "count")
         ]
@@ -63,7 +64,7 @@ class PlainProgress:
                 f"step {step:>{len(str(self.total))}}",
                 f"loss {self.loss:.4f}",
                 f"validation {measures['loss']:.4f}",
-                *shares,
+                *others,
                 f"{self.speed:,.0f} tokens/s",
             ]
         )
@@ -132,10 +133,8 @@ class LiveProgress(PlainProgress):
             shown.append(mark + sample.line() + "   ", style=style)
         if samples:
             self.bar.console.print(shown, no_wrap=True, overflow="ellipsis")
-        shares = [n for n in measures if n not in ("loss", "count")]
-        name = shares[0] if shares else "loss"
-        value = f"{measures[name]:.1%}" if shares else f"{measures[name]:.4f}"
-        self.bar.update(self.task, measure=f"{name.replace('_', ' ')} {value}")
+        name = next((name for name in measures if name in SHARES), "loss")
+        self.bar.update(self.task, measure=in_words(name, measures[name]))
 
     def stopped(self) -> None:
         """Take the bar away; the lines stay."""
@@ -148,13 +147,16 @@ def progress() -> PlainProgress:
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()
 
 
-def exact(measures: dict[str, float]) -> str:
-    """`exact match 998/1000`, or the loss of a task that is not right or wrong."""
-    for name, value in measures.items():
-        if name not in ("loss", "count"):
-            count = round(measures["count"])
-            return f"{name.replace('_', ' ')} {round(value * count)}/{count}"
-    return f"loss {measures['loss']:.4f}"
+def exact(measures: dict[str, float], measure: str) -> str:
+    """`exact match 998/1000`, or the loss of a task that is not right or wrong; then
+    what `metrics` asks for."""
+    first = in_words("loss", measures["loss"])
+    if measure != "loss":
+        count = round(measures["count"])
+        right = round(measures[measure] * count)
+        first = f"{measure.replace('_', ' ')} {right}/{count}"
+    others = [name for name in measures if name not in ("loss", "count", measure)]
+    return ", ".join([first, *(in_words(name, measures[name]) for name in others)])
 
 
 def print_result(text: str) -> None:

@@ -100,6 +100,6 @@ def command(
         note(f"interrupted after step {outcome.step}; go on with: {join(again)}")
         return INTERRUPTED
     if outcome.status == "finished":
-        print_result(f"{exact(outcome.test)} on the test split")
+        print_result(f"{exact(outcome.test, outcome.measure)} on the test split")
         note(f"the run is in {outcome.folder}: look at loss_curves.png")
     return 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 
 from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import CustomFile, custom_file, defined
+from neural_dsl.catalogue.tasks.custom import defined
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.measures import custom_of
 from neural_dsl.ir.nodes import Network
 
 
@@ -42,13 +42,6 @@ def task_source(network: Network) -> TaskSource:
     postponed = "from __future__" in custom.text
     code = "\n\n\n".join([*bodies, own])
     return TaskSource((*imports, *lines), code, own, postponed)
-
-
-def custom_of(network: Network) -> CustomFile | None:
-    """The user's own file, where the task is one."""
-    if network.task is None or network.task.name != "Custom":
-        return None
-    return custom_file(network.task.params, Path(network.source.name).parent)
 
 
 def module_text(module: str) -> str:

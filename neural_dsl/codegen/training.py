@@ -11,8 +11,10 @@ from typing import Any
 
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.codegen.task_source import custom_of
+from neural_dsl.ir.measures import Goal, custom_of, goal_of
+from neural_dsl.ir.muon import matrix_ends
 from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.ir.together import DEFAULT_RATE, first_rate, plateau_of
 from neural_dsl.source import Span
 
 _NOWHERE = Span(0, 0)
@@ -43,10 +45,11 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         epoch_steps = math.ceil(math.ceil(size / batch_size) / accumulation)
     total = train.get("steps") or (train.get("epochs") or DEFAULT_EPOCHS) * epoch_steps
     stopping = train.get("early_stopping")
-    plateau = schedule if schedule and schedule.name == "ReduceLROnPlateau" else None
-    watched = stopping or plateau
+    plateau = plateau_of(None, schedule)
+    goal = goal_of(network)
     plan = SimpleNamespace(
         optimizer=optimizer,
+        muon_ends=[_attribute(paths[layer.name]) for layer in matrix_ends(network)],
         schedule=schedule,
         plateau=plateau,
         batch_size=batch_size,
@@ -54,18 +57,27 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         validate_every=train.get("validate_every") or min(epoch_steps, total),
         accumulation=accumulation,
         clip=_clip(train, optimizer),
+        label_smoothing=_smoothing(network),
         scheduled_sampling=train.get("scheduled_sampling") or 0,
         mixed_precision=bool(train.get("mixed_precision")),
         shuffle=train.get("shuffle") is not False,
+        clipnorm=optimizer.params.get("clipnorm"),
+        clipvalue=optimizer.params.get("clipvalue"),
+        device=network.execution.get("device") or "",
+        deterministic=bool(network.execution.get("deterministic")),
         stopping=stopping,
-        patience=stopping.params["patience"] if stopping else 0,
-        target=stopping.params.get("target") if stopping else None,
-        watched=_watched(watched),
-        min_delta=watched.params["min_delta"] if watched else 0,
+        restores=bool(stopping and stopping.params["restore_best_weights"]),
         seed=train.get("seed") or 0,
         task_call=_task_call(network),
         several=len(network.inputs) > 1,
-        **goal(network),
+        tokens=goal.tokens,
+        loss=goal.loss,
+        measure=goal.measure,
+        measure_words=goal.measure.replace("_", " "),
+        short=goal.measure.split("_")[0],
+        extras=goal.extras,
+        extras_words=_and(goal.extras),
+        output_rank=len(network.output.shape),
         weights_file=f"{network.name.lower()}.safetensors",
         tokenizer_file=f"{network.name.lower()}.tokenizer.json"
         if task.params.get("tokenizer") == "bpe"
@@ -76,63 +88,55 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     plan.progress_fields = list(_progress(plan))
     pairs = (f'"{name}": self.{name}' for name, _ in plan.progress_fields)
     plan.progress = f"{{{', '.join(pairs)}}}"
-    plan.watch_doc = _watch_doc(plan)
+    plan.result = _result(goal)
     return plan
 
 
-def goal(network: Network) -> dict[str, Any]:
-    """What is learnt: `tokens` (targets are symbols at positions), or else the loss of
-    the file; and the `measure` that validation reports beside the loss."""
-    assert network.task is not None
-    spec = task_spec(network.task.name)
-    tokens = spec.layout(network.task.params) != "free"
-    loss = network.loss or Setting(_loss_of(network.output_activation), {}, _NOWHERE)
-    classes = loss.name.endswith("crossentropy")
-    measure: str = spec.measure if tokens else "accuracy" if classes else "loss"
-    custom = custom_of(network)
-    if custom is not None and loss.name.startswith("sparse"):
-        tokens = len(network.output.shape) == 2  # a symbol at each position
-        measure = custom.measure if tokens else measure
-    return {
-        "tokens": tokens,
-        "loss": loss,
-        "label_smoothing": _smoothing(network),
-        "measure": measure,
-        "measure_words": measure.replace("_", " "),
-        "short": measure.split("_")[0],
-        "output_rank": len(network.output.shape),
+def _attribute(path: str) -> tuple[str, str, str]:
+    """A layer's path; its first part, and the rest as Python: `.blocks[2].dense`."""
+    first, *rest = path.split(".")
+    below = (f"[{part}]" if part.isdigit() else f".{part}" for part in rest)
+    return path, first, "".join(below)
+
+
+def _and(names: tuple[str, ...]) -> str:
+    """`, accuracy and perplexity`, to go on with in a docstring."""
+    *first, last = names or ("",)
+    return "".join(f", {name}" for name in first) + (f" and {last}" if last else "")
+
+
+def _result(goal: Goal) -> str:
+    """What `evaluate` returns, by name, as Python code."""
+    values = {
+        "loss": "loss / size",
+        goal.measure: "loss / size" if goal.measure == "loss" else "right / size",
     }
-
-
-def _loss_of(activation: str) -> str:
-    """The loss that goes with what an Output shows, where the file names none."""
-    return {
-        "softmax": "sparse_categorical_crossentropy",
-        "sigmoid": "binary_crossentropy",
-    }.get(activation, "mean_squared_error")
+    computed = {
+        "accuracy": "hits / answers",
+        "perplexity": "float(np.exp(loss / size))",
+    }
+    values |= {name: computed[name] for name in goal.extras}
+    pairs = (
+        f'"{name}": {value}' for name, value in (values | {"count": "size"}).items()
+    )
+    return f"{{{', '.join(pairs)}}}"
 
 
 def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
     """The optimizer with a plain learning rate, and its schedule if it has one."""
-    optimizer = network.optimizer
+    optimizer, schedule = network.optimizer, network.lr_schedule
     if optimizer is None:
         spec = OPTIMIZERS.find("AdamW")
         assert spec is not None
         defaults = {p.name: p.default for p in spec.parameters}
-        given = {"learning_rate": 0.002, "beta_2": 0.98, "weight_decay": 0.01}
+        given = {"learning_rate": DEFAULT_RATE, "beta_2": 0.98, "weight_decay": 0.01}
         optimizer = Setting("AdamW", {**defaults, **given}, _NOWHERE)
         recipe = Setting("WarmupCosine", {"warmup_steps": WARMUP_STEPS}, _NOWHERE)
-        return optimizer, network.lr_schedule or recipe
+        schedule = schedule or recipe
     rate = optimizer.params["learning_rate"]
-    schedule = rate if isinstance(rate, Setting) else network.lr_schedule
-    start = rate
-    if schedule is not None:
-        start = schedule.params.get("initial_learning_rate")
-        if start is None and not isinstance(rate, Setting):
-            start = rate
-        if start is None:
-            start = 0.001
-    params = {**optimizer.params, "learning_rate": start}
+    if isinstance(rate, Setting):
+        schedule = rate
+    params = {**optimizer.params, "learning_rate": first_rate(optimizer, schedule)}
     return Setting(optimizer.name, params, optimizer.span), schedule
 
 
@@ -148,27 +152,11 @@ def _smoothing(network: Network) -> float:
     return float(given or 0.0)
 
 
-def _watched(setting: Setting | None) -> str:
-    """The key of a validation that a setting's `monitor` means."""
-    monitor = str(setting.params["monitor"]) if setting else "val_loss"
-    return {"val_exact_match": "exact_match", "exact_match": "exact_match"}.get(
-        monitor, "loss"
-    )
-
-
-def _watch_doc(plan: SimpleNamespace) -> str:
-    effects = []
-    if plan.stopping:
-        effects.append("stop")
-    if plan.plateau:
-        effects.append("lower the learning rate")
-    shown = plan.watched.replace("_", " ")
-    return f"{' and '.join(effects).capitalize()} when the {shown} stands still."
-
-
 def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
     rate = plan.optimizer.params["learning_rate"]
     warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
+    patience = plan.stopping.params["patience"] if plan.stopping else 0
+    floor = plan.plateau.params["min_lr"] if plan.plateau else 0
     table = [
         ("BATCH_SIZE", plan.batch_size, "problems a step", True),
         ("TOTAL_STEPS", plan.total_steps, "", True),
@@ -176,8 +164,11 @@ def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
         ("LEARNING_RATE", rate, "", True),
         ("WARMUP_STEPS", plan.schedule.params["warmup_steps"] if warm else 0, "", warm),
         ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients", plan.clip),
+        ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient", plan.clipnorm),
+        ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient", plan.clipvalue),
         ("ACCUMULATION", plan.accumulation, "batches a step", plan.accumulation > 1),
-        ("PATIENCE", plan.patience, "validations without improvement", plan.stopping),
+        ("PATIENCE", patience, "validations without improvement", plan.stopping),
+        ("MIN_LEARNING_RATE", floor, "", floor),
         (
             "SCHEDULED_SAMPLING",
             plan.scheduled_sampling,
@@ -190,12 +181,15 @@ def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
 
 def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
     fields = [("step", "int")]
-    if plan.stopping or plan.plateau:
-        fields += [("best", "float"), ("waited", "int")]
     if plan.stopping:
-        fields.append(("stopped", "bool"))
+        fields += [("best", "float"), ("waited", "int"), ("stopped", "bool")]
     if plan.plateau:
+        # With early stopping there are two waits, often for two measures.
+        prefix = "plateau_" if plan.stopping else ""
+        fields += [(f"{prefix}best", "float"), (f"{prefix}waited", "int")]
         fields.append(("factor", "float"))
+        if plan.plateau.params["cooldown"]:
+            fields.append(("resting", "int"))
     return fields
 
 

@@ -8,7 +8,7 @@ branches, residuals), because the emitted code and the pictures show it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
 
@@ -151,7 +151,8 @@ class SearchValue:
 @dataclass(frozen=True)
 class Network:
     """A whole, checked model. `output_activation` is what `Output` shows probabilities
-    with ("linear" without one); the model itself ends in logits."""
+    with ("linear" without one); the model itself ends in logits. `train_spans` says
+    where the keys of `train` stand."""
 
     name: str
     source: Source
@@ -167,6 +168,7 @@ class Network:
     execution: Mapping[str, Any]
     search: tuple[SearchValue, ...]
     task: Setting | None = None
+    train_spans: Mapping[str, Span] = field(default_factory=dict)
 
     def layers(self) -> Iterator[Layer]:
         """Every layer, in the order of the expanded network."""

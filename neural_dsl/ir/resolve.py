@@ -21,7 +21,9 @@ from neural_dsl.ir.inputs import (
 from neural_dsl.ir.layers import TooLarge
 from neural_dsl.ir.learning import check_learning
 from neural_dsl.ir.macros import Macros
+from neural_dsl.ir.measures import check_measures
 from neural_dsl.ir.mistakes import softmax_of_one
+from neural_dsl.ir.muon import check_muon
 from neural_dsl.ir.naming import Namer
 from neural_dsl.ir.nodes import Input, Network, SearchValue
 from neural_dsl.ir.sections import Sections
@@ -173,9 +175,13 @@ def _resolve_network(
         train=settings.train,
         execution=settings.execution,
         task=task.reading(read) if task is not None else None,
+        train_spans=settings.train_spans,
     )
     if task is not None:
         check_learning(network, task, findings)
+    if network.task is not None:
+        check_measures(network, findings)
+        check_muon(network, findings)
     return network if findings.errors == errors else None
 
 

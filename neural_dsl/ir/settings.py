@@ -52,6 +52,14 @@ class Settings:
     task: Task | None
     spans: Mapping[str, Mapping[str, Span]]
 
+    @property
+    def train_spans(self) -> dict[str, Span]:
+        """Where each key of the completed `train` was given; some stand in `execution`."""
+        moved = dict(self.spans.get("execution", {}))
+        if "precision" in moved:
+            moved.setdefault("mixed_precision", moved["precision"])
+        return {**moved, **self.spans.get("train", {})}
+
 
 def resolve_settings(sections: Sections, findings: Findings) -> Settings:
     """Check every setting of a network; mistakes are reported, their settings left out."""

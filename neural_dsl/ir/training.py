@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from neural_dsl.catalogue.losses import LOSSES
 from neural_dsl.diagnostics import Related
 from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.measures import listed
 from neural_dsl.ir.nodes import Setting
 from neural_dsl.ir.tasks import Task
+from neural_dsl.ir.together import check_together
 from neural_dsl.ir.unsupported import report_unsupported
 from neural_dsl.source import Span
 
@@ -64,13 +66,15 @@ class _TrainingCheck:
         self.task = task
         self.findings = findings
         spec = task.spec
-        self.measures = tuple(dict.fromkeys(("loss", spec.measure, *spec.also)))
+        asked = {metric.name for metric in settings.metrics} & {"accuracy"}
+        names = ("loss", spec.measure, *spec.also, *asked)
+        self.measures = tuple(dict.fromkeys(names))
 
     def complete(self) -> Settings:
         """All checks, one after another."""
         train = self._train()
-        self._metrics()
-        report_unsupported(self.settings, train, self.findings)
+        report_unsupported(self.settings, self.findings)
+        check_together(self.settings, train, self.findings)
         self._length(train)
         rate = self.settings.optimizer and self.settings.optimizer.params.get(
             "learning_rate"
@@ -116,18 +120,6 @@ class _TrainingCheck:
                 "ignore_class", given.span, "the task itself says what does not count"
             )
         return given
-
-    def _metrics(self) -> None:
-        assert self.task.setting is not None
-        reported = {*self.measures, "accuracy", "perplexity"}
-        for metric in self.settings.metrics:
-            if metric.name not in reported:
-                listed = " and ".join(f"`{each}`" for each in self.measures)
-                self._unused(
-                    metric.name,
-                    metric.span,
-                    f"training on `{self.task.setting.name}` reports {listed}",
-                )
 
     def _length(self, train: Mapping[str, Any]) -> None:
         """Epochs have no length where only the running task knows its size (NE067)."""
@@ -176,16 +168,6 @@ class _TrainingCheck:
             )
         stopping = train.get("early_stopping")
         if stopping is not None:
-            given = self.settings.spans.get("early_stopping", {})
-            if stopping.params["restore_best_weights"] and (
-                "restore_best_weights" in given
-            ):
-                self._unused(
-                    "restore_best_weights",
-                    given["restore_best_weights"],
-                    "training ends with the last weights; `neural train` keeps the best "
-                    "ones in a file too",
-                )
             train["early_stopping"] = self._watching(stopping)
         return train
 
@@ -211,12 +193,6 @@ class _TrainingCheck:
                 )
         if given.get("precision") in ("mixed", "bfloat16"):
             train.setdefault("mixed_precision", True)
-        elif given.get("precision") == "float16":
-            self._unused(
-                "precision",
-                spans["precision"],
-                "training computes in float32, or with `mixed` in bfloat16 where safe",
-            )
 
     def _unused_keys(
         self,
@@ -246,13 +222,15 @@ class _TrainingCheck:
         given = setting.params["monitor"]
         measure = MONITORS.get(given.lower()) if given else self.task.spec.measure
         if measure not in self.measures:
-            listed = " and ".join(f"`{each}`" for each in self.measures)
             assert self.task.setting is not None
+            hint = f"there are {listed(self.measures)}"
+            if measure == "accuracy":
+                hint += "; `metrics: [accuracy]` adds `accuracy`"
             self._unfit(
                 setting,
                 f"`{given}` is not measured on the task `{self.task.setting.name}`",
                 "watches nothing",
-                f"there are {listed}",
+                hint,
             )
             return setting
         self._check_aim(setting, measure)

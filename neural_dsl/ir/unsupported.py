@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.diagnostics import Diagnostic
@@ -31,22 +31,37 @@ def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
 
     What no backend can do is an error of the file itself (`for_task`).
     """
+    if network.task is None:
+        return ()
+    return (*_optimizer(network, backend), *_mixed_precision(network, backend))
+
+
+def _optimizer(network: Network, backend: str) -> Iterator[Diagnostic]:
+    """An optimizer that the framework lacks."""
     optimizer = network.optimizer
-    if network.task is None or optimizer is None:
-        return ()
-    able = _trained_by(optimizer)
-    if backend in able:
-        return ()
-    return (
-        Diagnostic(
+    if optimizer is not None and backend not in (able := _trained_by(optimizer)):
+        yield Diagnostic(
             "NE059",
             f"`{optimizer.name}` is not yet supported for training on {backend}",
             network.source,
             optimizer.span,
             "known, but no training script has it",
             f"compile for {' or '.join(able)}, or use {_optimizers_of(backend)}",
-        ),
-    )
+        )
+
+
+def _mixed_precision(network: Network, backend: str) -> Iterator[Diagnostic]:
+    """16 bits in the training alone: Keras can only build a whole model of them, and what
+    is tested and drawn afterwards would be another model's numbers."""
+    if backend == "tensorflow" and network.train.get("mixed_precision"):
+        yield Diagnostic(
+            "NE059",
+            "`mixed_precision` is not yet supported for training on tensorflow",
+            network.source,
+            network.train_spans["mixed_precision"],
+            "known, but the TensorFlow script does not have it",
+            "leave it out, or compile for pytorch, which uses it on GPUs",
+        )
 
 
 def _trained_by(optimizer: Setting) -> tuple[str, ...]:
@@ -56,76 +71,34 @@ def _trained_by(optimizer: Setting) -> tuple[str, ...]:
 
 
 def _optimizers_of(backend: str) -> str:
-    """The optimizers that a backend (by default: any) trains with."""
-    able = [
-        f"`{spec.name}`"
-        for spec in OPTIMIZERS.specs
-        if (backend in spec.trained_by if backend else spec.trained_by)
-    ]
+    """The optimizers that a backend trains with."""
+    able = [f"`{spec.name}`" for spec in OPTIMIZERS.specs if backend in spec.trained_by]
     return f"{', '.join(able[:-1])} or {able[-1]}"
 
 
-def report_unsupported(
-    settings: Settings, train: Mapping[str, Any], findings: Findings
-) -> None:
-    """Report settings that no training script honours yet."""
+def report_unsupported(settings: Settings, findings: Findings) -> None:
+    """Report what no training script has yet: some losses and devices, and numbers of
+    16 bits that could overflow."""
+
+    def report(what: str, span: Span, help: str) -> None:
+        findings.error(
+            "NE059",
+            f"{what} is not yet supported for training",
+            span,
+            label="known, but no training script has it",
+            help=help,
+        )
+
     loss, task = settings.loss, settings.task
-    known = loss is None or loss.name in TRAINED_LOSSES
-    if loss is not None and not known and task is not None and not task.gives_ids:
+    free = task is not None and not task.gives_ids
+    if loss is not None and free and loss.name not in TRAINED_LOSSES:
         able = ", ".join(f"`{name}`" for name in TRAINED_LOSSES)
-        _not_yet(f"the loss `{loss.name}`", loss.span, f"there are {able}", findings)
-    optimizer = settings.optimizer
-    if optimizer is not None:
-        _check_optimizer(optimizer, findings)
-    plateau = _plateau(settings)
-    if plateau is not None:
-        for name in ("cooldown", "min_lr"):
-            if plateau.params[name]:
-                _not_yet(f"`{name}`", plateau.span, "leave it out", findings)
-        if train.get("early_stopping") is not None:
-            _not_yet(
-                "`ReduceLROnPlateau` together with early stopping",
-                plateau.span,
-                "use another schedule, or leave `early_stopping` out",
-                findings,
-            )
-    if (train.get("gradient_accumulation_steps") or 1) > 1:
-        spans = settings.spans.get("train", {})
-        for name in ("scheduled_sampling", "mixed_precision"):
-            if train.get(name) and name in spans:
-                _not_yet(
-                    f"`{name}` together with `gradient_accumulation_steps`",
-                    spans[name],
-                    "leave one of the two out",
-                    findings,
-                )
-
-
-def _check_optimizer(optimizer: Setting, findings: Findings) -> None:
-    if not _trained_by(optimizer):
-        known = f"use {_optimizers_of('')}"
-        _not_yet(f"`{optimizer.name}`", optimizer.span, known, findings)
-    for name in ("clipnorm", "clipvalue"):
-        if optimizer.params.get(name) is not None:
-            together = "clip all gradients together: `train { gradient_clip: 1.0 }`"
-            _not_yet(f"`{name}`", optimizer.span, together, findings)
-
-
-def _plateau(settings: Settings) -> Setting | None:
-    """The schedule that waits for validation to stand still, if that is the schedule."""
-    optimizer = settings.optimizer
-    rate = optimizer.params.get("learning_rate") if optimizer else None
-    for each in (rate, settings.lr_schedule):
-        if isinstance(each, Setting) and each.name == "ReduceLROnPlateau":
-            return each
-    return None
-
-
-def _not_yet(what: str, span: Span, help: str, findings: Findings) -> None:
-    findings.error(
-        "NE059",
-        f"{what} is not yet supported for training",
-        span,
-        label="known, but no training script has it",
-        help=help,
-    )
+        report(f"the loss `{loss.name}`", loss.span, f"there are {able}")
+    device = settings.execution.get("device")
+    if device in ("mps", "tpu"):
+        span = settings.spans["execution"]["device"]
+        report(f"`device: {device}`", span, "there are `auto`, `cpu` and `cuda`")
+    if settings.execution.get("precision") == "float16":
+        span = settings.spans["execution"]["precision"]
+        instead = 'write `precision: "mixed"`: bfloat16 where it is safe, else float32'
+        report("`precision: float16`", span, instead)

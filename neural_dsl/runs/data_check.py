@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.codegen.training import goal
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.measures import Goal, goal_of
 from neural_dsl.ir.nodes import Input, Network
 from neural_dsl.tasks.base import IGNORED
 from neural_dsl.tasks.custom import failures_named
@@ -47,7 +47,7 @@ def refuse_unfit_data(network: Network, task: Any) -> None:
 def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:
     """What is wrong, and how to mend it: found one at a time."""
     assert network.task is not None
-    aim = goal(network)
+    goal = goal_of(network)
     for split in ("train", "validation", "test"):
         size = task.size(split)
         if size < 1:
@@ -65,7 +65,7 @@ def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:
                 return
             for part, given in zip(parts, network.inputs, strict=True):
                 yield from _input_problems(network, given, part, split)
-            yield from _target_problems(network, aim, y, parts[0], split)
+            yield from _target_problems(network, goal, y, parts[0], split)
 
 
 def _input_problems(
@@ -120,9 +120,9 @@ def _id_problems(network: Network, name: str, part: Array) -> Iterator[tuple[str
 
 
 def _target_problems(
-    network: Network, aim: dict[str, Any], y: Array, x: Array, split: str
+    network: Network, goal: Goal, y: Array, x: Array, split: str
 ) -> Iterator[tuple[str, str]]:
-    name, loss = f"the targets of the {split} split", aim["loss"].name
+    name, loss = f"the targets of the {split} split", goal.loss.name
     kind = getattr(getattr(y, "dtype", None), "kind", "")
     positions, values = network.output.shape[:-1], network.output.shape[-1]
     if loss == "sparse_categorical_crossentropy":
@@ -131,7 +131,7 @@ def _target_problems(
             yield f"{name} hold {getattr(y, 'dtype', type(y))} values, not labels", help
             return
         yield from _shape_problem(name, y.shape[1:], positions, x)
-        counted = y[y != IGNORED] if aim["tokens"] else y
+        counted = y[y != IGNORED] if goal.tokens else y
         if counted.size and not (counted.min() >= 0 and counted.max() < values):
             wrong = counted[(counted < 0) | (counted >= values)][0]
             yield (

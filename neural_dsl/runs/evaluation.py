@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.codegen.training import goal
+from neural_dsl.ir.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
@@ -70,7 +70,7 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 
 def _report(run: LoadedRun, split: str) -> Report:
-    task, module, aim = run.task, run.runtime.module, goal(run.network)
+    task, module = run.task, run.runtime.module
     model: Any = run.runtime
     measures = module.evaluate(model.model, task, split)
     answers: list[Sample] = []
@@ -89,7 +89,7 @@ def _report(run: LoadedRun, split: str) -> Report:
         step=run.step,
         split=split,
         count=int(measures["count"]),
-        measure=aim["measure"],
+        measure=goal_of(run.network).measure,
         measures=without_count(measures),
         cross_entropy=plain_cross_entropy(run, split),
         greedy=found,

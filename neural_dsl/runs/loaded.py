@@ -57,7 +57,8 @@ class LoadedRun:
 def open_run(
     folder: Path, weights: str | None = None, trust: bool = False
 ) -> LoadedRun:
-    """The run in a folder, on the CPU, with its best weights (or "last").
+    """The run in a folder, on the CPU, with its "best" or "last" weights; by default
+    those that its test at the end was made with, and before that the best.
 
     `trust` lets the code of a task of the user's own run. Raises NeuralError: NE156 where
     no run is or nothing was saved yet, NE162 where its data has changed, NE163 for code
@@ -65,9 +66,11 @@ def open_run(
     """
     run = prepare_again(folder, trust)
     refuse_changed_data(run)
-    names = (
-        [f"{weights}.safetensors"] if weights else [checkpoints.BEST, checkpoints.LAST]
-    )
+    names = [checkpoints.BEST, checkpoints.LAST]
+    if weights:
+        names = [f"{weights}.safetensors"]
+    elif run.about.get("tested") == "last":
+        names = [checkpoints.LAST]
     path = next((folder / n for n in names if (folder / n).exists()), None)
     if path is None:
         raise NeuralError(

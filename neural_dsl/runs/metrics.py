@@ -10,6 +10,13 @@ from typing import Any
 from neural_dsl.files import output_errors, write_text
 
 FILE = "metrics.jsonl"
+SHARES = ("exact_match", "accuracy")  # between 0 and 1; others are numbers of any size
+
+
+def in_words(name: str, value: float) -> str:
+    """`exact match 98.0%`, `perplexity 1.0312`."""
+    shown = f"{value:.1%}" if name in SHARES else f"{value:.4f}"
+    return f"{name.replace('_', ' ')} {shown}"
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def open_run(
     backend: str | None = None,
     trust: bool = False,
 ) -> OpenedRun:
-    """Open a run's folder with its "best" or "last" weights, by default the best.
+    """Open a run's folder with its "best" or "last" weights (`loaded.open_run`).
 
     Another `backend` than the run's loads the same weights. The code is written anew
     from the run's `model.neural`; no Python file of the folder is run, but for the

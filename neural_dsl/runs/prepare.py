@@ -14,9 +14,9 @@ from neural_dsl import backends
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.codegen.task_source import custom_of
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted, reason
+from neural_dsl.ir.measures import custom_of, goal_of
 from neural_dsl.ir.nodes import Network
 from neural_dsl.ir.resolve import resolve
 from neural_dsl.runs import directory
@@ -245,7 +245,6 @@ def make_task(network: Network, run: Path | None = None) -> Any:
 
 def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
-    from neural_dsl.codegen.training import goal
     from neural_dsl.tasks.custom import refuse_unfinished
 
     path = str(_located_files(network)["path"])
@@ -254,7 +253,7 @@ def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Ta
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     refuse_unfinished(task, module.Task, path)
-    measured = goal(network)["measure"]
+    measured = goal_of(network).measure
     if task.measure != measured:
         raise ValueError(
             f'the measure of {custom.name} is "{task.measure}", but what the network '

@@ -15,14 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
-from neural_dsl.backends import weights_file
 from neural_dsl.backends.training import (
     BaseTraining,
     start_training,
 )
-from neural_dsl.codegen.training import goal
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
+from neural_dsl.ir.measures import goal_of
 from neural_dsl.runs import checkpoints, directory, metrics
 from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.data_check import refuse_unfit_data
@@ -71,12 +70,14 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended; `test` are the measures of the best weights."""
+    """How a training ended; `test` are the measures of the weights that it ends with,
+    `measure` the one that tells how good they are."""
 
     status: Status
     folder: Path
     step: int
     test: dict[str, float] = field(default_factory=dict)
+    measure: str = "loss"
 
 
 def train(request: TrainRequest, watcher: Watcher) -> Outcome:
@@ -130,7 +131,7 @@ class Run:
         self.checkpoint_every = (
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
-        self.measure: str = goal(run.network)["measure"]
+        self.measure = goal_of(run.network).measure
         self.scalars: Scalars | None = None
 
     def go(self) -> Outcome:
@@ -266,7 +267,11 @@ class Run:
         for sample in samples:
             self.log.write("sample", sample.line())
         value, best = self._score(measures), self.progress.best
-        if best is None or value > best:
+        if self.training.restores_best:
+            better = self.training.is_best()
+        else:
+            better = best is None or value > best
+        if better:
             self.progress.best, self.progress.best_step = value, step
         self.watcher.validated(step, measures, samples)
         self.clock = time.monotonic()
@@ -285,20 +290,20 @@ class Run:
         self.clock = time.monotonic()
 
     def _finish(self) -> Outcome:
-        """Test the best weights on problems never seen, and close the run."""
+        """Test what `python train.py` tests, on problems never seen, and close the run."""
         self._snapshot(self.progress.step, last=True)
-        best = self.folder / checkpoints.BEST
-        if best.exists():
-            self.training.runtime.load_weights(weights_file.load(best).arrays)
+        restores = self.training.restores_best
+        self.training.restore_best()
         test = self.training.evaluate("test")
+        step = self.progress.best_step if restores else self.progress.step
+        tested = "best" if restores else "last"
         words = ", ".join(f"{k} {v:.4g}" for k, v in test.items())
-        self.log.write(
-            "info", f"test, best weights (step {self.progress.best_step}): {words}"
-        )
-        self.run.about["test"] = test
+        self.log.write("info", f"test, {tested} weights (step {step}): {words}")
+        self.run.about.update(test=test, tested=tested)
         self._draw_losses()
         self._describe("finished")
-        return Outcome("finished", self.folder, self.progress.step, test)
+        step = self.progress.step
+        return Outcome("finished", self.folder, step, test, self.measure)
 
     def _draw_losses(self) -> None:
         from neural_dsl.visualize.loss_curves import loss_curves_png

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRAINING, SMOOTHED, VALIDATION = "#b5ddf2", "#2c639a", "#d08a2e"
+SHARES = ("exact_match", "accuracy")  # measures between 0 and 1
 WINDOW = 50  # the smoothed curve averages about a fiftieth of all steps
 
 
@@ -84,23 +85,30 @@ def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
 def _measures(
     axis: Axes, lines: Sequence[dict[str, Any]], shares: Sequence[str]
 ) -> None:
-    for name in shares:
+    for name, style_of_line in zip(shares, ("o-", "s--"), strict=False):
         steps, values = _column(lines, name)
-        axis.plot(steps, values, "o-", color=VALIDATION, ms=3, lw=1)
-        if values:
+        label = name.removeprefix("validation_").replace("_", " ")
+        axis.plot(
+            steps, values, style_of_line, color=VALIDATION, ms=3, lw=1, label=label
+        )
+        if values and name == shares[0]:
             best = max(values)
             note = f"best {best:.1%} at step {steps[values.index(best)]:,}"
             axis.set_title(note, loc="right", fontsize=8, color=style.QUIET)
-    label = shares[0].removeprefix("validation_").replace("_", " ")
-    axis.set_ylabel(label, color=style.INK, fontsize=9)
+    words = [name.removeprefix("validation_").replace("_", " ") for name in shares]
+    axis.set_ylabel(
+        words[0] if len(words) == 1 else "share", color=style.INK, fontsize=9
+    )
+    if len(words) > 1:
+        axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
     axis.set_ylim(-0.03, 1.05)
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 
 def _shares(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """The validation's measures beside the loss."""
-    names = {name for line in lines for name in line if name.startswith("validation_")}
-    return sorted(names - {"validation_loss"})
+    """The validation's measures that are shares, the task's own first."""
+    names = {name for line in lines for name in line}
+    return [f"validation_{n}" for n in SHARES if f"validation_{n}" in names]
 
 
 def _column(

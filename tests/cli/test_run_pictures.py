@@ -93,8 +93,10 @@ def test_a_prompt_is_drawn_with_the_runs_own_answer_and_tokens(neural):
     assert entry["key_tokens"] == [["d", "a", "b", ":", "d", "a"]]
     assert entry["expected"] == [[[3, 0], [4, 1], [5, 2]]]
     about = metrics()["provenance"]
-    step = json.loads(Path("runs/copy/run.json").read_text())["best_step"]
-    assert about["weights"] == f"run runs/copy, step {step}, best"
+    step = json.loads(Path("runs/copy/run.json").read_text())[
+        "step"
+    ]  # without early stopping
+    assert about["weights"] == f"run runs/copy, step {step}, last"
     assert about["inputs"] == 'prompt "dab:"'
     page = Path("attention_outputs/attention_interactive.html").read_text("utf-8")
     assert "dab: → dab, right" in page and "run runs/copy, step" in page

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from neural_dsl.backends import create_runtime
-from neural_dsl.codegen.training import goal
+from neural_dsl.codegen.training import training_plan
 from neural_dsl.compiler import compile_source
-from neural_dsl.source import Source
+from neural_dsl.ir.measures import Goal, goal_of
+from neural_dsl.ir.nodes import Setting
+from neural_dsl.source import Source, Span
 from tests.losses_oracle import count_right, mean_loss
 
 CASES = [
@@ -48,19 +50,15 @@ def test_both_compute_the_same(backend, tmp_path, monkeypatch, loss, activation,
         import tensorflow as tf
 
         made = module.loss_function(tf.constant(logits), tf.constant(targets))
-    aim = goal(compiled.network)
-    assert mean_loss(aim, logits.astype(np.float64), targets) == pytest.approx(
-        float(made), rel=1e-5
-    )
+    smoothing = training_plan(compiled.network, compiled.paths).label_smoothing
+    assert mean_loss(
+        goal_of(compiled.network), smoothing, logits.astype(np.float64), targets
+    ) == pytest.approx(float(made), rel=1e-5)
 
 
 def test_examples_count_when_they_are_right_as_a_whole():
     def right(name, logits, targets, tokens=False):
-        class Loss:
-            pass
-
-        Loss.name = name
-        aim = {"loss": Loss, "tokens": tokens}
+        aim = Goal(tokens, Setting(name, {}, Span(0, 0)), "accuracy", (), ())
         return count_right(aim, np.array(logits, dtype=float), np.array(targets))
 
     assert right("sparse_categorical_crossentropy", [[1, 2], [3, 1]], [1, 1]) == 1

@@ -354,17 +354,20 @@ def test_execution_settings_that_mean_training_count() -> None:
     [
         ("loss: mse", "NE058", "mse"),
         ("loss: categorical_crossentropy", "NE058", "categorical_crossentropy"),
-        ("optimizer: Muon", "NE059", "Muon"),
-        ("optimizer: Adam(clipnorm=1)", "NE059", "Adam(clipnorm=1)"),
         (
-            "lr_schedule: ReduceLROnPlateau(min_lr=0.1)",
-            "NE059",
-            "ReduceLROnPlateau(min_lr=0.1)",
+            "optimizer: Adam(clipnorm=1, clipvalue=1)",
+            "NE074",
+            "Adam(clipnorm=1, clipvalue=1)",
         ),
         (
-            "train { gradient_accumulation_steps: 2 mixed_precision: true }",
-            "NE059",
-            "mixed_precision: true",
+            "optimizer: Adam(global_clipnorm=1) train { gradient_clip: 1.0 }",
+            "NE074",
+            "Adam(global_clipnorm=1)",
+        ),
+        (
+            "lr_schedule: ReduceLROnPlateau(min_lr=0.1)",
+            "NE074",
+            "ReduceLROnPlateau(min_lr=0.1)",
         ),
         ("train { steps: 5 epochs: 5 }", "NE074", "steps: 5"),
         ("train { early_stopping: EarlyStopping(monitor=f1) }", "NE079", None),
@@ -375,11 +378,11 @@ def test_execution_settings_that_mean_training_count() -> None:
         ("train { validation_split: 0.1 }", "NW075", "validation_split: 0.1"),
         ("train { num_workers: 2 }", "NW075", "num_workers: 2"),
         ("train { save_best: false }", "NW075", "save_best: false"),
-        ("execution { precision: float16 }", "NW075", "precision: float16"),
+        ("execution { precision: float16 }", "NE059", "precision: float16"),
         (
-            "train { early_stopping: EarlyStopping(restore_best=true) }",
-            "NW075",
-            "restore_best=true",
+            "train { early_stopping: EarlyStopping(monitor=accuracy) }",
+            "NE079",
+            None,
         ),
     ],
 )
@@ -387,6 +390,43 @@ def test_what_training_cannot_honour_is_said(extra, code, underlined) -> None:
     said = marked("Copy", extra=extra)
     assert [each for each, _ in said] == [code]
     assert underlined is None or said[0][1] == underlined
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "optimizer: Muon",
+        "optimizer: Adam(clipnorm=1)",
+        "optimizer: Adam(clipvalue=1)",
+        "lr_schedule: ReduceLROnPlateau(min_lr=0.0001, cooldown=3)",
+        "lr_schedule: ReduceLROnPlateau train { early_stopping: 3 }",
+        "train { gradient_accumulation_steps: 2 mixed_precision: true }",
+        "train { gradient_accumulation_steps: 2 scheduled_sampling: 0.5 }",
+        "train { early_stopping: EarlyStopping(restore_best_weights=true) }",
+        "metrics: [accuracy, perplexity, exact_match]",
+        "metrics: [accuracy] train { early_stopping: EarlyStopping(monitor=accuracy) }",
+    ],
+)
+def test_what_training_honours_needs_no_words(extra: str) -> None:
+    assert marked("Copy", extra=extra) == []
+
+
+def test_muon_without_a_hidden_matrix_is_refused() -> None:
+    flat = "Embedding(output_dim=8) Output(name=head)"
+    assert found("Copy", flat, "optimizer: Muon")[-1] == "NE074"
+
+
+def test_16_bits_are_refused_on_tensorflow_wherever_they_are_asked_for() -> None:
+    for extra in (
+        "train { mixed_precision: true }",
+        "execution { mixed_precision: true }",
+        "execution { precision: bfloat16 }",
+    ):
+        network = net("Copy", extra=extra)
+        assert training_problems(network, "pytorch") == ()
+        (problem,) = training_problems(network, "tensorflow")
+        assert problem.code == "NE059"
+        assert "precision: " in network.source.slice(problem.span)
 
 
 def test_nothing_is_fed_back_where_all_is_answered_at_once() -> None:

@@ -177,7 +177,7 @@ CUSTOM = TaskSpec(
     examples=lambda params, folder: None,
     is_causal=lambda params: False,
     measure="loss",
-    also=("accuracy", "exact_match"),
+    also=("accuracy",),
     layout=lambda params: "free",
 )
 

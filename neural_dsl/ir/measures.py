@@ -1,0 +1,115 @@
+"""What a network learns towards, and what each validation of its training reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.custom import CustomFile, custom_file
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.source import Span
+
+LOSS_OF_ACTIVATION = {
+    "softmax": "sparse_categorical_crossentropy",
+    "sigmoid": "binary_crossentropy",
+}
+"""The loss that goes with what an Output shows, where the file names none."""
+
+ON_REQUEST = ("accuracy", "perplexity")
+"""Measures that validation has when `metrics` asks for them, where they make sense."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is learnt.
+
+    `tokens`: the targets are symbols at positions. `measure` is what validation always
+    has beside the loss ("loss": nothing else); `extras` are what `metrics` adds to it,
+    and `possible` all that it could add.
+    """
+
+    tokens: bool
+    loss: Setting
+    measure: str
+    extras: tuple[str, ...]
+    possible: tuple[str, ...]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The keys of a validation, without the number of examples."""
+        return tuple(dict.fromkeys(("loss", self.measure, *self.extras)))
+
+
+def custom_of(network: Network) -> CustomFile | None:
+    """The user's own file, where the task is one."""
+    if network.task is None or network.task.name != "Custom":
+        return None
+    return custom_file(network.task.params, Path(network.source.name).parent)
+
+
+def goal_of(network: Network) -> Goal:
+    """The goal of a network with a task."""
+    assert network.task is not None
+    spec = task_spec(network.task.name)
+    tokens = spec.layout(network.task.params) != "free"
+    default = LOSS_OF_ACTIVATION.get(network.output_activation, "mean_squared_error")
+    loss = network.loss or Setting(default, {}, Span(0, 0))
+    classes = loss.name.endswith("crossentropy")
+    measure: str = spec.measure if tokens else "accuracy" if classes else "loss"
+    custom = custom_of(network)
+    if custom is not None and loss.name.startswith("sparse"):
+        tokens = len(network.output.shape) == 2  # a symbol at each position
+        measure = custom.measure if tokens else measure
+    # e^loss is a perplexity where the loss is that of one class out of many.
+    possible = ON_REQUEST if classes and loss.name != "binary_crossentropy" else ()
+    asked = {metric.name for metric in network.metrics}
+    extras = tuple(each for each in possible if each in asked and each != measure)
+    return Goal(tokens, loss, measure, extras, possible)
+
+
+def check_measures(network: Network, findings: Findings) -> None:
+    """Report metrics that this training does not have (NW075), and rules that watch what
+    it does not measure (NE079)."""
+    setting = network.task
+    assert setting is not None
+    goal = goal_of(network)
+    able = tuple(dict.fromkeys((*goal.measures, *goal.possible)))
+    for metric in network.metrics:
+        if metric.name not in able:
+            findings.warning(
+                "NW075",
+                f"`{metric.name}` has no effect on the training",
+                metric.span,
+                label="not used",
+                help=f"training on `{setting.name}` can report {listed(able)}",
+            )
+    for rule in rules_that_watch(network):
+        monitor = rule.params["monitor"]
+        if monitor not in goal.measures:
+            hint = f"there are {listed(goal.measures)}"
+            if monitor in goal.possible:
+                hint = f"ask for it, too: `metrics: [{monitor}]`"
+            findings.error(
+                "NE079",
+                f"`{monitor}` is not measured in this training on `{setting.name}`",
+                rule.span,
+                label="watches nothing",
+                help=hint,
+            )
+
+
+def rules_that_watch(network: Network) -> list[Setting]:
+    """Early stopping and the schedule that waits for a plateau, if they are there."""
+    rate = network.optimizer.params["learning_rate"] if network.optimizer else None
+    found = (network.train.get("early_stopping"), rate, network.lr_schedule)
+    return [
+        each for each in found if isinstance(each, Setting) and "monitor" in each.params
+    ]
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """`a`, `b` and `c`."""
+    *first, last = (f"`{name}`" for name in names)
+    return f"{', '.join(first)} and {last}" if first else last

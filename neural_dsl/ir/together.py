@@ -1,0 +1,84 @@
+"""Settings of a training that exclude each other, or do nothing together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.diagnostics import Related
+from neural_dsl.ir.findings import Findings
+from neural_dsl.ir.nodes import Setting
+
+if TYPE_CHECKING:
+    from neural_dsl.ir.settings import Settings
+
+DEFAULT_RATE = 0.002
+"""The learning rate where the file names no optimizer."""
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+def check_together(
+    settings: Settings, train: Mapping[str, Any], findings: Findings
+) -> None:
+    """Report ways to clip gradients that exclude each other, and a learning rate whose
+    floor lies above it."""
+    _check_clips(settings, train, findings)
+    _check_floor(settings, findings)
+
+
+def _check_clips(
+    settings: Settings, train: Mapping[str, Any], findings: Findings
+) -> None:
+    """One way to clip gradients is enough; Keras too takes one alone."""
+    optimizer = settings.optimizer
+    if optimizer is None:
+        return
+    given = [name for name in CLIPS if optimizer.params.get(name) is not None]
+    spans = settings.spans.get("train", {})
+    related: tuple[Related, ...] = ()
+    if train.get("gradient_clip") and "gradient_clip" in spans:
+        given.append("gradient_clip")
+        related = (Related(spans["gradient_clip"], "clipped here too"),)
+    if len(given) > 1:
+        findings.error(
+            "NE074",
+            f"`{given[0]}` and `{given[1]}` both clip the gradients",
+            optimizer.span,
+            label="one of them is enough",
+            help="keep one of them",
+            related=related,
+        )
+
+
+def _check_floor(settings: Settings, findings: Findings) -> None:
+    plateau = plateau_of(settings.optimizer, settings.lr_schedule)
+    if plateau is None:
+        return
+    start, floor = first_rate(settings.optimizer, plateau), plateau.params["min_lr"]
+    if floor >= start:
+        findings.error(
+            "NE074",
+            f"the learning rate starts at {start:g} and never falls below {floor:g}, so "
+            "nothing can be reduced",
+            plateau.span,
+            label="`min_lr` is too large",
+            help=f"write a `min_lr` below {start:g}, or leave it out",
+        )
+
+
+def plateau_of(optimizer: Setting | None, schedule: Setting | None) -> Setting | None:
+    """The schedule that waits for validation to stand still, if that is the schedule."""
+    rate = optimizer.params.get("learning_rate") if optimizer else None
+    for each in (rate, schedule):
+        if isinstance(each, Setting) and each.name == "ReduceLROnPlateau":
+            return each
+    return None
+
+
+def first_rate(optimizer: Setting | None, schedule: Setting | None) -> float:
+    """The learning rate that a schedule starts from: its own, else the optimizer's."""
+    rate = optimizer.params["learning_rate"] if optimizer else DEFAULT_RATE
+    own = schedule.params.get("initial_learning_rate") if schedule else None
+    if own is None and not isinstance(rate, Setting):
+        own = rate
+    return float(own if own is not None else 0.001)
