@@ -4,6 +4,7 @@ import importlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neural_dsl.catalogue.tasks import TASKS, task_spec
@@ -514,7 +515,7 @@ def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_arrays_are_told_which_inputs_the_network_reads(tmp_path: Path) -> None:
-    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04")
+    np.savez(tmp_path / "a.npz", x=np.zeros((9, 2)), y=np.zeros(9))
     extra = "input: (8, 4) train { steps: 5 }"
     alone = from_file(tmp_path, 'Arrays("a.npz")', "Flatten() Output(3)", extra)
     assert (alone.task.params["inputs"], alone.task.params["ids"]) == (("x",), ())
@@ -532,14 +533,14 @@ def test_arrays_need_a_file_of_arrays_and_given_sizes(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"no zip")
     extra = "input: (8, 4) train { steps: 5 }"
     assert code_of(tmp_path, 'Arrays("a.npz")', "Flatten() Output(3)", extra) == "NE075"
-    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04")
+    np.savez(tmp_path / "a.npz", x=np.zeros((9, 2)), y=np.zeros(9))
     assert code_of(tmp_path, 'Arrays("a.npz")', "Flatten() Output()", extra) == "NE025"
     steps = "train { steps: 5 }"
     assert code_of(tmp_path, 'Arrays("a.npz")', "Dense(3)", steps) == "NE050"
 
 
 def test_arrays_take_the_losses_that_scripts_know(tmp_path: Path) -> None:
-    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04")
+    np.savez(tmp_path / "a.npz", x=np.zeros((9, 2)), y=np.zeros(9))
     task, layers = 'Arrays("a.npz")', "Flatten() Output(3)"
     extra = "input: (8, 4) train { steps: 5 } loss: "
     network = from_file(tmp_path, task, layers, extra + "huber(delta=2)")
