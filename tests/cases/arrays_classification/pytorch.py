@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -313,6 +314,12 @@ def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits, targets)
 
 
+@lru_cache(maxsize=1)
+def batch_order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of the examples in an epoch, kept until the next epoch begins."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
 class Training:
     """Trains a model on a task. Iterate it: each turn is one optimiser step.
 
@@ -364,7 +371,7 @@ class Training:
         """The batch of that number, counted over all epochs: inputs and targets."""
         size = self.task.size("train")
         epoch, position = divmod(number, math.ceil(size / BATCH_SIZE))
-        order = np.random.default_rng((self.seed, epoch)).permutation(size)
+        order = batch_order(size, self.seed, epoch)
         chosen = order[position * BATCH_SIZE : (position + 1) * BATCH_SIZE]
         x, y = self.task.batch("train", chosen)
         inputs = torch.from_numpy(x).to(self.device)

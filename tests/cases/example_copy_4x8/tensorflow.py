@@ -11,6 +11,7 @@ import os
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -493,6 +494,12 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return ops.sum(losses * counted) / ops.sum(counted)
 
 
+@lru_cache(maxsize=1)
+def batch_order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of the examples in an epoch, kept until the next epoch begins."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
 class Training:
     """Trains a model on a task. Iterate it: each turn is one optimiser step.
 
@@ -512,6 +519,7 @@ class Training:
         self.best = -math.inf
         self.waited = 0
         self.stopped = False
+        self.best_weights = model.get_weights()
 
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
@@ -551,7 +559,7 @@ class Training:
         """The batch of that number, counted over all epochs: inputs and targets."""
         size = self.task.size("train")
         epoch, position = divmod(number, math.ceil(size / BATCH_SIZE))
-        order = np.random.default_rng((self.seed, epoch)).permutation(size)
+        order = batch_order(size, self.seed, epoch)
         chosen = order[position * BATCH_SIZE : (position + 1) * BATCH_SIZE]
         x, y = self.task.batch("train", chosen)
         return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
@@ -561,9 +569,14 @@ class Training:
         value = validation["exact_match"]
         if value > self.best:
             self.best, self.waited = value, 0
+            self.best_weights = self.model.get_weights()
         else:
             self.waited += 1
         self.stopped = value >= 1.0 or self.waited >= PATIENCE
+
+    def restore_best_weights(self) -> None:
+        """Back to the weights of the best validation."""
+        self.model.set_weights(self.best_weights)
 
     def variables(self) -> dict[str, keras.Variable]:
         """Everything that training changes: weights, moments and random states."""
@@ -574,6 +587,7 @@ class Training:
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next steps depend on, as arrays."""
         arrays = {k: np.array(v.numpy()) for k, v in self.variables().items()}
+        arrays |= {f"best.{i}": array for i, array in enumerate(self.best_weights)}
         progress = {
             "step": self.step,
             "best": self.best,
@@ -586,6 +600,8 @@ class Training:
         """Go on where `state` was taken."""
         for name, variable in self.variables().items():
             variable.assign(state[name])
+        count = len(self.best_weights)
+        self.best_weights = [state[f"best.{i}"] for i in range(count)]
         self.step = int(state["progress.step"])
         self.best = float(state["progress.best"])
         self.waited = int(state["progress.waited"])
@@ -659,6 +675,7 @@ def main() -> None:
         if step.validation:
             loss, exact = float(step.loss), step.validation["exact_match"]
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
+    training.restore_best_weights()
     save_weights(model, "copy4x8.safetensors")
     result = evaluate(model, task, "test")
     right, count = round(result["exact_match"] * result["count"]), result["count"]

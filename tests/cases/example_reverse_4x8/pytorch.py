@@ -9,7 +9,9 @@ Run this file to train the model and to test it: python pytorch.py
 import math
 import string
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -482,6 +484,12 @@ def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
+@lru_cache(maxsize=1)
+def batch_order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of the examples in an epoch, kept until the next epoch begins."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
 class Training:
     """Trains a model on a task. Iterate it: each turn is one optimiser step.
 
@@ -509,6 +517,7 @@ class Training:
         self.best = -math.inf
         self.waited = 0
         self.stopped = False
+        self.best_weights = deepcopy(model.state_dict())
 
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
@@ -538,7 +547,7 @@ class Training:
         """The batch of that number, counted over all epochs: inputs and targets."""
         size = self.task.size("train")
         epoch, position = divmod(number, math.ceil(size / BATCH_SIZE))
-        order = np.random.default_rng((self.seed, epoch)).permutation(size)
+        order = batch_order(size, self.seed, epoch)
         chosen = order[position * BATCH_SIZE : (position + 1) * BATCH_SIZE]
         x, y = self.task.batch("train", chosen)
         inputs = torch.from_numpy(x).to(self.device)
@@ -549,15 +558,21 @@ class Training:
         value = validation["exact_match"]
         if value > self.best:
             self.best, self.waited = value, 0
+            self.best_weights = deepcopy(self.model.state_dict())
         else:
             self.waited += 1
         self.stopped = value >= 1.0 or self.waited >= PATIENCE
+
+    def restore_best_weights(self) -> None:
+        """Back to the weights of the best validation."""
+        self.model.load_state_dict(self.best_weights)
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next steps depend on, as arrays."""
         found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for number, slots in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer.{number}.{k}": v for k, v in slots.items()}
+        found |= {f"best.{k}": v for k, v in self.best_weights.items()}
         found["rng.torch"] = torch.get_rng_state()
         if self.device != "cpu":
             found["rng.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -577,6 +592,7 @@ class Training:
             k.removeprefix("model."): v for k, v in tensors.items() if k[:6] == "model."
         }
         self.model.load_state_dict(model)
+        self.best_weights = {k[5:]: v for k, v in tensors.items() if k[:5] == "best."}
         slots: dict[int, dict[str, Tensor]] = {}
         for key in (key for key in tensors if key.startswith("optimizer.")):
             _, number, name = key.split(".", 2)
@@ -644,6 +660,7 @@ def main() -> None:
         if step.validation:
             loss, exact = float(step.loss), step.validation["exact_match"]
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
+    training.restore_best_weights()
     save_weights(model, "reverse4x8.safetensors")
     result = evaluate(model, task, "test")
     right, count = round(result["exact_match"] * result["count"]), result["count"]

@@ -11,6 +11,7 @@ import os
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -494,6 +495,12 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return ops.sum(losses * counted) / ops.sum(counted)
 
 
+@lru_cache(maxsize=1)
+def batch_order(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of the examples in an epoch, kept until the next epoch begins."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
 class Training:
     """Trains a model on a task. Iterate it: each turn is one optimiser step.
 
@@ -547,7 +554,7 @@ class Training:
         """The batch of that number, counted over all epochs: inputs and targets."""
         size = self.task.size("train")
         epoch, position = divmod(number, math.ceil(size / BATCH_SIZE))
-        order = np.random.default_rng((self.seed, epoch)).permutation(size)
+        order = batch_order(size, self.seed, epoch)
         chosen = order[position * BATCH_SIZE : (position + 1) * BATCH_SIZE]
         x, y = self.task.batch("train", chosen)
         return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
