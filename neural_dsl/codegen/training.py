@@ -92,6 +92,34 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     return plan
 
 
+def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str]:
+    """What the training of a network does, as a person reads it."""
+    plan = training_plan(network, paths)
+    rules = {
+        "optimizer": plan.optimizer,
+        "schedule": plan.schedule,
+        "loss": plan.loss,
+        "early stopping": plan.stopping,
+    }
+    shown = {name: _call(rule) for name, rule in rules.items() if rule is not None}
+    numbers = {
+        name.lower().replace("_", " "): f"{value:g}"
+        for name, value, _ in plan.constants
+    }
+    more = {
+        "label smoothing": plan.label_smoothing,
+        "mixed precision": plan.mixed_precision,
+        "deterministic": plan.deterministic,
+    }
+    return shown | numbers | {name: f"{v}" for name, v in more.items() if v}
+
+
+def _call(setting: Setting) -> str:
+    """`AdamW(learning_rate=0.002, beta_1=0.9)`."""
+    given = {k: v for k, v in setting.params.items() if v is not None}
+    return f"{setting.name}({', '.join(f'{k}={literal(v)}' for k, v in given.items())})"
+
+
 def _attribute(path: str) -> tuple[str, str, str]:
     """A layer's path; its first part, and the rest as Python: `.blocks[2].dense`."""
     first, *rest = path.split(".")

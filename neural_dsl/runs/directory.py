@@ -14,8 +14,13 @@ from neural_dsl.files import output_errors, quoted, reason, write_text
 
 PREPARING = "preparing"
 ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
-TASK = "task.py"  # the user's own, where the task is one
 TOKENIZER = "tokenizer.json"  # of a text in parts of words
+KEPT = {
+    "Custom": {"path": "task.py"},
+    "Text": {"path": "text.txt", "tokenizer": TOKENIZER},
+}
+"""Task -> parameter -> the run's own copy of that file. Arrays may be large: they stay."""
+KEPT_FILES = tuple(name for names in KEPT.values() for name in names.values())
 
 
 def is_run(folder: Path) -> bool:
@@ -49,7 +54,7 @@ def create(folder: Path) -> None:
 
 def _leftover(path: Path) -> bool:
     """Whether this may be what is left of a run that was killed before its `run.json`."""
-    made = (".lock", SOURCE, CODE, TASK, TOKENIZER)
+    made = (".lock", SOURCE, CODE, *KEPT_FILES)
     return path.name in made or path.name.startswith(
         ("log-", *(f".{n}." for n in made))
     )

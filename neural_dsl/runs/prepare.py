@@ -15,7 +15,7 @@ from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import quoted, reason
+from neural_dsl.files import quoted, reason, write_bytes, write_text
 from neural_dsl.ir.measures import custom_of, goal_of
 from neural_dsl.ir.nodes import Network
 from neural_dsl.ir.resolve import resolve
@@ -51,13 +51,14 @@ class TrainRequest:
 class Prepared:
     """A run that may start: its folder, code, and what `run.json` will say of it.
 
-    `text` is for `model.neural`, `task` for `task.py`, where the task is the user's own.
+    `text` is for `model.neural`; `kept` are the files that the run keeps for its task
+    (`directory.KEPT`), by name.
     """
 
     folder: Path
     compiled: CompiledModel
     text: str
-    task: bytes | None
+    kept: dict[str, bytes]
     seed: int
     warnings: tuple[Diagnostic, ...]
     about: dict[str, Any]
@@ -87,7 +88,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "settings": list(request.settings),
         "data_sha256": data_digests(network),
     }
-    text = _with_stored_task(source, network, request.network).text
+    text = _with_kept_files(source, network, request.network).text
     return _compiled(network, backend, folder, text, warnings, about)
 
 
@@ -126,8 +127,8 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         name = os.path.normpath(folder / about["source"])
         text = (folder / directory.SOURCE).read_text("utf-8")
         chosen, _ = about["network"], about["backend"]
-        if (folder / directory.TASK).is_file():  # its file is the run's own copy
-            name = str(folder / Path(name).name)
+        if any((folder / each).is_file() for each in directory.KEPT_FILES):
+            name = _beside_kept(folder, name)
     except OSError as error:
         raise _no_whole_run(
             folder, f"its {directory.SOURCE}: {reason(error)}"
@@ -173,11 +174,11 @@ def refuse_changes(run: Prepared, request: TrainRequest) -> None:
             raise changed(f"{quoted(request.file)} has changed since it began")
         if request.settings:
             asked = with_settings(original, request.settings, request.network)
-            asked = _with_stored_task(asked, run.network, request.network)
+            asked = _with_kept_files(asked, run.network, request.network)
             if asked.text != run.text:
                 raise changed("it began with other settings")
-        if run.task is not None:
-            _refuse_other_task(original, run, request, changed)
+        if run.kept:
+            _refuse_other_files(original, run, request, changed)
     for path in changed_data(run):
         raise changed(f"{quoted(path)} has changed since it began")
     if request.backend and backends.choose(request.backend) != run.compiled.backend:
@@ -302,28 +303,52 @@ def refuse_changed_data(run: Prepared) -> None:
         )
 
 
-def _with_stored_task(source: Source, network: Network, chosen: str | None) -> Source:
-    """The text for a run's folder, where the file of the user's own task stands too."""
-    if custom_of(network) is None:
-        return source
-    return with_settings(source, [f'task.path="{directory.TASK}"'], chosen)
+def settled(run: Prepared) -> Prepared:
+    """A new run whose files stand in its folder: compiled from what it keeps there, so
+    that the folder may go elsewhere. Raises NeuralError NE134."""
+    write_text(run.folder / directory.SOURCE, run.text)
+    for name, content in run.kept.items():
+        write_bytes(run.folder / name, content)
+    if not run.kept:
+        return run
+    name = _beside_kept(run.folder, run.network.source.name)
+    network, _ = resolve(parse(Source(name, run.text)), run.network.name)
+    return _compiled(
+        network, run.compiled.backend, run.folder, run.text, run.warnings, run.about
+    )
 
 
-def _refuse_other_task(
+def _beside_kept(folder: Path, source: str) -> str:
+    """The name of a file's text where paths in it are relative to the run's folder."""
+    return str(folder / Path(source).name)
+
+
+def _kept_as(network: Network) -> dict[str, str]:
+    """The task's parameters that name files which runs keep -> the names there."""
+    assert network.task is not None
+    names = directory.KEPT.get(network.task.name, {})
+    return {k: v for k, v in names.items() if k in _located_files(network)}
+
+
+def _with_kept_files(source: Source, network: Network, chosen: str | None) -> Source:
+    """The text for a run's folder, where copies of the task's files stand too."""
+    kept = [f'task.{name}="{file}"' for name, file in _kept_as(network).items()]
+    return with_settings(source, kept, chosen) if kept else source
+
+
+def _refuse_other_files(
     original: Source,
     run: Prepared,
     request: TrainRequest,
     changed: Callable[[str], NeuralError],
 ) -> None:
-    """Raise NE157 when the file of the user's own task is not what the run began with."""
+    """Raise NE157 when the files that the task needs are not what the run began with."""
     source = with_settings(original, request.settings, request.network)
     network, _ = resolve(parse(source), request.network)
-    path = _located_files(network).get("path")
-    if (
-        path is None
-        or data_digests(network)["path"] != run.about["data_sha256"]["path"]
-    ):
-        raise changed(f"{quoted(path or request.file)} has changed since it began")
+    files, known = _located_files(network), run.about["data_sha256"]
+    for name, digest in data_digests(network).items():
+        if known.get(name) != digest:
+            raise changed(f"{quoted(files[name])} has changed since it began")
 
 
 def digest(text: str) -> str:
@@ -344,6 +369,6 @@ def _compiled(
 
     compiled = generate(network, backend_named(backend), directory.CODE)
     seed = int(network.train.get("seed") or 0)
-    custom = custom_of(network)
-    task = _located_files(network)["path"].read_bytes() if custom else None
-    return Prepared(folder, compiled, text, task, seed, warnings, about)
+    files = _located_files(network)
+    kept = {name: files[key].read_bytes() for key, name in _kept_as(network).items()}
+    return Prepared(folder, compiled, text, kept, seed, warnings, about)

@@ -19,6 +19,7 @@ from neural_dsl.backends.training import (
     BaseTraining,
     start_training,
 )
+from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_bytes, write_text
 from neural_dsl.ir.measures import goal_of
@@ -34,6 +35,7 @@ from neural_dsl.runs.prepare import (
     prepare_again,
     prepare_new,
     refuse_changes,
+    settled,
 )
 from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.snapshots import Snapshots
@@ -87,7 +89,8 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
     folder = request.output or default_folder(request)
     if request.file.is_dir() and directory.is_run(request.file):
         folder = request.file
-    if request.resume and directory.is_run(folder):
+    is_new = not (request.resume and directory.is_run(folder))
+    if not is_new:
         run = prepare_again(folder, request.trust)
         refuse_changes(run, request)
     else:
@@ -97,6 +100,8 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         if run.about.get("status") == "finished":
             watcher.note(f"the run in {folder} is finished: nothing to do")
             return Outcome("nothing to do", folder, run.about.get("step", 0))
+        if is_new:
+            run = settled(run)
         with RunLog(folder) as log:
             return Run(run, request, watcher, log).go()
 
@@ -112,10 +117,7 @@ class Run:
         self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
         make = make_task(run.network, self.folder)
-        write_text(self.folder / directory.SOURCE, run.text)
         write_text(self.folder / directory.CODE, run.compiled.code)
-        if run.task is not None:
-            write_bytes(self.folder / directory.TASK, run.task)
         if "status" not in run.about:  # from here on the folder can be resumed
             self._describe(directory.PREPARING)
         code = str(self.folder / directory.CODE)
@@ -152,6 +154,7 @@ class Run:
                 self.scalars.close()
         if interrupted:
             self._describe("interrupted")
+            self._draw_losses()
             self.log.write("info", f"interrupted after step {self.progress.step}")
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
@@ -176,12 +179,7 @@ class Run:
             "device": self.training.device,
             "seed": self.run.seed,
             "task": f"{self.run.network.task.name} {dict(self.run.network.task.params)}",  # type: ignore[union-attr]
-        } | {
-            name: getattr(self.training.module, name)
-            for name in vars(self.training.module)
-            if name.isupper()
-            and isinstance(getattr(self.training.module, name), int | float)
-        }
+        } | hyperparameters(self.run.network, self.run.compiled.paths)
         self.log.text(heading(self.run.network, settings, versions))
         for warning in self.run.warnings:
             self.log.write("warning", f"{warning.code}: {warning.message}")
@@ -291,6 +289,10 @@ class Run:
 
     def _finish(self) -> Outcome:
         """Test what `python train.py` tests, on problems never seen, and close the run."""
+        total = self.training.total_steps
+        if self.progress.step < total:
+            at = f"step {self.progress.step:,} of {total:,}"
+            self._note(f"early stopping ended the training at {at}")
         self._snapshot(self.progress.step, last=True)
         restores = self.training.restores_best
         self.training.restore_best()
