@@ -8,9 +8,9 @@
 problems of the test split, `training` the seconds of steps and validations that run.json
 records, `process` those of the whole command with its imports. `attention` is the mean
 over 20 test problems, of the head that has most: for copy and reverse the mass on the
-keys that the task demands; for induction the induction score and the mass on the token
-before. Rows are printed, and appended to the file
-that --rows names, as soon as they are known.
+keys that the task demands; for induction the induction score, and the mass on the token
+before within the first block, where the induction head reads it. Rows are printed, and
+appended to the file that --rows names, as soon as they are known.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from neural_dsl.attention.analysis import head_values
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.induction import induction_score
 from neural_dsl.attention.record import LayerAttention
@@ -39,6 +38,15 @@ PROBLEMS = 20  # whose attention is looked at
 HEADS = "| task | backend | seed | exact | training | process | steps | attention | goal | reached |"
 
 Scores = Callable[[LayerAttention], np.ndarray]
+
+
+def previous_token(layer: LayerAttention) -> np.ndarray:
+    """The mean attention to the token before, (heads,), while the block stands there for
+    the first time."""
+    assert layer.key_tokens is not None
+    tokens = layer.key_tokens[0]
+    rows = np.arange(1, tokens.index(tokens[0], 1))
+    return layer.weights[:, :, rows, rows - 1].mean((0, 2))
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ SCORES: dict[str, dict[str, Scores]] = {
     "reverse": {"expected": expected_mass},
     "induction": {
         "induction": induction_score,
-        "previous": lambda layer: head_values(layer)["previous_token"],
+        "previous": previous_token,
     },
 }
 

@@ -42,7 +42,8 @@ def test_training_learns_the_task_and_describes_itself(neural, file, backend):
     log = next(Path("runs/model").glob("log-*.txt")).read_text("utf-8")
     for word in (
         "transformer_decoder",
-        "BATCH_SIZE: 64",
+        "batch size: 64",
+        "optimizer: AdamW(",
         "validation loss",
         "versions:",
     ):

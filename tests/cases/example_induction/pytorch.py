@@ -1,7 +1,8 @@
 """Induction for PyTorch, compiled from induction.neural.
 
-    input (None) -> Embedding(21) -> PositionalEncoding -> 2 x TransformerDecoder ->
-        LayerNormalization -> Output(21)
+    input (None) -> Embedding(27) -> LayerNormalization -> PositionalEncoding -> 2 x
+        x + (LayerNormalization -> MultiHeadAttention(2)) -> LayerNormalization ->
+        Output(27)
 
 Run this file to train the model and to test it: python pytorch.py
 """
@@ -21,9 +22,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 BATCH_SIZE = 128  # problems a step
-TOTAL_STEPS = 2000
+TOTAL_STEPS = 1000
 VALIDATE_EVERY = 50  # steps
-LEARNING_RATE = 0.002
+LEARNING_RATE = 0.004
 WARMUP_STEPS = 50
 GRADIENT_CLIP = 1.0  # largest norm of all gradients
 PATIENCE = 10  # validations without improvement
@@ -434,47 +435,36 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-class FeedForward(nn.Module):
-    """Two dense layers, applied to each position alone."""
-
-    def __init__(self, d_model: int, ff_dim: int):
-        super().__init__()
-        self.expand = nn.Linear(d_model, ff_dim)
-        self.contract = nn.Linear(ff_dim, d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.contract(F.gelu(self.expand(x)))
-
-
 class PositionalEncoding(nn.Module):
-    """Adds a learned vector for each position, starting from N(0, 0.02)."""
+    """Adds sines and cosines of each position (Vaswani et al., 2017, section 3.5)."""
 
     def __init__(self, d_model: int, max_len: int):
         super().__init__()
-        self.weight = nn.Parameter(0.02 * torch.randn(max_len, d_model))
+        position = torch.arange(max_len, dtype=torch.float64)[:, None]  # (T, 1)
+        feature = torch.arange(0, d_model, 2, dtype=torch.float64)  # (d_model / 2,)
+        angle = position / 10000 ** (feature / d_model)  # (T, d_model / 2)
+        table = torch.zeros(max_len, d_model)
+        table[:, 0::2] = angle.sin()
+        table[:, 1::2] = angle.cos()[:, : d_model // 2]
+        self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.weight[: x.shape[1]]  # (B, T, d_model)
+        return x + self.table[: x.shape[1]]  # (B, T, d_model)
 
 
-class TransformerDecoder(nn.Module):
-    """Causal self-attention, feed-forward; each with a residual."""
+class ResidualBlock(nn.Module):
+    """x + (LayerNormalization -> MultiHeadAttention)."""
 
-    def __init__(self, d_model: int, num_heads: int, ff_dim: int):
+    def __init__(self):
         super().__init__()
-        self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
-        )
-        self.self_attention_norm = nn.LayerNorm(d_model)
-        self.feed_forward = FeedForward(d_model, ff_dim)
-        self.feed_forward_norm = nn.LayerNorm(d_model)
+        self.layer_normalization = nn.LayerNorm(128)
+        self.multi_head_attention = MultiHeadAttention(128, num_heads=2, key_dim=64)
 
     def forward(self, x: Tensor) -> Tensor:
-        normed = self.self_attention_norm(x)
-        attended = self.self_attention(normed)
-        x = x + attended
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        residual = x
+        x = self.layer_normalization(x)  # (B, T, 128)
+        x = self.multi_head_attention(x)  # (B, T, 128)
+        return residual + x  # (B, T, 128)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -487,26 +477,26 @@ def init_weights(module: nn.Module) -> None:
 
 
 class Induction(nn.Module):
-    """Token ids (B, T) to logits (B, T, 21)."""
+    """Token ids (B, T) to logits (B, T, 27)."""
 
     def __init__(self):
         super().__init__()
-        self.embedding = nn.Embedding(21, 128)
-        self.positional_encoding = PositionalEncoding(d_model=128, max_len=23)
-        self.transformer_decoders = nn.ModuleList(
-            TransformerDecoder(d_model=128, num_heads=4, ff_dim=512) for _ in range(2)
-        )
-        self.layer_normalization = nn.LayerNorm(128)
-        self.output = nn.Linear(128, 21)
+        self.embedding = nn.Embedding(27, 128)
+        self.layer_normalization_0 = nn.LayerNorm(128)
+        self.positional_encoding = PositionalEncoding(d_model=128, max_len=31)
+        self.residual_blocks = nn.ModuleList(ResidualBlock() for _ in range(2))
+        self.layer_normalization_3 = nn.LayerNorm(128)
+        self.output = nn.Linear(128, 27)
         self.apply(init_weights)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)  # (B, T, 128)
+        x = self.layer_normalization_0(x)  # (B, T, 128)
         x = self.positional_encoding(x)  # (B, T, 128)
-        for decoder in self.transformer_decoders:
-            x = decoder(x)  # (B, T, 128)
-        x = self.layer_normalization(x)  # (B, T, 128)
-        return self.output(x)  # (B, T, 21): logits, softmax makes them probabilities
+        for block in self.residual_blocks:
+            x = block(x)  # (B, T, 128)
+        x = self.layer_normalization_3(x)  # (B, T, 128)
+        return self.output(x)  # (B, T, 27): logits, softmax makes them probabilities
 
 
 @dataclass
@@ -687,8 +677,10 @@ def save_weights(model: nn.Module, path: str) -> None:
 def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Every weight under its layer's name."""
     layers = {
-        "transformer_decoders.0": "transformer_decoder_0",
-        "transformer_decoders.1": "transformer_decoder_1",
+        "residual_blocks.0.layer_normalization": "layer_normalization_1",
+        "residual_blocks.0.multi_head_attention": "multi_head_attention_0",
+        "residual_blocks.1.layer_normalization": "layer_normalization_2",
+        "residual_blocks.1.multi_head_attention": "multi_head_attention_1",
     }
     for name, value in model.state_dict().items():
         for path, layer in layers.items():
@@ -700,7 +692,7 @@ def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     torch.manual_seed(0)
-    task = PatternCompletion(train_size=100000)
+    task = PatternCompletion(length=(4, 16), vocabulary=26, train_size=100000)
     model = Induction()
     training = Training(model, task, seed=0)
     for step in training:

@@ -1,7 +1,8 @@
 """Induction for TensorFlow (Keras 3), compiled from induction.neural.
 
-    input (None) -> Embedding(21) -> PositionalEncoding -> 2 x TransformerDecoder ->
-        LayerNormalization -> Output(21)
+    input (None) -> Embedding(27) -> LayerNormalization -> PositionalEncoding -> 2 x
+        x + (LayerNormalization -> MultiHeadAttention(2)) -> LayerNormalization ->
+        Output(27)
 
 Run this file to train the model and to test it: python tensorflow.py
 """
@@ -23,9 +24,9 @@ from keras import layers, ops
 from safetensors.numpy import save_file
 
 BATCH_SIZE = 128  # problems a step
-TOTAL_STEPS = 2000
+TOTAL_STEPS = 1000
 VALIDATE_EVERY = 50  # steps
-LEARNING_RATE = 0.002
+LEARNING_RATE = 0.004
 WARMUP_STEPS = 50
 GRADIENT_CLIP = 1.0  # largest norm of all gradients
 PATIENCE = 10  # validations without improvement
@@ -453,64 +454,50 @@ class MultiHeadAttention(layers.Layer):
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
-class FeedForward(layers.Layer):
-    """Two dense layers, applied to each position alone."""
-
-    def __init__(self, d_model: int, ff_dim: int, **kwargs):
-        super().__init__(**kwargs)
-        self.expand = layers.Dense(ff_dim, activation="gelu")
-        self.contract = layers.Dense(d_model)
-
-    def call(self, x):
-        return self.contract(self.expand(x))
-
-
 class PositionalEncoding(layers.Layer):
-    """Adds a learned vector for each position, starting from N(0, 0.02)."""
+    """Adds sines and cosines of each position (Vaswani et al., 2017, section 3.5)."""
 
     def __init__(self, d_model: int, max_len: int, **kwargs):
         super().__init__(**kwargs)
-        start = keras.initializers.RandomNormal(stddev=0.02)
-        self.weight = self.add_weight((max_len, d_model), start, name="weight")
+        position = np.arange(max_len)[:, None]  # (T, 1)
+        angle = position / 10000 ** (np.arange(0, d_model, 2) / d_model)
+        table = np.zeros((max_len, d_model), "float32")
+        table[:, 0::2] = np.sin(angle)  # (T, d_model / 2)
+        table[:, 1::2] = np.cos(angle)[:, : d_model // 2]
+        self.table = ops.convert_to_tensor(table)
 
     def call(self, x):
-        return x + self.weight[: ops.shape(x)[1]]  # (B, T, d_model)
+        return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
 
 
-class TransformerDecoder(layers.Layer):
-    """Causal self-attention, feed-forward; each with a residual."""
+class ResidualBlock(layers.Layer):
+    """x + (LayerNormalization -> MultiHeadAttention)."""
 
-    def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
-        )
-        self.self_attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
+        self.multi_head_attention = MultiHeadAttention(128, num_heads=2, key_dim=64)
 
     def call(self, x):
-        normed = self.self_attention_norm(x)
-        attended = self.self_attention(normed)
-        x = x + attended
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        residual = x
+        x = self.layer_normalization(x)  # (B, T, 128)
+        x = self.multi_head_attention(x)  # (B, T, 128)
+        return residual + x  # (B, T, 128)
 
 
 def build_model() -> keras.Model:
-    """Token ids (B, T) to logits (B, T, 21)."""
+    """Token ids (B, T) to logits (B, T, 27)."""
     tokens = keras.Input((None,), dtype="int64", name="input")
     x = layers.Embedding(
-        21, 128, keras.initializers.RandomNormal(stddev=0.02), name="embedding"
+        27, 128, keras.initializers.RandomNormal(stddev=0.02), name="embedding"
     )(tokens)  # (B, T, 128)
-    x = PositionalEncoding(d_model=128, max_len=23, name="positional_encoding")(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization_0")(x)
+    x = PositionalEncoding(d_model=128, max_len=31, name="positional_encoding")(x)
     for i in range(2):
-        x = TransformerDecoder(
-            d_model=128, num_heads=4, ff_dim=512, name=f"transformer_decoder_{i}"
-        )(x)  # (B, T, 128)
-    x = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization")(x)
-    # (B, T, 21): logits, softmax makes them probabilities
-    logits = layers.Dense(21, name="output")(x)
+        x = ResidualBlock(name=f"residual_blocks_{i}")(x)  # (B, T, 128)
+    x = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization_3")(x)
+    # (B, T, 27): logits, softmax makes them probabilities
+    logits = layers.Dense(27, name="output")(x)
     return keras.Model(tokens, logits, name="Induction")
 
 
@@ -681,8 +668,18 @@ def save_weights(model: keras.Model, path: str) -> None:
 
 def named_weights(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
     """Every weight under its layer's name, in PyTorch's layout: (out, in)."""
+    names = {
+        "residual_blocks_0.layer_normalization": "layer_normalization_1",
+        "residual_blocks_0.multi_head_attention": "multi_head_attention_0",
+        "residual_blocks_1.layer_normalization": "layer_normalization_2",
+        "residual_blocks_1.multi_head_attention": "multi_head_attention_1",
+    }
     for layer in model.layers:
-        yield from weights_below(layer, layer.name)
+        for name, value in weights_below(layer, layer.name):
+            for path, canonical in names.items():
+                if name.startswith(path + "."):
+                    name = canonical + name.removeprefix(path)
+            yield name, value
 
 
 def weights_below(value: object, name: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -717,7 +714,7 @@ CANONICAL = {
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     keras.utils.set_random_seed(0)
-    task = PatternCompletion(train_size=100000)
+    task = PatternCompletion(length=(4, 16), vocabulary=26, train_size=100000)
     model = build_model()
     training = Training(model, task, seed=0)
     for step in training:
