@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,8 +85,8 @@ def print_report(report: Report) -> None:
         console.print(f"with the right tokens given: {words}", markup=False)
     else:
         console.print(f"\n{words}", markup=False)
-        if report.cross_entropy is not None and "perplexity" not in report.measures:
-            console.print(_perplexity(report.cross_entropy, report.measures["loss"]))
+        if report.perplexity is not None and "perplexity" not in report.measures:
+            console.print(f"perplexity {report.perplexity:.2f} a token")
     if report.tokens is not None:
         console.print(_tokens(report), markup=False)
     for name, counts in report.tables.items():
@@ -100,15 +99,6 @@ def print_report(report: Report) -> None:
         console.print("\nwrong answers:")
         for sample in report.wrong:
             console.print(f"  {sample.line()}", markup=False)
-
-
-def _perplexity(cross_entropy: float, loss: float) -> str:
-    """exp(cross-entropy); a loss with label smoothing is larger than that."""
-    smoothed = abs(loss - cross_entropy) > 1e-3
-    without = f" (cross-entropy {cross_entropy:.4f}, the loss without label smoothing)"
-    return f"perplexity {math.exp(min(cross_entropy, 700)):,.2f} a token" + (
-        without if smoothed else ""
-    )
 
 
 def _tokens(report: Report) -> str:

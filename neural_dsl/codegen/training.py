@@ -107,7 +107,6 @@ def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str
         for name, value, _ in plan.constants
     }
     more = {
-        "label smoothing": plan.label_smoothing,
         "mixed precision": plan.mixed_precision,
         "deterministic": plan.deterministic,
     }
@@ -194,6 +193,12 @@ def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
         ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients", plan.clip),
         ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient", plan.clipnorm),
         ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient", plan.clipvalue),
+        (
+            "LABEL_SMOOTHING",
+            plan.label_smoothing,
+            "in training alone",
+            plan.label_smoothing,
+        ),
         ("ACCUMULATION", plan.accumulation, "batches a step", plan.accumulation > 1),
         ("PATIENCE", patience, "validations without improvement", plan.stopping),
         ("MIN_LEARNING_RATE", floor, "", floor),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from neural_dsl.ir.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
@@ -16,7 +13,6 @@ from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
 from neural_dsl.tasks.custom import failures_named, has_answers
 
-IGNORED = -100
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
 
@@ -34,8 +30,8 @@ class Ablation:
 class Report:
     """What `neural evaluate` found.
 
-    `measures` are the emitted file's own (`evaluate`, teacher-forced); `cross_entropy` is
-    the loss of a language model without label smoothing. Tasks with answers
+    `measures` are the emitted file's own (`evaluate`, teacher-forced); language
+    models have a `perplexity` too. Tasks with answers
     have `greedy`: whole answers right when the model decodes by itself; `tables`: the
     same by position, length and the like; `ceiling`: the largest share of tokens that
     any model could get right in this format (None where nobody knows).
@@ -50,7 +46,7 @@ class Report:
     count: int
     measure: str
     measures: dict[str, float]
-    cross_entropy: float | None
+    perplexity: float | None
     greedy: Count | None
     tokens: Count | None
     ceiling: float | None
@@ -91,7 +87,7 @@ def _report(run: LoadedRun, split: str) -> Report:
         count=int(measures["count"]),
         measure=goal_of(run.network).measure,
         measures=without_count(measures),
-        cross_entropy=plain_cross_entropy(run, split),
+        perplexity=perplexity(run, measures["loss"]),
         greedy=found,
         tokens=tokens,
         ceiling=ceiling(task),
@@ -154,38 +150,9 @@ def without_count(measures: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in measures.items() if name != "count"}
 
 
-def plain_cross_entropy(run: LoadedRun, split: str) -> float | None:
-    """The mean cross-entropy of a language model's tokens, whose exponential is the
-    perplexity; the loss may be smoothed. None for a task that is no language."""
+def perplexity(run: LoadedRun, loss: float) -> float | None:
+    """exp(loss): among how many tokens a language model is in doubt; None for a task
+    that is no language."""
     if getattr(run.task, "tokenizer", None) is None:
         return None
-    total, count = 0.0, 0
-    for inputs, targets in batches(run, split):
-        logits = run.runtime.run(inputs).astype(np.float64)
-        counted = targets != IGNORED
-        losses = cross_entropy(logits, np.where(counted, targets, 0))
-        total += float(losses[counted].sum())
-        count += int(counted.sum())
-    return total / count
-
-
-def batches(
-    run: LoadedRun, split: str
-) -> Iterator[tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[Any]]]:
-    """Inputs by name, and targets, a part of the split at a time."""
-    size = run.task.size(split)
-    for start in range(0, size, CHUNK):
-        x, y = run.task.batch(split, np.arange(start, min(start + CHUNK, size)))
-        arrays = x if isinstance(x, tuple) else (x,)
-        names = [each.name for each in run.network.inputs]
-        yield dict(zip(names, arrays, strict=True)), y
-
-
-def cross_entropy(
-    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """-log softmax(logits)[target], in the targets' shape."""
-    top = logits.max(axis=-1, keepdims=True)
-    normal = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
-    chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    return np.asarray(normal - chosen)
+    return math.exp(min(loss, 700.0))

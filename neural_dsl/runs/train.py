@@ -89,6 +89,8 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
     folder = request.output or default_folder(request)
     if request.file.is_dir() and directory.is_run(request.file):
         folder = request.file
+        if not request.resume:
+            directory.create(folder)  # refuses: a run is there
     is_new = not (request.resume and directory.is_run(folder))
     if not is_new:
         run = prepare_again(folder, request.trust)

@@ -76,7 +76,7 @@ def test_classes_are_learnt_and_tested(neural, backend):
     assert neural("train", path, "--backend", backend).code == 0
     report = json.loads(neural("evaluate", "runs/model", "--format", "json").out)
     assert report["count"] == 30 and report["measures"]["accuracy"] >= 0.9
-    assert report["cross_entropy"] is None and report["measure"] == "accuracy"
+    assert report["perplexity"] is None and report["measure"] == "accuracy"
     about = json.loads(Path("runs/model/run.json").read_text())
     assert about["step"] == 20 * 8  # 240 examples are left for training
     asked = neural("predict", "runs/model", "--prompt", "1")

@@ -126,6 +126,8 @@ def test_a_run_is_never_trained_over(neural, file):
     before = Path("runs/model/last.safetensors").read_bytes()
     again = neural("train", source, *SHORT)
     assert again.code == 1 and "NE150" in again.err and "--resume" in again.err
+    named = neural("train", "runs/model")
+    assert named.code == 1 and "NE150" in named.err and "--resume" in named.err
     finished = neural("train", source, "--resume")
     assert finished.code == 0 and "finished" in finished.err
     changed = neural("train", source, "--resume", "--epochs", "3")

@@ -45,15 +45,18 @@ def test_both_compute_the_same(backend, tmp_path, monkeypatch, loss, activation,
     if backend == "pytorch":
         import torch
 
-        made = module.loss_function(torch.tensor(logits), torch.tensor(targets))
+        arrays = torch.tensor(logits), torch.tensor(targets)
     else:
         import tensorflow as tf
 
-        made = module.loss_function(tf.constant(logits), tf.constant(targets))
+        arrays = tf.constant(logits), tf.constant(targets)
     smoothing = training_plan(compiled.network, compiled.paths).label_smoothing
-    assert mean_loss(
-        goal_of(compiled.network), smoothing, logits.astype(np.float64), targets
-    ) == pytest.approx(float(made), rel=1e-5)
+    goal = goal_of(compiled.network)
+    for share in {0.0, smoothing}:  # tests and validations leave smoothing out
+        made = module.loss_function(*arrays, *([share] if share else []))
+        assert mean_loss(
+            goal, share, logits.astype(np.float64), targets
+        ) == pytest.approx(float(made), rel=1e-5)
 
 
 def test_examples_count_when_they_are_right_as_a_whole():

@@ -10,7 +10,7 @@ import pytest
 from neural_dsl.backends.training import start_training
 from neural_dsl.compiler import compile_source
 from neural_dsl.runs.decoding import draw, greedy
-from neural_dsl.runs.evaluation import plain_cross_entropy
+from neural_dsl.runs.evaluation import perplexity
 from neural_dsl.runs.prepare import make_task
 from neural_dsl.source import Source
 
@@ -182,17 +182,16 @@ def test_uniform_attention_gives_the_mean_of_the_values_it_may_see(backend):
     assert abs(uniform[0, 1] - uniform[1, 1]).max() > 1e-4  # causal: 2 keys of 5
 
 
-def softmax_loss(logits, targets, smoothing):
-    """Cross-entropy with label smoothing, by its definition, over the counted tokens."""
+def softmax_loss(logits, targets):
+    """Cross-entropy, by its definition, over the counted tokens."""
     logits = logits.astype(np.float64)
     log_shares = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     wanted = np.eye(logits.shape[-1])[np.maximum(targets, 0)]
-    wanted = (1 - smoothing) * wanted + smoothing / logits.shape[-1]
     return -(wanted * log_shares).sum(-1)[targets >= 0].mean()
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_uniform_attention_is_measured_by_the_loss_of_the_training(backend, smoothing):
+def test_uniform_attention_is_measured_without_label_smoothing(backend, smoothing):
     live = training(backend, layers=2, more=f"label_smoothing: {smoothing}")
     runtime, (x, y) = live.runtime, live.task.batch("test", np.arange(100))
     as_it_is = runtime.evaluate_uniform(live.task, "test", [])
@@ -201,28 +200,22 @@ def test_uniform_attention_is_measured_by_the_loss_of_the_training(backend, smoo
         name = f"transformer_decoder_{number}.self_attention"
         found = runtime.evaluate_uniform(live.task, "test", [name])
         logits = runtime.run_uniform({"input": x}, [name])
-        assert found["loss"] == pytest.approx(
-            softmax_loss(logits, y, smoothing), rel=1e-4
-        )
+        assert found["loss"] == pytest.approx(softmax_loss(logits, y), rel=1e-4)
         right = ((logits.argmax(-1) == y) | (y < 0)).all(axis=1).mean()
         assert found["exact_match"] == pytest.approx(right)
         assert found["loss"] != pytest.approx(as_it_is["loss"], rel=1e-4)
         assert runtime.evaluate_uniform(live.task, "test", []) == as_it_is  # put back
 
 
-def test_the_perplexity_of_a_text_leaves_label_smoothing_out(backend, tmp_path):
+def test_validation_and_perplexity_leave_label_smoothing_out(backend, tmp_path):
     (tmp_path / "a.txt").write_text("the cat sat on the mat. " * 40, encoding="utf-8")
     task = f'Text(path="{tmp_path / "a.txt"}", tokenizer="char", context=8)'
     live = training(backend, task, more="label_smoothing: 0.2")
-    run = SimpleNamespace(
-        task=live.task, runtime=live.runtime, network=live.runtime.network
-    )
     x, y = live.task.batch("test", np.arange(live.task.size("test")))
-    logits = live.runtime.run({"input": x})
-    found = plain_cross_entropy(run, "test")
-    assert found == pytest.approx(softmax_loss(logits, y, 0), rel=1e-4)
-    loss = live.evaluate("test")["loss"]
-    assert loss == pytest.approx(softmax_loss(logits, y, 0.2), rel=1e-4)
+    plain = softmax_loss(live.runtime.run({"input": x}), y)
+    assert live.evaluate("test")["loss"] == pytest.approx(plain, rel=1e-4)
+    run = SimpleNamespace(task=live.task)
+    assert perplexity(run, plain) == pytest.approx(np.exp(plain))
 
 
 def test_sampling_draws_what_temperature_and_top_k_allow():

@@ -324,6 +324,19 @@ def test_every_batch_of_a_step_is_fed_back(backend, monkeypatch):
     assert loss == pytest.approx(np.mean(each), rel=1e-4)
 
 
+def test_what_is_fed_back_is_predicted_without_dropout(backend):
+    live = training(backend, dropout="0.5", more="scheduled_sampling: 1.0", steps=20)
+    emitted = live.training
+    emitted.step = 20  # a share of 1.0
+    x, y = emitted.batch(0)
+    mixed = np.array(emitted.feed_back(x, y, *([1.0] if backend != "pytorch" else [])))
+    x, y = np.array(x), np.array(y)
+    predicted = np.roll(live.logits(x).argmax(-1), 1, axis=1)
+    answers = np.roll(y >= 0, 1, axis=1)
+    answers[:, 0] = False
+    np.testing.assert_array_equal(mixed, np.where(answers, predicted, x))
+
+
 # --- metrics --------------------------------------------------------------------------
 
 
