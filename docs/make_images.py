@@ -53,6 +53,7 @@ def main() -> None:
             run(["visualize", str(source), "--format", "svg", "-o", str(target)]) == 0
         )
     trained()
+    learnt_induction()
 
 
 def trained() -> None:
@@ -71,6 +72,19 @@ def trained() -> None:
             (f"evolution_heads_{layer}.png", "attention_over_training.png"),
         ):
             shutil.copy(Path("attention_outputs") / source, IMAGES / target)
+
+
+def learnt_induction() -> None:
+    """Two layers that learnt to go on with a block of letters that begins again."""
+    with TemporaryDirectory() as folder, chdir(folder):
+        file = HERE.parent / "examples" / "tasks" / "induction.neural"
+        assert run(["train", str(file), "--device", "cpu"]) == 0
+        prompt = ["--attention", "--prompt", "neuraln"]
+        assert run(["visualize", "runs/induction", *prompt]) == 0
+        for layer in range(2):
+            name = f"attention_heads_multi_head_attention_{layer}.png"
+            target = IMAGES / f"learnt_induction_{layer}.png"
+            shutil.copy(Path("attention_outputs") / name, target)
 
 
 @contextmanager

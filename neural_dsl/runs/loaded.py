@@ -55,16 +55,20 @@ class LoadedRun:
 
 
 def open_run(
-    folder: Path, weights: str | None = None, trust: bool = False
+    folder: Path,
+    weights: str | None = None,
+    trust: bool = False,
+    backend: str | None = None,
 ) -> LoadedRun:
     """The run in a folder, on the CPU, with its "best" or "last" weights; by default
     those that its test at the end was made with, and before that the best.
 
-    `trust` lets the code of a task of the user's own run. Raises NeuralError: NE156 where
+    Another `backend` than the run's loads the same weights, and the run's need not be
+    installed. `trust` lets the code of a task of the user's own run. Raises NeuralError: NE156 where
     no run is or nothing was saved yet, NE162 where its data has changed, NE163 for code
     without trust, and what a damaged or foreign weights file raises.
     """
-    run = prepare_again(folder, trust)
+    run = prepare_again(folder, trust, backend)
     refuse_changed_data(run)
     names = [checkpoints.BEST, checkpoints.LAST]
     if weights:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl import api, backends
+from neural_dsl import api
 from neural_dsl.attention.record import AttentionRecord
 from neural_dsl.recording import assemble
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.loaded import open_run as load_run
-from neural_dsl.runs.prepare import make_task
 
 
 @dataclass(frozen=True)
@@ -64,16 +62,9 @@ def open_run(
 ) -> OpenedRun:
     """Open a run's folder with its "best" or "last" weights (`loaded.open_run`).
 
-    Another `backend` than the run's loads the same weights. The code is written anew
-    from the run's `model.neural`; no Python file of the folder is run, but for the
-    user's own task with `trust`. Raises NeuralError as `loaded.open_run` does, and as building the model does.
+    The code is written anew from the run's `model.neural`, for any `backend`; no Python
+    file of the folder is run, but for the user's own task with `trust`. Raises
+    NeuralError as `loaded.open_run` does, and as building the model does.
     """
-    run = load_run(folder, checkpoint, trust)
-    runtime: Any = run.runtime
-    task = run.task
-    if backend is not None and backends.choose(backend) != runtime.compiled.backend:
-        other = api.load(run.network, backend, trust=trust)
-        other.runtime.load_weights(runtime.weights())
-        runtime = other.runtime
-        task = make_task(run.network, folder)(runtime.module)
-    return OpenedRun(run.folder, runtime, task, run.step, run.weights)
+    run = load_run(folder, checkpoint, trust, backend)
+    return OpenedRun(run.folder, run.runtime, run.task, run.step, run.weights)

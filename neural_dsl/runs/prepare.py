@@ -104,8 +104,11 @@ def refuse_without_task(network: Network) -> None:
         )
 
 
-def prepare_again(folder: Path, trust: bool = False) -> Prepared:
-    """The run in a folder, compiled from its own copy of the file.
+def prepare_again(
+    folder: Path, trust: bool = False, backend: str | None = None
+) -> Prepared:
+    """The run in a folder, compiled from its own copy of the file, for its own backend
+    or another one.
 
     The code is always written anew: a folder from elsewhere cannot make this program
     run what is not in its `.neural` file, and not its `task.py` without `trust`. Raises
@@ -115,8 +118,8 @@ def prepare_again(folder: Path, trust: bool = False) -> Prepared:
     network, warnings = stored_network(folder)
     refuse_untrusted(network, trust)
     text = (folder / directory.SOURCE).read_text("utf-8")
-    backend = backends.choose(about.get("backend"))
-    return _compiled(network, backend, folder, text, warnings, dict(about))
+    target = backends.choose(backend or about.get("backend"))
+    return _compiled(network, target, folder, text, warnings, dict(about))
 
 
 def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:

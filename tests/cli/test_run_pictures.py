@@ -129,9 +129,9 @@ def test_without_a_prompt_the_first_held_out_problem_is_drawn(neural):
 
 def test_a_wrong_answer_is_called_wrong(neural):
     folder = Path("runs/copy")
-    found = weights_file.load(folder / checkpoints.BEST)
+    found = weights_file.load(folder / checkpoints.LAST)
     zeros = {k: np.zeros_like(v) for k, v in found.arrays.items()}
-    weights_file.save(folder / checkpoints.BEST, zeros, found.metadata)
+    weights_file.save(folder / checkpoints.LAST, zeros, found.metadata)
     result = neural("visualize", "runs/copy", "--attention", "--prompt", "dab:")
     assert "wrong: dab is right" in result.out
     assert "most: " in result.out
@@ -149,6 +149,19 @@ def test_the_checkpoint_can_be_chosen_and_is_named(neural):
 def test_a_length_that_was_never_trained_on_is_remarked(neural):
     result = neural("visualize", "runs/copy", "--attention", "--prompt", "ab:")
     assert "no sequence of length 2 was trained on, only of length 3 to 4" in result.out
+
+
+def test_a_run_is_drawn_where_its_own_backend_is_missing(neural, monkeypatch, backend):
+    about = Path("runs/copy/run.json")
+    other = {"pytorch": "tensorflow", "tensorflow": "pytorch"}[backend]
+    trained_by = f'"backend": "{other}"'
+    text = about.read_text("utf-8").replace('"backend": "pytorch"', trained_by)
+    about.write_text(text, encoding="utf-8")
+    monkeypatch.setattr("neural_dsl.backends.available", lambda: [backend])
+    asked = ("visualize", "runs/copy", "--attention", "--prompt", "dab:")
+    assert "NE100" in neural(*asked).err
+    assert neural(*asked, "--backend", backend).code == 0
+    assert metrics()["provenance"]["backend"] == backend
 
 
 def test_the_other_backend_shows_the_same(neural, both_backends):
