@@ -28,10 +28,14 @@ def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
             module, _, alias = line[7:].partition(" as ")
             if (alias or module.partition(".")[0]) in mentioned:
                 plain.add(line)
-    statements = sorted(plain) + [
-        f"from {module} import {', '.join(sorted(names, key=_order))}"
-        for module, names in sorted(members.items())
-    ]
+    statements = sorted(plain)
+    for module, names in sorted(members.items()):
+        renamed = sorted(name for name in names if " as " in name)
+        kept = sorted(names.difference(renamed), key=_order)
+        statements += [
+            f"from {module} import {part}"
+            for part in ([", ".join(kept)] if kept else []) + renamed
+        ]
     blocks: tuple[list[str], list[str]] = ([], [])
     for statement in statements:
         package = statement.split()[1].partition(".")[0]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial as bound
+from functools import lru_cache
+from functools import partial as bound
 from typing import Literal
 
 import numpy as np

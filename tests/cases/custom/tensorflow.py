@@ -12,7 +12,8 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial as bound
+from functools import lru_cache
+from functools import partial as bound
 from typing import Literal
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -29,6 +29,7 @@ VALIDATE_EVERY = 100  # steps
 LEARNING_RATE = 0.002
 WARMUP_STEPS = 50
 GRADIENT_CLIP = 1.0  # largest norm of all gradients
+PATIENCE = 2  # validations without improvement
 
 
 Split = Literal["train", "validation", "test"]
@@ -417,15 +418,20 @@ class Training:
         )
         self.optimizer.build(model.trainable_variables)
         self.step = 0
+        self.best = -math.inf
+        self.waited = 0
+        self.stopped = False
+        self.best_weights = model.get_weights()
 
     def __iter__(self) -> Iterator[Step]:
-        while self.step < TOTAL_STEPS:
+        while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
             loss, tokens = self.update(rate)
             self.step += 1
             result = Step(self.step, loss, rate, tokens)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, self.task, "validation")
+                self.watch(result.validation)
             yield result
 
     def update(self, rate: float) -> tuple[tf.Tensor, int]:
@@ -460,6 +466,20 @@ class Training:
         x, y = self.task.batch("train", chosen)
         return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
 
+    def watch(self, validation: dict[str, float]) -> None:
+        """Stop when the loss stands still."""
+        value = -validation["loss"]
+        if value > self.best:
+            self.best, self.waited = value, 0
+            self.best_weights = self.model.get_weights()
+        else:
+            self.waited += 1
+        self.stopped = self.waited >= PATIENCE
+
+    def restore_best_weights(self) -> None:
+        """Back to the weights of the best validation."""
+        self.model.set_weights(self.best_weights)
+
     def variables(self) -> dict[str, keras.Variable]:
         """Everything that training changes: weights, moments and random states."""
         found = {f"model.{i}": v for i, v in enumerate(self.model.variables)}
@@ -469,14 +489,25 @@ class Training:
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next steps depend on, as arrays."""
         arrays = {k: np.array(v.numpy()) for k, v in self.variables().items()}
-        progress = {"step": self.step}
+        arrays |= {f"best.{i}": array for i, array in enumerate(self.best_weights)}
+        progress = {
+            "step": self.step,
+            "best": self.best,
+            "waited": self.waited,
+            "stopped": self.stopped,
+        }
         return arrays | {f"progress.{k}": np.array(v) for k, v in progress.items()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Go on where `state` was taken."""
         for name, variable in self.variables().items():
             variable.assign(state[name])
+        count = len(self.best_weights)
+        self.best_weights = [state[f"best.{i}"] for i in range(count)]
         self.step = int(state["progress.step"])
+        self.best = float(state["progress.best"])
+        self.waited = int(state["progress.waited"])
+        self.stopped = bool(state["progress.stopped"])
 
 
 def evaluate(model: keras.Model, task: Task, split: str) -> dict[str, float]:
@@ -539,6 +570,7 @@ def main() -> None:
         if step.validation:
             loss, held_out = float(step.loss), step.validation["loss"]
             print(f"step {step.step:5d}  loss {loss:.4f}  validation {held_out:.4f}")
+    training.restore_best_weights()
     save_weights(model, "bpegpt.safetensors")
     task.tokenizer.save("bpegpt.tokenizer.json")
     result = evaluate(model, task, "test")

@@ -9,6 +9,7 @@ It reads genesis.txt, relative to the folder that it is run in.
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ VALIDATE_EVERY = 100  # steps
 LEARNING_RATE = 0.002
 WARMUP_STEPS = 50
 GRADIENT_CLIP = 1.0  # largest norm of all gradients
+PATIENCE = 2  # validations without improvement
 
 
 Split = Literal["train", "validation", "test"]
@@ -407,15 +409,20 @@ class Training:
             fused=True,
         )
         self.step = 0
+        self.best = -math.inf
+        self.waited = 0
+        self.stopped = False
+        self.best_weights = deepcopy(model.state_dict())
 
     def __iter__(self) -> Iterator[Step]:
-        while self.step < TOTAL_STEPS:
+        while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
             loss, tokens = self.update(rate)
             self.step += 1
             result = Step(self.step, loss, rate, tokens)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, self.task, "validation")
+                self.watch(result.validation)
             yield result
 
     def update(self, rate: float) -> tuple[Tensor, int]:
@@ -441,16 +448,36 @@ class Training:
         inputs = torch.from_numpy(x).to(self.device)
         return inputs, torch.from_numpy(y).to(self.device)
 
+    def watch(self, validation: dict[str, float]) -> None:
+        """Stop when the loss stands still."""
+        value = -validation["loss"]
+        if value > self.best:
+            self.best, self.waited = value, 0
+            self.best_weights = deepcopy(self.model.state_dict())
+        else:
+            self.waited += 1
+        self.stopped = self.waited >= PATIENCE
+
+    def restore_best_weights(self) -> None:
+        """Back to the weights of the best validation."""
+        self.model.load_state_dict(self.best_weights)
+
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next steps depend on, as arrays."""
         found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for number, slots in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer.{number}.{k}": v for k, v in slots.items()}
+        found |= {f"best.{k}": v for k, v in self.best_weights.items()}
         found["rng.torch"] = torch.get_rng_state()
         if self.device != "cpu":
             found["rng.cuda"] = torch.cuda.get_rng_state(self.device)
         arrays = {k: torch.as_tensor(v).cpu().numpy().copy() for k, v in found.items()}
-        progress = {"step": self.step}
+        progress = {
+            "step": self.step,
+            "best": self.best,
+            "waited": self.waited,
+            "stopped": self.stopped,
+        }
         return arrays | {f"progress.{k}": np.array(v) for k, v in progress.items()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
@@ -460,6 +487,7 @@ class Training:
             k.removeprefix("model."): v for k, v in tensors.items() if k[:6] == "model."
         }
         self.model.load_state_dict(model)
+        self.best_weights = {k[5:]: v for k, v in tensors.items() if k[:5] == "best."}
         slots: dict[int, dict[str, Tensor]] = {}
         for key in (key for key in tensors if key.startswith("optimizer.")):
             _, number, name = key.split(".", 2)
@@ -470,6 +498,9 @@ class Training:
         if self.device != "cpu":
             torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
         self.step = int(state["progress.step"])
+        self.best = float(state["progress.best"])
+        self.waited = int(state["progress.waited"])
+        self.stopped = bool(state["progress.stopped"])
 
 
 @torch.inference_mode()
@@ -519,6 +550,7 @@ def main() -> None:
         if step.validation:
             loss, held_out = float(step.loss), step.validation["loss"]
             print(f"step {step.step:5d}  loss {loss:.4f}  validation {held_out:.4f}")
+    training.restore_best_weights()
     save_weights(model, "chargpt.safetensors")
     result = evaluate(model, task, "test")
     print(f"test loss {result['loss']:.4f}, perplexity {math.exp(result['loss']):.2f}")
