@@ -29,13 +29,11 @@ def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
             if (alias or module.partition(".")[0]) in mentioned:
                 plain.add(line)
     statements = sorted(plain)
-    for module, names in sorted(members.items()):
-        renamed = sorted(name for name in names if " as " in name)
-        kept = sorted(names.difference(renamed), key=_order)
-        statements += [
-            f"from {module} import {part}"
-            for part in ([", ".join(kept)] if kept else []) + renamed
-        ]
+    for module, taken in sorted(members.items()):
+        renamed = sorted(name for name in taken if " as " in name)
+        kept = ", ".join(sorted(taken.difference(renamed), key=_order))
+        parts = [kept, *renamed] if kept else renamed
+        statements += [f"from {module} import {part}" for part in parts]
     blocks: tuple[list[str], list[str]] = ([], [])
     for statement in statements:
         package = statement.split()[1].partition(".")[0]
