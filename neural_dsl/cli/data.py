@@ -57,7 +57,7 @@ def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> N
 def live_task(network: Network, trust: bool) -> Task:
     """The network's task, at work. Raises NeuralError."""
     from neural_dsl.catalogue.tasks import task_spec
-    from neural_dsl.runs.prepare import make_task, refuse_without_task
+    from neural_dsl.runs.task_files import make_task, refuse_without_task
 
     refuse_without_task(network)
     setting = network.task

@@ -16,7 +16,8 @@ from neural_dsl.files import quoted
 from neural_dsl.ir.nodes import Network
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.decoding import greedy
-from neural_dsl.runs.prepare import make_task, prepare_again, refuse_changed_data
+from neural_dsl.runs.prepare import prepare_again, refuse_changed_data
+from neural_dsl.runs.task_files import make_task
 from neural_dsl.tasks.custom import failures_named, has_answers
 
 

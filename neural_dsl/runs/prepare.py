@@ -7,25 +7,28 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl import backends
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import CustomFile
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted, reason, write_bytes, write_text
-from neural_dsl.ir.measures import custom_of, goal_of
 from neural_dsl.ir.nodes import Network
 from neural_dsl.ir.resolve import resolve
 from neural_dsl.runs import directory
 from neural_dsl.runs.overrides import with_settings
+from neural_dsl.runs.task_files import (
+    data_digests,
+    kept_as,
+    located_files,
+    refuse_untrusted,
+    refuse_without_task,
+)
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 
 if TYPE_CHECKING:
-    from neural_dsl.tasks.base import Task
+    pass
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,6 @@ def prepare_new(request: TrainRequest) -> Prepared:
     }
     text = _with_kept_files(source, network, request.network).text
     return _compiled(network, backend, folder, text, warnings, about)
-
-
-def refuse_without_task(network: Network) -> None:
-    """Raise NE161 for a network that says nothing of what to learn."""
-    if network.task is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE161",
-                f"the network `{network.name}` has no task",
-                help="add one, as in `task: Copy(length=8, vocabulary=20)`",
-            )
-        )
 
 
 def prepare_again(
@@ -204,89 +195,11 @@ def default_folder(request: TrainRequest) -> Path:
     return Path("runs") / (f"{name}-{request.network}" if request.network else name)
 
 
-def refuse_untrusted(network: Network, trust: bool) -> None:
-    """Raise NE163 for a task of the user's own: its code is part of the emitted file."""
-    if custom_of(network) is not None:
-        from neural_dsl.tasks import custom
-
-        custom.refuse_untrusted(_located_files(network)["path"], trust)
-
-
-def make_task(network: Network, run: Path | None = None) -> Any:
-    """A function that makes the network's task from the module that holds its class.
-
-    Paths in the file are relative to the file; a tokenizer that is stored in the folder
-    of a `run` is used as it is. Raises NeuralError NE162 for data that the task refuses.
-    """
-    setting = network.task
-    assert setting is not None
-
-    def make(module: ModuleType) -> Task:
-        try:
-            custom = custom_of(network)
-            if custom is not None:
-                return _custom_task(network, module, custom)
-            params = {**setting.params, **_located_files(network)}
-            if run is not None and (run / directory.TOKENIZER).is_file():
-                params["tokenizer"] = run / directory.TOKENIZER
-            found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
-            task: Task = getattr(module, setting.name)(**found)
-        except (OSError, ValueError, ImportError) as error:
-            missing = getattr(error, "name", None)
-            raise NeuralError(
-                Diagnostic(
-                    "NE162",
-                    f"the data of the task `{setting.name}` cannot be used: {error}",
-                    network.source,
-                    setting.span,
-                    help=f"pip install {missing}" if missing else "",
-                )
-            ) from error
-        return task
-
-    return make
-
-
-def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Task:
-    """The user's own task. Raises ValueError."""
-    from neural_dsl.tasks.custom import refuse_unfinished
-
-    path = str(_located_files(network)["path"])
-    try:
-        task: Task = getattr(module, custom.name)()
-    except Exception as error:
-        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
-    refuse_unfinished(task, module.Task, path)
-    measured = goal_of(network).measure
-    if task.measure != measured:
-        raise ValueError(
-            f'the measure of {custom.name} is "{task.measure}", but what the network '
-            f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
-        )
-    return task
-
-
-def _located_files(network: Network) -> dict[str, Path]:
-    """The task's parameters that name files -> where these are."""
-    assert network.task is not None
-    params, folder = network.task.params, Path(network.source.name).parent
-    names = task_spec(network.task.name).files(params)
-    return {name: folder / params[name] for name in names}
-
-
-def data_digests(network: Network) -> dict[str, str]:
-    """The task's parameters that name files -> what tells whether these have changed."""
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in _located_files(network).items()
-    }
-
-
 def changed_data(run: Prepared) -> list[Path]:
     """The files of the run's task that are not what the run began with."""
     known = run.about.get("data_sha256") or {}
     found = data_digests(run.network)
-    files = _located_files(run.network)
+    files = located_files(run.network)
     return [
         files[name] for name in files if known.get(name, found[name]) != found[name]
     ]
@@ -326,16 +239,9 @@ def _beside_kept(folder: Path, source: str) -> str:
     return str(folder / Path(source).name)
 
 
-def _kept_as(network: Network) -> dict[str, str]:
-    """The task's parameters that name files which runs keep -> the names there."""
-    assert network.task is not None
-    names = directory.KEPT.get(network.task.name, {})
-    return {k: v for k, v in names.items() if k in _located_files(network)}
-
-
 def _with_kept_files(source: Source, network: Network, chosen: str | None) -> Source:
     """The text for a run's folder, where copies of the task's files stand too."""
-    kept = [f'task.{name}="{file}"' for name, file in _kept_as(network).items()]
+    kept = [f'task.{name}="{file}"' for name, file in kept_as(network).items()]
     return with_settings(source, kept, chosen) if kept else source
 
 
@@ -348,7 +254,7 @@ def _refuse_other_files(
     """Raise NE157 when the files that the task needs are not what the run began with."""
     source = with_settings(original, request.settings, request.network)
     network, _ = resolve(parse(source), request.network)
-    files, known = _located_files(network), run.about["data_sha256"]
+    files, known = located_files(network), run.about["data_sha256"]
     for name, digest in data_digests(network).items():
         if known.get(name) != digest:
             raise changed(f"{quoted(files[name])} has changed since it began")
@@ -372,6 +278,6 @@ def _compiled(
 
     compiled = generate(network, backend_named(backend), directory.CODE)
     seed = int(network.train.get("seed") or 0)
-    files = _located_files(network)
-    kept = {name: files[key].read_bytes() for key, name in _kept_as(network).items()}
+    files = located_files(network)
+    kept = {name: files[key].read_bytes() for key, name in kept_as(network).items()}
     return Prepared(folder, compiled, text, kept, seed, warnings, about)

@@ -6,13 +6,10 @@ prepare -> folder -> [ step, step, …, validation, checkpoint ] -> test
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal, Protocol
 
 from neural_dsl.backends.training import (
@@ -31,14 +28,15 @@ from neural_dsl.runs.prepare import (
     Prepared,
     TrainRequest,
     default_folder,
-    make_task,
     prepare_again,
     prepare_new,
     refuse_changes,
     settled,
 )
 from neural_dsl.runs.samples import Sample, sample_predictions
+from neural_dsl.runs.signals import stop_wishes
 from neural_dsl.runs.snapshots import Snapshots
+from neural_dsl.runs.task_files import make_task
 from neural_dsl.runs.tensorboard import Scalars, scalars
 from neural_dsl.tasks.custom import failures_named
 
@@ -349,32 +347,6 @@ class Run:
                 "or `--set train.gradient_clip=1.0`",
             )
         )
-
-
-@contextmanager
-def stop_wishes() -> Iterator[list[int]]:
-    """Signals to stop, collected so that the step that runs is finished first.
-
-    The second Ctrl-C no longer waits. Outside the main thread signals stay as they are.
-    """
-    wishes: list[int] = []
-
-    def wish(number: int, frame: FrameType | None) -> None:
-        if wishes:
-            raise KeyboardInterrupt
-        wishes.append(number)
-
-    before = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, wish)
-    except ValueError:  # not the main thread
-        pass
-    try:
-        yield wishes
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _versions(backend: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from neural_dsl.backends.training import start_training
 from neural_dsl.compiler import compile_source
 from neural_dsl.runs.decoding import draw, greedy
 from neural_dsl.runs.evaluation import perplexity
-from neural_dsl.runs.prepare import make_task
+from neural_dsl.runs.task_files import make_task
 from neural_dsl.source import Source
 
 TEXT = """

@@ -1,0 +1,115 @@
+"""The task of a run: made from its file's parameters, and the files that these name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.custom import CustomFile
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.measures import custom_of, goal_of
+from neural_dsl.ir.nodes import Network
+from neural_dsl.runs import directory
+
+if TYPE_CHECKING:
+    from neural_dsl.tasks.base import Task
+
+
+def refuse_without_task(network: Network) -> None:
+    """Raise NE161 for a network that says nothing of what to learn."""
+    if network.task is None:
+        raise NeuralError(
+            Diagnostic(
+                "NE161",
+                f"the network `{network.name}` has no task",
+                help="add one, as in `task: Copy(length=8, vocabulary=20)`",
+            )
+        )
+
+
+def refuse_untrusted(network: Network, trust: bool) -> None:
+    """Raise NE163 for a task of the user's own: its code is part of the emitted file."""
+    if custom_of(network) is not None:
+        from neural_dsl.tasks import custom
+
+        custom.refuse_untrusted(located_files(network)["path"], trust)
+
+
+def make_task(network: Network, run: Path | None = None) -> Any:
+    """A function that makes the network's task from the module that holds its class.
+
+    Paths in the file are relative to the file; a tokenizer that is stored in the folder
+    of a `run` is used as it is. Raises NeuralError NE162 for data that the task refuses.
+    """
+    setting = network.task
+    assert setting is not None
+
+    def make(module: ModuleType) -> Task:
+        try:
+            custom = custom_of(network)
+            if custom is not None:
+                return _custom_task(network, module, custom)
+            params = {**setting.params, **located_files(network)}
+            if run is not None and (run / directory.TOKENIZER).is_file():
+                params["tokenizer"] = run / directory.TOKENIZER
+            found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
+            task: Task = getattr(module, setting.name)(**found)
+        except (OSError, ValueError, ImportError) as error:
+            missing = getattr(error, "name", None)
+            raise NeuralError(
+                Diagnostic(
+                    "NE162",
+                    f"the data of the task `{setting.name}` cannot be used: {error}",
+                    network.source,
+                    setting.span,
+                    help=f"pip install {missing}" if missing else "",
+                )
+            ) from error
+        return task
+
+    return make
+
+
+def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Task:
+    """The user's own task. Raises ValueError."""
+    from neural_dsl.tasks.custom import refuse_unfinished
+
+    path = str(located_files(network)["path"])
+    try:
+        task: Task = getattr(module, custom.name)()
+    except Exception as error:
+        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
+    refuse_unfinished(task, module.Task, path)
+    measured = goal_of(network).measure
+    if task.measure != measured:
+        raise ValueError(
+            f'the measure of {custom.name} is "{task.measure}", but what the network '
+            f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
+        )
+    return task
+
+
+def located_files(network: Network) -> dict[str, Path]:
+    """The task's parameters that name files -> where these are."""
+    assert network.task is not None
+    params, folder = network.task.params, Path(network.source.name).parent
+    names = task_spec(network.task.name).files(params)
+    return {name: folder / params[name] for name in names}
+
+
+def data_digests(network: Network) -> dict[str, str]:
+    """The task's parameters that name files -> what tells whether these have changed."""
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in located_files(network).items()
+    }
+
+
+def kept_as(network: Network) -> dict[str, str]:
+    """The task's parameters that name files which runs keep -> the names there."""
+    assert network.task is not None
+    names = directory.KEPT.get(network.task.name, {})
+    return {k: v for k, v in names.items() if k in located_files(network)}
