@@ -11,7 +11,7 @@ import numpy as np
 
 from neural_dsl import api
 from neural_dsl.backends.training import BaseTraining, start_training
-from neural_dsl.runs.prepare import make_task
+from neural_dsl.runs.task_files import make_task
 
 ROOT = Path(__file__).parents[2]
 LEARNING_RATE, BETAS, EPSILON, DECAY, CLIP = 5e-4, (0.9, 0.98), 1e-7, 0.01, 1.0
