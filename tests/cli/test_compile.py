@@ -199,4 +199,4 @@ def test_missing_files_and_folders_are_refused(neural, tmp_path):
     for command in ("check", "summary", "compile", "run", "visualize"):
         for path in (tmp_path / "none.neural", tmp_path):
             result = neural(command, path)
-            assert result.code == 1 and "error[NE0" in result.err, (command, path)
+            assert result.code == 1 and "error[NE" in result.err, (command, path)

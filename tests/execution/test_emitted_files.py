@@ -102,7 +102,7 @@ def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
     import ast
 
     standard = {"collections", "dataclasses", "math", "os", "re", "string", "typing"}
-    standard |= {"__future__", "functools", "hashlib", "pathlib"}
+    standard |= {"__future__", "copy", "functools", "hashlib", "pathlib"}
     # `tokenizers` where a text is cut into parts of words, and only then imported.
     shared = standard | {"numpy", "safetensors", "tokenizers"}
     allowed = {
