@@ -37,6 +37,7 @@ AROUND_THE_SCRIPT = {
 """Keys that the script itself has nothing to do with -> who reads them."""
 VALUES = {
     "count": "3",
+    "natural": "3",
     "int": "7",
     "rate": "0.25",
     "fraction": "0.25",

@@ -16,7 +16,7 @@ from neural_dsl.inputs.tokens import from_options, split
 from neural_dsl.ir.dump import dump
 from neural_dsl.ir.resolve import resolve
 from neural_dsl.source import Source
-from neural_dsl.syntax.parser import parse
+from neural_dsl.syntax.parser import parse, read_source
 from tests.cli.conftest import EXAMPLES, IDS, SMALL, TWO
 
 
@@ -297,7 +297,7 @@ def test_another_length_changes_nothing_but_lengths(path):
     """Declared in the file or asked for later, a length gives the same graph."""
     from dataclasses import replace
 
-    model = network(path.read_text(encoding="utf-8"))
+    model = resolve(parse(read_source(path)))[0]
     declared = {i.name: i.tensor.shape[0] for i in model.inputs}
     shorter = with_lengths(model, dict.fromkeys(declared, 7))
     assert all(i.tensor.shape[0] == 7 for i in shorter.inputs)
