@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ def refuse_changes(run: Prepared, request: TrainRequest) -> None:
                 f"the run in {quoted(run.folder)} cannot go on: {what}",
                 help="a run goes on exactly as it began; start another one by "
                 "--output-dir, or resume this one as it is by "
-                f"`neural train {run.folder} --resume`",
+                f"`neural train {shlex.quote(str(run.folder))} --resume`",
             )
         )
 
@@ -251,13 +252,15 @@ def _refuse_other_files(
     request: TrainRequest,
     changed: Callable[[str], NeuralError],
 ) -> None:
-    """Raise NE157 when the files that the task needs are not what the run began with."""
-    source = with_settings(original, request.settings, request.network)
+    """Raise NE157 when the files that the task needs are not what the run began with:
+    those that its settings name, or the ones of this request."""
+    settings = request.settings or tuple(run.about.get("settings") or ())
+    source = with_settings(original, settings, request.network)
     network, _ = resolve(parse(source), request.network)
     files, known = located_files(network), run.about["data_sha256"]
     for name, digest in data_digests(network).items():
         if known.get(name) != digest:
-            raise changed(f"{quoted(files[name])} has changed since it began")
+            raise changed(f"it began with other data than {quoted(files[name])}")
 
 
 def digest(text: str) -> str:
