@@ -91,6 +91,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "backend": backend,
         "settings": list(request.settings),
         "data_sha256": data_digests(network),
+        "kept": sorted(kept_as(network).values()),
     }
     text = _with_kept_files(source, network, request.network).text
     return _compiled(network, backend, folder, text, warnings, about)
@@ -122,7 +123,8 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         name = os.path.normpath(folder / about["source"])
         text = (folder / directory.SOURCE).read_text("utf-8")
         chosen, _ = about["network"], about["backend"]
-        if any((folder / each).is_file() for each in directory.KEPT_FILES):
+        missing = [each for each in about["kept"] if not (folder / each).is_file()]
+        if about["kept"]:
             name = _beside_kept(folder, name)
     except OSError as error:
         raise _no_whole_run(
@@ -134,6 +136,8 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         raise _no_whole_run(
             folder, f"its {directory.ABOUT} does not say what was trained"
         ) from error
+    if missing:
+        raise _no_whole_run(folder, f"its {missing[0]} is missing")
     return resolve(parse(Source(name, text)), chosen)
 
 

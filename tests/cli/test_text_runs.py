@@ -148,3 +148,13 @@ def test_the_help_for_a_run_is_a_command_that_the_shell_takes(neural, text):
         changed.split("resume this one as it is by `")[1].split("`")[0]
     )
     assert neural(*command[1:]).code == 0
+
+
+@pytest.mark.parametrize(
+    "command", [("evaluate",), ("generate", "--prompt", "And"), ("train", "--resume")]
+)
+def test_a_run_without_its_text_is_said_to_be_damaged(neural, text, command):
+    assert neural("train", network('tokenizer="char"')).code == 0
+    Path("runs/model/text.txt").unlink()  # the one beside the file is not the run's
+    done = neural(command[0], "runs/model", *command[1:])
+    assert done.code == 1 and "NE156" in done.err and "text.txt is missing" in done.err
