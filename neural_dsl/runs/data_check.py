@@ -88,7 +88,9 @@ def _input_problems(
         yield (
             f"an example of {name} has the shape {shape}, the network reads "
             f"{shown.replace('None', 'any length')}",
-            f"declare `input: {_declared(shape)}`, or reshape the examples",
+            f"declare `input: {_declared(shape)}`, or reshape the examples"
+            if shape
+            else "reshape the examples: `x.reshape(-1, 1)` goes with `input: (1,)`",
         )
     elif not ids and not np.isfinite(part).all():
         yield f"{name} holds NaN or infinite values", "leave such examples out"
@@ -128,6 +130,8 @@ def _target_problems(
     if loss == "sparse_categorical_crossentropy":
         if kind != "i":
             help = "a loss for numbers fits those: `Output(1)` with `loss: mse`"
+            if getattr(y, "shape", ())[-1:] == (values,):
+                help = "rows of 0 and 1 go with `loss: categorical_crossentropy`"
             yield f"{name} hold {getattr(y, 'dtype', type(y))} values, not labels", help
             return
         yield from _shape_problem(name, y.shape[1:], positions, x)

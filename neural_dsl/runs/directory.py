@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,7 +38,7 @@ def create(folder: Path) -> None:
                 "NE150",
                 f"there is a run in {quoted(folder)} already",
                 help="go on with it by --resume, or choose another folder by "
-                f"`--output-dir {folder}-2`",
+                f"`--output-dir {shlex.quote(f'{folder}-2')}`",
             )
         )
     with output_errors(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,8 @@ def open_run(
             Diagnostic(
                 "NE156",
                 f"the run in {quoted(folder)} has saved no weights yet",
-                help=f"train it first: neural train {folder} --resume",
+                help="train it first: "
+                f"`neural train {shlex.quote(str(folder))} --resume`",
             )
         )
     runtime: Any = create_runtime(run.compiled, run.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "backend": backend,
         "settings": list(request.settings),
         "data_sha256": data_digests(network),
+        "kept": sorted(kept_as(network).values()),
     }
     text = _with_kept_files(source, network, request.network).text
     return _compiled(network, backend, folder, text, warnings, about)
@@ -121,7 +123,8 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         name = os.path.normpath(folder / about["source"])
         text = (folder / directory.SOURCE).read_text("utf-8")
         chosen, _ = about["network"], about["backend"]
-        if any((folder / each).is_file() for each in directory.KEPT_FILES):
+        missing = [each for each in about["kept"] if not (folder / each).is_file()]
+        if about["kept"]:
             name = _beside_kept(folder, name)
     except OSError as error:
         raise _no_whole_run(
@@ -133,6 +136,8 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         raise _no_whole_run(
             folder, f"its {directory.ABOUT} does not say what was trained"
         ) from error
+    if missing:
+        raise _no_whole_run(folder, f"its {missing[0]} is missing")
     return resolve(parse(Source(name, text)), chosen)
 
 
@@ -157,7 +162,7 @@ def refuse_changes(run: Prepared, request: TrainRequest) -> None:
                 f"the run in {quoted(run.folder)} cannot go on: {what}",
                 help="a run goes on exactly as it began; start another one by "
                 "--output-dir, or resume this one as it is by "
-                f"`neural train {run.folder} --resume`",
+                f"`neural train {shlex.quote(str(run.folder))} --resume`",
             )
         )
 
@@ -251,13 +256,15 @@ def _refuse_other_files(
     request: TrainRequest,
     changed: Callable[[str], NeuralError],
 ) -> None:
-    """Raise NE157 when the files that the task needs are not what the run began with."""
-    source = with_settings(original, request.settings, request.network)
+    """Raise NE157 when the files that the task needs are not what the run began with:
+    those that its settings name, or the ones of this request."""
+    settings = request.settings or tuple(run.about.get("settings") or ())
+    source = with_settings(original, settings, request.network)
     network, _ = resolve(parse(source), request.network)
     files, known = located_files(network), run.about["data_sha256"]
     for name, digest in data_digests(network).items():
         if known.get(name) != digest:
-            raise changed(f"{quoted(files[name])} has changed since it began")
+            raise changed(f"it began with other data than {quoted(files[name])}")
 
 
 def digest(text: str) -> str:

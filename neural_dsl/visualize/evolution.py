@@ -201,7 +201,7 @@ def metrics_figure(
         for axes in grid:
             axes.set_xscale("symlog", linthresh=1, linscale=0.3)
             axes.minorticks_off()
-            axes.tick_params(labelsize=8, colors=style.QUIET)
+            axes.tick_params(which="both", labelsize=8, colors=style.QUIET)
             axes.spines[["top", "right"]].set_visible(False)
             axes.spines[["left", "bottom"]].set_color(style.FRAME)
         last = max(moments[-1].step, 1)
@@ -232,8 +232,7 @@ def draw_measured(axes: Axes, lines: Sequence[dict[str, Any]], name: str) -> Non
     axes.plot(x, y, marker, color=style.INK, linewidth=1.2, ms=3, clip_on=False)
     axes.set_ylabel(name.removeprefix("validation_").replace("_", " "), fontsize=8)
     if name == "loss" and min(y) > 0:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        style.logarithmic(axes)
     else:
         axes.set_ylim(-0.03, 1.05)
 

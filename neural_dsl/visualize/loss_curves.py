@@ -42,7 +42,7 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
         axes[-1].set_ylim(bottom=0)
         axes[-1].set_xlabel("step", color=style.INK, fontsize=9)
         for axis in axes:
-            axis.tick_params(labelsize=8, colors=style.QUIET)
+            axis.tick_params(which="both", labelsize=8, colors=style.QUIET)
             axis.spines[["top", "right"]].set_visible(False)
             axis.spines[["left", "bottom"]].set_color(style.FRAME)
         figure.align_ylabels(axes)
@@ -74,10 +74,7 @@ def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
     steps, losses = _column(lines, "validation_loss")
     axis.plot(steps, losses, "o-", color=VALIDATION, ms=3, lw=1, label="validation")
     if all(loss > 0 for loss in [*losses, *_column(lines, "loss")[1]]):
-        axis.set_yscale("log")
-        # Plain numbers: Matplotlib's own labels of a log axis are mathtext, which the
-        # project's figures switch off, as tokens may hold dollar signs.
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        style.logarithmic(axis)
     axis.set_ylabel("loss", color=style.INK, fontsize=9)
     axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
 

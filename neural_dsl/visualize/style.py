@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
 
 DPI: Final = 150
@@ -67,3 +68,22 @@ def plotly_colorscale() -> list[list[Any]]:
     """The same scale for Plotly."""
     last = len(STOPS) - 1
     return [[round(index / last, 6), color] for index, color in enumerate(STOPS)]
+
+
+def logarithmic(axes: Axes) -> None:
+    """A logarithmic y axis with plain numbers, those between two powers of 10 too.
+
+    Matplotlib's own labels of such an axis are mathtext, which the project's figures
+    switch off, as tokens may hold dollar signs.
+    """
+    from matplotlib.ticker import LogFormatter
+
+    class Between(LogFormatter):
+        """Labels the ticks that Matplotlib would label: few, where there is room."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(Between())

@@ -38,6 +38,8 @@ def network(body, more="train { steps: 2 batch_size: 8 }"):
         (VECTORS, {"x": X, "y": Y - 1}, "NE164", "hold the label -1"),
         (VECTORS, {"x": X, "y": FLOATS}, "NE164", "float32 values, not labels"),
         (VECTORS, {"x": X, "y": np.eye(3, dtype=int)[Y]}, "NE164", "categorical_crossentropy"),
+        (VECTORS, {"x": X, "y": np.eye(3, dtype="f4")[Y]}, "NE164", "`loss: categorical_crossentropy`"),
+        (VECTORS, {"x": X[:, 0, 0], "y": Y}, "NE164", "`x.reshape(-1, 1)` goes with"),
         (VECTORS, {"x": np.where(X > 2, np.nan, X), "y": Y}, "NE162", "`x` holds nan at (6, 2, 1)"),
         (NUMBER, {"x": X, "y": FLOATS * np.nan}, "NE162", "`y` holds"),
         (NUMBER, {"x": X, "y": np.stack([FLOATS] * 2, 1)}, "NE164", "network gives (1,)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,38 @@ def test_a_run_may_go_elsewhere_without_the_text(neural, text, tokens):
     assert after.code == 0 and after.out == before.out
     assert neural("evaluate", "elsewhere/run").code == 0
     assert neural("train", "elsewhere/run", "--resume").code == 0
+
+
+def test_resuming_needs_no_settings_and_tells_other_data_from_its_own(neural, text):
+    other = Path("other.txt")
+    other.write_text(text.read_text("utf-8").replace("God", "Gad"), encoding="utf-8")
+    path = network('tokenizer="char"')
+    chosen = ("--set", "task.path=other.txt")
+    assert neural("train", path, *chosen).code == 0
+    assert neural("train", path, *chosen, "--resume").code == 0
+    assert neural("train", path, "--resume").code == 0
+    refused = neural("train", path, "--set", "task.path=text.txt", "--resume")
+    assert "NE157" in refused.err and "other data than `text.txt`" in refused.err
+
+
+def test_the_help_for_a_run_is_a_command_that_the_shell_takes(neural, text):
+    path, folder = network('tokenizer="char"'), "runs/a model's run"
+    assert neural("train", path, "--output-dir", folder).code == 0
+    again = neural("train", path, "--output-dir", folder).err
+    assert "--output-dir 'runs/a model'\"'\"'s run-2'" in again
+    path.write_text(path.read_text("utf-8") + "#", encoding="utf-8")
+    changed = neural("train", path, "--output-dir", folder, "--resume").err
+    command = shlex.split(
+        changed.split("resume this one as it is by `")[1].split("`")[0]
+    )
+    assert neural(*command[1:]).code == 0
+
+
+@pytest.mark.parametrize(
+    "command", [("evaluate",), ("generate", "--prompt", "And"), ("train", "--resume")]
+)
+def test_a_run_without_its_text_is_said_to_be_damaged(neural, text, command):
+    assert neural("train", network('tokenizer="char"')).code == 0
+    Path("runs/model/text.txt").unlink()  # the one beside the file is not the run's
+    done = neural(command[0], "runs/model", *command[1:])
+    assert done.code == 1 and "NE156" in done.err and "text.txt is missing" in done.err

@@ -36,6 +36,7 @@ from neural_dsl.visualize.evolution import (
 from neural_dsl.visualize.head_grid import head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.interactive import attention_page, comparison_page
+from neural_dsl.visualize.loss_curves import loss_curves
 from neural_dsl.visualize.sheet import EXPECTED_ENTRY
 from neural_dsl.visualize.side_by_side import compare_heads, compare_heatmaps
 from neural_dsl.visualize.views import View
@@ -343,3 +344,14 @@ def test_the_curves_are_the_metrics_over_the_steps():
     assert axes.lines[0].get_xdata().tolist() == [moment.step for moment in some]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["transformer_decoder, head 0", "transformer_decoder, head 1"]
+
+
+def test_losses_close_together_are_labelled_by_plain_numbers():
+    lines = [{"step": i + 1, "loss": 0.9 - 0.025 * i} for i in range(24)]
+    figure = loss_curves(lines, "runs/x")
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_ylim()
+    ticks = figure.axes[0].yaxis
+    shown = [*ticks.get_majorticklabels(), *ticks.get_minorticklabels()]
+    values = [float(label.get_text()) for label in shown if label.get_text()]
+    assert any(low <= value <= high for value in values)
