@@ -10,6 +10,10 @@ import pytest
 
 from neural_dsl.backends import available
 
+# One thread a worker: the tests' models are small, and threads of two workers that wait for
+# one another on two cores cost more than they give.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The same examples every time, so that a run says something about the change and not
 # about luck. `HYPOTHESIS_PROFILE=explore` draws new ones.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
