@@ -28,8 +28,8 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
 
     shares = _shares(lines)
     with matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=(8, 5.6 if shares else 4.2), layout="constrained")
-        heights = [3, 2, 1] if shares else [3, 1]
+        figure = Figure(figsize=(8, 6.0 if shares else 4.6), layout="constrained")
+        heights = [3, 2, 1.4] if shares else [3, 1.4]
         axes = figure.subplots(
             len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}
         )
@@ -64,9 +64,11 @@ def loss_curves_png(lines: Sequence[dict[str, Any]], about: str) -> bytes:
 
 def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
     steps, losses = _column(lines, "loss")
-    axis.plot(steps, losses, color=TRAINING, linewidth=0.8, label="training, each step")
     width = len(losses) // WINDOW
-    if width > 1:
+    alone = width <= 1  # so few steps need no average: their own line is what is read
+    colour = SMOOTHED if alone else TRAINING
+    axis.plot(steps, losses, color=colour, linewidth=0.8, label="training, each step")
+    if not alone:
         smooth = _smoothed(losses, width)
         axis.plot(
             steps, smooth, color=SMOOTHED, linewidth=1.4, label="training, average"
