@@ -226,9 +226,15 @@ class _TrainingCheck:
             hint = f"there are {listed(self.measures)}"
             if measure == "accuracy":
                 hint += "; `metrics: [accuracy]` adds `accuracy`"
+            message = (
+                f"`{given}` is not measured on the task `{self.task.setting.name}`"
+            )
+            if "perplexity" in given.lower():
+                message = "`perplexity` is reported, and no rule watches it"
+                hint = "watch `loss`: perplexity is e to the power of it"
             self._unfit(
                 setting,
-                f"`{given}` is not measured on the task `{self.task.setting.name}`",
+                message,
                 "watches nothing",
                 hint,
             )
