@@ -123,8 +123,9 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         name = os.path.normpath(folder / about["source"])
         text = (folder / directory.SOURCE).read_text("utf-8")
         chosen, _ = about["network"], about["backend"]
-        missing = [each for each in about["kept"] if not (folder / each).is_file()]
-        if about["kept"]:
+        kept = about.get("kept", ())
+        missing = [each for each in kept if not (folder / each).is_file()]
+        if kept:
             name = _beside_kept(folder, name)
     except OSError as error:
         raise _no_whole_run(
