@@ -216,7 +216,7 @@ def _names_of_training(network: Network) -> set[str]:
     from neural_dsl.codegen.task_source import task_source
 
     found = re.findall(r"^(?:class|def) (\w+)", task_source(network).code, re.M)
-    return {*found, "Step", "Training"}
+    return {*found, "Step", "Training", "ConvolvedLinear"}
 
 
 def _part_uses(part: str, layers: list[Layer]) -> Iterator[SimpleNamespace]:

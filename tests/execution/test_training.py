@@ -24,9 +24,10 @@ network Tiny {
     LayerNormalization()
     Output(activation="softmax")
   OPTIMIZER
-  train { steps: STEPS batch_size: 32 validate_every: EVERY MORE }
+  train { steps: STEPS batch_size: BATCH validate_every: EVERY MORE }
 }
 """
+LARGE = 256  # problems; so many tokens PyTorch convolves where that is faster
 SIZES = "train_size=2000, validation_size=50, test_size=100"
 
 
@@ -40,6 +41,7 @@ def training(
     every=10,
     more="",
     seed=0,
+    batch=32,
 ):
     """A live training of a small model."""
     text = TEXT
@@ -51,6 +53,7 @@ def training(
         "STEPS": steps,
         "EVERY": every,
         "MORE": more,
+        "BATCH": batch,
     }.items():
         text = text.replace(name, str(value))
     compiled, _ = compile_source(Source("tiny.neural", text), backend)
@@ -71,10 +74,13 @@ def with_equal_weights(backends, **settings):
 @pytest.mark.parametrize(
     "more", ["", "label_smoothing: 0.1", "gradient_accumulation: 2"]
 )
-def test_the_first_loss_and_gradients_are_equal_on_both_backends(both_backends, more):
+@pytest.mark.parametrize("batch", [32, LARGE])
+def test_the_first_loss_and_gradients_are_equal_on_both_backends(
+    both_backends, more, batch
+):
     # Plain gradient descent with rate 1: what a weight loses is its gradient.
     plain = "optimizer: SGD(learning_rate=1.0)"
-    pair = with_equal_weights(both_backends, optimizer=plain, more=more)
+    pair = with_equal_weights(both_backends, optimizer=plain, more=more, batch=batch)
     before = pair[0].runtime.weights()
     losses = [float(next(each.steps()).loss) for each in pair]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
@@ -95,9 +101,10 @@ def test_the_losses_of_five_steps_are_equal_on_both_backends(both_backends):
     np.testing.assert_allclose(one, other, rtol=1e-2)
 
 
+@pytest.mark.parametrize("batch", [32, LARGE])
 @pytest.mark.parametrize("more", ["", "scheduled_sampling: 0.5"])
-def test_a_training_goes_on_bit_for_bit_from_its_state(backend, more):
-    settings = {"dropout": "0.2", "more": more}
+def test_a_training_goes_on_bit_for_bit_from_its_state(backend, more, batch):
+    settings = {"dropout": "0.2", "more": more, "batch": batch}
     whole = training(backend, **settings)
     losses = [float(step.loss) for step in whole.steps()]
     first = training(backend, **settings)

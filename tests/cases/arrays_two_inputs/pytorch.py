@@ -292,6 +292,29 @@ def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, targets)
 
 
+class ConvolvedLinear(nn.Linear):
+    """nn.Linear as a convolution of width 1: same weights, same result up to rounding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 3 or x.shape[0] * x.shape[1] < 1024:  # too small to gain
+            return super().forward(x)
+        image = x.mT.unsqueeze(2)  # (B, C, 1, T), channels last: it is read in place
+        return F.conv2d(image, self.weight[:, :, None, None], self.bias).squeeze(2).mT
+
+
+def multiply_by_convolving(model: nn.Module) -> None:
+    """Speed up the products on AMD processors with AVX-512, up to two times.
+
+    There MKL, which multiplies matrices, makes do with AVX2; oneDNN, which convolves,
+    uses AVX-512.
+    """
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # older ones do not tell
+    if "AMD" in known.get("cpu_name", "") and known.get("avx512_f"):
+        for layer in model.modules():
+            if type(layer) is nn.Linear:
+                layer.__class__ = ConvolvedLinear
+
+
 @lru_cache(maxsize=1)
 def batch_order(size: int, seed: int, epoch: int) -> np.ndarray:
     """The order of the examples in an epoch, kept until the next epoch begins."""
@@ -310,6 +333,8 @@ class Training:
     ):
         torch.manual_seed(seed)
         self.model = model.to(device)
+        if device == "cpu":
+            multiply_by_convolving(model)
         self.task = task
         self.seed = seed
         self.device = device
