@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +55,11 @@ def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> N
 
 def live_task(network: Network, trust: bool) -> Task:
     """The network's task, at work. Raises NeuralError."""
-    from neural_dsl.catalogue.tasks import task_spec
-    from neural_dsl.runs.task_files import make_task, refuse_without_task
+    from neural_dsl.runs.task_files import (
+        make_task,
+        refuse_without_task,
+        task_classes,
+    )
 
     refuse_without_task(network)
     setting = network.task
@@ -67,6 +69,5 @@ def live_task(network: Network, trust: bool) -> Task:
 
         folder = Path(network.source.name).parent
         return trusted_task(folder / setting.params["path"], trust)
-    module = task_spec(setting.name).modules[-1]
-    task: Task = make_task(network)(import_module(f"neural_dsl.tasks.{module}"))
+    task: Task = make_task(network)(task_classes(network))
     return task

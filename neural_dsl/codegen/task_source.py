@@ -31,8 +31,10 @@ def task_source(network: Network) -> TaskSource:
     """The source of a network's task and of what it builds on."""
     assert network.task is not None
     custom = custom_of(network)
-    spec = task_spec(network.task.name)
-    modules = list(spec.modules) if custom is None else _with_bases(custom.builds_on)
+    if custom is None:
+        modules = task_spec(network.task.name).pasted(network.task.params)
+    else:
+        modules = _with_bases(custom.builds_on)
     parts = [_pasted(module_text(module)) for module in modules]
     imports = [line for lines, _ in parts for line in lines]
     bodies = [body for _, body in parts]

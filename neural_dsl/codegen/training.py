@@ -11,6 +11,7 @@ from typing import Any
 
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.ir.measures import Goal, custom_of, goal_of
 from neural_dsl.ir.muon import matrix_ends
 from neural_dsl.ir.nodes import Network, Setting
@@ -116,7 +117,7 @@ def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str
 def _call(setting: Setting) -> str:
     """`AdamW(learning_rate=0.002, beta_1=0.9)`."""
     given = {k: v for k, v in setting.params.items() if v is not None}
-    return f"{setting.name}({', '.join(f'{k}={literal(v)}' for k, v in given.items())})"
+    return _construct(setting.name, given)
 
 
 def _attribute(path: str) -> tuple[str, str, str]:
@@ -235,10 +236,20 @@ def _task_call(network: Network) -> str:
         return f"{custom.name}()"
     spec = task_spec(task.name)
     defaults = {p.name: p.default for p in spec.parameters}
-    given = {k: v for k, v in task.params.items() if v != defaults.get(k)}
+    arguments = spec.arguments(task.params)
+    given = {k: v for k, v in arguments.items() if v != defaults.get(k)}
     if task.name == "Arrays":
         given |= _array_names(network)
-    return f"{spec.name}({', '.join(f'{k}={literal(v)}' for k, v in given.items())})"
+    return _construct(spec.name, given)
+
+
+def _construct(name: str, arguments: Mapping[str, Any]) -> str:
+    """`Text(path="a.txt", tokenizer=Characters())`."""
+    written = {
+        k: _construct(v.name, v.params) if isinstance(v, Part) else literal(v)
+        for k, v in arguments.items()
+    }
+    return f"{name}({', '.join(f'{k}={v}' for k, v in written.items())})"
 
 
 def _array_names(network: Network) -> dict[str, tuple[str, ...]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile
+from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.ir.measures import custom_of, goal_of
 from neural_dsl.ir.nodes import Network
@@ -47,16 +49,22 @@ def make_task(network: Network, run: Path | None = None) -> Any:
     setting = network.task
     assert setting is not None
 
-    def make(module: ModuleType) -> Task:
+    def make(module: ModuleType | SimpleNamespace) -> Task:
         try:
             custom = custom_of(network)
             if custom is not None:
                 return _custom_task(network, module, custom)
+            spec = task_spec(setting.name)
             params = {**setting.params, **located_files(network)}
             if run is not None and (run / directory.TOKENIZER).is_file():
                 params["tokenizer"] = run / directory.TOKENIZER
+                params = dict(spec.complete(params))  # its vocabulary is its own
             found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
-            task: Task = getattr(module, setting.name)(**found)
+            arguments = spec.arguments(found)
+            for name, part in arguments.items():
+                if isinstance(part, Part):
+                    arguments[name] = getattr(module, part.name)(**part.params)
+            task: Task = getattr(module, setting.name)(**arguments)
         except (OSError, ValueError, ImportError) as error:
             missing = getattr(error, "name", None)
             raise NeuralError(
@@ -73,7 +81,16 @@ def make_task(network: Network, run: Path | None = None) -> Any:
     return make
 
 
-def _custom_task(network: Network, module: ModuleType, custom: CustomFile) -> Task:
+def task_classes(network: Network) -> SimpleNamespace:
+    """What a script pastes of `neural_dsl/tasks` for the network's task, at work."""
+    assert network.task is not None
+    found = SimpleNamespace()
+    for name in task_spec(network.task.name).pasted(network.task.params):
+        vars(found).update(vars(import_module(f"neural_dsl.tasks.{name}")))
+    return found
+
+
+def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
     from neural_dsl.tasks.custom import refuse_unfinished
 

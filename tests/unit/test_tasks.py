@@ -417,20 +417,39 @@ def test_the_catalogue_says_what_the_task_is(spec):
         assert spec.measure == task.measure
 
 
-@pytest.mark.parametrize("spec", TASKS.specs, ids=lambda spec: spec.name)
-def test_the_pasted_files_of_a_task_run_without_neural_dsl(spec):
+CHOICES = {  # parameters that ask for different files
+    "Text": [
+        {"tokenizer": "char"},
+        {"tokenizer": "bpe", "vocabulary": 300},
+        {"tokenizer": "own.json"},
+    ]
+}
+PASTED = [
+    (spec, given) for spec in TASKS.specs for given in CHOICES.get(spec.name, [{}])
+]
+
+
+@pytest.mark.parametrize(
+    ("spec", "params"), PASTED, ids=lambda each: getattr(each, "name", None)
+)
+def test_the_pasted_files_of_a_task_run_without_neural_dsl(spec, params):
+    modules = spec.pasted(params)
     folder = Path(import_module("neural_dsl.tasks").__file__).parent
     pasted = ast.Module([], [])
-    for module in spec.modules:
+    for module in modules:
         for node in ast.parse((folder / f"{module}.py").read_text("utf-8")).body:
             name = getattr(node, "module", "") or ""
             if not name.startswith(("neural_dsl", "__future__")):
                 pasted.body.append(node)
             elif name.startswith("neural_dsl"):
-                assert name.removeprefix("neural_dsl.tasks.") in spec.modules
+                assert name.removeprefix("neural_dsl.tasks.") in modules
     names = {"__name__": "pasted"}
     exec(compile(ast.unparse(pasted), "pasted", "exec"), names)
     assert not any("neural_dsl" in str(value) for key, value in names.items())
     assert spec.name == "Custom" or issubclass(names[spec.name], names["Task"])
+    for part in spec.parts(params).values():
+        assert isinstance(names[part.name](), names["Tokenizer"]) or part.params
+    assert ("Characters" in names) == (params.get("tokenizer") == "char")
+    assert ("Subwords" in names) == (params.get("tokenizer", "char") != "char")
     if spec in PROBLEMS:
         assert names[spec.name]().size("test") == 1_000

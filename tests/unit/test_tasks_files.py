@@ -9,9 +9,11 @@ from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.tasks.arithmetic import Arithmetic
 from neural_dsl.tasks.arrays import Arrays
+from neural_dsl.tasks.characters import Characters
 from neural_dsl.tasks.copy_task import Copy
 from neural_dsl.tasks.custom import load_custom, trusted_task
 from neural_dsl.tasks.files import write_splits
+from neural_dsl.tasks.subwords import Subwords
 from neural_dsl.tasks.text import Text
 
 LINES = "".join(
@@ -29,10 +31,10 @@ def text_file(tmp_path):
 # --- text -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tokenizer", ["char", "bpe"])
+@pytest.mark.parametrize("tokenizer", [Characters, lambda: Subwords(vocabulary=300)])
 def test_windows_of_a_text_tile_it_and_targets_are_what_follows(text_file, tokenizer):
     pytest.importorskip("tokenizers")
-    task = Text(str(text_file), tokenizer, context=16, vocabulary=300)
+    task = Text(str(text_file), tokenizer(), context=16)
     joined = ""
     for split in ("train", "validation", "test"):
         size = task.size(split)
@@ -51,7 +53,7 @@ def test_windows_of_a_text_tile_it_and_targets_are_what_follows(text_file, token
 
 
 def test_the_symbols_of_characters_are_the_text_s_own_in_order(text_file):
-    task = Text(str(text_file), context=16)
+    task = Text(str(text_file), Characters(), context=16)
     assert task.symbols == ["PAD", *sorted(set(LINES))]
     assert task.decode(task.encode("lazy → dog").tolist()) == "lazy → dog"
     assert task.answer_length("lazy") == 12
@@ -61,14 +63,15 @@ def test_subwords_are_learnt_from_the_training_part_and_can_be_stored(
     text_file, tmp_path
 ):
     pytest.importorskip("tokenizers")
-    task = Text(str(text_file), "bpe", context=16, vocabulary=300)
+    task = Text(str(text_file), Subwords(vocabulary=300), context=16)
     assert len(task.symbols) == 301 and task.symbols[0] == "PAD"
     assert " fox" in "".join(task.symbols) and "Ġ" not in "".join(task.symbols)
     task.tokenizer.save(str(tmp_path / "tokenizer.json"))
-    again = Text(str(text_file), str(tmp_path / "tokenizer.json"), context=16)
+    stored = Subwords(file=str(tmp_path / "tokenizer.json"))
+    again = Text(str(text_file), stored, context=16)
     assert again.symbols == task.symbols
     assert again.encode("dog → ü").tolist() == task.encode("dog → ü").tolist()
-    other = Text(str(text_file), "bpe", context=16, vocabulary=300)
+    other = Text(str(text_file), Subwords(vocabulary=300), context=16)
     other.tokenizer.save(str(tmp_path / "other.json"))
     assert json.loads((tmp_path / "other.json").read_text("utf-8")) == json.loads(
         (tmp_path / "tokenizer.json").read_text("utf-8")
@@ -80,15 +83,17 @@ def test_the_compiler_counts_the_tokens_of_a_text_as_the_task_does(
     text_file, tmp_path, tokenizer
 ):
     pytest.importorskip("tokenizers")
-    Text(str(text_file), "bpe", 16, 300).tokenizer.save(
+    Text(str(text_file), Subwords(vocabulary=300), 16).tokenizer.save(
         str(tmp_path / "tokenizer.json")
     )
     spec = task_spec("Text")
     params = {"path": "text.txt", "tokenizer": tokenizer, "context": 16}
     params["vocabulary"] = 300 if tokenizer == "bpe" else None
     params = dict(spec.complete(params))
-    located = tokenizer if tokenizer != "tokenizer.json" else tmp_path / tokenizer
-    task = Text(**{**params, "path": str(text_file), "tokenizer": str(located)})
+    part = spec.parts(params)["tokenizer"]
+    path = {"file": str(tmp_path / "tokenizer.json")} if "file" in part.params else {}
+    made = {"Characters": Characters, "Subwords": Subwords}[part.name]
+    task = Text(str(text_file), made(**{**part.params, **path}), context=16)
     assert spec.vocabulary_size(params, tmp_path) == len(task.symbols)
     assert spec.max_length(params, tmp_path) == task.max_length == 16
     assert spec.causal(params) and task.causal and spec.measure == task.measure
@@ -111,17 +116,20 @@ def test_files_that_are_no_text_to_learn_from_are_refused(tmp_path, content, wor
     path = tmp_path / "text.txt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=words):
-        Text(str(path), context=16)
+        Text(str(path), Characters(), context=16)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_characters(tmp_path):
     path = tmp_path / "text.txt"
     path.write_bytes(b"\xef\xbb\xbf" + b"one\r\ntwo\r\n" * 100)
-    assert Text(str(path), context=16).symbols == ["PAD", *sorted("\nentow")]
+    assert Text(str(path), Characters(), context=16).symbols == [
+        "PAD",
+        *sorted("\nentow"),
+    ]
 
 
 def test_prompts_of_a_text_model_are_checked(text_file):
-    task = Text(str(text_file), context=16)
+    task = Text(str(text_file), Characters(), context=16)
     with pytest.raises(
         ValueError, match="the character '§' is not in the training text"
     ):
@@ -137,9 +145,9 @@ def test_prompts_of_a_text_model_are_checked(text_file):
 def test_a_vocabulary_that_a_text_cannot_fill_is_refused_with_what_it_can(text_file):
     pytest.importorskip("tokenizers")
     with pytest.raises(ValueError, match=r"gives (\d+) tokens, not 90,000: set vocab"):
-        Text(str(text_file), "bpe", context=16, vocabulary=90_000)
+        Text(str(text_file), Subwords(vocabulary=90_000), context=16)
     with pytest.raises(ValueError, match=r"is not a tokenizer\.json"):
-        Text(str(text_file), str(text_file), context=16)
+        Text(str(text_file), Subwords(str(text_file)), context=16)
 
 
 # --- arrays -----------------------------------------------------------------------------
@@ -335,7 +343,7 @@ def test_words_of_several_letters_keep_their_spaces(tmp_path):
 
 
 def test_a_text_is_written_part_by_part(text_file, tmp_path):
-    write_splits(Text(str(text_file), context=16), tmp_path / "data")
+    write_splits(Text(str(text_file), Characters(), context=16), tmp_path / "data")
     parts = [
         (tmp_path / "data" / f"{n}.txt").read_text("utf-8")
         for n in ("train", "val", "test")

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from neural_dsl.catalogue.settings import SettingSpec
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
+
+
+@dataclass(frozen=True)
+class Part:
+    """An object that a task's class is given: a class of a file of `neural_dsl/tasks`,
+    and its arguments."""
+
+    module: str
+    name: str
+    params: Params
 
 
 @dataclass(frozen=True)
@@ -17,6 +27,7 @@ class TaskSpec(SettingSpec):
 
     - `modules`: the files of `neural_dsl/tasks` that make it up, in the order in which
       they are pasted into a training script.
+    - `parts(params)`: the arguments of the task's class that are objects themselves.
     - `complete(params)` gives the arguments of the task's class.
     - `files(params)`: the parameters that name files, relative to the `.neural` file.
     - `symbols(params, folder)`: what each token id means; id 0 is padding. None where
@@ -39,6 +50,7 @@ class TaskSpec(SettingSpec):
     """
 
     modules: tuple[str, ...] = ()
+    parts: Callable[[Params], dict[str, Part]] = lambda params: {}
     complete: Callable[[Params], Params] = lambda params: params
     files: Callable[[Params], tuple[str, ...]] = lambda params: ()
     symbols: Callable[[Params, Path], Sequence[str] | None] = lambda params, folder: (
@@ -57,6 +69,16 @@ class TaskSpec(SettingSpec):
     )
     aligned_needs: Literal["nothing", "later"] = "later"
     layers_needed: int = 1
+
+    def pasted(self, params: Params) -> list[str]:
+        """The files of `neural_dsl/tasks` that make up a task with these parameters."""
+        return [*self.modules, *(part.module for part in self.parts(params).values())]
+
+    def arguments(self, params: Params) -> dict[str, Any]:
+        """The arguments of the task's class, a `Part` for each that is an object."""
+        parts = self.parts(params)
+        given = {name for part in parts.values() for name in part.params}
+        return {k: parts.get(k, v) for k, v in params.items() if k not in given}
 
     def vocabulary_size(self, params: Params, folder: Path = Path()) -> int | None:
         """The number of token ids, padding included; None if unknown."""
