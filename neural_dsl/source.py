@@ -24,10 +24,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Source:
-    """The text of one file, under the name by which its user knows it."""
+    """The text of one file, under the name by which its user knows it.
+
+    `note` says how the text differs from the file's, as "with --set train.epochs=3".
+    """
 
     name: str
     text: str
+    note: str = ""
 
     @cached_property
     def line_starts(self) -> list[int]:

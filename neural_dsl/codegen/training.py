@@ -106,6 +106,7 @@ def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str
     numbers = {
         name.lower().replace("_", " "): f"{value:g}"
         for name, value, _ in plan.constants
+        if name not in {"PATIENCE", "MIN_LEARNING_RATE"}  # the rules tell them
     }
     more = {
         "mixed precision": plan.mixed_precision,

@@ -111,7 +111,8 @@ def _one(diagnostic: Diagnostic, paint: _Painter, width: int) -> str:
         margin = len(str(max(mark.line for mark in marks)))
         line, column = source.position(span.start)
         arrow = paint("gutter", f"{' ' * margin} ┌─")
-        lines.append(f"{arrow} {safe(source.name)}:{line}:{column}")
+        note = f" ({safe(source.note)})" if source.note else ""
+        lines.append(f"{arrow} {safe(source.name)}:{line}:{column}{note}")
         lines += _snippet(source, marks, severity, margin, paint, width)
     elif source:
         lines.append(paint("gutter", "  ┌─") + f" {safe(source.name)}")

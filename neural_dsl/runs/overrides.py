@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
 from neural_dsl.catalogue.losses import LOSSES
@@ -57,6 +57,7 @@ def with_settings(
             source = _in_block(source, node, assignment)
         else:
             source = _in_setting(source, node, assignment)
+        source = replace(source, note=f"{source.note or 'with'} --set {text}")
     return source
 
 
@@ -193,9 +194,8 @@ def _new_section(source: Source, node: nodes.NetworkNode, text: str) -> Source:
 
 
 def _edited(source: Source, span: Span, text: str) -> Source:
-    return Source(
-        source.name, source.text[: span.start] + text + source.text[span.end :]
-    )
+    changed = source.text[: span.start] + text + source.text[span.end :]
+    return replace(source, text=changed)
 
 
 def _refused(given: str, help: str) -> NeuralError:

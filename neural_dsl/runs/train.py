@@ -18,11 +18,12 @@ from neural_dsl.backends.training import (
 )
 from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import write_bytes, write_text
+from neural_dsl.files import write_text
 from neural_dsl.ir.measures import goal_of
-from neural_dsl.runs import checkpoints, directory, metrics
+from neural_dsl.runs import checkpoints, directory
 from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.data_check import refuse_unfit_data
+from neural_dsl.runs.journal import Journal
 from neural_dsl.runs.log import RunLog, heading
 from neural_dsl.runs.prepare import (
     Prepared,
@@ -37,12 +38,10 @@ from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.signals import stop_wishes
 from neural_dsl.runs.snapshots import Snapshots
 from neural_dsl.runs.task_files import make_task
-from neural_dsl.runs.tensorboard import Scalars, scalars
 from neural_dsl.tasks.custom import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
 LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
-LARGEST_LOG = 5_000  # lines of training losses in metrics.jsonl
 
 Status = Literal["finished", "interrupted", "nothing to do"]
 
@@ -128,13 +127,11 @@ class Run:
         self._store_tokenizer()
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()
-        total = self.training.total_steps
-        self.log_every = max(1, total // LARGEST_LOG)
+        self.journal = Journal(self.folder, log, self.training.total_steps)
         self.checkpoint_every = (
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
         )
         self.measure = goal_of(run.network).measure
-        self.scalars: Scalars | None = None
 
     def go(self) -> Outcome:
         """Train to the end, or until someone or something stops it."""
@@ -147,15 +144,16 @@ class Run:
             kept = not isinstance(error, KeyboardInterrupt)
             with suppress(NeuralError):  # the disk may be what failed
                 self._describe("failed" if kept else "interrupted")
+                if kept:  # how it came to this; who pressed Ctrl-C twice is in a hurry
+                    self.journal.draw_losses(self.subtitle)
             raise
         finally:
             self.watcher.stopped()
-            if self.scalars is not None:
-                self.scalars.close()
+            self.journal.close()
         if interrupted:
             self._describe("interrupted")
-            self._draw_losses()
-            self.log.write("info", f"interrupted after step {self.progress.step}")
+            self.journal.draw_losses(self.subtitle)
+            self.journal.info(f"interrupted after step {self.progress.step}")
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
 
@@ -192,15 +190,10 @@ class Run:
             self._note(f"going on after step {self.progress.step}")
         elif self.request.resume:
             self._note("no checkpoint was saved yet: starting afresh")
-        metrics.keep_until(self.folder, self.progress.step)
+        self.journal.begin(self.progress.step)
         if self.snapshots is not None:
             total, task = self.training.total_steps, self.training.task
             self.snapshots.begin(task, total, self.progress.step)
-        self.scalars = scalars(self.folder, self.progress.step + 1)
-        if self.scalars is None:
-            self.log.write(
-                "info", "TensorBoard is not installed: nothing for it written"
-            )
 
     def _steps(self, wishes: list[int]) -> bool:
         """Iterate the emitted training; True when it was interrupted."""
@@ -239,10 +232,7 @@ class Run:
             value = float(loss)
             if not math.isfinite(value):
                 raise self._diverged(step, f"the loss became {value}")
-            if step % self.log_every == 0:
-                measured = {"loss": value, "learning_rate": rate}
-                metrics.append(self.folder, step=step, **measured)
-                self._scalar(step, **{f"train/{k}": v for k, v in measured.items()})
+            self.journal.loss(step, value, rate)
         self.watcher.stepped(self.pending[-1][0], value, speed)
         self.pending.clear()
         self.tokens, self.clock = 0, time.monotonic()
@@ -251,19 +241,9 @@ class Run:
         """Note a validation, look at some answers, and see whether it is the best."""
         if not math.isfinite(measures.get("loss", 0.0)):
             raise self._diverged(step, f"the validation loss became {measures['loss']}")
-        shown = {k: v for k, v in measures.items() if k != "count"}
-        metrics.append(
-            self.folder,
-            step=step,
-            seconds=round(self.progress.seconds, 3),
-            **{f"validation_{name}": value for name, value in shown.items()},
-        )
-        self._scalar(step, **{f"validation/{k}": v for k, v in shown.items()})
-        words = ", ".join(f"{k} {v:.4f}" for k, v in shown.items())
-        self.log.write("info", f"step {step}: validation {words}")
+        self.journal.validation(step, self.progress.seconds, measures)
         samples = sample_predictions(self.training)
-        for sample in samples:
-            self.log.write("sample", sample.line())
+        self.journal.samples(samples)
         value, best = self._score(measures), self.progress.best
         if self.training.restores_best:
             better = self.training.is_best()
@@ -284,7 +264,7 @@ class Run:
             checkpoints.save(self.folder, self.training, self.progress, measures)
         except NotFinite:
             raise self._diverged(self.progress.step, "the weights became NaN") from None
-        self.log.write("info", f"checkpoint of step {self.progress.step}")
+        self.journal.info(f"checkpoint of step {self.progress.step}")
         self.clock = time.monotonic()
 
     def _finish(self) -> Outcome:
@@ -300,19 +280,18 @@ class Run:
         step = self.progress.best_step if restores else self.progress.step
         tested = "best" if restores else "last"
         words = ", ".join(f"{k} {v:.4g}" for k, v in test.items())
-        self.log.write("info", f"test, {tested} weights (step {step}): {words}")
+        self.journal.info(f"test, {tested} weights (step {step}): {words}")
         self.run.about.update(test=test, tested=tested)
-        self._draw_losses()
+        self.journal.draw_losses(self.subtitle)
         self._describe("finished")
         step = self.progress.step
         return Outcome("finished", self.folder, step, test, self.measure)
 
-    def _draw_losses(self) -> None:
-        from neural_dsl.visualize.loss_curves import loss_curves_png
-
-        lines = metrics.read(self.folder)
-        about = f"{self.run.network.name} on {self.run.compiled.backend}, seed {self.run.seed}"
-        write_bytes(self.folder / "loss_curves.png", loss_curves_png(lines, about))
+    @property
+    def subtitle(self) -> str:
+        """What the run trains, on what: the line below a picture's title."""
+        run = self.run
+        return f"{run.network.name} on {run.compiled.backend}, seed {run.seed}"
 
     def _describe(self, status: str) -> None:
         self.run.about.update(
@@ -325,12 +304,8 @@ class Run:
         directory.write_about(self.folder, self.run.about)
 
     def _note(self, text: str) -> None:
-        self.log.write("info", text)
+        self.journal.info(text)
         self.watcher.note(text)
-
-    def _scalar(self, step: int, **values: float) -> None:
-        if self.scalars is not None:
-            self.scalars.write(step, values)
 
     def _diverged(self, step: int, what: str) -> NeuralError:
         kept = checkpoints.load(self.folder)

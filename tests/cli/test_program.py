@@ -119,6 +119,21 @@ def test_ctrl_c_ends_quietly(neural, monkeypatch):
     assert result.err.strip() == "interrupted"
 
 
+def test_ctrl_c_while_the_program_is_imported_ends_quietly():
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from neural_dsl.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr == ""
+
+
 def test_after_ctrl_c_no_framework_is_left_to_crash_at_the_end():
     code = (
         "import atexit, sys; atexit.register(print, 'the usual end')\n"
