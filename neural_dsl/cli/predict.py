@@ -6,11 +6,15 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from neural_dsl.cli.evaluate import run_argument, which_option
 from neural_dsl.cli.options import trust_option
+
+if TYPE_CHECKING:
+    from neural_dsl.runs.loaded import LoadedRun
 
 AT_ONCE = 500  # prompts from stdin
 
@@ -41,17 +45,33 @@ def command(
     from neural_dsl.runs.loaded import open_run
 
     loaded = open_run(run, weights, trust)
-    waiting = iter(prompts) if prompts else lines()
+    if prompts:
+        click.echo("\n".join(loaded.predict(list(prompts))))
+        return
+    waiting = lines()
     while chunk := list(islice(waiting, AT_ONCE)):
-        for answer in loaded.predict(chunk):
+        for answer in answers(loaded, chunk):
             click.echo(answer)
 
 
-def lines() -> Iterator[str]:
+def answers(loaded: LoadedRun, chunk: list[tuple[str, str]]) -> Iterator[str]:
+    """The answers to prompts. One that is refused is reported with its place, and those
+    before it are answered."""
+    from neural_dsl.diagnostics import NeuralError
+
+    try:
+        yield from loaded.predict([prompt for prompt, _ in chunk])
+    except NeuralError:
+        for prompt, place in chunk:
+            yield from loaded.predict([prompt], place)
+        raise
+
+
+def lines() -> Iterator[tuple[str, str]]:
     """The lines of stdin without their ends, and without the mark that some editors put
-    before the first; empty ones are no prompts."""
-    for number, line in enumerate(sys.stdin):
-        if number == 0:
+    before the first, each with its place; empty ones are no prompts."""
+    for number, line in enumerate(sys.stdin, 1):
+        if number == 1:
             line = line.removeprefix("\ufeff")
         if line.strip():
-            yield line.rstrip("\r\n")
+            yield line.rstrip("\r\n"), f" in line {number}"

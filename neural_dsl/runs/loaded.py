@@ -46,13 +46,14 @@ class LoadedRun:
         """Logits (B, T, V) for ids (B, T)."""
         return self.runtime.run({self.network.inputs[0].name: ids})
 
-    def predict(self, prompts: list[str]) -> list[str]:
-        """The model's own answers, decoded greedily. Raises NeuralError: NE159 for a
-        prompt that the task cannot read, NE160 where the task has no answers."""
+    def predict(self, prompts: list[str], place: str = "") -> list[str]:
+        """The model's own answers, decoded greedily. `place` says where prompts stand,
+        as " in line 3". Raises NeuralError: NE159 for a prompt that the task cannot
+        read, NE160 where the task has no answers."""
         refuse_without_answers(self)
         with failures_named(self.task):
             for prompt in prompts:
-                refuse_unreadable(self.task, prompt)
+                refuse_unreadable(self.task, prompt, place)
             return greedy(self.logits, self.task, prompts, self.input_length)
 
 
@@ -95,13 +96,13 @@ def open_run(
     return LoadedRun(folder, runtime, task, step, path.stem)
 
 
-def refuse_unreadable(task: Any, prompt: str) -> None:
+def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
     """Raise NE159 for a prompt that the task cannot read."""
     try:
         task.encode(prompt)
     except ValueError as error:
         raise NeuralError(
-            Diagnostic("NE159", f"the prompt {prompt!r} cannot be read: {error}")
+            Diagnostic("NE159", f"the prompt {prompt!r}{place} cannot be read: {error}")
         ) from error
 
 

@@ -312,6 +312,10 @@ def test_evaluation_prediction_and_the_attention_check(
 
     monkeypatch.setattr(sys, "stdin", io.StringIO("\ufeffbadc:\r\n\nggga\n"))
     assert neural("predict", "runs/model").out == "badc\nggga\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("badc\n\nggga\nabxd\nabcd\n"))
+    stopped = neural("predict", "runs/model")
+    assert stopped.code == 1 and stopped.out == "badc\nggga\n"
+    assert "'abxd' in line 4 cannot be read" in stopped.err
     wrong = neural("predict", "runs/model", "--prompt", "abcd", "--prompt", "abxd")
     assert wrong.code == 1 and wrong.out == "" and "NE159" in wrong.err
     assert "NE159" in neural("predict", "runs/model", "--prompt", "abcdabcdab").err
