@@ -212,15 +212,23 @@ def metrics_figure(
         figure.align_ylabels(grid)
         legend(figure, grid[len(measured)])
         origin = replace(moments[-1].record.provenance, weights=span(moments, run))
-        figure.suptitle(
+        grid[0].set_title(
             "Attention metrics as training went on",
-            x=0.01,
-            ha="left",
+            loc="left",
+            pad=20,
             fontsize=11,
             weight="bold",
             color=style.INK,
         )
-        grid[0].set_title(origin.line(), loc="left", fontsize=7.5, color=style.QUIET)
+        grid[0].annotate(
+            origin.line(),
+            (0, 1),
+            (0, 8),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=7.5,
+            color=style.QUIET,
+        )
     return figure
 
 
