@@ -14,7 +14,7 @@ import click
 
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import files_written, note
 from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
 from neural_dsl.inputs import Prepared, prepare
 from neural_dsl.inputs.selection import check_batch_item, select_heads, select_layers
@@ -68,11 +68,8 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
             model.save_weights(request.save_weights)
         written = folder.commit()
     click.echo(analysis_block(record))
-    click.echo("\nFiles written:")
-    for path in written:
-        click.echo(f"  {path}")
-    if request.save_weights is not None:
-        click.echo(f"  {request.save_weights}")
+    weights = [request.save_weights] if request.save_weights is not None else []
+    files_written([*written, *weights], "attention_")
     say_what_is_shown(record, prepared, network)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -41,6 +42,20 @@ def print_json(diagnostics: Iterable[Diagnostic]) -> None:
 def note(text: str) -> None:
     """A remark to the person who waits: stderr, so that results stay clean."""
     click.echo(text, err=True)
+
+
+def files_written(written: Sequence[Path], family: str) -> None:
+    """List them. Files of the same `family` (how their names begin) that an earlier call
+    left in the folder are named too, so that nobody takes them for part of this one."""
+    click.echo("\nFiles written:")
+    for path in written:
+        click.echo(f"  {path}")
+    folder = written[0].parent
+    left = sorted(path.name for path in folder.glob(f"{family}*"))
+    older = [name for name in left if folder / name not in written]
+    if older:
+        more = f" and {len(older) - 5} more" if len(older) > 5 else ""
+        note(f"\nOlder files that stay in {folder}: {', '.join(older[:5])}{more}")
 
 
 def rich_console() -> Console:

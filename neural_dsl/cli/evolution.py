@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import files_written, note
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def draw_evolution(run: Path, form: str, output_dir: Path) -> None:
         folder.staged("evolution.gif").write_bytes(evolution_gif(moments, str(run)))
         written = folder.commit()
     click.echo("\n".join(summary(moments)))
-    click.echo("\nFiles written:")
-    for path in written:
-        click.echo(f"  {path}")
+    files_written(written, "evolution")
     note(f"\n{moments[-1].record.provenance.line()}")
 
 

@@ -11,7 +11,7 @@ import click
 
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.expected import best_head, expected_mass, uniform_mass
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import files_written, note
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder
 from neural_dsl.inputs.selection import select_heads, select_layers
@@ -67,9 +67,7 @@ def draw_runs(request: RunRequest) -> None:
         click.echo(summary(each, several=len(runs) > 1))
     if len(shown) == 1:
         click.echo(f"\n{analysis_block(shown[0].record)}")
-    click.echo("\nFiles written:")
-    for path in written:
-        click.echo(f"  {path}")
+    files_written(written, "attention_")
     note("")
     for line in dict.fromkeys(each.record.provenance.line() for each in shown):
         note(line)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from neural_dsl.catalogue.spec import REQUIRED
+from neural_dsl.catalogue.spec import REQUIRED, LayerProblem, Parameter
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.ir.nodes import (
     Branches,
@@ -124,12 +124,21 @@ def facts_text(layer: Layer) -> str:
     for parameter in layer.spec.parameters:
         value = layer.params.get(parameter.name)
         default = parameter.default
-        if value is None or default is None:
-            continue  # worked out from the rest
+        if value is None or (default is None and value == worked_out(layer, parameter)):
+            continue
         sizes = parameter.kind == "count" and value != 1
         if default is REQUIRED or sizes or value != default:
             shown.append(f"{parameter.name} {value_text(value)}")
     return " · ".join(shown)
+
+
+def worked_out(layer: Layer, parameter: Parameter) -> Any:
+    """What the parameter would be if the file left it out; None if it must not."""
+    try:
+        left_out = {**layer.params, parameter.name: None}
+        return layer.spec.complete(left_out, layer.inputs).get(parameter.name)
+    except LayerProblem:
+        return None
 
 
 class _Builder:
