@@ -94,6 +94,13 @@ class BaseTraining(ABC):
             )
         return measured
 
+    def gives_numbers(self) -> bool:
+        """Whether the model's output for a few validation examples is finite."""
+        few = np.arange(min(8, self.task.size("validation")))
+        x, _ = self.task.batch("validation", few)
+        output = self.logits(*(x if isinstance(x, tuple) else (x,)))
+        return bool(np.isfinite(output).all())
+
     @property
     def restores_best(self) -> bool:
         """Whether the script ends with the weights of its best validation: where early
@@ -118,8 +125,9 @@ class BaseTraining(ABC):
         """Where the device is chosen around every call into the emitted code."""
 
     @abstractmethod
-    def logits(self, ids: Array) -> Float32:
-        """The model's output (B, T, V) for ids (B, T), without touching any state."""
+    def logits(self, *inputs: Array) -> Float32:
+        """The model's output for its inputs, in their order, without touching any state:
+        (B, T, V) for token ids (B, T)."""
 
 
 def start_training(

@@ -133,15 +133,19 @@ def _attention(report: Report) -> Table:
     """Each attention with what is left when it is made uniform, and a word on it."""
     measure = report.measure if report.measure in report.measures else "loss"
     whole = report.measures[measure]
-    table = _table("attention made uniform", "heads", _name(measure), "change")
+    titles = ["attention made uniform", "heads", _name(measure), "change"]
+    has_loss = measure != "loss"
+    table = _table(*titles, *(["loss", "change"] if has_loss else []), "")
     for each in report.attention:
         value = each.measures[measure]
         change = value - whole
-        shown = f"{change:+.1%}" if measure != "loss" else f"{change:+.4f}"
-        word = "  decoration" if abs(change) < 0.005 else ""
-        table.add_row(
-            each.attention, str(each.heads), _value(measure, value), shown + word
-        )
+        cells = [_value(measure, value)]
+        cells.append(f"{change:+.1%}" if has_loss else f"{change:+.4f}")
+        if has_loss:
+            loss = each.measures["loss"]
+            cells += [f"{loss:.4f}", f"{loss - report.measures['loss']:+.4f}"]
+        cells.append("decoration" if each.decoration else "")
+        table.add_row(each.attention, str(each.heads), *cells)
     return table
 
 

@@ -36,7 +36,8 @@ class Progress:
 
 
 class NotFinite(Exception):
-    """The state holds NaN or infinity: nothing to save."""
+    """What the weights, or what the model makes of them, holds NaN or infinity: nothing
+    to save. The message says which it is."""
 
 
 def save(
@@ -48,7 +49,9 @@ def save(
     """
     state = training.state()
     if not all(_finite(array) for name, array in state.items() if _matters(name)):
-        raise NotFinite
+        raise NotFinite("the weights became NaN or infinite")
+    if not measures and not training.gives_numbers():  # no validation has seen them
+        raise NotFinite("the model's output became NaN or infinite")
     weights = training.runtime.weights()
     about = {"step": str(progress.step)} | {k: repr(v) for k, v in measures.items()}
     encoded = weights_file.encoded(weights, about)

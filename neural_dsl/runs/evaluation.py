@@ -19,11 +19,13 @@ WRONG = 8  # wrong answers shown
 
 @dataclass(frozen=True)
 class Ablation:
-    """The measures with one attention's weights replaced by uniform ones."""
+    """The measures with one attention's weights replaced by uniform ones. `decoration`:
+    neither the answers nor the loss are any worse (or better) for it."""
 
     attention: str
     heads: int
     measures: dict[str, float]
+    decoration: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _report(run: LoadedRun, split: str) -> Report:
         tokens=tokens,
         ceiling=ceiling(task),
         tables=tables,
-        attention=ablations(run, split),
+        attention=ablations(run, split, without_count(measures)),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
 
@@ -130,19 +132,21 @@ def ceiling(task: Any) -> float | None:
     return None if guesses else 1.0
 
 
-def ablations(run: LoadedRun, split: str) -> list[Ablation]:
+def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablation]:
     """The attention check: each attention in turn made uniform, everything else kept.
 
-    A layer whose attention can be levelled without loss is decoration.
+    `whole` are the measures with all of them. Where hardly an answer is right, few can
+    become wrong: the loss must stay too, within 2%, for a layer to be decoration.
     """
-    return [
-        Ablation(
-            name,
-            attention.num_heads,
-            without_count(run.runtime.evaluate_uniform(run.task, split, [name])),
-        )
-        for name, _, attention in run.network.attentions()
-    ]
+    found = []
+    for name, _, attention in run.network.attentions():
+        left = without_count(run.runtime.evaluate_uniform(run.task, split, [name]))
+        change = {key: abs(left[key] - whole[key]) for key in whole}
+        same_loss = change.pop("loss") < 0.005 + 0.02 * whole["loss"]
+        answers = [change[key] for key in ("exact_match", "accuracy") if key in change]
+        decoration = same_loss and all(each < 0.005 for each in answers)
+        found.append(Ablation(name, attention.num_heads, left, decoration))
+    return found
 
 
 def without_count(measures: dict[str, float]) -> dict[str, float]:

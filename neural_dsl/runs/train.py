@@ -220,7 +220,13 @@ class Run:
         """Record the attention of this step, where the file asks for it."""
         if self.snapshots is not None:
             began = time.monotonic()
-            self.snapshots.take(step, self.training.runtime, last=last)
+            try:
+                self.snapshots.take(step, self.training.runtime, last=last)
+            except NeuralError as error:  # NE107 tells of NaN; why, the training knows
+                if self.training.gives_numbers():
+                    raise
+                what = "the model's output became NaN or infinite"
+                raise self._diverged(step, what) from error
             self.clock += time.monotonic() - began  # looking is not training
 
     def _read_losses(self) -> None:
@@ -262,8 +268,8 @@ class Run:
     def _checkpoint(self, measures: dict[str, float]) -> None:
         try:
             checkpoints.save(self.folder, self.training, self.progress, measures)
-        except NotFinite:
-            raise self._diverged(self.progress.step, "the weights became NaN") from None
+        except NotFinite as error:
+            raise self._diverged(self.progress.step, str(error)) from None
         self.journal.info(f"checkpoint of step {self.progress.step}")
         self.clock = time.monotonic()
 

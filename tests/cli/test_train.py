@@ -166,6 +166,25 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_good_checkpoint(neural, fi
     assert all(np.isfinite(array).all() for array in kept.arrays.values())
 
 
+@pytest.mark.parametrize("snapshots", [0, 40])
+def test_weights_whose_output_is_no_number_are_never_a_checkpoint(
+    neural, file, snapshots
+):
+    # From step 15 on the rate is 1e25: finite weights, but not what they give.
+    rate = "optimizer=Adam(PiecewiseConstantDecay((14,), (0.01, 1e25)))"
+    given = ["--set", rate, "--set", "train.checkpoint_every=1"]
+    given += ["--set", "train.validate_every=10", "--set", "train.steps=30"]
+    if snapshots:
+        given += ["--set", f"train.attention_snapshots={snapshots}"]
+    result = neural("train", file(COPY), *given)
+    assert result.code == 1 and "NE154" in result.err and "NE107" not in result.err
+    assert "is kept in last.safetensors" in result.err
+    last = json.loads(
+        neural("evaluate", "runs/model", "--weights", "last", "--format", "json").out
+    )
+    assert np.isfinite(last["measures"]["loss"])
+
+
 def test_an_unwritable_place_is_refused_before_training(neural, file):
     Path("taken").write_text("a file")
     result = neural("train", file(COPY), "--output-dir", "taken/run")

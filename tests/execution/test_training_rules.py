@@ -262,6 +262,50 @@ def training_module(path):
     return module
 
 
+def test_a_script_stops_when_its_loss_is_no_number(backend, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = training(backend, optimizer="optimizer: SGD(learning_rate=1e30)", batch=8)
+    module = live.module
+    with pytest.raises(SystemExit, match="the loss became nan: try a smaller"):
+        module.main()
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("whole", "left", "decoration"),
+    [
+        ({"exact_match": 1.0, "loss": 0.01}, {"exact_match": 0.2, "loss": 2.0}, False),
+        ({"exact_match": 1.0, "loss": 0.01}, {"exact_match": 1.0, "loss": 0.011}, True),
+        # Hardly an answer was right before, but the loss tells.
+        ({"exact_match": 0.01, "loss": 1.44}, {"exact_match": 0.0, "loss": 3.3}, False),
+        (
+            {"exact_match": 0.01, "loss": 1.44},
+            {"exact_match": 0.0, "loss": 1.45},
+            False,
+        ),
+        ({"exact_match": 0.0, "loss": 1.44}, {"exact_match": 0.0, "loss": 1.45}, True),
+        ({"loss": 1.0}, {"loss": 1.2}, False),
+        ({"loss": 1.0, "accuracy": 0.5}, {"loss": 1.0, "accuracy": 0.4}, False),
+    ],
+)
+def test_a_layer_is_decoration_when_neither_answers_nor_loss_suffer(
+    whole, left, decoration
+):
+    from neural_dsl.runs.evaluation import ablations
+
+    run = SimpleNamespace(
+        task=None,
+        network=SimpleNamespace(
+            attentions=lambda: [("layer", None, SimpleNamespace(num_heads=2))]
+        ),
+        runtime=SimpleNamespace(
+            evaluate_uniform=lambda task, split, names: {**left, "count": 5}
+        ),
+    )
+    (found,) = ablations(run, "test", whole)
+    assert (found.decoration, found.measures) == (decoration, left)
+
+
 # --- several batches a step, 16 bits, scheduled sampling ------------------------------
 
 

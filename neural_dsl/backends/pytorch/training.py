@@ -23,10 +23,11 @@ class LiveTraining(BaseTraining):
         return nullcontext()
 
     @torch.inference_mode()
-    def logits(self, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        """The model's output for ids, without dropout."""
+    def logits(self, *inputs: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """The model's output, without dropout."""
         model = self.runtime.model.eval()
-        output: torch.Tensor = model(torch.from_numpy(np.array(ids)).to(self.device))
+        tensors = (torch.from_numpy(np.array(each)).to(self.device) for each in inputs)
+        output: torch.Tensor = model(*tensors)
         return output.float().cpu().numpy()
 
 

@@ -24,11 +24,13 @@ class LiveTraining(BaseTraining):
     def _scope(self) -> AbstractContextManager[Any]:
         return tf.device(_place(self.device))  # type: ignore[no-any-return]
 
-    def logits(self, ids: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        """The model's output for ids, without dropout."""
+    def logits(self, *inputs: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """The model's output, without dropout."""
         model = self.runtime.model
         with self._scope():
-            output = model(tf.constant(ids), training=False)
+            tensors = [tf.constant(each) for each in inputs]
+            given = tensors if len(tensors) > 1 else tensors[0]
+            output = model(given, training=False)
         return np.array(output, dtype=np.float32)
 
 

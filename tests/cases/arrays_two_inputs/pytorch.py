@@ -418,8 +418,8 @@ def evaluate(model: nn.Module, task: Task, split: str) -> dict[str, float]:
     device = next(model.parameters()).device
     size, loss = task.size(split), 0.0
     right = 0
-    for start in range(0, size, 500):
-        x, y = task.batch(split, np.arange(start, min(start + 500, size)))
+    for start in range(0, size, BATCH_SIZE):
+        x, y = task.batch(split, np.arange(start, min(start + BATCH_SIZE, size)))
         logits = model(*(torch.from_numpy(part).to(device) for part in x))
         targets = torch.from_numpy(y).to(device)
         loss += len(y) * loss_function(logits, targets).item()
@@ -451,6 +451,8 @@ def main() -> None:
     for step in training:
         if step.validation:
             loss, accuracy = float(step.loss), step.validation["accuracy"]
+            if not math.isfinite(loss):
+                raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
             print(f"step {step.step:5d}  loss {loss:.4f}  accuracy {accuracy:.1%}")
     save_weights(model, "decide.safetensors")
     result = evaluate(model, task, "test")

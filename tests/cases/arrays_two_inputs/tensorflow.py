@@ -388,8 +388,8 @@ def evaluate(model: keras.Model, task: Task, split: str) -> dict[str, float]:
     """Loss and accuracy over a split."""
     size, loss = task.size(split), 0.0
     right = 0
-    for start in range(0, size, 500):
-        x, y = task.batch(split, np.arange(start, min(start + 500, size)))
+    for start in range(0, size, BATCH_SIZE):
+        x, y = task.batch(split, np.arange(start, min(start + BATCH_SIZE, size)))
         logits = model.predict_on_batch(list(x))
         loss += len(y) * float(loss_function(tf.convert_to_tensor(logits), y))
         hits = ((logits > 0) == y.reshape(logits.shape)).reshape(len(y), -1)
@@ -448,6 +448,8 @@ def main() -> None:
     for step in training:
         if step.validation:
             loss, accuracy = float(step.loss), step.validation["accuracy"]
+            if not math.isfinite(loss):
+                raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
             print(f"step {step.step:5d}  loss {loss:.4f}  accuracy {accuracy:.1%}")
     save_weights(model, "decide.safetensors")
     result = evaluate(model, task, "test")

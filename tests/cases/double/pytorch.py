@@ -620,8 +620,8 @@ def evaluate(model: nn.Module, task: Task, split: str) -> dict[str, float]:
     device = next(model.parameters()).device
     size, loss = task.size(split), 0.0
     right = 0
-    for start in range(0, size, 500):
-        x, y = task.batch(split, np.arange(start, min(start + 500, size)))
+    for start in range(0, size, BATCH_SIZE):
+        x, y = task.batch(split, np.arange(start, min(start + BATCH_SIZE, size)))
         logits = model(torch.from_numpy(x).to(device))
         targets = torch.from_numpy(y).to(device)
         loss += len(y) * loss_function(logits, targets).item()
@@ -652,6 +652,8 @@ def main() -> None:
     for step in training:
         if step.validation:
             loss, exact = float(step.loss), step.validation["exact_match"]
+            if not math.isfinite(loss):
+                raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
     save_weights(model, "twice.safetensors")
     result = evaluate(model, task, "test")

@@ -593,8 +593,8 @@ def evaluate(model: keras.Model, task: Task, split: str) -> dict[str, float]:
     """
     size, loss = task.size(split), 0.0
     right = 0
-    for start in range(0, size, 500):
-        x, y = task.batch(split, np.arange(start, min(start + 500, size)))
+    for start in range(0, size, BATCH_SIZE):
+        x, y = task.batch(split, np.arange(start, min(start + BATCH_SIZE, size)))
         logits = model.predict_on_batch(x)
         loss += len(y) * float(loss_function(tf.convert_to_tensor(logits), y))
         answered = (logits.argmax(-1) == y) | (y == IGNORED)
@@ -653,6 +653,8 @@ def main() -> None:
     for step in training:
         if step.validation:
             loss, exact = float(step.loss), step.validation["exact_match"]
+            if not math.isfinite(loss):
+                raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
     save_weights(model, "twice.safetensors")
     result = evaluate(model, task, "test")

@@ -505,8 +505,8 @@ class Training:
 def evaluate(model: keras.Model, task: Task, split: str) -> dict[str, float]:
     """Loss over a split."""
     size, loss = task.size(split), 0.0
-    for start in range(0, size, 500):
-        x, y = task.batch(split, np.arange(start, min(start + 500, size)))
+    for start in range(0, size, BATCH_SIZE):
+        x, y = task.batch(split, np.arange(start, min(start + BATCH_SIZE, size)))
         logits = model.predict_on_batch(x)
         loss += len(y) * float(loss_function(tf.convert_to_tensor(logits), y))
     return {"loss": loss / size, "count": size}
@@ -561,6 +561,8 @@ def main() -> None:
     for step in training:
         if step.validation:
             loss, held_out = float(step.loss), step.validation["loss"]
+            if not math.isfinite(loss):
+                raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
             print(f"step {step.step:5d}  loss {loss:.4f}  validation {held_out:.4f}")
     training.restore_best_weights()
     save_weights(model, "bpegpt.safetensors")
