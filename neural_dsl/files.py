@@ -7,6 +7,7 @@ Ctrl-C leaves nothing behind.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -17,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 # Files beside which `python FILE` would not start: the frameworks that it imports.
 IMPORTED_BY_EMITTED_FILES = {"torch", "tensorflow", "keras", "numpy", "safetensors"}
@@ -96,10 +99,15 @@ class OutputFolder:
     def __enter__(self) -> OutputFolder:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
-        if exception[0] is not None:
+        if error is not None:
             self._remove_made()
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            with output_errors(self.path):  # whatever library was writing
+                raise error
 
     def _remove_made(self) -> None:
         for folder in self._made:  # innermost first; a folder in use stays

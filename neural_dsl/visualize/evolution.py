@@ -187,6 +187,7 @@ def metrics_figure(
     """
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 
     shown = metric_names(moments)
     measured = [name for name in ("loss", "validation_exact_match") if has(lines, name)]
@@ -200,7 +201,7 @@ def metrics_figure(
             draw_metric(axes, moments, name)
         for axes in grid:
             axes.set_xscale("symlog", linthresh=1, linscale=0.3)
-            axes.minorticks_off()
+            axes.xaxis.set_minor_locator(NullLocator())
             axes.tick_params(which="both", labelsize=8, colors=style.QUIET)
             axes.spines[["top", "right"]].set_visible(False)
             axes.spines[["left", "bottom"]].set_color(style.FRAME)
@@ -261,6 +262,9 @@ def draw_metric(axes: Axes, moments: Sequence[Moment], name: str) -> None:
                 color=COLORS[index % len(COLORS)],
                 linestyle=("-", "--", ":", "-.")[head % 4] if named else "-",
                 linewidth=1.3 if named else 0.7,
+                marker="o" if named else None,  # where it was measured
+                markersize=2.5,
+                clip_on=False,
                 alpha=1.0 if named else 0.6,
                 label=label,
             )
