@@ -71,6 +71,7 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
     weights = [request.save_weights] if request.save_weights is not None else []
     files_written([*written, *weights], "attention_")
     say_what_is_shown(record, prepared, network)
+    say_what_is_missing(record)
 
 
 def write_files(
@@ -98,6 +99,24 @@ def write_files(
         save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
     page = attention_page(record, batch_item=item)
     folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
+
+
+def say_what_is_missing(record: AttentionRecord) -> None:
+    """Name the characters of the tokens that no font of this machine can draw."""
+    from neural_dsl.visualize.labels import undrawable
+
+    tokens = {
+        token
+        for layer in record.layers
+        for each in (layer.query_tokens, layer.key_tokens)
+        for row in each or ()
+        for token in row
+    }
+    if missing := undrawable(tokens):
+        note(
+            f"no font here has {' '.join(missing[:8])}{' …' if missing[8:] else ''}: "
+            "pictures show □, the interactive page what your browser has"
+        )
 
 
 def say_what_is_shown(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -66,6 +66,12 @@ def drawable(text: str) -> str:
         for character in text
         if not unicodedata.category(character).startswith("M") or font_with(character)
     )
+
+
+def undrawable(texts: Iterable[str]) -> str:
+    """The characters of some texts that are drawn as □, each once, in order."""
+    found = {c for text in texts for c in text if not c.isascii()}
+    return "".join(sorted(c for c in found if drawable(c) == MISSING != c))
 
 
 def font_families(texts: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from neural_dsl.visualize import labels
 from neural_dsl.visualize.figures import save_figure
 from neural_dsl.visualize.head_grid import grid_columns, head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
@@ -343,3 +344,10 @@ def test_a_block_is_masked_only_where_all_of_it_is():
     weights = np.ma.masked_array(np.eye(6) / 2, np.triu(np.ones((6, 6), bool), 1))
     blocks = largest_of_blocks(weights, 2, 3)
     assert blocks.filled(-1).tolist() == [[0.5, 0.5, -1], [0, 0.5, 0.5]]
+
+
+def test_what_no_font_can_draw_is_named(monkeypatch):
+    labels.font_with.cache_clear()
+    monkeypatch.setattr(labels, "_installed_fallbacks", tuple)
+    assert labels.undrawable(["the", "猫は", "ümlaut", "は□"]) == "は猫"
+    labels.font_with.cache_clear()
