@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -43,25 +44,25 @@ def check_name(value: Any, span: Span, findings: Findings) -> str:
     if good:
         return str(value)
     if isinstance(value, str) and iskeyword(value):
-        label = "a word of Python's own"
+        message, label = f"no name may be `{value}`", "a word of Python's own"
     elif isinstance(value, str) and len(value) > LONGEST_NAME:
-        label = f"longer than {LONGEST_NAME} characters"
+        message = f"a name has at most {LONGEST_NAME} characters"
+        label = f"{len(value):,} characters"
     else:
+        message = (
+            "a name has letters (a to z, A to Z), digits and `_`, and no digit first"
+        )
         label = "not such a name"
-    findings.error(
-        "NE039",
-        "a name has letters, digits and `_`, and does not begin with a digit",
-        span,
-        label=label,
-        help=_name_help(value),
-    )
+    findings.error("NE039", message, span, label=label, help=_name_help(value))
     return ""
 
 
 def _name_help(value: Any) -> str:
     """What to write instead: the nearest name that works, and why it must."""
     why = "the name stands in weights files and in the emitted code"
-    plain = re.sub(r"[^0-9A-Za-z_]+", "_", str(value)).strip("_")[:LONGEST_NAME]
+    letters = unicodedata.normalize("NFKD", str(value).replace("ß", "ss"))
+    bare = "".join(c for c in letters if not unicodedata.combining(c))
+    plain = re.sub(r"[^0-9A-Za-z_]+", "_", bare).strip("_")[:LONGEST_NAME]
     if plain.isidentifier() and not iskeyword(plain):
         return f"write for instance `{plain}`: {why}"
     return why
