@@ -99,6 +99,7 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         if run.about.get("status") == "finished":
             watcher.note(f"the run in {folder} is finished: nothing to do")
             return Outcome("nothing to do", folder, run.about.get("step", 0))
+        checkpoints.refuse_weights_alone(folder)
         if is_new:
             run = settled(run)
         with RunLog(folder) as log:
@@ -187,6 +188,7 @@ class Run:
                 self.training.load_state(state)
             except (KeyError, ValueError, RuntimeError) as error:
                 raise checkpoints.damaged(self.folder / checkpoints.STATE) from error
+            checkpoints.mend(self.folder, self.training, self.progress)
             self._note(f"going on after step {self.progress.step}")
         elif self.request.resume:
             self._note("no checkpoint was saved yet: starting afresh")

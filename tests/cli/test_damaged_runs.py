@@ -1,0 +1,96 @@
+"""Runs that lost a file, were moved or were edited: said as they are, nothing replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neural_dsl.backends import weights_file
+from neural_dsl.files import write_bytes
+from neural_dsl.runs import checkpoints
+from tests.cli.training_files import COPY
+
+SHORT = ("--set", "train.steps=6", "--set", "train.validate_every=2")
+RUN = Path("runs/model")
+
+
+@pytest.fixture
+def trained(neural, file):
+    """The file of a finished run in runs/model."""
+    source = file(COPY)
+    assert neural("train", source, *SHORT).code == 0
+    return source
+
+
+def change_about(**changes):
+    path = RUN / "run.json"
+    about = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**about, **changes}))
+
+
+def test_weights_without_a_state_are_never_replaced(neural, trained):
+    change_about(status="interrupted")
+    (RUN / "state.safetensors").unlink()
+    before = {p.name: p.read_bytes() for p in RUN.glob("*.safetensors")}
+    for given in (trained, RUN):
+        done = neural("train", given, "--resume")
+        assert done.code == 1 and "NE155" in done.err, done.err
+        assert "last.safetensors of step 6" in done.err and "best" in done.err
+        assert "--output-dir runs/model-2" in done.err
+    (RUN / "best.safetensors").write_bytes(b"no weights")
+    assert "best.safetensors and last" in neural("train", RUN, "--resume").err
+    assert (RUN / "last.safetensors").read_bytes() == before["last.safetensors"]
+    assert neural("evaluate", RUN, "--weights", "last").code == 0
+
+
+@pytest.mark.parametrize("lost", ["best.safetensors", "last.safetensors"])
+def test_weights_that_a_kill_kept_from_following_the_state_are_mended(
+    neural, file, monkeypatch, lost, backend
+):
+    source, written = file(COPY), []
+
+    def dies(path, content):
+        if path.name == lost and path.name in written:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        write_bytes(path, content)
+
+    given = (*SHORT, "--backend", backend)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write_bytes", dies)
+        assert neural("train", source, *given).code == 130
+    assert checkpoints.load(RUN)[1].step > checkpoints.saved_weights(RUN)[lost]
+    assert neural("train", source, "--resume").code == 0
+    assert neural("train", source, *given, "--output-dir", "runs/whole").code == 0
+    for name in ("best", "last", "state"):
+        ours = weights_file.load(RUN / f"{name}.safetensors")
+        whole = weights_file.load(f"runs/whole/{name}.safetensors")
+        assert ours.arrays.keys() == whole.arrays.keys()
+        for key, array in ours.arrays.items():
+            np.testing.assert_array_equal(array, whole.arrays[key])
+
+
+def test_a_kill_after_the_very_first_state_loses_nothing(neural, file, monkeypatch):
+    def dies(path, content):
+        if path.name != "state.safetensors":
+            raise KeyboardInterrupt
+        write_bytes(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write_bytes", dies)
+        assert neural("train", file(COPY), *SHORT).code == 130
+    assert not (RUN / "best.safetensors").exists()
+    saved = checkpoints.load(RUN)[1]
+    with monkeypatch.context() as patch:  # mended before the next step
+        patch.setattr(checkpoints, "save", lambda *given: 1 / 0)
+        neural("train", RUN, "--resume")
+    assert saved.best_step == saved.step == 2
+    assert checkpoints.saved_weights(RUN) == {
+        "best.safetensors": 2,
+        "last.safetensors": 2,
+    }
+    best = weights_file.load(RUN / "best.safetensors").metadata
+    assert best["step"] == "2" and "loss" in best
