@@ -6,7 +6,7 @@ import hashlib
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,8 @@ class Prepared:
     """A run that may start: its folder, code, and what `run.json` will say of it.
 
     `text` is for `model.neural`; `kept` are the files that the run keeps for its task
-    (`directory.KEPT`), by name.
+    (`directory.KEPT`), by name. `given` is the network of a new run as it stands in the
+    user's own file, None for a run that goes on.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class Prepared:
     seed: int
     warnings: tuple[Diagnostic, ...]
     about: dict[str, Any]
+    given: Network | None = None
 
     @property
     def network(self) -> Network:
@@ -94,7 +96,8 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "kept": sorted(kept_as(network).values()),
     }
     text = _with_kept_files(source, network, request.network).text
-    return _compiled(network, backend, folder, text, warnings, about)
+    run = _compiled(network, backend, folder, text, warnings, about)
+    return replace(run, given=network)
 
 
 def prepare_again(
@@ -235,9 +238,10 @@ def settled(run: Prepared) -> Prepared:
         return run
     name = _beside_kept(run.folder, run.network.source.name)
     network, _ = resolve(parse(Source(name, run.text)), run.network.name)
-    return _compiled(
+    compiled = _compiled(
         network, run.compiled.backend, run.folder, run.text, run.warnings, run.about
     )
+    return replace(compiled, given=run.given)
 
 
 def _beside_kept(folder: Path, source: str) -> str:

@@ -88,14 +88,18 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         folder = request.file
         if not request.resume:
             directory.create(folder)  # refuses: a run is there
+    made: list[Path] = []
     is_new = not (request.resume and directory.is_run(folder))
     if not is_new:
         run = prepare_again(folder, request.trust)
         refuse_changes(run, request)
     else:
         run = prepare_new(request)
-        directory.create(folder)
-    with directory.only_one(folder), directory.removed_unless_begun(folder, run.about):
+        made = directory.create(folder)
+    with (
+        directory.only_one(folder),
+        directory.removed_unless_begun(folder, run.about, made),
+    ):
         if run.about.get("status") == "finished":
             watcher.note(f"the run in {folder} is finished: nothing to do")
             return Outcome("nothing to do", folder, run.about.get("step", 0))
@@ -116,7 +120,9 @@ class Run:
         self.watcher, self.log = watcher, log
         self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
-        make = make_task(run.network, self.folder)
+        # A new run's files are still the user's: what is wrong in them is shown there.
+        given = run.given or run.network
+        make = make_task(given, None if run.given else self.folder)
         write_text(self.folder / directory.CODE, run.compiled.code)
         if "status" not in run.about:  # from here on the folder can be resumed
             self._describe(directory.PREPARING)
@@ -124,7 +130,7 @@ class Run:
         count = run.network.train.get("attention_snapshots")
         self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
         self.training = start_training(run.compiled, make, run.seed, wish, code)
-        refuse_unfit_data(run.network, self.training.task)
+        refuse_unfit_data(given, self.training.task)
         self._store_tokenizer()
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()

@@ -94,3 +94,20 @@ def test_a_kill_after_the_very_first_state_loses_nothing(neural, file, monkeypat
     }
     best = weights_file.load(RUN / "best.safetensors").metadata
     assert best["step"] == "2" and "loss" in best
+
+
+def test_a_text_too_short_is_named_where_the_user_has_it(neural, file):
+    Path("words.txt").write_text("the cat sat " * 30, encoding="utf-8")
+    source = file(
+        COPY.replace(
+            "Copy(length=4, vocabulary=8, train_size=4000, validation_size=100, "
+            "test_size=200)",
+            'Text(path="words.txt", tokenizer="bpe", vocabulary=260, context=64)',
+        )
+    )
+    done = neural("train", source, *SHORT)
+    assert (
+        done.code == 1 and "NE162" in done.err and "words.txt is too short" in done.err
+    )
+    assert "model.neural:3:9" in done.err and "runs" not in done.err
+    assert 'path="words.txt"' in done.err and not Path("runs").exists()
