@@ -247,6 +247,6 @@ def without_prompts(run: OpenedRun) -> NeuralError:
             f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
             "no prompts",
             help="draw it on data of your own: `neural visualize MODEL.neural "
-            f"--attention --data X.npy --weights {run.folder}/best.safetensors`",
+            f"--attention --data X.npy --weights {run.folder}/{run.weights}.safetensors`",
         )
     )

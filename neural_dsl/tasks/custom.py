@@ -79,7 +79,8 @@ def refuse_unfinished(task: Any, base: type, path: str) -> None:
     `base` is the class `Task`: in an emitted file it is the file's own copy.
     """
     name = type(task).__name__
-    if not isinstance(task, base):
+    built_on_it: bool = isinstance(task, base)
+    if not built_on_it:
         raise ValueError(
             f"{name} in {path} must build on Task: write `class {name}(Task):`"
         )
@@ -90,13 +91,17 @@ def refuse_unfinished(task: Any, base: type, path: str) -> None:
     ]
     if missing:
         raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
+    _refuse_other_kinds(task, f"{name} in {path}")
+
+
+def _refuse_other_kinds(task: Any, where: str) -> None:
     symbols, longest = task.symbols, task.max_length
     if not isinstance(symbols, list | tuple) or any(
         not isinstance(each, str) for each in symbols
     ):
-        raise ValueError(f"`symbols` of {name} in {path} must be a list of texts")
+        raise ValueError(f"`symbols` of {where} must be a list of texts")
     if not isinstance(longest, int | np.integer) or isinstance(longest, bool):
-        raise ValueError(f"`max_length` of {name} in {path} must be a whole number")
+        raise ValueError(f"`max_length` of {where} must be a whole number")
 
 
 def is_stub(task: Any, member: str) -> bool:
@@ -120,9 +125,9 @@ def failures_named(
     `sys.exit` there too. `passing` errors mean something to who called."""
     try:
         yield
-    except (NeuralError, *passing):
-        raise
     except (Exception, SystemExit) as error:
+        if isinstance(error, (NeuralError, *passing)):
+            raise
         frames = [f for f, _ in traceback.walk_tb(error.__traceback__)]
         own = [f for f in frames if f.f_locals.get("self") is task]
         if not own:

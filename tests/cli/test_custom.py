@@ -250,3 +250,33 @@ def test_a_task_may_build_on_one_of_ours(neural, rotate):
     neural("predict", "runs/rotate", "--prompt", "abcd", "--trust")
     neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
     subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)
+
+
+def test_splits_that_are_drawn_anew_each_time_are_refused(neural, rotate):
+    replace("rotate.py", "default_rng(0)", "default_rng()")
+    done = neural("train", rotate, "--trust", code=1)
+    assert "NE162" in done.err and "other train examples each time" in done.err
+    assert not Path("runs").exists()
+
+
+def test_other_splits_than_the_run_began_with_are_refused(neural, rotate, monkeypatch):
+    # What decides over the test split lies outside the file: nothing else notices it.
+    replace("rotate.py", "import numpy as np", "import os\n\nimport numpy as np")
+    old = 'self.rows = dict(zip(("train", "validation", "test"), parts))'
+    swap = "parts[2] = np.roll(parts[2], int(os.environ.get('ROLL', '0')))"
+    replace("rotate.py", old, f"{swap}\n        {old}")
+    neural("train", rotate, "--trust", "--set", "train.steps=4")
+    neural("evaluate", "runs/rotate", "--trust")
+    path = Path("runs/rotate/run.json")
+    about = json.loads(path.read_text())
+    about["status"] = "interrupted"
+    path.write_text(json.dumps(about))
+    monkeypatch.setenv("ROLL", "1")
+    again = ("train", "runs/rotate", "--resume")
+    for command in (("evaluate", "runs/rotate"), again):
+        done = neural(*command, "--trust", code=1)
+        assert "NE162" in done.err and "other test examples than when" in done.err
+    del about["splits_sha256"]  # a run of an older version
+    path.write_text(json.dumps(about))
+    neural("evaluate", "runs/rotate", "--trust")
+    neural(*again, "--trust")

@@ -111,3 +111,94 @@ def test_a_text_too_short_is_named_where_the_user_has_it(neural, file):
     )
     assert "model.neural:3:9" in done.err and "runs" not in done.err
     assert 'path="words.txt"' in done.err and not Path("runs").exists()
+
+
+def test_a_broken_copy_is_named_and_not_the_user_s_file(neural, trained):
+    copy = RUN / "model.neural"
+    copy.write_text(copy.read_text("utf-8").replace("network Tiny", "network"), "utf-8")
+    done = neural("evaluate", RUN)
+    assert done.code == 1 and "runs/model/model.neural:2:9" in done.err
+
+
+ARRAYS = """
+network N {
+  task: Arrays("good.npz")
+  input: (4,)
+  layers: Dense(8) Output(3, "softmax")
+  train { steps: 2 batch_size: 8 }
+}
+"""
+
+
+@pytest.fixture
+def arrays_run(neural, file):
+    """A finished run of arrays in runs/model."""
+    rng = np.random.default_rng(0)
+    np.savez("good.npz", x=rng.normal(size=(40, 4)), y=np.arange(40) % 3)
+    assert neural("train", file(ARRAYS)).code == 0
+
+
+def test_a_moved_run_of_arrays_says_where_it_looks_for_them(neural, arrays_run):
+    Path("elsewhere/deep").mkdir(parents=True)
+    RUN.rename("elsewhere/deep/model")
+    done = neural("evaluate", "elsewhere/deep/model")
+    assert done.code == 1 and "NE075" in done.err and "good.npz" in done.err
+    assert "elsewhere/deep/model/model.neural:3:16" in done.err
+    assert "looked for from `elsewhere`" in done.err
+    Path("good.npz").rename("elsewhere/good.npz")
+    assert neural("evaluate", "elsewhere/deep/model").code == 0
+
+
+def test_a_run_of_arrays_is_told_what_works(neural, arrays_run):
+    np.save("x.npy", np.zeros((2, 4)))
+    for command in ("predict", "generate"):
+        done = neural(command, RUN, "--prompt", "1")
+        assert done.code == 1 and "NE160" in done.err
+        assert "neural predict" not in done.err
+        told = [part.split() for part in done.err.split("`") if "neural run " in part]
+        assert "runs/model/last.safetensors" in told[0]  # those that were tested
+        assert neural(*told[0][1:]).code == 0
+    drawn = neural("visualize", RUN, "--attention", "--prompt", "1")
+    assert drawn.code == 1 and "best.safetensors" not in drawn.err
+
+
+def test_weights_that_are_gone_are_named_with_those_that_are_there(neural, trained):
+    (RUN / "last.safetensors").unlink()
+    done = neural("predict", RUN, "--prompt", "abcd")
+    assert done.code == 1 and "NE156" in done.err and "no last.safetensors" in done.err
+    assert "`--weights best`" in done.err and "--resume" not in done.err
+    assert neural("predict", RUN, "--prompt", "abcd", "--weights", "best").code == 0
+
+
+def test_the_script_of_a_run_is_written_anew_when_it_is_gone(neural, trained):
+    change_about(status="interrupted")
+    script = RUN / "train.py"
+    text = script.read_text("utf-8")
+    script.unlink()
+    assert neural("train", RUN, "--resume").code == 0
+    assert script.read_text("utf-8") == text
+    change_about(status="interrupted")
+    script.write_text(text + "# mine\n")
+    done = neural("train", RUN, "--resume")
+    assert done.code == 1 and "NE157" in done.err and "move it elsewhere" in done.err
+    assert script.read_text("utf-8").endswith("# mine\n")
+    script.rename("mine.py")
+    assert neural("train", RUN, "--resume").code == 0
+
+
+def test_other_code_of_another_version_is_refused_with_that_version(neural, trained):
+    change_about(
+        status="interrupted", code_sha256="0", versions={"neural-dsl": "0.0.1"}
+    )
+    done = neural("train", RUN, "--resume")
+    assert done.code == 1 and "NE157" in done.err
+    assert "other code for it (it began with neural 0.0.1)" in done.err
+
+
+def test_another_version_of_the_framework_is_noted(neural, trained):
+    change_about(status="interrupted", versions={"torch": "1.0", "tensorflow": "1.0"})
+    done = neural("train", RUN, "--resume")
+    assert done.code == 0 and "bit for bit is promised for one version only" in done.err
+    assert "1.0, and this is" in done.err
+    change_about(status="interrupted")
+    assert "bit for bit" not in neural("train", RUN, "--resume").err
