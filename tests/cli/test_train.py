@@ -333,6 +333,10 @@ def test_arithmetic_is_taken_apart_by_digits_and_carries(neural, file):
         name: [row["label"] for row in rows] for name, rows in report["tables"].items()
     }
     assert labels["position"] == ["sign", "hundreds", "tens", "units"]
+    assert labels["digits"] == [
+        f"{a}{s}{b}" for s in "+-" for a in (1, 2) for b in (1, 2)
+    ]
+    assert "digits of both numbers" in neural("evaluate", "runs/model").out
     assert set(labels["carries"]) >= {
         *("+ with 0 carries", "+ with 1 carry", "- with 0 borrows", "- with 1 borrow"),
     }
