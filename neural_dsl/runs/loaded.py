@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,12 +119,45 @@ def _no_weights(folder: Path, names: list[str]) -> NeuralError:
 
 def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
     """Raise NE159 for a prompt that the task cannot read."""
+    foreign = next((one for one in prompt if "\udc80" <= one <= "\udcff"), None)
+    if foreign is not None:  # how Python hands on a byte that it cannot decode
+        byte, where = ord(foreign) - 0xDC00, prompt.index(foreign) + 1
+        raise NeuralError(
+            Diagnostic(
+                "NE159",
+                f"the prompt{place} is no text in UTF-8: its character {where} is the "
+                f"byte 0x{byte:02x}",
+                help="texts in other encodings: `iconv -f latin1 -t utf-8`",
+            )
+        )
     try:
         task.encode(prompt)
     except ValueError as error:
         raise NeuralError(
             Diagnostic("NE159", f"the prompt {prompt!r}{place} cannot be read: {error}")
         ) from error
+
+
+def beyond_training(task: Any, prompt: str) -> str:
+    """Says when a prompt that the task can read is of a kind that it never trains on: a
+    sequence of another length, a number outside the task's; "" otherwise."""
+    if hasattr(task, "signs"):
+        numbers = [int(each) for each in re.findall(r"\d+", prompt)]
+        outside = [each for each in numbers if not 1 <= each <= task.max_number]
+        if not outside:
+            return ""
+        return (
+            f"no problem with {outside[0]} was trained on, only numbers from 1 to "
+            f"{task.max_number}"
+        )
+    if not hasattr(task, "source"):
+        return ""
+    length = int(task.source(prompt).shape[1])
+    trained = np.unique((task.problems["train"] >= 0).sum(1)).tolist()
+    if length in trained:
+        return ""
+    known = f"{trained[0]} to {trained[-1]}" if len(trained) > 1 else f"{trained[0]}"
+    return f"no sequence of length {length} was trained on, only of length {known}"
 
 
 def refuse_without_answers(run: LoadedRun) -> None:
