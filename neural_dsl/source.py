@@ -27,11 +27,18 @@ class Source:
     """The text of one file, under the name by which its user knows it.
 
     `note` says how the text differs from the file's, as "with --set train.epochs=3".
+    `copy` is where the text itself stands, if that is not the file it was made from.
     """
 
     name: str
     text: str
     note: str = ""
+    copy: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file that messages point into."""
+        return self.copy or self.name
 
     @cached_property
     def line_starts(self) -> list[int]:

@@ -234,7 +234,7 @@ def _named_failure(code: str, what: str) -> Iterator[None]:
         yield
     except NeuralError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the code of a user's task may exit
         lines = str(error).strip().splitlines()
         reason = (
             f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TITLES = {
     "position": ("token of the answer", "each token, whatever the others are"),
     "length": ("length of the source", "whole answers"),
+    "digits": ("digits of both numbers", "whole answers"),
     "carries": ("problem", "whole answers"),
 }
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from neural_dsl.cli.console import note
 from neural_dsl.cli.evaluate import run_argument, which_option
 from neural_dsl.cli.options import trust_option
 
@@ -45,13 +47,30 @@ def command(
     from neural_dsl.runs.loaded import open_run
 
     loaded = open_run(run, weights, trust)
+    said: set[str] = set()
     if prompts:
         click.echo("\n".join(loaded.predict(list(prompts))))
+        say_what_is_beyond(loaded, prompts, said)
         return
     waiting = lines()
     while chunk := list(islice(waiting, AT_ONCE)):
         for answer in answers(loaded, chunk):
             click.echo(answer)
+        say_what_is_beyond(loaded, [prompt for prompt, _ in chunk], said)
+
+
+def say_what_is_beyond(
+    loaded: LoadedRun, prompts: Iterable[str], said: set[str]
+) -> None:
+    """A note on stderr for answers to what was never trained on: one of each kind, the
+    kinds already `said` left out."""
+    from neural_dsl.runs.loaded import beyond_training
+
+    for prompt in prompts:
+        remark = beyond_training(loaded.task, prompt)
+        if remark and remark not in said:
+            said.add(remark)
+            note(f"{prompt}: {remark}")
 
 
 def answers(loaded: LoadedRun, chunk: list[tuple[str, str]]) -> Iterator[str]:
@@ -70,6 +89,8 @@ def answers(loaded: LoadedRun, chunk: list[tuple[str, str]]) -> Iterator[str]:
 def lines() -> Iterator[tuple[str, str]]:
     """The lines of stdin without their ends, and without the mark that some editors put
     before the first, each with its place; empty ones are no prompts."""
+    if isinstance(sys.stdin, TextIOWrapper):  # a foreign byte is for its line to report
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     for number, line in enumerate(sys.stdin, 1):
         if number == 1:
             line = line.removeprefix("\ufeff")

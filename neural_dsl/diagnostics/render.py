@@ -81,7 +81,7 @@ def _record(diagnostic: Diagnostic) -> dict[str, str | int | None]:
         "severity": diagnostic.severity,
         "message": shorten(diagnostic.message),
         "help": shorten(diagnostic.help) or None,
-        "file": source.name if source else None,
+        "file": source.place if source else None,
         "line": line,
         "column": column,
         "end_line": end_line,
@@ -112,10 +112,10 @@ def _one(diagnostic: Diagnostic, paint: _Painter, width: int) -> str:
         line, column = source.position(span.start)
         arrow = paint("gutter", f"{' ' * margin} ┌─")
         note = f" ({safe(source.note)})" if source.note else ""
-        lines.append(f"{arrow} {safe(source.name)}:{line}:{column}{note}")
+        lines.append(f"{arrow} {safe(source.place)}:{line}:{column}{note}")
         lines += _snippet(source, marks, severity, margin, paint, width)
     elif source:
-        lines.append(paint("gutter", "  ┌─") + f" {safe(source.name)}")
+        lines.append(paint("gutter", "  ┌─") + f" {safe(source.place)}")
     if source:
         lines.append(paint("gutter", f"{' ' * margin} │"))
     lines += _footer(diagnostic, margin, paint)

@@ -1,4 +1,4 @@
-"""Exact match taken apart: by the place in the answer, by length, by carries."""
+"""Exact match taken apart: by the place in the answer, by length, digits and carries."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.decoding import Ids, greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
+from neural_dsl.tasks.problems import draw_distinct
 
 UNSEEN = 200  # problems of each length that training never had
 LONGER = 4  # lengths beyond the longest that are tried, where the model can read them
 PLACES = ("units", "tens", "hundreds", "thousands")
 
+MOST_DIGITS = 9  # of numbers never trained on: pairs of them still fit into 64 bits
+NEW = " (never trained on)"
+
 Tables = dict[str, list["Count"]]
+Digits = tuple[str, int, int]
+"""An operation's sign, and how many digits both numbers have."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def breakdowns(
     if hasattr(task, "arrange"):
         tables["length"] = by_length(run, answers)
     if hasattr(task, "signs"):
+        tables["digits"] = by_digits(run, answers)
         tables["carries"] = by_carries(answers)
     return tokens, tables
 
@@ -101,20 +108,22 @@ def by_length(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
 
 
 def unseen_length(run: LoadedRun, n: int) -> Count:
-    """Exact match on random sources of a length that training never had."""
+    """Exact match on random sources of a length that training never had: distinct ones,
+    all of them where there are few."""
     task = copy.copy(run.task)
     task.longest = max(task.longest, n)
-    rng = np.random.default_rng(n)
-    words = len(task.words)
-    if task.unique:
-        x = np.array([rng.permutation(words)[:n] for _ in range(UNSEEN)]) + 1
-    else:
-        x = rng.integers(1, words + 1, (UNSEEN, n))
-    prompts, expected = task.arrange(x)
-    lengths = [expected.shape[1]] * UNSEEN
+    choices = [len(task.words) - place * task.unique for place in range(n)]
+    problems = draw_distinct(choices, UNSEEN, np.random.default_rng(n))
+    return _tried(run, task, f"{n}", task.arrange(task.spell(problems)))
+
+
+def _tried(run: LoadedRun, task: Any, label: str, written: tuple[Ids, Ids]) -> Count:
+    """Exact match on prompts (B, P) and answers (B, A) of a kind never trained on."""
+    prompts, expected = written
+    lengths = [expected.shape[1]] * len(expected)
     found = greedy_ids(run.logits, task, list(prompts), lengths, run.input_length)
     right = sum(a == e.tolist() for a, e in zip(found, expected, strict=True))
-    return Count(f"{n} (never trained on)", right, UNSEEN)
+    return Count(label + NEW, right, len(expected))
 
 
 def _can_read(run: LoadedRun, n: int) -> bool:
@@ -124,6 +133,11 @@ def _can_read(run: LoadedRun, n: int) -> bool:
         return False
     if type(task).__name__ == "PatternCompletion" and n < 2:
         return False
+    return _has_positions(run, task.input_length(n))
+
+
+def _has_positions(run: LoadedRun, length: int) -> bool:
+    """Whether the model can read a sequence of this length."""
     limits = [
         layer.params["max_len"]
         for layer in run.network.layers()
@@ -131,8 +145,60 @@ def _can_read(run: LoadedRun, n: int) -> bool:
     ]
     if run.input_length is not None:
         limits.append(run.input_length)
-    length: int = task.input_length(n)
     return all(length <= limit for limit in limits)
+
+
+def by_digits(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
+    """Exact match by how many digits both numbers have; where the model has positions
+    for them, numbers with more digits than any of the task's, too."""
+    task = run.task
+    right: Counter[Digits] = Counter()
+    count: Counter[Digits] = Counter()
+    for sample in answers:
+        a, sign, b = numbers(sample.prompt)
+        kind = (sign, len(str(a)), len(str(b)))
+        count[kind] += 1
+        right[kind] += sample.right
+    known = trained_digits(task)
+    rows = [
+        Count(digits_label(kind) + NEW * (kind not in known), right[kind], count[kind])
+        for kind in sorted(count)
+    ]
+    for width in range(task.width + 1, task.width + 1 + LONGER):
+        wider = copy.copy(task)
+        wider.width = width
+        wider.places = task.places + width - task.width
+        wider.max_length = 2 * width + 1 + wider.signed + wider.places
+        if width > MOST_DIGITS or not _has_positions(run, wider.max_length):
+            break
+        rows += longer_numbers(run, wider)
+    return rows
+
+
+def trained_digits(task: Any) -> set[Digits]:
+    """The operations with the digits of both numbers that stand in the training split."""
+    operation, a, b, _ = task.read(np.unique(task.problems["train"], axis=0))
+    widths = (np.char.str_len(each.astype(str)) for each in (a, b))
+    kinds = np.unique(np.stack([operation, *widths]), axis=1).T.tolist()
+    return {(task.signs[sign], a, b) for sign, a, b in kinds}
+
+
+def longer_numbers(run: LoadedRun, task: Any) -> list[Count]:
+    """Exact match on pairs of numbers that both have `task.width` digits."""
+    least = 10 ** (task.width - 1)
+    drawn = draw_distinct([9 * least] * 2, UNSEEN, np.random.default_rng(task.width))
+    rows = []
+    for number, sign in enumerate(task.signs):
+        problems = np.insert(drawn + least - 1, 0, number, axis=1)
+        label = digits_label((sign, task.width, task.width))
+        rows.append(_tried(run, task, label, task.write(problems)))
+    return rows
+
+
+def digits_label(kind: Digits) -> str:
+    """`2+1` for `12+3=`."""
+    sign, a, b = kind
+    return f"{a}{sign}{b}"
 
 
 def by_carries(answers: Sequence[Sample]) -> list[Count]:
@@ -148,9 +214,7 @@ def by_carries(answers: Sequence[Sample]) -> list[Count]:
 
 def carries(prompt: str) -> str:
     """`1 carry` for `17+5=`, `2 borrows` for `101-2=` (the smaller from the larger)."""
-    found = re.fullmatch(r"(\d+)([+-])(\d+)=", prompt)
-    assert found is not None
-    a, sign, b = int(found[1]), found[2], int(found[3])
+    a, sign, b = numbers(prompt)
     if sign == "-" and a < b:
         a, b = b, a
     times, over = 0, 0
@@ -164,3 +228,10 @@ def carries(prompt: str) -> str:
     if sign == "+":
         return f"+ with {times} {'carry' if times == 1 else 'carries'}"
     return f"- with {times} {'borrow' if times == 1 else 'borrows'}"
+
+
+def numbers(prompt: str) -> tuple[int, str, int]:
+    """Both numbers of `17+5=` and the sign between them."""
+    found = re.fullmatch(r"(\d+)([+-])(\d+)=", prompt)
+    assert found is not None
+    return int(found[1]), found[2], int(found[3])

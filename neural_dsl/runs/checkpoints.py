@@ -1,12 +1,15 @@
 """What a run leaves on disk so that it can go on: weights, and the whole state.
 
-Every file is written whole or not at all, and `state.safetensors` last: it is the one
-that resuming reads, so a kill between two files costs nothing.
+Every file is written whole or not at all, and `state.safetensors` first: it holds the
+weights too, so what a kill between two files leaves behind is mended when the run goes
+on (`mend`), and weights never stand without the state that made them.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +46,7 @@ class NotFinite(Exception):
 def save(
     folder: Path, training: BaseTraining, progress: Progress, measures: dict[str, float]
 ) -> None:
-    """Save the last weights and the state; the best weights too, when they are these.
+    """Save the state and the last weights; the best weights too, when they are these.
 
     Raises NotFinite before anything is written, and NeuralError NE134.
     """
@@ -52,14 +55,70 @@ def save(
         raise NotFinite("the weights became NaN or infinite")
     if not measures and not training.gives_numbers():  # no validation has seen them
         raise NotFinite("the model's output became NaN or infinite")
-    weights = training.runtime.weights()
     about = {"step": str(progress.step)} | {k: repr(v) for k, v in measures.items()}
-    encoded = weights_file.encoded(weights, about)
-    if progress.best_step == progress.step and progress.step > 0:
-        write_bytes(folder / BEST, encoded)
-    write_bytes(folder / LAST, encoded)
-    metadata = {"progress": json.dumps(asdict(progress))}
+    metadata = {"progress": json.dumps(asdict(progress)), "about": json.dumps(about)}
     write_bytes(folder / STATE, weights_file.encoded(state, metadata))
+    encoded = weights_file.encoded(training.runtime.weights(), about)
+    for name in _weights_of(progress):
+        write_bytes(folder / name, encoded)
+
+
+def mend(folder: Path, training: BaseTraining, progress: Progress) -> None:
+    """Write the weights that a kill or a full disk kept from following the state, which
+    the training has loaded. Raises NeuralError NE134."""
+    late = [n for n in _weights_of(progress) if _step(folder / n) != progress.step]
+    if not late:
+        return
+    kept = weights_file.load(folder / STATE).metadata.get("about")
+    about = json.loads(kept) if kept else {"step": str(progress.step)}
+    encoded = weights_file.encoded(training.runtime.weights(), about)
+    for name in late:
+        write_bytes(folder / name, encoded)
+
+
+def _weights_of(progress: Progress) -> list[str]:
+    """The files that hold the weights of this very step."""
+    best = progress.best_step == progress.step and progress.step > 0
+    return [BEST, LAST] if best else [LAST]
+
+
+def saved_weights(folder: Path) -> dict[str, int | None]:
+    """The weights files of a run -> the step of each, None where it cannot be read."""
+    names = [name for name in (BEST, LAST) if (folder / name).exists()]
+    return {name: _step(folder / name) for name in names}
+
+
+def _step(path: Path) -> int | None:
+    with suppress(NeuralError, KeyError, ValueError):
+        return int(weights_file.load(path).metadata["step"])
+    return None
+
+
+def refuse_weights_alone(folder: Path) -> None:
+    """Raise NE155 where a run has weights and no state: starting afresh would replace
+    them, and there is nothing to go on from."""
+    found = saved_weights(folder)
+    if (folder / STATE).exists() or not found:
+        return
+    raise NeuralError(
+        Diagnostic(
+            "NE155",
+            f"the run in {quoted(folder)} has no {STATE} to go on from, but it has "
+            + " and ".join(
+                name if step is None else f"{name} of step {step:,}"
+                for name, step in found.items()
+            ),
+            help=_another(folder, f"put back a copy of {STATE}"),
+        )
+    )
+
+
+def _another(folder: Path, first: str) -> str:
+    again = shlex.quote(f"{folder}-2")
+    return (
+        f"{first}, or train anew into another folder by `--output-dir {again}`; "
+        f"`neural evaluate {shlex.quote(str(folder))}` uses the weights as they are"
+    )
 
 
 def load(folder: Path) -> tuple[Arrays, Progress] | None:
@@ -82,7 +141,7 @@ def damaged(path: Path) -> NeuralError:
         Diagnostic(
             "NE155",
             f"the checkpoint {quoted(path)} is damaged",
-            help="put back a copy of it, or remove it to start the run afresh with --resume",
+            help=_another(path.parent, "put back a copy of it"),
         )
     )
 

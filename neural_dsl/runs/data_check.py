@@ -16,7 +16,7 @@ from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.ir.measures import Goal, goal_of
 from neural_dsl.ir.nodes import Input, Network
 from neural_dsl.tasks.base import IGNORED
-from neural_dsl.tasks.custom import failures_named
+from neural_dsl.tasks.custom import failures_named, has_answers
 
 CHUNK = 1_000  # examples at a time
 LOOKED_AT = (
@@ -42,6 +42,9 @@ def refuse_unfit_data(network: Network, task: Any) -> None:
                     help=problem[1],
                 )
             )
+        if network.task.name == "Custom" and has_answers(task):
+            prompt, _ = task.problem("test", 0)  # what the first validation will do
+            task.encode(prompt), task.answer_length(prompt)
 
 
 def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:

@@ -29,9 +29,10 @@ def is_run(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
-def create(folder: Path) -> None:
-    """Make the folder of a new run. Raises NeuralError: NE150 when something stands
-    there already, NE134 when it cannot be made or written."""
+def create(folder: Path) -> list[Path]:
+    """Make the folder of a new run, and tell which folders had to be made, the innermost
+    first. Raises NeuralError: NE150 when something stands there already, NE134 when it
+    cannot be made or written."""
     if is_run(folder):
         raise NeuralError(
             Diagnostic(
@@ -50,7 +51,9 @@ def create(folder: Path) -> None:
                     help="choose another folder by --output-dir",
                 )
             )
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+    return made
 
 
 def _leftover(path: Path) -> bool:
@@ -62,8 +65,11 @@ def _leftover(path: Path) -> bool:
 
 
 @contextmanager
-def removed_unless_begun(folder: Path, about: dict[str, Any]) -> Iterator[None]:
-    """Leave no folder behind when a run fails before its first step."""
+def removed_unless_begun(
+    folder: Path, about: dict[str, Any], made: list[Path]
+) -> Iterator[None]:
+    """Leave no folder behind when a run fails before its first step: its own, and those
+    `made` for it."""
     try:
         yield
     finally:
@@ -72,7 +78,8 @@ def removed_unless_begun(folder: Path, about: dict[str, Any]) -> Iterator[None]:
                 if _leftover(path) or path.name == ABOUT:
                     path.unlink()
             with suppress(OSError):  # not empty: it holds what others put there
-                folder.rmdir()
+                for path in dict.fromkeys((folder, *made)):
+                    path.rmdir()
 
 
 def read_about(folder: Path) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.runs.decoding import sample
-from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.runs.loaded import LoadedRun, instead
+from neural_dsl.tasks.custom import has_answers
 
 
 def generate_text(
@@ -29,7 +32,10 @@ def generate_text(
             Diagnostic(
                 "NE160",
                 f"the task `{type(task).__name__}` is no language model",
-                help=f'neural predict {run.folder} --prompt "…" answers prompts',
+                help=f"`neural predict {shlex.quote(str(run.folder))} --prompt …` "
+                "answers prompts"
+                if has_answers(task)
+                else instead(run),
             )
         )
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from neural_dsl.files import quoted
 from neural_dsl.ir.nodes import Network
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.decoding import greedy
+from neural_dsl.runs.directory import SOURCE
 from neural_dsl.runs.prepare import prepare_again, refuse_changed_data
+from neural_dsl.runs.splits import refuse_other_splits
 from neural_dsl.runs.task_files import make_task
 from neural_dsl.tasks.custom import failures_named, has_answers
 
@@ -80,24 +83,53 @@ def open_run(
         names = [checkpoints.LAST]
     path = next((folder / n for n in names if (folder / n).exists()), None)
     if path is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE156",
-                f"the run in {quoted(folder)} has saved no weights yet",
-                help="train it first: "
-                f"`neural train {shlex.quote(str(folder))} --resume`",
-            )
-        )
+        raise _no_weights(folder, names)
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
     runtime.load_weights(found.arrays, str(path))
     task = make_task(run.network, folder)(runtime.module)
+    refuse_other_splits(run.about, task, folder)
     step = int(found.metadata.get("step", 0))
     return LoadedRun(folder, runtime, task, step, path.stem)
 
 
+def _no_weights(folder: Path, names: list[str]) -> NeuralError:
+    """NE156: what was asked for is not there; others may be."""
+    quoted_folder = shlex.quote(str(folder))
+    others = checkpoints.saved_weights(folder)
+    if not others:
+        return NeuralError(
+            Diagnostic(
+                "NE156",
+                f"the run in {quoted(folder)} has saved no weights yet",
+                help=f"train it first: `neural train {quoted_folder} --resume`",
+            )
+        )
+    name, step = next(iter(others.items()))
+    of_step = f", of step {step:,}" if step is not None else ""
+    return NeuralError(
+        Diagnostic(
+            "NE156",
+            f"the run in {quoted(folder)} has no {names[0]}",
+            help=f"it has {name}{of_step}: use that by "
+            f"`--weights {name.removesuffix('.safetensors')}`",
+        )
+    )
+
+
 def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
     """Raise NE159 for a prompt that the task cannot read."""
+    foreign = next((one for one in prompt if "\udc80" <= one <= "\udcff"), None)
+    if foreign is not None:  # how Python hands on a byte that it cannot decode
+        byte, where = ord(foreign) - 0xDC00, prompt.index(foreign) + 1
+        raise NeuralError(
+            Diagnostic(
+                "NE159",
+                f"the prompt{place} is no text in UTF-8: its character {where} is the "
+                f"byte 0x{byte:02x}",
+                help="texts in other encodings: `iconv -f latin1 -t utf-8`",
+            )
+        )
     try:
         task.encode(prompt)
     except ValueError as error:
@@ -106,18 +138,52 @@ def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
         ) from error
 
 
+def beyond_training(task: Any, prompt: str) -> str:
+    """Says when a prompt that the task can read is of a kind that it never trains on: a
+    sequence of another length, a number outside the task's; "" otherwise."""
+    if hasattr(task, "signs"):
+        numbers = [int(each) for each in re.findall(r"\d+", prompt)]
+        outside = [each for each in numbers if not 1 <= each <= task.max_number]
+        if not outside:
+            return ""
+        return (
+            f"no problem with {outside[0]} was trained on, only numbers from 1 to "
+            f"{task.max_number}"
+        )
+    if not hasattr(task, "source"):
+        return ""
+    length = int(task.source(prompt).shape[1])
+    trained = np.unique((task.problems["train"] >= 0).sum(1)).tolist()
+    if length in trained:
+        return ""
+    known = f"{trained[0]} to {trained[-1]}" if len(trained) > 1 else f"{trained[0]}"
+    return f"no sequence of length {length} was trained on, only of length {known}"
+
+
 def refuse_without_answers(run: LoadedRun) -> None:
     """Raise NE160 where prompts have no one right answer."""
     if has_answers(run.task):
         return
-    language = run.task.measure == "loss" and run.task.causal
     raise NeuralError(
         Diagnostic(
             "NE160",
             f"the task `{type(run.task).__name__}` has no prompts and answers",
-            help=f"neural generate {run.folder} --prompt …"
-            if language
-            else "`neural run` computes the model's output for your arrays, with "
-            f"--weights {run.folder / checkpoints.BEST}",
+            help=instead(run),
         )
+    )
+
+
+def instead(run: LoadedRun) -> str:
+    """What a run without prompts and answers can be asked for."""
+    folder = shlex.quote(str(run.folder))
+    if getattr(run.task, "tokenizer", None) is not None:
+        return f"`neural generate {folder} --prompt …` goes on with a text"
+    source = Path(run.network.source.name)
+    if not source.is_file():  # the run keeps everything that its own copy names
+        source = run.folder / SOURCE
+    weights = run.folder / f"{run.weights}.safetensors"
+    return (
+        f"`neural evaluate {folder}` tests it; `neural run {shlex.quote(str(source))} "
+        f"--data x.npy --weights {shlex.quote(str(weights))}` computes the model's "
+        "output for arrays"
     )

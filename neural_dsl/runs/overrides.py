@@ -50,8 +50,9 @@ def with_settings(
     """The source with each `SECTION.KEY=VALUE` put into the network of that name (the
     last one without a name). Raises NeuralError: NE151 for what is no such assignment,
     and what parsing raises."""
-    for text in given:
-        assignment = understood(text)
+    assignments = [(text, understood(text)) for text in given]
+    _refuse_rivals(assignments)
+    for text, assignment in assignments:
         node = _network(parse(source), network)
         if assignment.section in BLOCK_PARAMETERS:
             source = _in_block(source, node, assignment)
@@ -59,6 +60,25 @@ def with_settings(
             source = _in_setting(source, node, assignment)
         source = replace(source, note=f"{source.note or 'with'} --set {text}")
     return source
+
+
+def _refuse_rivals(assignments: Iterable[tuple[str, Assignment]]) -> None:
+    """Raise NE151 for two settings of which each would take the other away."""
+    found: dict[str, str] = {}
+    for text, assignment in assignments:
+        if assignment.section not in BLOCK_PARAMETERS:
+            continue
+        key = _canonical(assignment.key, BLOCK_PARAMETERS[assignment.section])
+        rival = found.get(RIVALS.get(key, ""))
+        if rival is not None:
+            raise NeuralError(
+                Diagnostic(
+                    "NE151",
+                    f"`{rival}` and `{text}` both say how long to train",
+                    help="give one of them",
+                )
+            )
+        found[key] = text
 
 
 def understood(given: str) -> Assignment:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,8 @@ class Prepared:
     """A run that may start: its folder, code, and what `run.json` will say of it.
 
     `text` is for `model.neural`; `kept` are the files that the run keeps for its task
-    (`directory.KEPT`), by name.
+    (`directory.KEPT`), by name. `given` is the network of a new run as it stands in the
+    user's own file, None for a run that goes on.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class Prepared:
     seed: int
     warnings: tuple[Diagnostic, ...]
     about: dict[str, Any]
+    given: Network | None = None
 
     @property
     def network(self) -> Network:
@@ -94,7 +96,8 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "kept": sorted(kept_as(network).values()),
     }
     text = _with_kept_files(source, network, request.network).text
-    return _compiled(network, backend, folder, text, warnings, about)
+    run = _compiled(network, backend, folder, text, warnings, about)
+    return replace(run, given=network)
 
 
 def prepare_again(
@@ -139,7 +142,29 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
         ) from error
     if missing:
         raise _no_whole_run(folder, f"its {missing[0]} is missing")
-    return resolve(parse(Source(name, text)), chosen)
+    copy = str(folder / directory.SOURCE)
+    try:
+        return resolve(parse(Source(name, text, copy=copy)), chosen)
+    except NeuralError as error:
+        if kept:
+            raise
+        raise _with_start_of_paths(error, Path(name).parent) from error
+
+
+def _with_start_of_paths(error: NeuralError, start: Path) -> NeuralError:
+    """The error, with what a run's copy of a file does not show: where paths in it start."""
+    return NeuralError(
+        *(
+            replace(
+                each,
+                help=f"files that a run does not keep are looked for from {quoted(start)}"
+                ", where its `.neural` file was: put them there, or train again",
+            )
+            if each.code == "NE075"
+            else each
+            for each in error.diagnostics
+        )
+    )
 
 
 def _no_whole_run(folder: Path, why: str) -> NeuralError:
@@ -157,14 +182,12 @@ def refuse_changes(run: Prepared, request: TrainRequest) -> None:
     """Raise NE157 when resuming would not go on with the very same training."""
 
     def changed(what: str) -> NeuralError:
-        return NeuralError(
-            Diagnostic(
-                "NE157",
-                f"the run in {quoted(run.folder)} cannot go on: {what}",
-                help="a run goes on exactly as it began; start another one by "
-                "--output-dir, or resume this one as it is by "
-                f"`neural train {shlex.quote(str(run.folder))} --resume`",
-            )
+        return _cannot_go_on(
+            run.folder,
+            what,
+            "a run goes on exactly as it began; start another one by --output-dir, or "
+            "resume this one as it is by "
+            f"`neural train {shlex.quote(str(run.folder))} --resume`",
         )
 
     about = run.about
@@ -185,14 +208,48 @@ def refuse_changes(run: Prepared, request: TrainRequest) -> None:
         raise changed(f"it began on {run.compiled.backend}")
     if request.network and request.network != run.network.name:
         raise changed(f"it trains the network `{run.network.name}`")
+    _refuse_other_code(run)
+
+
+def _refuse_other_code(run: Prepared) -> None:
+    """Raise NE157 when this program would train with other code than the run began with,
+    or when `train.py` is no longer that code: it is never run, and writing it anew would
+    take away what somebody changed there. One that is gone is written anew."""
+    path, known = run.folder / directory.CODE, run.about.get("code_sha256")
     try:
-        code = (run.folder / directory.CODE).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise changed(f"its {directory.CODE} cannot be read ({error})") from error
-    if code != run.compiled.code:
-        raise changed(
-            f"its {directory.CODE} is not what this version of neural writes for it"
+        code = path.read_text("utf-8")
+    except FileNotFoundError:
+        code = run.compiled.code if known else ""
+    except (OSError, UnicodeDecodeError):
+        code = ""
+    if known is None:  # a run of before there was such a digest
+        known = digest(code)
+    if known != digest(run.compiled.code):
+        began = (run.about.get("versions") or {}).get("neural-dsl")
+        by = f" (it began with neural {began})" if began else ""
+        raise _cannot_go_on(
+            run.folder,
+            f"this version of neural writes other code for it{by}",
+            "train anew into another folder by --output-dir, or go on with the version "
+            "that it began with; `neural evaluate` and the like still work",
         )
+    if code != run.compiled.code:
+        raise _cannot_go_on(
+            run.folder,
+            f"its {directory.CODE} is not the code that it began with",
+            f"{directory.CODE} shows what was trained and is never run by neural; move "
+            "it elsewhere, and --resume writes it as it was; `python train.py` in its "
+            "new place trains what you wrote",
+        )
+
+
+def _cannot_go_on(folder: Path, why: str, help: str) -> NeuralError:
+    """NE157."""
+    return NeuralError(
+        Diagnostic(
+            "NE157", f"the run in {quoted(folder)} cannot go on: {why}", help=help
+        )
+    )
 
 
 def default_folder(request: TrainRequest) -> Path:
@@ -235,9 +292,10 @@ def settled(run: Prepared) -> Prepared:
         return run
     name = _beside_kept(run.folder, run.network.source.name)
     network, _ = resolve(parse(Source(name, run.text)), run.network.name)
-    return _compiled(
+    compiled = _compiled(
         network, run.compiled.backend, run.folder, run.text, run.warnings, run.about
     )
+    return replace(compiled, given=run.given)
 
 
 def _beside_kept(folder: Path, source: str) -> str:

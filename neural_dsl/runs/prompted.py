@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.loaded import beyond_training
 from neural_dsl.runs.opened import OpenedRun
 from neural_dsl.tasks.base import PAD
 from neural_dsl.tasks.solving import right_answer
@@ -124,20 +124,8 @@ def read_prompt(run: OpenedRun, prompt: str) -> Reading:
         tuple(symbols[id] for id in ids),
         tuple(writes[: len(ids)] or [""] * len(ids)),
         known,
-        unseen_length(task, prompt),
+        beyond_training(task, prompt),
     )
-
-
-def unseen_length(task: Any, prompt: str) -> str:
-    """Says when no sequence of this prompt's length was ever trained on."""
-    if not hasattr(task, "source"):
-        return ""
-    length = int(task.source(prompt).shape[1])
-    trained = np.unique((task.problems["train"] >= 0).sum(1)).tolist()
-    if length in trained:
-        return ""
-    known = f"{trained[0]} to {trained[-1]}" if len(trained) > 1 else f"{trained[0]}"
-    return f"no sequence of length {length} was trained on, only of length {known}"
 
 
 def read_text(run: OpenedRun, text: str) -> Reading:
@@ -247,6 +235,6 @@ def without_prompts(run: OpenedRun) -> NeuralError:
             f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
             "no prompts",
             help="draw it on data of your own: `neural visualize MODEL.neural "
-            f"--attention --data X.npy --weights {run.folder}/best.safetensors`",
+            f"--attention --data X.npy --weights {run.folder}/{run.weights}.safetensors`",
         )
     )

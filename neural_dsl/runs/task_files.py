@@ -92,11 +92,13 @@ def task_classes(network: Network) -> SimpleNamespace:
 
 def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
-    from neural_dsl.tasks.custom import refuse_unfinished
+    from neural_dsl.tasks.checked import exits_are_errors, watched
+    from neural_dsl.tasks.custom import is_stub, refuse_unfinished
 
     path = str(located_files(network)["path"])
     try:
-        task: Task = getattr(module, custom.name)()
+        with exits_are_errors():
+            task: Task = getattr(module, custom.name)()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     refuse_unfinished(task, module.Task, path)
@@ -106,6 +108,7 @@ def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
             f'the measure of {custom.name} is "{task.measure}", but what the network '
             f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
         )
+    watched(task, is_stub)
     return task
 
 

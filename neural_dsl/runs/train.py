@@ -14,12 +14,13 @@ from typing import Any, Literal, Protocol
 
 from neural_dsl.backends.training import (
     BaseTraining,
+    MakeTask,
     start_training,
 )
 from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_text
-from neural_dsl.ir.measures import goal_of
+from neural_dsl.ir.measures import custom_of, goal_of
 from neural_dsl.runs import checkpoints, directory
 from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.data_check import refuse_unfit_data
@@ -29,6 +30,7 @@ from neural_dsl.runs.prepare import (
     Prepared,
     TrainRequest,
     default_folder,
+    digest,
     prepare_again,
     prepare_new,
     refuse_changes,
@@ -37,6 +39,11 @@ from neural_dsl.runs.prepare import (
 from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.signals import stop_wishes
 from neural_dsl.runs.snapshots import Snapshots
+from neural_dsl.runs.splits import (
+    refuse_drawn_anew,
+    refuse_other_splits,
+    split_digests,
+)
 from neural_dsl.runs.task_files import make_task
 from neural_dsl.tasks.custom import failures_named
 
@@ -88,17 +95,22 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         folder = request.file
         if not request.resume:
             directory.create(folder)  # refuses: a run is there
+    made: list[Path] = []
     is_new = not (request.resume and directory.is_run(folder))
     if not is_new:
         run = prepare_again(folder, request.trust)
         refuse_changes(run, request)
     else:
         run = prepare_new(request)
-        directory.create(folder)
-    with directory.only_one(folder), directory.removed_unless_begun(folder, run.about):
+        made = directory.create(folder)
+    with (
+        directory.only_one(folder),
+        directory.removed_unless_begun(folder, run.about, made),
+    ):
         if run.about.get("status") == "finished":
             watcher.note(f"the run in {folder} is finished: nothing to do")
             return Outcome("nothing to do", folder, run.about.get("step", 0))
+        checkpoints.refuse_weights_alone(folder)
         if is_new:
             run = settled(run)
         with RunLog(folder) as log:
@@ -115,15 +127,19 @@ class Run:
         self.watcher, self.log = watcher, log
         self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
-        make = make_task(run.network, self.folder)
+        # A new run's files are still the user's: what is wrong in them is shown there.
+        given = run.given or run.network
+        make = make_task(given, None if run.given else self.folder)
         write_text(self.folder / directory.CODE, run.compiled.code)
         if "status" not in run.about:  # from here on the folder can be resumed
+            self.run.about["code_sha256"] = digest(run.compiled.code)
             self._describe(directory.PREPARING)
         code = str(self.folder / directory.CODE)
         count = run.network.train.get("attention_snapshots")
         self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
         self.training = start_training(run.compiled, make, run.seed, wish, code)
-        refuse_unfit_data(run.network, self.training.task)
+        refuse_unfit_data(given, self.training.task)
+        self._compare_splits(make)
         self._store_tokenizer()
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.tokens, self.clock = 0, time.monotonic()
@@ -157,6 +173,16 @@ class Run:
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
 
+    def _compare_splits(self, make: MakeTask) -> None:
+        """Refuse other examples than the run began with; a new one notes what it has."""
+        task, about = self.training.task, self.run.about
+        if self.run.given is None:
+            refuse_other_splits(about, task, self.folder)
+            return
+        about["splits_sha256"] = split_digests(task)
+        if custom_of(self.run.network) is not None:
+            refuse_drawn_anew(about["splits_sha256"], make(self.training.module))
+
     def _store_tokenizer(self) -> None:
         """Keep what the ids of a text in parts of words mean, beside the weights."""
         learnt = getattr(self.training.task, "tokenizer", None)
@@ -169,6 +195,8 @@ class Run:
         """Write what describes the run, and take up a saved state."""
         found = checkpoints.load(self.folder)
         versions = _versions(self.run.compiled.backend)
+        if found is not None:
+            self._note_other_versions(versions)
         self.run.about.update(versions=versions, seed=self.run.seed)
         self.run.about["device"] = self.training.device
         self._describe("running")
@@ -187,6 +215,7 @@ class Run:
                 self.training.load_state(state)
             except (KeyError, ValueError, RuntimeError) as error:
                 raise checkpoints.damaged(self.folder / checkpoints.STATE) from error
+            checkpoints.mend(self.folder, self.training, self.progress)
             self._note(f"going on after step {self.progress.step}")
         elif self.request.resume:
             self._note("no checkpoint was saved yet: starting afresh")
@@ -194,6 +223,21 @@ class Run:
         if self.snapshots is not None:
             total, task = self.training.total_steps, self.training.task
             self.snapshots.begin(task, total, self.progress.step)
+
+    def _note_other_versions(self, versions: dict[str, str]) -> None:
+        """Say so when the run goes on with another framework than it has been trained
+        with: sums may be ordered otherwise there."""
+        before = self.run.about.get("versions") or {}
+        others = [
+            f"{name} {before[name]}, and this is {version}"
+            for name, version in versions.items()
+            if name != "neural-dsl" and before.get(name, version) != version
+        ]
+        if others:
+            self._note(
+                f"the run was trained with {'; '.join(others)}: the same bit for bit "
+                "is promised for one version only"
+            )
 
     def _steps(self, wishes: list[int]) -> bool:
         """Iterate the emitted training; True when it was interrupted."""

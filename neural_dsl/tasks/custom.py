@@ -18,10 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neural_dsl.catalogue.tasks.custom import MEMBERS, read_custom
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.tasks.base import Task
+from neural_dsl.tasks.checked import ends_program, exits_are_errors, watched
 
 
 def trusted_task(path: Path, trust: bool) -> Task:
@@ -60,11 +63,13 @@ def load_custom(path: str | Path) -> Task:
     name = read_custom(text).name
     module: dict[str, Any] = {"__name__": Path(path).stem, "__file__": str(path)}
     try:
-        exec(compile(text, str(path), "exec"), module)
-        task: Task = module[name]()
+        with exits_are_errors():
+            exec(compile(text, str(path), "exec"), module)
+            task: Task = module[name]()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     refuse_unfinished(task, Task, str(path))
+    watched(task, is_stub)
     return task
 
 
@@ -74,7 +79,8 @@ def refuse_unfinished(task: Any, base: type, path: str) -> None:
     `base` is the class `Task`: in an emitted file it is the file's own copy.
     """
     name = type(task).__name__
-    if not isinstance(task, base):
+    built_on_it: bool = isinstance(task, base)
+    if not built_on_it:
         raise ValueError(
             f"{name} in {path} must build on Task: write `class {name}(Task):`"
         )
@@ -85,6 +91,17 @@ def refuse_unfinished(task: Any, base: type, path: str) -> None:
     ]
     if missing:
         raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
+    _refuse_other_kinds(task, f"{name} in {path}")
+
+
+def _refuse_other_kinds(task: Any, where: str) -> None:
+    symbols, longest = task.symbols, task.max_length
+    if not isinstance(symbols, list | tuple) or any(
+        not isinstance(each, str) for each in symbols
+    ):
+        raise ValueError(f"`symbols` of {where} must be a list of texts")
+    if not isinstance(longest, int | np.integer) or isinstance(longest, bool):
+        raise ValueError(f"`max_length` of {where} must be a whole number")
 
 
 def is_stub(task: Any, member: str) -> bool:
@@ -101,22 +118,28 @@ def has_answers(task: Any) -> bool:
 
 
 @contextmanager
-def failures_named(task: Any) -> Iterator[None]:
-    """Report an error in a task's own code as what it is (NE162), with its line."""
+def failures_named(
+    task: Any, passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Report an error in a task's own code as what it is (NE162), with its line, and a
+    `sys.exit` there too. `passing` errors mean something to who called."""
     try:
         yield
-    except NeuralError:
-        raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, (NeuralError, *passing)):
+            raise
         frames = [f for f, _ in traceback.walk_tb(error.__traceback__)]
         own = [f for f in frames if f.f_locals.get("self") is task]
         if not own:
             raise
         method = f"{type(task).__name__}.{own[-1].f_code.co_name}"
+        what = f"{type(error).__name__}: {error}"
+        if isinstance(error, SystemExit):
+            what = ends_program(error)
         raise NeuralError(
             Diagnostic(
                 "NE162",
-                f"the task fails in {method}: {type(error).__name__}: {error}",
+                f"the task fails in {method}: {what}",
                 help="NEURAL_TRACEBACK=1 shows where",
             )
         ) from error

@@ -63,6 +63,21 @@ def test_arrays_that_do_not_fit_the_network_are_refused(
     assert not Path("runs/model").exists()
 
 
+def test_a_single_array_is_told_from_a_file_of_several(neural):
+    np.save("train.npz.npy", X)
+    Path("train.npz.npy").rename("train.npz")
+    done = neural("check", network(VECTORS))
+    assert done.code == 1 and "NE075" in done.err
+    assert "is a single array (.npy)" in done.err and "numpy.savez(" in done.err
+    assert "not written by NumPy" not in done.err
+
+
+def test_one_example_is_counted_in_the_singular(neural):
+    np.savez("train.npz", x=X[:1], y=Y[:1])
+    done = neural("train", network(VECTORS))
+    assert done.code == 1 and "has 1 different example: too few" in done.err
+
+
 def separable(n=300):
     """Rows of vectors whose largest mean says the class, and how large that is."""
     x = np.random.default_rng(1).normal(size=(n, 4, 3)).astype(np.float32)

@@ -114,6 +114,72 @@ def test_a_wrong_setting_is_refused_and_leaves_no_folder(
     assert not Path("runs").exists() or not any(Path("runs").iterdir())
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--set", "train.steps=6", "--set", "train.epochs=2"),
+        ("--set", "train.steps=6", "--epochs", "2"),
+    ],
+)
+def test_two_settings_that_say_the_same_thing_are_refused(neural, file, given):
+    done = neural("train", file(COPY), *given)
+    assert done.code == 1 and "NE151" in done.err
+    assert "`train.steps=6` and `train.epochs=2` both say how long" in done.err
+
+
+def test_all_sizes_that_are_too_large_are_named_at_once(neural, file):
+    small = ("--set", "task.vocabulary=3", "--set", "task.train_size=20")
+    done = neural("train", file(COPY), *small)
+    assert "81 problems, too few to keep 200 for test and 100 for valid" in done.err
+    fitting = [
+        w.strip("`,") for w in done.err.split() if w.startswith("`") and "_size" in w
+    ]
+    assert fitting == ["test_size=20", "validation_size=20"]
+    sizes = [part for each in fitting for part in ("--set", f"task.{each}")]
+    assert neural("train", file(COPY), *small, *sizes, *SHORT).code == 0
+    one = ("--set", "task.vocabulary=1", "--set", "task.length=1")
+    assert "there is 1 problem, too few" in neural("train", file(COPY), *one).err
+
+
+def test_answers_to_what_was_never_trained_on_come_with_a_note(
+    neural, file, monkeypatch
+):
+    import io
+
+    sizes = ("--set", "task.test_size=9", "--set", "task.validation_size=9")
+    sums = 'task=Arithmetic(operations=("add",), max_number=50)'
+    assert neural("train", file(COPY), "--set", sums, *sizes, *SHORT).code == 0
+    run = ("predict", "runs/model")
+    assert neural(*run, "--prompt", "1+50=").err == ""
+    asked = neural(*run, "--prompt", "0+1=", "--prompt", "1+00")
+    assert asked.code == 0 and len(asked.out.splitlines()) == 2
+    says = "no problem with 0 was trained on, only numbers from 1 to 50"
+    assert asked.err == f"0+1=: {says}\n"
+    stdin = io.TextIOWrapper(io.BytesIO(b"1+2=\n0+3=\n4+0=\n"), "utf-8")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    piped = neural(*run)
+    assert len(piped.out.splitlines()) == 3 and piped.err == f"0+3=: {says}\n"
+    drawn = neural("visualize", "runs/model", "--attention", "--prompt", "0+1=")
+    assert drawn.code == 0 and f"  {says}\n" in drawn.out
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_byte_that_is_no_text_is_named_with_its_line(
+    neural, file, monkeypatch, errors
+):
+    import io
+
+    assert neural("train", file(COPY), *SHORT).code == 0
+    stdin = io.TextIOWrapper(io.BytesIO(b"abcd\nab\xffd\n"), "utf-8", errors)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    asked = neural("predict", "runs/model")
+    assert asked.code == 1 and len(asked.out.splitlines()) == 1
+    assert "NE159" in asked.err and "udcff" not in asked.err
+    assert (
+        "in line 2 is no text in UTF-8: its character 3 is the byte 0xff" in asked.err
+    )
+
+
 def test_a_network_without_a_task_or_an_absent_device_is_refused(neural, file):
     plain = "network P { input: (4,) layers: Dense(3) Output(2) }"
     assert "NE161" in neural("train", file(plain, "p.neural")).err
@@ -352,6 +418,10 @@ def test_arithmetic_is_taken_apart_by_digits_and_carries(neural, file):
         name: [row["label"] for row in rows] for name, rows in report["tables"].items()
     }
     assert labels["position"] == ["sign", "hundreds", "tens", "units"]
+    assert labels["digits"] == [
+        f"{a}{s}{b}" for s in "+-" for a in (1, 2) for b in (1, 2)
+    ]
+    assert "digits of both numbers" in neural("evaluate", "runs/model").out
     assert set(labels["carries"]) >= {
         *("+ with 0 carries", "+ with 1 carry", "- with 0 borrows", "- with 1 borrow"),
     }

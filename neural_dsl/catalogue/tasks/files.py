@@ -10,6 +10,8 @@ from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem
 
+NPY = b"\x93NUMPY"  # how a .npy file begins
+
 
 def task_file(name: str, folder: Path, parameter: str = "path") -> bytes:
     """The content of a file named in a task. Raises LayerProblem (NE075)."""
@@ -71,6 +73,15 @@ def array_lengths(name: str, folder: Path) -> dict[str, int]:
     Raises LayerProblem (NE075).
     """
     content = task_file(name, folder)
+    if content.startswith(NPY):
+        raise LayerProblem(
+            "NE075",
+            f"the file `{name}` is a single array (.npy), not several with names (.npz)",
+            parameter="path",
+            label="one array",
+            help='write inputs and targets into one file: `numpy.savez("data.npz", '
+            "x=…, y=…)`",
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             arrays = [each for each in archive.namelist() if each.endswith(".npy")]
@@ -89,7 +100,7 @@ def array_lengths(name: str, folder: Path) -> dict[str, int]:
 def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     """The shape in the header of a .npy file (numpy.lib.format)."""
     with archive.open(member) as file:
-        if file.read(6) != b"\x93NUMPY":
+        if file.read(6) != NPY:
             raise ValueError(member)
         size = 2 if file.read(2)[0] == 1 else 4
         header = file.read(int.from_bytes(file.read(size), "little"))

@@ -113,13 +113,19 @@ def check_space(params: Params, spaces: Sequence[int], cause: str, more: str) ->
     more.
     """
     total, held_out = sum(spaces), sum(space // 4 for space in spaces)
-    for split in ("test_size", "validation_size"):
-        if params[split] > held_out:
-            raise LayerProblem(
-                "NE074",
-                f"there are {total:,} problems, too few to keep {params[split]:,} of "
-                f"them for {split.removesuffix('_size')}",
-                parameter=cause,
-                label=f"{held_out:,} can be kept: a quarter of all",
-                help=f"{more}, or set `{split}={held_out}`" if held_out else more,
-            )
+    large = [s for s in ("test_size", "validation_size") if params[s] > held_out]
+    if not large:
+        return
+    there_are = f"there are {total:,} problems" if total != 1 else "there is 1 problem"
+    wanted = " and ".join(
+        f"{params[split]:,} for {split.removesuffix('_size')}" for split in large
+    )
+    each = " for each" if len(large) > 1 else ""
+    fitting = " and ".join(f"`{split}={held_out}`" for split in large)
+    raise LayerProblem(
+        "NE074",
+        f"{there_are}, too few to keep {wanted}",
+        parameter=cause,
+        label=f"{held_out:,} can be kept{each}: a quarter of all",
+        help=f"{more}, or set {fitting}" if held_out else more,
+    )

@@ -192,9 +192,10 @@ class Arrays(Task):
                 hashlib.sha256(example).digest(), len(numbers)
             )
         if len(numbers) <= len(splits):
+            plural = "s" * (len(numbers) != 1)
             raise ValueError(
-                f"{self.path} has {len(numbers)} different examples: too few to hold "
-                f"some out for {' and '.join(splits)}"
+                f"{self.path} has {len(numbers)} different example{plural}: too few to "
+                f"hold some out for {' and '.join(splits)}"
             )
         order = rng.permutation(len(numbers))
         tenth = max(1, len(numbers) // 10)

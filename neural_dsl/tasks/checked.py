@@ -1,0 +1,158 @@
+"""What a user's own task returns, looked at each time. No part of emitted scripts.
+
+Training, evaluation and pictures trust a task; a user's may return anything, and what
+comes of it would show far from its cause. So each method is watched where it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+
+Says = Callable[..., str]
+"""What is wrong with a value returned for some arguments; "" for nothing."""
+
+
+def watched(task: Any, stub: Callable[[Any, str], bool]) -> None:
+    """Let the methods of a task raise NE162 when they fail or return what they must not.
+
+    `stub` tells methods that only say that they are missing. ValueError from reading a
+    prompt and NotImplementedError mean something, and pass.
+    """
+    for name, says in RETURNS.items():
+        if callable(getattr(task, name, None)) and not stub(task, name):
+            setattr(task, name, _watched(task, name, says))
+
+
+def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
+    from neural_dsl.tasks.custom import failures_named
+
+    method = getattr(task, name)
+    passing = [NotImplementedError, *[ValueError] * (name in READS_PROMPTS)]
+
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with failures_named(task, tuple(passing)):
+            found = method(*arguments, **named)
+            wrong = says(found, *arguments, *named.values())
+        if wrong:
+            raise NeuralError(
+                Diagnostic(
+                    "NE162",
+                    f"{type(task).__name__}.{name} returns {wrong}",
+                    help="docs/training.md has an example of a task of your own",
+                )
+            )
+        return found
+
+    return call
+
+
+READS_PROMPTS = ("encode", "answer_length", "attention_for")
+
+
+def whole_number(found: Any, *_: Any) -> str:
+    """A count."""
+    if isinstance(found, int | np.integer) and not isinstance(found, bool):
+        return "" if found >= 0 else f"{found}, which is below 0"
+    return f"{shown(found)}, not a whole number"
+
+
+def pair_of_arrays(found: Any, split: Any, indices: Any, *_: Any) -> str:
+    """Inputs and targets, a row for each index."""
+    if not isinstance(found, tuple | list):
+        return f"{shown(found)}, not two arrays: `return inputs, targets`"
+    if len(found) != 2:
+        return f"{len(found)} values, not two: `return inputs, targets`"
+    inputs, targets = found
+    parts = inputs if isinstance(inputs, tuple) else (inputs,)
+    names = ["inputs"] * len(parts) + ["targets"]
+    for name, part in zip(names, (*parts, targets), strict=True):
+        if not isinstance(part, np.ndarray):
+            return f"{shown(part)} as {name}, not a NumPy array"
+        if part.dtype == object:
+            return f"{name} of Python objects: rows of one length make an array"
+        rows = len(part) if part.ndim else 0
+        if rows != len(indices):
+            return f"{name} for {rows:,} examples, and {len(indices):,} were asked for"
+    if len(indices) and any(part.size == 0 for part in parts):
+        return f"inputs without content: their shape is {parts[0].shape}"
+    return ""
+
+
+def two_texts(found: Any, *_: Any) -> str:
+    """A prompt and its answer."""
+    if isinstance(found, tuple | list) and len(found) == 2:
+        return next((f"{text(each)} in it" for each in found if text(each)), "")
+    return f"{shown(found)}, not a prompt and its answer: `return prompt, answer`"
+
+
+def text(found: Any, *_: Any) -> str:
+    """A text."""
+    return "" if isinstance(found, str) else f"{shown(found)}, not a text"
+
+
+def ids(found: Any, *_: Any) -> str:
+    """The ids of one sequence."""
+    array = np.asarray(found) if isinstance(found, np.ndarray | list | tuple) else None
+    if array is None or array.ndim != 1 or array.dtype.kind not in "iu":
+        return f"{shown(found)}, not an array of ids such as `np.array([1, 2])`"
+    if array.size == 0:
+        return "no ids"
+    return "" if array.min() >= 0 else f"the id {array.min()}"
+
+
+def places(found: Any, *_: Any) -> str:
+    """None, or where each query looks."""
+    if found is None:
+        return ""
+    try:
+        fits = isinstance(found, list | tuple) and all(
+            isinstance(query, int | np.integer)
+            and isinstance(keys, list | tuple | np.ndarray)
+            and all(isinstance(key, int | np.integer) for key in keys)
+            for query, keys in found
+        )
+    except (TypeError, ValueError):  # of something that is no pair
+        fits = False
+    return "" if fits else f"{shown(found)}, not pairs such as `(4, (0, 1))`"
+
+
+RETURNS: dict[str, Says] = {
+    "size": whole_number,
+    "batch": pair_of_arrays,
+    "problem": two_texts,
+    "encode": ids,
+    "decode": text,
+    "answer_length": whole_number,
+    "is_end": lambda found, *_: "",
+    "attention_for": places,
+}
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, arrays by their shape."""
+    if isinstance(value, np.ndarray):
+        return f"one array of the shape {value.shape}"
+    full = repr(value)
+    return full if len(full) <= 40 else f"a {type(value).__name__}"
+
+
+@contextmanager
+def exits_are_errors() -> Iterator[None]:
+    """Code of a user's task that ends the program must not end ours without a word."""
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(ends_program(error)) from error
+
+
+def ends_program(error: SystemExit) -> str:
+    """`sys.exit` in words."""
+    return f"it ends the program by sys.exit({error.code})"
