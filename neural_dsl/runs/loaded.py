@@ -90,9 +90,10 @@ def open_run(
         )
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
-    runtime.load_weights(found.arrays, str(path))
-    task = make_task(run.network, folder)(runtime.module)
     step = int(found.metadata.get("step", 0))
+    origin = f"run {folder}, step {step:,}, {path.stem}"
+    runtime.load_weights(found.arrays, str(path), origin=origin)
+    task = make_task(run.network, folder)(runtime.module)
     return LoadedRun(folder, runtime, task, step, path.stem)
 
 
