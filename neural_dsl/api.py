@@ -36,20 +36,21 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 
 @dataclass(frozen=True)
 class Model:
-    """A live model on one backend.
-
-    `weights_origin` is what provenance says of its weights: "random, seed 0" or
-    "weights from W.safetensors".
-    """
+    """A live model on one backend."""
 
     compiled: CompiledModel
     runtime: Runtime
-    weights_origin: str
 
     @property
     def network(self) -> Network:
         """The checked model graph."""
         return self.compiled.network
+
+    @property
+    def weights_origin(self) -> str:
+        """What provenance says of its weights: "random, seed 0", "weights from
+        W.safetensors", or "given" after `runtime.load_weights` of one's own arrays."""
+        return self.runtime.weights_origin
 
     def run(self, data: Any = None, *, seed: int = 0) -> npt.NDArray[np.float32]:
         """The model's output for `data` (see `capture`), float32 with the batch first.
@@ -77,8 +78,8 @@ class Model:
         if network is self.network:
             return self
         other = _build(network, self.compiled.backend, 0)
-        other.runtime.load_weights(self.weights())
-        return replace(other, weights_origin=self.weights_origin)
+        other.runtime.load_weights(self.weights(), origin=self.weights_origin)
+        return other
 
 
 def compile(
@@ -109,7 +110,9 @@ def load(
     trains it, only the model is built, unless `trust` says that the code may run.
     """
     from neural_dsl import backends
+    from neural_dsl.inputs.drawn import check_seed
 
+    seed = check_seed(seed)
     checked = source if isinstance(source, Network) else analyse(source, network)
     chosen = backends.choose(backend, checked.execution.get("backend"))
     model = _build(checked, chosen, seed, trust)
@@ -118,7 +121,7 @@ def load(
     from neural_dsl.backends import weights_file
 
     model.runtime.load_weights(weights_file.load(weights).arrays, str(weights))
-    return replace(model, weights_origin=f"weights from {Path(weights).name}")
+    return model
 
 
 def capture(
@@ -126,7 +129,7 @@ def capture(
     data: Prepared | PathLike | npt.NDArray[Any] | Mapping[str, Any] | None = None,
     *,
     tokens: str | Sequence[str] | Mapping[str, Any] | None = None,
-    layers: Sequence[str | int] = (),
+    layers: str | int | Sequence[str | int] = (),
     seed: int = 0,
     batch_item: int = 0,
 ) -> AttentionRecord:
@@ -136,14 +139,16 @@ def capture(
       None draws one random example from `seed`.
     - `tokens`: labels, "The,cat,sat" or a list, or a dict by input; they set the length
       of random input, and label `batch_item` of given data.
-    - `layers`: attention or layer names, or indices; empty for all.
+    - `layers`: attention or layer names, or indices, one or several; empty for all.
     """
+    from neural_dsl.attention.items import check_batch_item
     from neural_dsl.inputs.selection import select_layers
     from neural_dsl.recording import assemble
 
     live = model if isinstance(model, Model) else load(model)
     names = select_layers(live.network, layers)
     prepared = _prepared(live.network, data, tokens, seed)
+    check_batch_item(batch_item, prepared.batch_size)
     live = live.at(prepared.network)
     captured = live.runtime.capture(prepared.arrays, names)
     return assemble(
@@ -198,7 +203,7 @@ def _build(network: Network, backend: str, seed: int, trust: bool = False) -> Mo
 
     compiled = emit(network if trust else without_foreign_code(network), backend)
     runtime = backends.create_runtime(compiled, seed)
-    return Model(compiled, runtime, f"random, seed {seed}")
+    return Model(compiled, runtime)
 
 
 def _prepared(network: Network, data: Any, tokens: Any, seed: int) -> Prepared:

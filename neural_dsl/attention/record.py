@@ -26,6 +26,8 @@ class LayerAttention:
     - `query_tokens`, `key_tokens`: labels, one tuple a batch item, None when unknown.
     - `expected`: bool (batch, query, key), True where a model that solves its task must
       look, None when no such thing is known.
+
+    The arrays are read-only; copy one to change it.
     """
 
     name: str
@@ -36,6 +38,15 @@ class LayerAttention:
     query_tokens: Tokens | None = None
     key_tokens: Tokens | None = None
     expected: npt.NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        """Show the arrays read-only: what was seen does not change afterwards."""
+        for name in ("weights", "key_mask", "query_mask", "expected"):
+            array = getattr(self, name)
+            if array is not None:
+                view = array.view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
 
     @property
     def num_heads(self) -> int:
@@ -59,7 +70,8 @@ class Provenance:
 
     - `model`: the network's name; `source`: the file it came from.
     - `backend`: "pytorch" or "tensorflow".
-    - `weights`: "random, seed 0" or "weights from W.safetensors".
+    - `weights`: "random, seed 0", "weights from W.safetensors", "given" (by a program)
+      or "run DIR, step 400, best".
     - `inputs`: "random, seed 0", "X.npy", "labels; input random, seed 0".
     - `versions`: names and versions of what computed it.
     """

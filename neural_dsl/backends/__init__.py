@@ -40,7 +40,7 @@ def choose(
 ) -> str:
     """The backend to use.
 
-    `requested` (the command line) wins over `from_file` (`execution { backend: … }`),
+    `requested` (by the caller) wins over `from_file` (`execution { backend: … }`),
     which wins over `NEURAL_BACKEND` in `env` (default: the process environment); else it
     is the first installed one. With `must_run` False the code is only to be written: the
     backend need not be installed, and PyTorch is the default where none is. Raises
@@ -49,14 +49,14 @@ def choose(
     """
     variables = os.environ if env is None else env
     wishes = (
-        (requested, "--backend"),
-        (from_file, "execution { backend: … }"),
-        (variables.get("NEURAL_BACKEND"), "NEURAL_BACKEND"),
+        (requested, ""),
+        (from_file, " in execution { backend: … }"),
+        (variables.get("NEURAL_BACKEND"), " in NEURAL_BACKEND"),
     )
     installed = available()
-    for wish, origin in wishes:
+    for wish, place in wishes:
         if wish:
-            name = _known(wish, origin)
+            name = _known(wish, place)
             if must_run and name not in installed:
                 raise NeuralError(_missing(name))
             return name
@@ -100,14 +100,14 @@ def runtime_module(backend: str) -> Any:
         ) from error
 
 
-def _known(wish: str, origin: str) -> str:
+def _known(wish: str, place: str) -> str:
     """The canonical name of a backend, or NE101."""
-    name = BACKEND_NAMES.get(wish.strip().lower())
+    name = BACKEND_NAMES.get(str(wish).strip().lower())
     if name is None:
         raise NeuralError(
             Diagnostic(
                 "NE101",
-                f"unknown backend `{wish}` in {origin}",
+                f"unknown backend `{wish}`{place}",
                 help=f"the backends are {' and '.join(PACKAGES)}",
             )
         )

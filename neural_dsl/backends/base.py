@@ -31,15 +31,21 @@ class Runtime(Protocol):
 
     name: str
     compiled: CompiledModel
+    # What provenance says of the weights that the model has now: "random, seed 0",
+    # "weights from W.safetensors", "given" (arrays of the caller).
+    weights_origin: str
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """Every weight under its canonical name, in canonical layout, in model order."""
         ...
 
-    def load_weights(self, weights: Arrays, origin: str = "") -> None:
+    def load_weights(
+        self, weights: Arrays, file: str = "", *, origin: str = ""
+    ) -> None:
         """Replace every weight, or none. Raises NeuralError when a name is missing,
-        unknown, or has another shape (all of them named in one diagnostic). `origin` is
-        the file that they come from, for the message."""
+        unknown, or has another shape (all of them named in one diagnostic). `file` is
+        the one that they come from, if any; `origin` is what provenance says of them
+        (default: the file's name, or "given")."""
         ...
 
     def run(self, inputs: Arrays) -> npt.NDArray[np.float32]:

@@ -6,6 +6,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +31,7 @@ class BaseRuntime(ABC):
     """A `Runtime` (see base.py) but for what needs the framework itself."""
 
     name: str
+    weights_origin: str
     # Whether the model's own forward pass holds T x T matrices.
     materialises: bool
 
@@ -40,6 +42,7 @@ class BaseRuntime(ABC):
         Raises NeuralError NE106 when the emitted code cannot build the model.
         """
         self.compiled = compiled
+        self.weights_origin = f"random, seed {seed}"
         self._proven: set[frozenset[str]] = set()
         with _named_failure("NE106", "the model cannot be built"):
             self.module: ModuleType = import_emitted(compiled, file)
@@ -54,11 +57,18 @@ class BaseRuntime(ABC):
             for name, array in zip(names, self._read(), strict=True)
         }
 
-    def load_weights(self, weights: Arrays, origin: str = "") -> None:
+    def load_weights(
+        self, weights: Arrays, file: str = "", *, origin: str = ""
+    ) -> None:
         """Replace every weight, or none: NeuralError NE104 names all that does not fit.
-        `origin` is the file that they come from, for the message."""
-        fitting = canonical.validated(self.compiled.network, weights, origin)
+
+        `file` is the one that they come from, if any; `origin` is what provenance says
+        of them (default: the file's name, or "given").
+        """
+        fitting = canonical.validated(self.compiled.network, weights, file)
         self._write(list(fitting.values()))
+        read = f"weights from {Path(file).name}" if file else "given"
+        self.weights_origin = origin or read
 
     def run(self, inputs: Arrays) -> Float32:
         """The logits for inputs keyed by input name.

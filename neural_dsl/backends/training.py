@@ -72,6 +72,7 @@ class BaseTraining(ABC):
                 step = next(steps, None)
             if step is None:
                 return
+            self._remember()
             yield step
 
     def state(self) -> dict[str, Array]:
@@ -83,6 +84,7 @@ class BaseTraining(ABC):
         """Go on where `state` was taken."""
         with self._scope():
             self.training.load_state(dict(state))
+        self._remember()
 
     def evaluate(self, split: str) -> dict[str, float]:
         """The emitted file's own measures of a split."""
@@ -115,6 +117,11 @@ class BaseTraining(ABC):
         """Put back the weights that the script itself would end with."""
         if self.restores_best:
             self.training.restore_best_weights()
+            self.runtime.weights_origin = "training, best step"
+
+    def _remember(self) -> None:
+        """Note in the runtime where its weights come from now."""
+        self.runtime.weights_origin = f"training, step {self.step:,}"
 
     @abstractmethod
     def _start(self, seed: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from neural_dsl.inputs.data import Data, by_input, check, has_length, same_batch
-from neural_dsl.inputs.drawn import draw
+from neural_dsl.inputs.drawn import check_seed, draw
 from neural_dsl.inputs.lengths import with_lengths, with_some_length
 from neural_dsl.inputs.tokens import from_value
 from neural_dsl.inputs.tokens import refuse as refuse_tokens
@@ -46,8 +46,9 @@ def prepare(
     """Check `data` against the network, or draw one random example from `seed`.
 
     The lengths of the data or the number of tokens set the lengths of the sequences,
-    where the layers allow it. Raises NeuralError NE120 to NE129.
+    where the layers allow it. Raises NeuralError NE120 to NE129, NE139.
     """
+    seed = check_seed(seed)
     labels = from_value(tokens, network.inputs)
     if data is None:
         return draw_inputs(network, labels, seed)

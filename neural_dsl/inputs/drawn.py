@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.ir.kinds import LARGEST_SEED
 from neural_dsl.ir.nodes import Network
+
+
+def check_seed(seed: int) -> int:
+    """The seed as a plain number. Raises NE139 unless every backend takes it."""
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if whole and 0 <= seed <= LARGEST_SEED:
+        return int(seed)
+    raise NeuralError(
+        Diagnostic(
+            "NE139",
+            f"the seed {seed!r} cannot be used",
+            help=f"a seed is a whole number from 0 to {LARGEST_SEED}",
+        )
+    )
 
 
 def draw(network: Network, seed: int) -> dict[str, npt.NDArray[Any]]:

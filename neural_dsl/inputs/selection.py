@@ -1,9 +1,10 @@
-"""Which attentions and heads a user asked for. Codes NE130 to NE133."""
+"""Which attentions and heads a user asked for. Codes NE130 to NE132."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from numbers import Integral
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
@@ -29,16 +30,19 @@ def attention_heads(network: Network) -> dict[str, int]:
     return found
 
 
-def select_layers(network: Network, wanted: Sequence[str | int]) -> list[str]:
+def select_layers(
+    network: Network, wanted: str | int | Sequence[str | int]
+) -> list[str]:
     """The attention names that were asked for, in the model's order; all without any.
 
     A wish is an attention's name, a layer's name (all attentions in it) or an index
-    counted from 0, also from the end with a minus. Raises NE130 with what exists.
+    counted from 0; a single one need not stand in a list. Raises NE130 with what exists.
     """
+    wishes = (wanted,) if isinstance(wanted, (str, int, Integral)) else wanted
     heads = attention_heads(network)
     names = list(heads)
     chosen: set[str] = set()
-    for wish in wanted:
+    for wish in wishes:
         found = matching(network, names, str(wish).strip())
         if not found:
             close = get_close_matches(str(wish), names, n=1)
@@ -51,7 +55,7 @@ def select_layers(network: Network, wanted: Sequence[str | int]) -> list[str]:
                 )
             )
         chosen.update(found)
-    return [name for name in names if not wanted or name in chosen]
+    return [name for name in names if not wishes or name in chosen]
 
 
 def matching(network: Network, names: list[str], wish: str) -> list[str]:
@@ -61,11 +65,8 @@ def matching(network: Network, names: list[str], wish: str) -> list[str]:
     of_layer = [name for name, layer, _ in network.attentions() if layer.name == wish]
     if of_layer:
         return of_layer
-    digits = wish.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) < 9:
-        index = int(wish)
-        if -len(names) <= index < len(names):
-            return [names[index]]
+    if wish.isascii() and wish.isdigit() and len(wish) < 9 and int(wish) < len(names):
+        return [names[int(wish)]]
     return []
 
 
@@ -103,12 +104,3 @@ def select_heads(
                     )
                 )
     return sorted(set(wanted))
-
-
-def check_batch_item(item: int, size: int) -> None:
-    """Raise NE133 unless the batch has this item."""
-    if not 0 <= item < size:
-        have = "only item 0" if size == 1 else f"items 0 to {size - 1}"
-        raise NeuralError(
-            Diagnostic("NE133", f"the batch has no item {item}", help=f"it has {have}")
-        )

@@ -89,6 +89,14 @@ def one(value: str | Sequence[str]) -> tuple[str, ...]:
     """The tokens of one input."""
     if isinstance(value, str):
         return split(value)
-    if not value:
+    if not isinstance(value, Iterable):
+        raise refuse(f"tokens are a string or a list of strings, not {value!r}")
+    tokens = tuple(str(token) for token in value)
+    if not tokens:
         raise refuse("there are no tokens")
-    return tuple(str(token) for token in value)
+    if "" in tokens:
+        raise refuse(
+            f"token {tokens.index('') + 1} of {len(tokens)} is empty",
+            "leave it out, or label the position with a space",
+        )
+    return tokens

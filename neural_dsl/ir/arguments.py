@@ -8,6 +8,7 @@ from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
 from neural_dsl.diagnostics import Related
+from neural_dsl.ir.alternatives import alternatives
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.kinds import Misfit, fit
 from neural_dsl.ir.suggestions import did_you_mean
@@ -123,15 +124,25 @@ class Binder:
         scope: Scope,
         place: Place,
     ) -> Any:
-        value = evaluate(
-            argument.value, scope, place.below(parameter.name), self.findings
-        )
+        below = place.below(parameter.name)
+        value = evaluate(argument.value, scope, below, self.findings)
+        others = alternatives(argument.value, scope, below, self.findings)
+        refused = False
+        for span, other in others.items():
+            try:
+                if other is not UNKNOWN:
+                    fit(parameter, other)
+            except Misfit as misfit:
+                self._misfit(parameter, argument, other, misfit, span)
+                refused = True
+        if refused:
+            raise Invalid
         if value is UNKNOWN:
             return UNKNOWN
         try:
             return fit(parameter, value)
         except Misfit as misfit:
-            self._misfit(parameter, argument, value, misfit)
+            self._misfit(parameter, argument, value, misfit, argument.span)
             raise Invalid from None
 
     def _misfit(
@@ -140,8 +151,10 @@ class Binder:
         argument: syntax.Argument,
         value: Any,
         misfit: Misfit,
+        span: Span,
     ) -> None:
-        text = self.findings.text(argument.value.span)
+        whole = span == argument.span
+        text = self.findings.text(argument.value.span if whole else span)
         shown = text if isinstance(value, CallValue) else show_value(value)
         help = misfit.help
         if misfit.code == "NE029":
@@ -164,7 +177,7 @@ class Binder:
             )
         if not help and parameter.doc:
             help = f"`{parameter.name}` is: {parameter.doc}"
-        self.findings.error(code, message, argument.span, label=label, help=help)
+        self.findings.error(code, message, span, label=label, help=help)
 
     def _missing(self, parameters: Sequence[Parameter], span: Span) -> None:
         self.ok = False

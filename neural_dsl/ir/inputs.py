@@ -16,6 +16,7 @@ from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Shape, Tensor
 from neural_dsl.diagnostics import Related
+from neural_dsl.ir.alternatives import alternatives
 from neural_dsl.ir.arguments import Binder
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.flow import Stream
@@ -82,17 +83,26 @@ def _shape(value: syntax.Value, name: str, findings: Findings) -> Shape | None:
         return None
     if not isinstance(sizes, tuple):
         sizes = (sizes,)
-    if sizes and all(_is_size(size) for size in sizes):
+    others = alternatives(value, scope, place, findings)
+    wrong = [span for span, other in others.items() if not _is_shape(other)]
+    if not wrong and _is_shape(sizes):
         return tuple(sizes)
+    span = wrong[0] if wrong else value.span
     findings.error(
         "NE051",
-        f"`{findings.text(value.span)}` is no input shape",
-        value.span,
+        f"`{findings.text(span)}` is no input shape",
+        span,
         label="sizes are whole numbers of 1 or more, or None",
         help="write for instance `input: (50, 256)` for 50 positions of 256 features, "
         "`(None, 256)` for any length, or `(128,)` for 128 token ids",
     )
     return None
+
+
+def _is_shape(sizes: Any) -> bool:
+    if not isinstance(sizes, tuple):
+        sizes = (sizes,)
+    return bool(sizes) and all(_is_size(size) for size in sizes)
 
 
 def _is_size(size: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 
 from neural_dsl.diagnostics import Related
+from neural_dsl.ir.alternatives import alternatives
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.suggestions import did_you_mean
 from neural_dsl.ir.values import Invalid, Place, Scope, evaluate
@@ -121,14 +122,15 @@ def call_scope(
         ok = False
     if not ok:
         return None
-    values = {}
+    values, searched = {}, {}
     for name, argument in given.items():
         try:
             place = Place(f"{define.name.text}.{name}")
             values[name] = evaluate(argument.value, scope, place, findings)
+            searched[name] = alternatives(argument.value, scope, place, findings)
         except Invalid:
             values[name] = Invalid
-    return Scope(define.name.text, values)
+    return Scope(define.name.text, values, searched)
 
 
 def _wrong_count(

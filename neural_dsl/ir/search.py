@@ -74,17 +74,11 @@ def search_value(
 def _choices(
     space: syntax.Call, scope: Scope, place: Place, findings: Findings
 ) -> tuple[dict[str, Any], Any]:
-    values = [argument.value for argument in space.arguments]
     if any(argument.name for argument in space.arguments):
         _refuse(
             "choices have no names", space.span, findings, "named arguments among these"
         )
-    if (
-        len(values) == 1
-        and isinstance(values[0], syntax.Sequence)
-        and values[0].brackets == "["
-    ):
-        values = list(values[0].items)
+    values = _listed(space)
     if not values:
         _refuse("there is nothing to choose from", space.span, findings, "no choices")
     evaluated = [evaluate(value, scope, place, findings) for value in values]
@@ -92,15 +86,42 @@ def _choices(
     return {"values": listed}, evaluated[0]
 
 
+def _listed(space: syntax.Call) -> list[syntax.Value]:
+    """The choices of `choice(8, 16)` or `choice([8, 16])`."""
+    values = [argument.value for argument in space.arguments]
+    if (
+        len(values) == 1
+        and isinstance(values[0], syntax.Sequence)
+        and values[0].brackets == "["
+    ):
+        return list(values[0].items)
+    return values
+
+
+def _bound(position: int, argument: syntax.Argument) -> str:
+    """Which of "low", "high" and "step" an argument of a range is; "" for none."""
+    if argument.name is None:
+        return ("low", "high", "step")[position] if position < 3 else ""
+    return BOUNDS.get(argument.name.text.lower(), "")
+
+
+def listed_values(call: syntax.Call) -> list[tuple[str, syntax.Value]]:
+    """What a well-formed `HPO(…)` lists: its choices, or low, high and step by name."""
+    space = call.arguments[0].value
+    assert isinstance(space, syntax.Call)
+    if space.name.text.lower() in CHOICES:
+        return [("", value) for value in _listed(space)]
+    arguments = enumerate(space.arguments)
+    found = {_bound(position, each): each.value for position, each in arguments}
+    return [(key, found[key]) for key in ("low", "high", "step") if key in found]
+
+
 def _range(
     space: syntax.Call, kind: str, scope: Scope, place: Place, findings: Findings
 ) -> tuple[dict[str, Any], Any]:
     bounds: dict[str, Any] = {}
     for position, argument in enumerate(space.arguments):
-        if argument.name is None:
-            key = ("low", "high", "step")[position] if position < 3 else ""
-        else:
-            key = BOUNDS.get(argument.name.text.lower(), "")
+        key = _bound(position, argument)
         if not key or key in bounds:
             _refuse(
                 f"`{kind}` takes a lower bound, an upper bound and a `step`",

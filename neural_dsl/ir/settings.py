@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,13 +16,14 @@ from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import LayerProblem, Parameter
 from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import NeuralError, Related
+from neural_dsl.ir.alternatives import Alternatives, alternatives
 from neural_dsl.ir.arguments import Binder, Bound, Codes, describe
 from neural_dsl.ir.findings import Findings
 from neural_dsl.ir.nodes import Setting
 from neural_dsl.ir.sections import Sections
 from neural_dsl.ir.suggestions import did_you_mean
 from neural_dsl.ir.tasks import Task, describe_task
-from neural_dsl.ir.values import CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.ir.values import UNKNOWN, CallValue, Invalid, Place, Scope, evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -194,7 +196,27 @@ class SettingResolver:
         self, value: syntax.Value, table: Table, place: Place, scope: Scope
     ) -> Setting:
         evaluated = evaluate(value, scope, place, self.findings)
+        others = alternatives(value, scope, place, self.findings)
+        self._check_others(others, table, place, scope)
         return self._setting(evaluated, value.span, table, place, scope)
+
+    def _check_others(
+        self, others: Alternatives, table: Table, place: Place, scope: Scope
+    ) -> None:
+        """Check every choice of a search over named things. What is searched inside a
+        choice that is not compiled is no news: only mistakes are kept. Raises Invalid
+        after reporting them."""
+        errors = self.findings.errors
+        for span, other in others.items():
+            if other is UNKNOWN:
+                continue
+            trial = SettingResolver(Findings(self.findings.source), self.monitor)
+            with suppress(Invalid):
+                trial._setting(other, span, table, place, scope)
+            wrong = (each for each in trial.findings.found if each.severity == "error")
+            self.findings.adopt(wrong)
+        if self.findings.errors > errors:
+            raise Invalid
 
     def _setting(
         self, value: Any, span: Span, table: Table, place: Place, scope: Scope
@@ -299,10 +321,14 @@ class SettingResolver:
         """The parameters, a schedule in place of the rate resolved to a Setting."""
         params = dict(bound.values)
         rate = params.get("learning_rate")
+        argument = binder.given.get("learning_rate")
+        if argument is None:
+            return params
+        below, span = place.below("learning_rate"), argument.value.span
+        others = alternatives(argument.value, scope, below, self.findings)
+        named = {k: v for k, v in others.items() if isinstance(v, str | CallValue)}
+        self._check_others(named, SCHEDULES, below, scope)
         if isinstance(rate, str | CallValue):
-            argument = binder.given["learning_rate"]
-            below = place.below("learning_rate")
-            span = argument.value.span
             params["learning_rate"] = self._setting(rate, span, SCHEDULES, below, scope)
         return params
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
+from neural_dsl.ir.alternatives import alternatives
 from neural_dsl.ir.arguments import Bound
 from neural_dsl.ir.blocks import Blocks
 from neural_dsl.ir.flow import Flow
@@ -108,22 +110,23 @@ class LayerResolver(Blocks):
         """The number of copies; 1 after reporting a bad one."""
         if repeat is None:
             return 1
+        place = Place("repeat")
         try:
-            value = evaluate(repeat, scope, Place("repeat"), self.findings)
+            value = evaluate(repeat, scope, place, self.findings)
+            others = alternatives(repeat, scope, place, self.findings)
         except Invalid:
             return 1
-        if value is UNKNOWN:
-            return 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.findings.error(
-                "NE047",
-                "`*` repeats a layer a whole number of times, 1 or more",
-                repeat.span,
-                label="not such a number",
-                help="write for instance `* 6`",
-            )
-            return 1
-        return value
+        # Where something is searched over, its choices have the value among them.
+        for span, each in (others or {repeat.span: value}).items():
+            if each is not UNKNOWN and not _is_times(each):
+                self.findings.error(
+                    "NE047",
+                    "`*` repeats a layer a whole number of times, 1 or more",
+                    span,
+                    label="not such a number",
+                    help="write for instance `* 6`",
+                )
+        return value if _is_times(value) else 1
 
     def _repeated(
         self,
@@ -160,6 +163,10 @@ class LayerResolver(Blocks):
         if copies[0]:
             nodes.append(Repeat(tuple(copies), statement.span))
         return flow
+
+
+def _is_times(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _stacked(bound: Bound) -> int:

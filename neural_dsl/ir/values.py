@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,10 +25,14 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """What `$name` means where a value stands: the parameters of one macro call."""
+    """What `$name` means where a value stands: the parameters of one macro call.
+
+    `searched` has the other values of those that are searched over, by the choice's span.
+    """
 
     macro: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    searched: Mapping[str, Mapping[Span, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,36 +126,59 @@ def _parameter(value: syntax.MacroParameter, scope: Scope, findings: Findings) -
 def _arithmetic(
     value: syntax.Operation, scope: Scope, place: Place, findings: Findings
 ) -> Any:
-    """Work out an operation. Long sums lean left: walk that spine without recursion."""
-    spine = [value]
-    while isinstance(spine[-1].left, syntax.Operation):
-        spine.append(spine[-1].left)
-    first = spine[-1].left
-    result = 0 if first is None else evaluate(first, scope, place, findings)
-    for operation in reversed(spine):
-        right = evaluate(operation.right, scope, place, findings)
+    """Work out an operation."""
+    operands, operations = spine(value)
+    values = [evaluate(operand, scope, place, findings) for operand in operands]
+    return combined(values, operations, findings)
+
+
+def spine(
+    value: syntax.Operation,
+) -> tuple[list[syntax.Value], list[syntax.Operation]]:
+    """The operands from left to right, and the operations between them: `a * b + c`.
+    Long sums lean left, and are walked without recursion. With a sign in front there are
+    as many operations as operands."""
+    operations = [value]
+    while isinstance(operations[-1].left, syntax.Operation):
+        operations.append(operations[-1].left)
+    operations.reverse()
+    first = operations[0].left
+    operands = [] if first is None else [first]
+    return [*operands, *(operation.right for operation in operations)], operations
+
+
+def combined(
+    values: Sequence[Any], operations: Sequence[syntax.Operation], findings: Findings
+) -> Any:
+    """The result of the operations of a `spine` on the values of its operands."""
+    signed = len(values) == len(operations)
+    result = 0 if signed else values[0]
+    rights = values if signed else values[1:]
+    for operation, right in zip(operations, rights, strict=True):
         if result is UNKNOWN or right is UNKNOWN:
             result = UNKNOWN
             continue
         for operand, node in ((result, operation.left), (right, operation.right)):
-            if node is not None and not _is_number(operand):
-                _not_a_number(node, findings)
+            if node is not None and not is_number(operand):
+                not_a_number(node.span, findings)
+                raise Invalid
         result = _apply(operation, result, right, findings)
     return result
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether arithmetic takes it."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _not_a_number(node: syntax.Value, findings: Findings) -> None:
+def not_a_number(span: Span, findings: Findings) -> None:
+    """Report NE046 for an operand."""
     findings.error(
         "NE046",
-        f"arithmetic needs numbers, but `{findings.text(node.span)}` is none",
-        node.span,
+        f"arithmetic needs numbers, but `{findings.text(span)}` is none",
+        span,
         label="not a number",
     )
-    raise Invalid
 
 
 def _apply(

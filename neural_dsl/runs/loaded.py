@@ -86,10 +86,11 @@ def open_run(
         raise _no_weights(folder, names)
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
-    runtime.load_weights(found.arrays, str(path))
+    step = int(found.metadata.get("step", 0))
+    origin = f"run {folder}, step {step:,}, {path.stem}"
+    runtime.load_weights(found.arrays, str(path), origin=origin)
     task = make_task(run.network, folder)(runtime.module)
     refuse_other_splits(run.about, task, folder)
-    step = int(found.metadata.get("step", 0))
     return LoadedRun(folder, runtime, task, step, path.stem)
 
 

@@ -27,9 +27,8 @@ class OpenedRun(LoadedRun):
 
     @property
     def model(self) -> api.Model:
-        """The live model; its origin is what pictures say of its weights."""
-        origin = f"run {self.folder}, step {self.step:,}, {self.weights}"
-        return api.Model(self.runtime.compiled, self.runtime, origin)
+        """The live model."""
+        return api.Model(self.runtime.compiled, self.runtime)
 
     def capture(
         self, ids: npt.NDArray[np.int64], origin: str, layers: Sequence[str] = ()

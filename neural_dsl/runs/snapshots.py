@@ -96,10 +96,8 @@ class Snapshots:
         weights = training.weights()
         if not all(np.isfinite(array).all() for array in weights.values()):
             return  # the training itself reports this
-        self.observer.load_weights(weights)
-        record = self.probe.capture(
-            self.observer, f"run {self.run}, step {step:,}", self.compiled.backend
-        )
+        self.observer.load_weights(weights, origin=f"run {self.run}, step {step:,}")
+        record = self.probe.capture(self.observer)
         with OutputFolder(self.folder) as output, output_errors(self.folder):
             save_record(record, output.staged(""), f"step-{step:06d}")
             output.commit()
@@ -137,14 +135,19 @@ class Probe:
         arrays = dict(zip(names, parts, strict=True))
         return cls(compiled, arrays, origin, tokens, valid, expected)
 
-    def capture(self, model: Runtime, origin: str, backend: str) -> AttentionRecord:
+    def capture(self, model: Runtime) -> AttentionRecord:
         """The record of a model that reads the batch."""
         from neural_dsl.inputs import Prepared
 
         network = self.compiled.network
         captured = model.capture(self.arrays)
         prepared = Prepared(network, dict(self.arrays), {}, self.origin)
-        record = assemble(prepared, captured.weights, backend, origin)
+        record = assemble(
+            prepared,
+            captured.weights,
+            self.compiled.backend,
+            model.weights_origin,
+        )
         return replace(
             record, layers=tuple(self._dressed(one) for one in record.layers)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
+from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.record import AttentionRecord
 from neural_dsl.visualize.panels import draw_panels, make_panel
 
@@ -21,15 +22,15 @@ def head_grid(
     weight of the layer. Only the outer panels are labelled: the axes are all the same.
     `caption` stands below the title.
 
-    Raises ValueError for a layer or batch item that the record does not have.
+    Raises ValueError for a layer that the record does not have, and NeuralError NE133
+    for such a batch item.
     """
     found = next((one for one in record.layers if one.name == layer), None)
     if found is None:
         known = ", ".join(one.name for one in record.layers) or "none"
         raise ValueError(f"no attention {layer}; known: {known}")
     batch, heads, _, _ = found.weights.shape
-    if not 0 <= batch_item < batch:
-        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    check_batch_item(batch_item, batch)
     notes = [*([caption] if caption else []), record.provenance.line()]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
+from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize.panels import draw_panels, make_panel
 
@@ -27,7 +28,8 @@ def attention_heatmap(
     are queries, columns keys; all panels share one scale from 0 to the largest weight.
     `caption` stands below the title.
 
-    Raises ValueError for a layer, head or batch item that the record does not have.
+    Raises ValueError for a layer or head that the record does not have, and
+    NeuralError NE133 for such a batch item.
     """
     chosen = [one for one in record.layers if layers is None or one.name in layers]
     missing = set(layers or ()) - {one.name for one in chosen}
@@ -35,8 +37,7 @@ def attention_heatmap(
         known = ", ".join(one.name for one in record.layers) or "none"
         raise ValueError(f"no attention {', '.join(sorted(missing))}; known: {known}")
     batch = chosen[0].weights.shape[0]
-    if not 0 <= batch_item < batch:
-        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    check_batch_item(batch_item, batch)
     pairs: list[tuple[LayerAttention, int | None, str]]
     if heads is None:
         pairs = [(one, None, _mean(one.num_heads)) for one in chosen]

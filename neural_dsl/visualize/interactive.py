@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neural_dsl.attention.analysis import analyse
+from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize import style
@@ -47,7 +48,8 @@ def attention_figure(
     """A Plotly figure of one matrix, with the exact weights.
 
     `layer` is an attention name (None: the first), `head` None averages the heads.
-    Raises ValueError for a layer, head or batch item that the record does not have.
+    Raises ValueError for a layer or head that the record does not have, and
+    NeuralError NE133 for such a batch item.
     """
     import plotly.graph_objects as go
 
@@ -56,8 +58,7 @@ def attention_figure(
         raise ValueError(f"no attention {layer} in the record")
     one = chosen[0]
     batch, heads, queries, keys = one.weights.shape
-    if not 0 <= batch_item < batch:
-        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    check_batch_item(batch_item, batch)
     if head is not None and not 0 <= head < heads:
         raise ValueError(f"no head {head}: {one.name} has {heads}")
     item = one.weights[batch_item]
@@ -111,12 +112,11 @@ def attention_page(
 ) -> str:
     """The whole page as HTML, the same text for the same record.
 
-    Pictures show one batch item; metrics cover the batch. Raises ValueError for a batch
-    item that the record does not have.
+    Pictures show one batch item; metrics cover the batch. Raises NeuralError
+    NE133 for a batch item that the record does not have.
     """
     batch = record.layers[0].weights.shape[0]
-    if not 0 <= batch_item < batch:
-        raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
+    check_batch_item(batch_item, batch)
     notes = [*([caption] if caption else []), record.provenance.line()]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")

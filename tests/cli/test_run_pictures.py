@@ -347,7 +347,7 @@ def test_a_snapshot_is_what_the_model_of_that_step_does(neural):
     run = open_run(Path("runs/copy"), "last")
     assert taken[-1].step == run.step == 120
     probe = snapshots.Probe.of(run.task, run.runtime.compiled)
-    again = probe.capture(run.runtime, "", "pytorch").layers[0]
+    again = probe.capture(run.runtime).layers[0]
     last = taken[-1].record.layers[0]
     np.testing.assert_allclose(again.weights, last.weights, atol=1e-6)
     assert np.abs(taken[0].record.layers[0].weights - last.weights).max() > 0.2

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.visualize import labels
 from neural_dsl.visualize.figures import save_figure
 from neural_dsl.visualize.head_grid import grid_columns, head_grid
@@ -278,7 +279,7 @@ def test_what_does_not_exist_is_refused_by_name():
         head_grid(one, "decoder")
     with pytest.raises(ValueError, match="9"):
         attention_heatmap(one, heads=[9])
-    with pytest.raises(ValueError, match="batch item 1"):
+    with pytest.raises(NeuralError, match="NE133: the batch has no item 1"):
         attention_heatmap(one, batch_item=1)
 
 

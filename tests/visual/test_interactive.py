@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.visualize.interactive import attention_figure, attention_page
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
@@ -131,7 +132,7 @@ def test_the_chosen_batch_item_is_shown():
     scripts = Reader(attention_page(one, batch_item=1)).scripts
     found = unpack(scripts["matrix-0-1"], (4, 4))
     np.testing.assert_allclose(found, one.layers[0].weights[1, 0], atol=1e-5)
-    with pytest.raises(ValueError, match="batch item 2"):
+    with pytest.raises(NeuralError, match="NE133: the batch has no item 2"):
         attention_page(one, batch_item=2)
 
 
@@ -150,6 +151,8 @@ def test_the_figure_holds_the_exact_weights_by_position(one):
 
 
 def test_the_figure_refuses_what_does_not_exist(one):
-    for wrong in ({"layer": "x"}, {"head": 3}, {"batch_item": 1}):
+    for wrong in ({"layer": "x"}, {"head": 3}):
         with pytest.raises(ValueError):
             attention_figure(one, **wrong)
+    with pytest.raises(NeuralError, match="NE133"):
+        attention_figure(one, batch_item=1)
