@@ -203,8 +203,10 @@ class ModuleWriter:
         if mask.operation == "input":
             return str(structure.input_mask(parameters[mask.input])).strip()
         if mask.operation == "ones":
-            first = next(iter(parameters.values()))
-            return str(structure.ones_mask(first, mask.length)).strip()
+            first = self.network.inputs[0]
+            rank = 1 + len(first.tensor.shape)
+            name = parameters[first.name]
+            return str(structure.ones_mask(name, rank, mask.length)).strip()
         macro = {"concat": structure.concat_masks, "all": structure.all_masks}
         return str(macro[mask.operation](parts, named[mask])).strip()
 
