@@ -34,7 +34,8 @@ def block_class(module: ModuleWriter, block: BlockClass) -> str:
     use = block.uses[0]
     symbols = _symbols(block)
     masks, flow = _signature(use)
-    variables = Names({*module.reserved, "self", *masks.values(), "memory", "x"})
+    masked = set(masks.values())
+    variables = Names({*module.reserved_variables(), *masked, "memory", "x"})
     scope = ScopeWriter(
         module,
         inline=False,

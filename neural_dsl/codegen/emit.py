@@ -93,7 +93,8 @@ class ScopeWriter:
         argument = self._argument(layer, view, flow)
         names = [layer.name for layer in step.layers]
         if self.inline:
-            view.name = self._name_expression(names if len(names) > 1 else [step.attr])
+            names = [self.module.operations.layers[name] for name in names]
+            view.name = self._name_expression(names)
         constructor = _macro(templates, "module", view)
         if len(names) > 1:
             argument = self._one_variable(flow)
@@ -138,14 +139,11 @@ class ScopeWriter:
             self._take_target(flow)
             self._one_variable(flow)
         arguments = self._block_arguments(use, flow)
-        name = ""
+        name, names = "", [""] * len(step.uses)
         if self.inline:
-            first = self.module.block_names[step.attr, id(step)]
-            name = self._name_expression(first)
+            names = self.module.operations.blocks[id(step)]
+            name = self._name_expression(names)
         constructor = construct_block(use, self.symbols, name)
-        names = [""] * len(step.uses)
-        if self.inline:
-            names = self.module.block_names[step.attr, id(step)]
         called = self._member(constructor, step.attr, names)
         self._assign(flow, f"{called}({arguments})", use.output)
         if len(step.uses) > 1:
@@ -165,16 +163,15 @@ class ScopeWriter:
 
     def _residual(self, step: ResidualStep, flow: Flow) -> None:
         self._take_target(flow)
-        if flow.read == flow.write:
+        shortcut, copied = flow.read, flow.read == flow.write
+        if copied:
             shortcut = self.variables.unique("residual")
             self._say(f"{shortcut} = {flow.read}")
-        else:
-            shortcut = flow.read
         self.steps(step.steps, flow)
-        name = step.node.name if self.inline else ""
+        name = self.module.operations.layers[step.node.name] if self.inline else ""
         added = self.module.templates.structure.add_residual(shortcut, flow.read, name)
         self._assign(flow, str(added).strip(), step.node.output)
-        if shortcut.startswith("residual"):
+        if copied:
             self.variables.taken.discard(shortcut)
 
     def _branches(self, step: BranchesStep, flow: Flow) -> None:
@@ -216,7 +213,8 @@ class ScopeWriter:
             return f"self.{attr}"
         many = self.module.templates.structure.members(constructor, len(names)).strip()
         self.members.append(f"self.{attr} = {many}")
-        one = _singular(attr)
+        one = self.variables.unique(_singular(attr))
+        self.variables.taken.discard(one)  # free again after the loop
         self._say(f"for {one} in self.{attr}:")
         self.depth += 1
         return one

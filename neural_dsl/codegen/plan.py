@@ -90,11 +90,9 @@ class Planner:
     def __init__(
         self,
         reserved: Iterable[str],
-        reserved_at_top: Iterable[str],
         class_names: Names,
     ):
         self.reserved = frozenset(reserved)
-        self.reserved_at_top = frozenset(reserved_at_top)
         self.class_names = class_names
         self.classes: dict[Hashable, BlockClass] = {}
         # With the node itself, so that its id stays its own while the key is kept.
@@ -102,8 +100,11 @@ class Planner:
 
     def plan(self, nodes: Iterable[Node], *, top: bool) -> tuple[Step, ...]:
         """The steps of one scope. At the top, layers keep their canonical names."""
-        reserved = self.reserved_at_top if top else self.reserved
-        return self._steps(nodes, Names(reserved), top)
+        if not top:
+            return self._steps(nodes, Names(self.reserved), top)
+        nodes = tuple(nodes)
+        canonical = {layer.name for layer in flat_layers(nodes)}
+        return self._steps(nodes, Names(self.reserved, canonical), top)
 
     def _steps(
         self, nodes: Iterable[Node], names: Names, top: bool
@@ -131,7 +132,8 @@ class Planner:
         if isinstance(first, Layer):
             layers = tuple(node for node in run if isinstance(node, Layer))
             wanted = self._layer_name(layers, top, kinds, numbers)
-            yield LayerStep(layers, names.unique(wanted))
+            owner = top and len(layers) == 1
+            yield LayerStep(layers, names.unique(wanted, owner=owner))
         elif isinstance(first, MacroUse):
             uses = tuple(self._use(node) for node in run if isinstance(node, MacroUse))
             wanted = snake_case(first.macro)
