@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from neural_dsl.codegen.plan import (
     LayerStep,
     ResidualStep,
     Step,
+    inputs_read,
     mask_readers,
     masks_read,
     needs_memory,
@@ -67,6 +68,8 @@ class ScopeWriter:
     variables: Names
     masks: Mapping[Mask, str]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    kept: Collection[str] = ()
+    """The variables of inputs that are read more than once: no step writes to them."""
     symbols: Mapping[tuple[int, str], Symbol] = field(default_factory=dict)
     show_shapes: bool = True
     members: list[str] = field(default_factory=list)
@@ -125,8 +128,11 @@ class ScopeWriter:
     def _take_target(self, flow: Flow) -> None:
         """After branches, go on with the last as the value and the first as memory."""
         if flow.streams:
-            flow.memory = flow.streams[0]
+            if len(flow.streams) > 1:
+                flow.memory = flow.streams[0]
             flow.read = flow.write = flow.streams[-1]
+            if flow.read in self.kept:
+                flow.write = self._merged_name(flow)
             flow.streams = []
 
     def _merged_name(self, flow: Flow) -> str:
@@ -159,7 +165,9 @@ class ScopeWriter:
             values = [flow.read]
             if needs_memory(use.nodes):
                 values = [flow.read, flow.memory]
-        return ", ".join([*values, *(self.masks[m] for m in masks_read(use.nodes))])
+        masks = [self.masks[mask] for mask in masks_read(use.nodes)]
+        inputs = [self.inputs[name] for name in dict.fromkeys(inputs_read(use.nodes))]
+        return ", ".join([*values, *masks, *inputs])
 
     def _residual(self, step: ResidualStep, flow: Flow) -> None:
         self._take_target(flow)
@@ -180,7 +188,9 @@ class ScopeWriter:
             read = self.inputs.get(source or "") or flow.read
             if source is None and flow.streams:
                 read = flow.streams[min(position, len(flow.streams) - 1)]
-            write = read if source else self.variables.unique(name)
+            write = read
+            if source is None or read in self.kept:
+                write = self.variables.unique(name)
             path = Flow(read, write, memory=flow.memory, home=write)
             self.steps(steps, path)
             streams.append(path.read)

@@ -6,16 +6,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-_STRING = r'''(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')'''
+_STRING = r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
 _PROSE = r'"""[\s\S]*?"""|#[^\n]*'
 _SILENT = re.compile(rf"{_PROSE}|(\br?f{_STRING})|{_STRING}")
 """What mentions nothing, where group 1 is empty: `f"{math.pi}"` mentions `math`."""
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
-def import_blocks(
-    lines: Iterable[str], code: str, own: str = ""
-) -> tuple[str, str]:
+def import_blocks(lines: Iterable[str], code: str, own: str = "") -> tuple[str, str]:
     """The standard library's imports and the installed packages' that `code` needs.
 
     `lines` are the imports to choose from, each one statement. `own` is a user's part of

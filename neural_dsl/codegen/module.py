@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,9 @@ from neural_dsl.codegen.environment import BackendTemplates
 from neural_dsl.codegen.imports import imported_names
 from neural_dsl.codegen.names import Names, pascal_case
 from neural_dsl.codegen.operations import Operations
-from neural_dsl.codegen.plan import Planner, masks_read
+from neural_dsl.codegen.plan import Planner, inputs_read, masks_read
 from neural_dsl.codegen.uses import LayerClass, Uses, attention_use, layer_use
-from neural_dsl.ir.nodes import Layer, Network
+from neural_dsl.ir.nodes import Branches, Layer, Network
 
 _SHOWN = {"softmax": "probabilities", "sigmoid": "probabilities"}
 _SHOWN_AS = {
@@ -97,10 +98,12 @@ class ModuleWriter:
         inputs, masks_needed = self.network.inputs, masks_read(self.network.body)
         variables = Names(self.reserved_variables())
         parameters = {i.name: variables.unique(self._input_name(i)) for i in inputs}
-        variables.taken.add("x")
+        kept = {parameters[name] for name in self._read_again()}
+        home = variables.unique("x") if "x" in kept else "x"
+        variables.taken.add(home)
         masks = self._mask_names(masks_needed, variables)
         scope = ScopeWriter(
-            self, self.inline, variables, masks, inputs=dict(parameters)
+            self, self.inline, variables, masks, inputs=dict(parameters), kept=kept
         )
         for mask in masks:
             scope._assign(
@@ -108,7 +111,11 @@ class ModuleWriter:
             )
             scope.lines[-1].comment = "(B, T): True where a position is valid"
         names = list(parameters.values())
-        flow = Flow(read=names[0]) if len(names) == 1 else Flow(streams=names)
+        flow = Flow(write=home, home=home)
+        if len(names) == 1:
+            flow.read = names[0]
+        else:
+            flow.streams = names
         scope.steps(self.steps, flow)
         has_head = bool(self.layers) and self.layers[-1].type == "Output"
         result = "logits" if has_head else "outputs"
@@ -134,6 +141,16 @@ class ModuleWriter:
             shown=_SHOWN.get(activation, result),
             is_short=len(shape) == 1 and (shape[0] or 99) <= 20,
         )
+
+    def _read_again(self) -> Iterator[str]:
+        """The inputs that more than one step reads: code must not write over them."""
+        read = Counter(inputs_read(self.network.body))
+        first = self.network.body[0] if self.network.body else None
+        if not isinstance(first, Branches) or any(
+            branch.input is None for branch in first.branches
+        ):  # the first step takes what no branch names
+            read.update(declared.name for declared in self.network.inputs)
+        return (name for name, times in read.items() if times > 1)
 
     def _position_limits(self) -> list[int]:
         """How many positions the encodings know; no example may be longer."""
@@ -207,7 +224,14 @@ def _names_of_training(network: Network) -> set[str]:
     task = task_source(network)
     found = re.findall(r"^(?:class |def )?(\w+)(?= ?[:=(])", task.code, re.M)
     imported = imported_names("\n".join(task.imports))
-    own = {"Step", "Training", "ConvolvedLinear", "CANONICAL", "ACCUMULATION", "PATIENCE"}
+    own = {
+        "Step",
+        "Training",
+        "ConvolvedLinear",
+        "CANONICAL",
+        "ACCUMULATION",
+        "PATIENCE",
+    }
     return {*found, *imported, *own}
 
 
