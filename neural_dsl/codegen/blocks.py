@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from neural_dsl.codegen.plan import (
     ResidualStep,
     Step,
     flat_layers,
+    inputs_read,
     is_size,
     masks_read,
     needs_memory,
@@ -34,16 +36,23 @@ def block_class(module: ModuleWriter, block: BlockClass) -> str:
     use = block.uses[0]
     symbols = _symbols(block)
     masks, flow = _signature(use)
-    variables = Names({*module.reserved, "self", *masks.values(), "memory", "x"})
+    masked = set(masks.values())
+    own = {*masked, *flow.streams, "memory", "x"}
+    variables = Names({*module.reserved_variables(), *own})
+    read = Counter(inputs_read(use.nodes))
+    inputs = {name: variables.unique(name) for name in read}
     scope = ScopeWriter(
         module,
         inline=False,
         variables=variables,
         masks=masks,
+        inputs=inputs,
+        kept={inputs[name] for name, times in read.items() if times > 1},
         symbols=symbols,
         show_shapes=block.shape_is_fixed,
     )
     passed = [*(flow.streams or [flow.read]), flow.memory, *masks.values()]
+    passed += inputs.values()
     scope.steps(use.steps, flow)
     parameters = {s.name: s for s in symbols.values() if s.used}
     block.parameters = list(parameters)

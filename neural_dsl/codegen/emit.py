@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from neural_dsl.codegen.plan import (
     LayerStep,
     ResidualStep,
     Step,
+    inputs_read,
     mask_readers,
     masks_read,
     needs_memory,
@@ -67,6 +68,8 @@ class ScopeWriter:
     variables: Names
     masks: Mapping[Mask, str]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    kept: Collection[str] = ()
+    """The variables of inputs that are read more than once: no step writes to them."""
     symbols: Mapping[tuple[int, str], Symbol] = field(default_factory=dict)
     show_shapes: bool = True
     members: list[str] = field(default_factory=list)
@@ -93,7 +96,8 @@ class ScopeWriter:
         argument = self._argument(layer, view, flow)
         names = [layer.name for layer in step.layers]
         if self.inline:
-            view.name = self._name_expression(names if len(names) > 1 else [step.attr])
+            names = [self.module.operations.layers[name] for name in names]
+            view.name = self._name_expression(names)
         constructor = _macro(templates, "module", view)
         if len(names) > 1:
             argument = self._one_variable(flow)
@@ -124,8 +128,11 @@ class ScopeWriter:
     def _take_target(self, flow: Flow) -> None:
         """After branches, go on with the last as the value and the first as memory."""
         if flow.streams:
-            flow.memory = flow.streams[0]
+            if len(flow.streams) > 1:
+                flow.memory = flow.streams[0]
             flow.read = flow.write = flow.streams[-1]
+            if flow.read in self.kept:
+                flow.write = self._merged_name(flow)
             flow.streams = []
 
     def _merged_name(self, flow: Flow) -> str:
@@ -138,14 +145,11 @@ class ScopeWriter:
             self._take_target(flow)
             self._one_variable(flow)
         arguments = self._block_arguments(use, flow)
-        name = ""
+        name, names = "", [""] * len(step.uses)
         if self.inline:
-            first = self.module.block_names[step.attr, id(step)]
-            name = self._name_expression(first)
+            names = self.module.operations.blocks[id(step)]
+            name = self._name_expression(names)
         constructor = construct_block(use, self.symbols, name)
-        names = [""] * len(step.uses)
-        if self.inline:
-            names = self.module.block_names[step.attr, id(step)]
         called = self._member(constructor, step.attr, names)
         self._assign(flow, f"{called}({arguments})", use.output)
         if len(step.uses) > 1:
@@ -161,20 +165,21 @@ class ScopeWriter:
             values = [flow.read]
             if needs_memory(use.nodes):
                 values = [flow.read, flow.memory]
-        return ", ".join([*values, *(self.masks[m] for m in masks_read(use.nodes))])
+        masks = [self.masks[mask] for mask in masks_read(use.nodes)]
+        inputs = [self.inputs[name] for name in dict.fromkeys(inputs_read(use.nodes))]
+        return ", ".join([*values, *masks, *inputs])
 
     def _residual(self, step: ResidualStep, flow: Flow) -> None:
         self._take_target(flow)
-        if flow.read == flow.write:
+        shortcut, copied = flow.read, flow.read == flow.write
+        if copied:
             shortcut = self.variables.unique("residual")
             self._say(f"{shortcut} = {flow.read}")
-        else:
-            shortcut = flow.read
         self.steps(step.steps, flow)
-        name = step.node.name if self.inline else ""
+        name = self.module.operations.layers[step.node.name] if self.inline else ""
         added = self.module.templates.structure.add_residual(shortcut, flow.read, name)
         self._assign(flow, str(added).strip(), step.node.output)
-        if shortcut.startswith("residual"):
+        if copied:
             self.variables.taken.discard(shortcut)
 
     def _branches(self, step: BranchesStep, flow: Flow) -> None:
@@ -183,7 +188,9 @@ class ScopeWriter:
             read = self.inputs.get(source or "") or flow.read
             if source is None and flow.streams:
                 read = flow.streams[min(position, len(flow.streams) - 1)]
-            write = read if source else self.variables.unique(name)
+            write = read
+            if source is None or read in self.kept:
+                write = self.variables.unique(name)
             path = Flow(read, write, memory=flow.memory, home=write)
             self.steps(steps, path)
             streams.append(path.read)
@@ -216,7 +223,8 @@ class ScopeWriter:
             return f"self.{attr}"
         many = self.module.templates.structure.members(constructor, len(names)).strip()
         self.members.append(f"self.{attr} = {many}")
-        one = _singular(attr)
+        one = self.variables.unique(_singular(attr))
+        self.variables.taken.discard(one)  # free again after the loop
         self._say(f"for {one} in self.{attr}:")
         self.depth += 1
         return one

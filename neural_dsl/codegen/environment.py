@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -88,6 +89,12 @@ def prose(text: str) -> str:
     return shown.replace("\\", "/").replace('"', "'")
 
 
+def mentions(code: str, name: str) -> bool:
+    """Whether code calls or passes the function or class `name`: `self.name(x)` and
+    words that merely contain it are something else."""
+    return bool(re.search(rf"(?<![\w.]){name}(?=[(),])", code))
+
+
 @cache
 def environment() -> Environment:
     """The one environment; templates are real files, undefined names are errors."""
@@ -103,6 +110,7 @@ def environment() -> Environment:
     made.filters.update(
         arguments=arguments,
         complement=complement,
+        mentions=mentions,
         prose=prose,
         default_size=lambda size, length: length if size is None else size,
         sentence=lambda text: text[:1].upper() + text[1:],

@@ -71,6 +71,7 @@ def generate(network: Network, backend: Backend, file_name: str) -> CompiledMode
     standard, packages = import_blocks(
         [*structure.imports.splitlines(), *(task.imports if task else ())],
         f"{structure.always}\n{code}\n{run}",
+        task.own if task else "",
     )
     if task and task.postponed:
         standard = f"from __future__ import annotations\n\n{standard}".rstrip()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-_PROSE = re.compile(r'"""[\s\S]*?"""|#[^\n]*')
+_STRING = r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+_PROSE = r'"""[\s\S]*?"""|#[^\n]*'
+_SILENT = re.compile(rf"{_PROSE}|(\br?f{_STRING})|{_STRING}")
+"""What mentions nothing, where group 1 is empty: `f"{math.pi}"` mentions `math`."""
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
-def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
+def import_blocks(lines: Iterable[str], code: str, own: str = "") -> tuple[str, str]:
     """The standard library's imports and the installed packages' that `code` needs.
 
-    `lines` are the imports to choose from, each one statement.
+    `lines` are the imports to choose from, each one statement. `own` is a user's part of
+    the code, in which a string may be an annotation: it mentions what it says.
     """
-    mentioned = set(_WORD.findall(_PROSE.sub("", code)))
+    mentioned = set(_WORD.findall(_SILENT.sub(r"\1", code)))
+    mentioned.update(_WORD.findall(re.sub(_PROSE, "", own)))
     plain: set[str] = set()
     members: dict[str, set[str]] = {}
     for line in lines:
@@ -39,6 +44,13 @@ def import_blocks(lines: Iterable[str], code: str) -> tuple[str, str]:
         package = statement.split()[1].partition(".")[0]
         blocks[package not in sys.stdlib_module_names].append(statement)
     return "\n".join(blocks[0]), "\n".join(blocks[1])
+
+
+def imported_names(lines: str) -> Iterator[str]:
+    """What import statements, one a line, give names to."""
+    for line in lines.splitlines():
+        for name in line.rpartition("import ")[2].split(", "):
+            yield name.rpartition(" as ")[2].partition(".")[0]
 
 
 def _order(name: str) -> tuple[int, str]:

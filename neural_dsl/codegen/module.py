@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,17 +12,12 @@ from neural_dsl.catalogue.tensors import Mask
 from neural_dsl.codegen.blocks import block_class
 from neural_dsl.codegen.emit import Flow, ScopeWriter, shape_comment, statements
 from neural_dsl.codegen.environment import BackendTemplates
+from neural_dsl.codegen.imports import imported_names
 from neural_dsl.codegen.names import Names, pascal_case
-from neural_dsl.codegen.plan import (
-    BlockStep,
-    BranchesStep,
-    Planner,
-    ResidualStep,
-    Step,
-    masks_read,
-)
+from neural_dsl.codegen.operations import Operations
+from neural_dsl.codegen.plan import Planner, inputs_read, masks_read
 from neural_dsl.codegen.uses import LayerClass, Uses, attention_use, layer_use
-from neural_dsl.ir.nodes import Layer, Network
+from neural_dsl.ir.nodes import Branches, Layer, Network
 
 _SHOWN = {"softmax": "probabilities", "sigmoid": "probabilities"}
 _SHOWN_AS = {
@@ -39,7 +35,8 @@ class ModuleWriter:
         structure = self.templates.structure
         self.inline: bool = structure.inline
         self.reserved: frozenset[str] = frozenset(structure.reserved.split())
-        self.names = Names([*structure.taken.split(), *_names_of_training(network)])
+        taken = [*structure.taken.split(), *imported_names(structure.imports)]
+        self.names = Names([*taken, *_names_of_training(network)])
         self.layers = list(network.layers())
         self.class_of: dict[int, LayerClass] = {}
         self.shared: dict[str, Uses] = {}
@@ -48,11 +45,9 @@ class ModuleWriter:
         # `network Copy` with `task: Copy` makes a CopyModel.
         name += "Model" if name in self.names.taken else ""
         self.name = self.names.unique(name, separator="")
-        layer_names = structure.layer_names.split()
-        self.planner = Planner(self.reserved, layer_names, self.names)
+        self.planner = Planner(self.reserved, self.names)
         self.steps = self.planner.plan(network.body, top=True)
-        self.block_names: dict[tuple[str, int], list[str]] = {}
-        self._name_blocks(self.steps)
+        self.operations = Operations(self.steps, structure.automatic.split())
 
     # --- classes for layers ---------------------------------------------------------
 
@@ -96,20 +91,6 @@ class ModuleWriter:
         for block in self.planner.classes.values():
             yield block_class(self, block)
 
-    def _name_blocks(self, steps: tuple[Step, ...]) -> None:
-        """Names of the top's block instances, where layers need names (Keras)."""
-        for step in steps:
-            match step:
-                case BlockStep(uses=uses, attr=attr):
-                    names = [attr] if len(uses) == 1 else []
-                    names = names or [f"{attr}_{i}" for i in range(len(uses))]
-                    self.block_names[attr, id(step)] = names
-                case ResidualStep(steps=inner):
-                    self._name_blocks(inner)
-                case BranchesStep(paths=paths):
-                    for _, _, inner in paths:
-                        self._name_blocks(inner)
-
     # --- the model ------------------------------------------------------------------
 
     def model(self) -> SimpleNamespace:
@@ -117,10 +98,12 @@ class ModuleWriter:
         inputs, masks_needed = self.network.inputs, masks_read(self.network.body)
         variables = Names(self.reserved_variables())
         parameters = {i.name: variables.unique(self._input_name(i)) for i in inputs}
-        variables.taken.add("x")
+        kept = {parameters[name] for name in self._read_again()}
+        home = variables.unique("x") if "x" in kept else "x"
+        variables.taken.add(home)
         masks = self._mask_names(masks_needed, variables)
         scope = ScopeWriter(
-            self, self.inline, variables, masks, inputs=dict(parameters)
+            self, self.inline, variables, masks, inputs=dict(parameters), kept=kept
         )
         for mask in masks:
             scope._assign(
@@ -128,7 +111,11 @@ class ModuleWriter:
             )
             scope.lines[-1].comment = "(B, T): True where a position is valid"
         names = list(parameters.values())
-        flow = Flow(read=names[0]) if len(names) == 1 else Flow(streams=names)
+        flow = Flow(write=home, home=home)
+        if len(names) == 1:
+            flow.read = names[0]
+        else:
+            flow.streams = names
         scope.steps(self.steps, flow)
         has_head = bool(self.layers) and self.layers[-1].type == "Output"
         result = "logits" if has_head else "outputs"
@@ -140,7 +127,13 @@ class ModuleWriter:
             doc=f"{self._inputs_in_words()} to {result} {shape_comment(self.network.output)}.",
             members=scope.members,
             lines=statements(scope, flow, result if self.inline else "return"),
-            inputs=[(names[n], i) for n, i in enumerate(inputs)],
+            inputs=[
+                (name, declared, self.operations.input(declared.name))
+                for name, declared in zip(names, inputs, strict=True)
+            ],
+            kept=variables.unique(
+                "model_inputs" if "inputs" in variables.taken else "inputs"
+            ),
             rebinds=any(line.target in names for line in scope.lines),
             example_length=min([16, *self._position_limits()]),
             result=result,
@@ -148,6 +141,16 @@ class ModuleWriter:
             shown=_SHOWN.get(activation, result),
             is_short=len(shape) == 1 and (shape[0] or 99) <= 20,
         )
+
+    def _read_again(self) -> Iterator[str]:
+        """The inputs that more than one step reads: code must not write over them."""
+        read = Counter(inputs_read(self.network.body))
+        first = self.network.body[0] if self.network.body else None
+        if not isinstance(first, Branches) or any(
+            branch.input is None for branch in first.branches
+        ):  # the first step takes what no branch names
+            read.update(declared.name for declared in self.network.inputs)
+        return (name for name, times in read.items() if times > 1)
 
     def _position_limits(self) -> list[int]:
         """How many positions the encodings know; no example may be longer."""
@@ -168,8 +171,8 @@ class ModuleWriter:
         )
 
     def reserved_variables(self) -> set[str]:
-        """Names that no variable of the model may take."""
-        return {"self", *self.templates.structure.taken.split()}
+        """What the file defines and imports: no variable of the model may hide it."""
+        return {"self", *self.names.taken}
 
     def _input_name(self, declared: Any) -> str:
         if len(self.network.inputs) == 1 and declared.name == "input":
@@ -203,10 +206,13 @@ class ModuleWriter:
         if mask.operation == "input":
             return str(structure.input_mask(parameters[mask.input])).strip()
         if mask.operation == "ones":
-            first = next(iter(parameters.values()))
-            return str(structure.ones_mask(first, mask.length)).strip()
+            first = self.network.inputs[0]
+            rank = 1 + len(first.tensor.shape)
+            name = parameters[first.name]
+            return str(structure.ones_mask(name, rank, mask.length)).strip()
         macro = {"concat": structure.concat_masks, "all": structure.all_masks}
-        return str(macro[mask.operation](parts, named[mask])).strip()
+        name = self.operations.mask(named[mask])
+        return str(macro[mask.operation](parts, name)).strip()
 
 
 def _names_of_training(network: Network) -> set[str]:
@@ -215,8 +221,18 @@ def _names_of_training(network: Network) -> set[str]:
         return set()
     from neural_dsl.codegen.task_source import task_source
 
-    found = re.findall(r"^(?:class|def) (\w+)", task_source(network).code, re.M)
-    return {*found, "Step", "Training", "ConvolvedLinear"}
+    task = task_source(network)
+    found = re.findall(r"^(?:class |def )?(\w+)(?= ?[:=(])", task.code, re.M)
+    imported = imported_names("\n".join(task.imports))
+    own = {
+        "Step",
+        "Training",
+        "ConvolvedLinear",
+        "CANONICAL",
+        "ACCUMULATION",
+        "PATIENCE",
+    }
+    return {*found, *imported, *own}
 
 
 def _part_uses(part: str, layers: list[Layer]) -> Iterator[SimpleNamespace]:

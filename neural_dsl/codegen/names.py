@@ -32,21 +32,23 @@ def plural(name: str) -> str:
 class Names:
     """Hands out names that are unique in one scope and not reserved there."""
 
-    def __init__(self, reserved: Collection[str]):
+    def __init__(self, reserved: Collection[str], promised: Collection[str] = ()):
         self.taken = set(reserved)
+        self.promised = frozenset(promised)
 
-    def unique(self, wanted: str, separator: str = "_") -> str:
+    def unique(self, wanted: str, separator: str = "_", *, owner: bool = False) -> str:
         """`wanted`, or the first free of `wanted_2`, `wanted_3`, …
 
         A name that begins with `_` may be one of the framework's own (`_modules`,
-        `__init__`): it gets a word in front.
+        `__init__`): it gets a word in front. A promised name goes to its owner alone.
         """
+        own = wanted if owner else ""
         if wanted.startswith("_"):
             wanted = f"layer{wanted}"
         if keyword.iskeyword(wanted) or wanted in _BUILTINS:
             wanted += "_"
         name, number = wanted, 2
-        while name in self.taken:
+        while name in self.taken or (name in self.promised and name != own):
             name, number = f"{wanted.rstrip('_')}{separator}{number}", number + 1
         self.taken.add(name)
         return name

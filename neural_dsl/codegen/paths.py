@@ -31,13 +31,14 @@ def _paths(
                 for number, layer in enumerate(layers):
                     if layer.weights or layer.attentions:
                         local = attr if len(layers) == 1 else f"{attr}.{number}"
-                        alone = len(layers) == 1 or not inline
-                        yield layer.name, prefix + (local if alone else layer.name)
+                        if inline:
+                            local = module.operations.layers[layer.name]
+                        yield layer.name, prefix + local
             case BlockStep(uses=uses, attr=attr):
                 for number, use in enumerate(uses):
                     local = attr if len(uses) == 1 else f"{attr}.{number}"
                     if inline:
-                        local = module.block_names[attr, id(step)][number]
+                        local = module.operations.blocks[id(step)][number]
                     yield from _paths(module, use.steps, f"{prefix}{local}.", False)
             case ResidualStep(steps=inner):
                 yield from _paths(module, inner, prefix, inline)

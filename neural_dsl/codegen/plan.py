@@ -90,11 +90,9 @@ class Planner:
     def __init__(
         self,
         reserved: Iterable[str],
-        reserved_at_top: Iterable[str],
         class_names: Names,
     ):
         self.reserved = frozenset(reserved)
-        self.reserved_at_top = frozenset(reserved_at_top)
         self.class_names = class_names
         self.classes: dict[Hashable, BlockClass] = {}
         # With the node itself, so that its id stays its own while the key is kept.
@@ -102,8 +100,11 @@ class Planner:
 
     def plan(self, nodes: Iterable[Node], *, top: bool) -> tuple[Step, ...]:
         """The steps of one scope. At the top, layers keep their canonical names."""
-        reserved = self.reserved_at_top if top else self.reserved
-        return self._steps(nodes, Names(reserved), top)
+        if not top:
+            return self._steps(nodes, Names(self.reserved), top)
+        nodes = tuple(nodes)
+        canonical = {layer.name for layer in flat_layers(nodes)}
+        return self._steps(nodes, Names(self.reserved, canonical), top)
 
     def _steps(
         self, nodes: Iterable[Node], names: Names, top: bool
@@ -131,7 +132,8 @@ class Planner:
         if isinstance(first, Layer):
             layers = tuple(node for node in run if isinstance(node, Layer))
             wanted = self._layer_name(layers, top, kinds, numbers)
-            yield LayerStep(layers, names.unique(wanted))
+            owner = top and len(layers) == 1
+            yield LayerStep(layers, names.unique(wanted, owner=owner))
         elif isinstance(first, MacroUse):
             uses = tuple(self._use(node) for node in run if isinstance(node, MacroUse))
             wanted = snake_case(first.macro)
@@ -283,7 +285,7 @@ def structure(steps: tuple[Step, ...]) -> Hashable:
             case BranchesStep(paths=paths):
                 return (
                     "branches",
-                    *((name, tuple(map(of, inner))) for name, _, inner in paths),
+                    *((n, source, tuple(map(of, inner))) for n, source, inner in paths),
                 )
 
     return tuple(map(of, steps))
@@ -313,6 +315,22 @@ def mask_readers(layer: Layer) -> tuple[Tensor, ...]:
     return layer.inputs
 
 
+def inputs_read(nodes: Iterable[Node]) -> Iterator[str]:
+    """The network inputs at which branches below these nodes start, one a branch."""
+    for node in nodes:
+        match node:
+            case Repeat(copies=copies):
+                for copy in copies:
+                    yield from inputs_read(copy)
+            case MacroUse(body=body) | Residual(body=body):
+                yield from inputs_read(body)
+            case Branches(branches=branches):
+                for branch in branches:
+                    if branch.input is not None:
+                        yield branch.input
+                    yield from inputs_read(branch.body)
+
+
 def flat_layers(nodes: Iterable[Node]) -> Iterator[Layer]:
     """Every layer below these nodes, in order."""
     for node in nodes:
@@ -330,8 +348,27 @@ def flat_layers(nodes: Iterable[Node]) -> Iterator[Layer]:
 
 
 def needs_memory(nodes: Iterable[Node]) -> bool:
-    """Whether some layer below these nodes attends to a memory."""
-    return any(
-        layer.spec.arity == "target" and len(layer.inputs) > 1
-        for layer in flat_layers(nodes)
-    )
+    """Whether some layer below these nodes attends to a memory that comes from outside,
+    and not from branches among the nodes themselves."""
+    branched = False  # the last step left several streams: whoever takes the last of
+    for node in nodes:  # them has the first as memory
+        match node:
+            case Layer(spec=spec, inputs=inputs):
+                if spec.arity == "target" and len(inputs) > 1 and not branched:
+                    return True
+                if branched and spec.arity != "many":
+                    return False
+                branched = False
+            case Branches(branches=branches):
+                if any(needs_memory(branch.body) for branch in branches):
+                    return True
+                branched = len(branches) > 1
+            case _ if branched:
+                return False
+            case Repeat(copies=copies):
+                if any(needs_memory(copy) for copy in copies):
+                    return True
+            case MacroUse(body=body) | Residual(body=body):
+                if needs_memory(body):
+                    return True
+    return False

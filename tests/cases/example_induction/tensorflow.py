@@ -679,6 +679,7 @@ def named_weights(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
             for path, canonical in names.items():
                 if name.startswith(path + "."):
                     name = canonical + name.removeprefix(path)
+                    break
             yield name, value
 
 

@@ -672,6 +672,7 @@ def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
         for path, layer in layers.items():
             if name.startswith(path + "."):
                 name = layer + name.removeprefix(path)
+                break
         yield name, value
 
 
