@@ -15,6 +15,7 @@ from neural_dsl.runs.decoding import Ids, greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
 from neural_dsl.tasks.problems import draw_distinct
+from neural_dsl.tasks.solving import builds_on
 
 UNSEEN = 200  # problems of each length that training never had
 LONGER = 4  # lengths beyond the longest that are tried, where the model can read them
@@ -56,9 +57,9 @@ def breakdowns(
     places = by_position(task, split, written)
     tokens = Count("tokens", sum(c.right for c in places), sum(c.count for c in places))
     tables = {"position": places}
-    if hasattr(task, "arrange"):
+    if builds_on(task, "SequenceTask"):
         tables["length"] = by_length(run, answers)
-    if hasattr(task, "signs"):
+    if builds_on(task, "Arithmetic"):
         tables["digits"] = by_digits(run, answers)
         tables["carries"] = by_carries(answers)
     return tokens, tables
@@ -79,7 +80,7 @@ def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list
 
 def position_labels(task: Any, count: int) -> list[str]:
     """What stands at each place of an answer."""
-    if not hasattr(task, "signs"):
+    if not builds_on(task, "Arithmetic"):
         return [f"symbol {place + 1}" for place in range(count)]
     digits = [
         PLACES[place] if place < len(PLACES) else f"10^{place}"

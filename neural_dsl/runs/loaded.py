@@ -23,6 +23,7 @@ from neural_dsl.runs.prepare import prepare_again, refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
 from neural_dsl.runs.task_files import make_task
 from neural_dsl.tasks.custom import failures_named, has_answers
+from neural_dsl.tasks.solving import builds_on
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
 def beyond_training(task: Any, prompt: str) -> str:
     """Says when a prompt that the task can read is of a kind that it never trains on: a
     sequence of another length, a number outside the task's; "" otherwise."""
-    if hasattr(task, "signs"):
+    if builds_on(task, "Arithmetic"):
         numbers = [int(each) for each in re.findall(r"\d+", prompt)]
         outside = [each for each in numbers if not 1 <= each <= task.max_number]
         if not outside:
@@ -151,7 +152,7 @@ def beyond_training(task: Any, prompt: str) -> str:
             f"no problem with {outside[0]} was trained on, only numbers from 1 to "
             f"{task.max_number}"
         )
-    if not hasattr(task, "source"):
+    if not builds_on(task, "SequenceTask"):
         return ""
     length = int(task.source(prompt).shape[1])
     trained = np.unique((task.problems["train"] >= 0).sum(1)).tolist()

@@ -6,6 +6,12 @@ import re
 from typing import Any
 
 
+def builds_on(task: Any, name: str) -> bool:
+    """Whether a task is of the class of this name, this program's or an emitted file's
+    own copy, or of one that builds on it."""
+    return any(each.__name__ == name for each in type(task).__mro__)
+
+
 def right_answer(task: Any, prompt: str) -> str | None:
     """The answer to a prompt that the task can read, as people write it.
 
@@ -14,14 +20,12 @@ def right_answer(task: Any, prompt: str) -> str | None:
     that it cannot read.
     """
     task.encode(prompt)
-    match {each.__name__ for each in type(task).__mro__}:
-        case names if "SequenceTask" in names:
-            answer: str = task.decode(task.arrange(task.source(prompt))[1][0].tolist())
-            return answer
-        case names if "Arithmetic" in names:
-            numbers = re.fullmatch(r"(\d+)([+-])(\d+)=?", "".join(prompt.split()))
-            assert numbers is not None, f"{prompt!r} was read, and is no problem"
-            a, b = int(numbers[1]), int(numbers[3])
-            return str(a + b if numbers[2] == "+" else a - b)
-        case _:
-            return None
+    if builds_on(task, "SequenceTask"):
+        answer: str = task.decode(task.arrange(task.source(prompt))[1][0].tolist())
+        return answer
+    if builds_on(task, "Arithmetic"):
+        numbers = re.fullmatch(r"(\d+)([+-])(\d+)=?", "".join(prompt.split()))
+        assert numbers is not None, f"{prompt!r} was read, and is no problem"
+        a, b = int(numbers[1]), int(numbers[3])
+        return str(a + b if numbers[2] == "+" else a - b)
+    return None

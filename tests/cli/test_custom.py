@@ -252,6 +252,18 @@ def test_a_task_may_build_on_one_of_ours(neural, rotate):
     subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)
 
 
+def test_attributes_of_the_user_s_own_mean_nothing_to_us(neural, rotate):
+    replace(
+        "rotate.py",
+        "    max_length = 4",
+        "    max_length = 4\n    signs = source = arrange = None\n   ",
+    )
+    neural("train", rotate, "--trust", "--set", "train.steps=2")
+    neural("evaluate", "runs/rotate", "--trust")
+    neural("predict", "runs/rotate", "--prompt", "abcd", "--trust")
+    neural("visualize", "runs/rotate", "--attention", "--trust")
+
+
 def test_splits_that_are_drawn_anew_each_time_are_refused(neural, rotate):
     replace("rotate.py", "default_rng(0)", "default_rng()")
     done = neural("train", rotate, "--trust", code=1)

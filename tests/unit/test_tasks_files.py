@@ -218,7 +218,7 @@ def test_several_inputs_ids_and_values_to_come_close_to(tmp_path):
         ({"x": np.full((100, 4), np.nan)}, r"`x` holds nan at \(0, 0\)"),
         ({"x": np.zeros((0, 4)), "y": np.zeros(0)}, "`x` holds no examples"),
         ({"y": np.array([object()] * 100)}, "Python objects"),
-        ({"x": np.zeros((100, 4))}, "has 1 different examples: too few"),
+        ({"x": np.zeros((100, 4))}, "has 1 different example: too few"),
         ({"x_test": np.zeros((5, 3)), "y_test": np.zeros(5, int)}, "`x_test` .* match"),
         ({"x_test": np.zeros((5, 4))}, "has no `y_test`"),
         ({"x_test": np.zeros((5, 4)), "y_test": np.zeros(5)}, "`y_test` .* float32"),
