@@ -72,6 +72,13 @@ def is_stream(path: Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those around it, the outermost first: it says why not."""
+    for folder in reversed([p for p in (path, *path.parents) if not p.exists()]):
+        with output_errors(folder):
+            folder.mkdir(exist_ok=True)
+
+
 class OutputFolder:
     """A folder that receives several files at once, or none.
 
@@ -87,7 +94,7 @@ class OutputFolder:
             if path.exists() and not path.is_dir():
                 raise NotADirectoryError(20, "it is a file, not a folder", str(path))
             missing = [p for p in (path, *path.parents) if not p.exists()]
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
             self._made = missing
             self._staging = path / f".neural-{secrets.token_hex(4)}"
             try:
@@ -135,13 +142,23 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        true = _takes_nothing(path) if isinstance(error, FileNotFoundError) else None
         raise NeuralError(
             Diagnostic(
                 "NE134",
-                f"cannot write {quoted(path)}: {reason(error)}",
-                help=advice(error, path),
+                f"cannot write {quoted(path)}: {reason(true or error)}",
+                help=advice(true or error, path),
             )
         ) from error
+
+
+def _takes_nothing(path: Path) -> PermissionError | None:
+    """The true reason where a folder exists and yet nothing can be made in it, as in
+    /proc: the system's words are "no such file or directory"."""
+    parent = path.resolve().parent
+    if not parent.is_dir():
+        return None
+    return PermissionError(1, f"nothing new can be made in {quoted(parent)}", str(path))
 
 
 def quoted(path: Path | str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from neural_dsl.cli.console import note
 from neural_dsl.cli.options import (
+    Folder,
     checked_network,
     file_argument,
     network_option,
@@ -31,7 +32,7 @@ Examples:
 @file_argument
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     default=Path("data"),
     show_default=True,

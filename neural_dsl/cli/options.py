@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,6 +29,25 @@ class BackendName(click.ParamType[str]):
             known = ", ".join(map(repr, dict.fromkeys(BACKEND_NAMES.values())))
             self.fail(f"{value!r} is not one of {known}.", param, ctx)
         return found
+
+
+class Folder(click.Path):
+    """A folder to write into; an empty name, which would be the current one, is a slip
+    (an unset variable)."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path."""
+        if value == "":
+            self.fail("the folder has no name; `.` is the current one.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))

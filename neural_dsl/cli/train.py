@@ -8,7 +8,7 @@ from shlex import join
 import click
 
 from neural_dsl.cli.console import note
-from neural_dsl.cli.options import backend_option, network_option, trust_option
+from neural_dsl.cli.options import Folder, backend_option, network_option, trust_option
 
 INTERRUPTED = 130
 
@@ -25,7 +25,7 @@ Examples:
 @backend_option
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Folder of the run.  [default: runs/{stem}]",
 )

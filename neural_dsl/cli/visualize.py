@@ -9,6 +9,7 @@ import click
 
 from neural_dsl.cli.console import note
 from neural_dsl.cli.options import (
+    Folder,
     backend_option,
     checked_network,
     data_option,
@@ -141,7 +142,7 @@ Examples:
 )
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     default=Path("attention_outputs"),
     show_default=True,

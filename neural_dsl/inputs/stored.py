@@ -3,6 +3,8 @@ is judged by its headers, before any of it takes memory. Nothing is ever unpickl
 
 from __future__ import annotations
 
+import math
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +90,8 @@ def read(path: Path) -> AnyArray | Archive:
         if start == b"\x93NUMPY" and is_stream(path):
             raise refuse("NE120", f"{quoted(path)} is a pipe", "save it to a file")
         if start == b"\x93NUMPY":
+            file.seek(0)
+            refuse_cut_off(path, file)
             array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
             return array
         if start[:4] in (b"PK\x03\x04", b"PK\x05\x06") and zipfile.is_zipfile(path):
@@ -99,6 +103,22 @@ def read(path: Path) -> AnyArray | Archive:
         f"{quoted(path)} is neither a .npy nor a .npz file",
         "write it with numpy.save(…) or numpy.savez(…)",
     )
+
+
+def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
+    """Raise NE120 for a .npy file that ends before its array does."""
+    header = HEADERS.get(np.lib.format.read_magic(file))
+    if header is None:
+        return
+    shape, _, dtype = header(file)
+    wanted = file.tell() + math.prod(shape) * dtype.itemsize
+    size = os.fstat(file.fileno()).st_size
+    if size < wanted and not dtype.hasobject:
+        raise refuse(
+            "NE120",
+            f"{quoted(path)} is cut off: it has {size:,} of {wanted:,} bytes",
+            "write or copy the file again",
+        )
 
 
 @contextmanager

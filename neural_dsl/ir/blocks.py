@@ -13,10 +13,11 @@ from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.ir.flow import Flow, Stream
-from neural_dsl.ir.layers import SingleLayers
+from neural_dsl.ir.layers import MAX_LAYERS, SingleLayers
 from neural_dsl.ir.macros import call_scope
 from neural_dsl.ir.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.ir.nodes import Branch, Branches, MacroUse, Node, Residual
+from neural_dsl.ir.sizes import Size
 from neural_dsl.ir.suggestions import did_you_mean
 from neural_dsl.ir.values import Scope
 from neural_dsl.source import Span
@@ -71,6 +72,7 @@ class Blocks(SingleLayers):
         self.used_macros.add(name)
         if not self._callable(define, node):
             return flow.lost()
+        self._room_for(define, node.span)
         key = (id(node), id(scope))
         if key not in self._scopes:
             self._scopes[key] = call_scope(define, node, scope, self.findings)
@@ -90,6 +92,14 @@ class Blocks(SingleLayers):
         if tensor is not None and inputs is not None:
             nodes.append(MacroUse(name, tuple(body), inputs, tensor, node.span))
         return after
+
+    def _room_for(self, define: syntax.Define, span: Span) -> None:
+        """Refuse a call whose expansion would be too large, before any of it is made."""
+        least = self._sizes.of(define)
+        if least.most > MAX_LAYERS:
+            self.used_macros.update(self._sizes.counted)  # one mistake, one error
+            span = self._sizes.excess(define, MAX_LAYERS)
+        self._room((Size(self.count, self._steps) + least).most, span)
 
     def expand(
         self, define: syntax.Define, flow: Flow, scope: Scope

@@ -15,6 +15,7 @@ from neural_dsl.ir.flow import Flow, Stream
 from neural_dsl.ir.macros import Macros
 from neural_dsl.ir.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.ir.nodes import Layer, Node
+from neural_dsl.ir.sizes import Sizes
 from neural_dsl.ir.tasks import Task
 from neural_dsl.ir.values import UNKNOWN, Invalid, Place, Scope, evaluate
 from neural_dsl.source import Span
@@ -44,6 +45,7 @@ class SingleLayers:
     used_macros: set[str] = field(default_factory=set)
     output: Layer | None = None
     count: int = 0
+    _sizes: Sizes = field(init=False)
     _expanding: list[str] = field(default_factory=list)
     _depth: int = 0
     _steps: int = 0
@@ -52,6 +54,10 @@ class SingleLayers:
     _bound: dict[tuple[int, int], tuple[Bound, str]] = field(default_factory=dict)
     _rules: dict[tuple[object, ...], Rules] = field(default_factory=dict)
     _alive: list[object] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """One count of sizes for the whole network."""
+        self._sizes = Sizes(self.macros)
 
     def _room(self, wanted: int, span: Span) -> None:
         """Report NE048 and raise TooLarge when `wanted` layers or steps are too many."""

@@ -28,6 +28,7 @@ from neural_dsl.ir.naming import Namer
 from neural_dsl.ir.nodes import Input, Network, SearchValue
 from neural_dsl.ir.sections import Sections
 from neural_dsl.ir.settings import resolve_settings
+from neural_dsl.ir.sizes import Sizes
 from neural_dsl.ir.structure import LayerResolver
 from neural_dsl.ir.suggestions import did_you_mean
 from neural_dsl.ir.training import for_task
@@ -64,7 +65,9 @@ def check_all(file: syntax.File) -> tuple[Diagnostic, ...]:
         macros = Macros(_defines(file), findings)
         for node in networks:
             _resolve_network(node, macros, findings, used)
-        for define in _defines(file):
+        # Callers are larger than what they call, which then needs no second look.
+        sizes = Sizes(macros)
+        for define in sorted(_defines(file), key=lambda each: -sizes.of(each).steps):
             if define.name.text not in used:
                 _check_unused(define, macros, findings, used)
     if not networks:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import output_errors, quoted, reason, write_text
+from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
 
 PREPARING = "preparing"
 ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
@@ -52,7 +52,7 @@ def create(folder: Path) -> list[Path]:
                 )
             )
         made = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     return made
 
 

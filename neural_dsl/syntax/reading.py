@@ -22,14 +22,17 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     try:
         content = Path(name).read_bytes()
     except FileNotFoundError:
-        raise _refused("NE001", f"there is no file `{name}`", _near(name)) from None
+        message = f"there is no file `{name}`"
+        raise _refused("NE001", message, _near(name), Source(name, "")) from None
     except IsADirectoryError:
         help_ = "name a `.neural` file inside it"
-        raise _refused("NE002", f"`{name}` is a directory", help_) from None
+        message = f"`{name}` is a directory"
+        raise _refused("NE002", message, help_, Source(name, "")) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         reason = getattr(error, "strerror", None) or str(error)
         message = f"`{name}` cannot be read: {reason[:1].lower()}{reason[1:]}"
-        raise _refused("NE003", message, "check the path and its permissions") from None
+        help_ = "check the path and its permissions"
+        raise _refused("NE003", message, help_, Source(name, "")) from None
     return _decode(name, content)
 
 

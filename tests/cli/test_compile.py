@@ -12,6 +12,7 @@ import pytest
 from neural_dsl import files
 from tests.cli.conftest import BASIC, PLAIN, SMALL
 
+PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
@@ -113,6 +114,7 @@ def test_a_dash_is_stdout(neural, tmp_path):
         (".", "is a directory"),
         ("file/x.py", "not a directory"),
         ("x" * 300 + ".py", "name too long"),
+        pytest.param("/proc/x.py", "nothing new can be made in `/proc`", marks=PROC),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused(neural, target, said, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import IDS, PLAIN, SMALL, TWO
+from tests.cli.conftest import EXAMPLES, IDS, PLAIN, SMALL, TWO
 
 FILES = [
     "attention.npz",
@@ -131,7 +131,7 @@ def test_layers_are_chosen_by_name_and_by_index(neural, file):
     source = file(TWO)
     for wish, names in {
         "0": ["transformer_decoder.self_attention"],
-        "-1": ["transformer_decoder.cross_attention"],
+        "1": ["transformer_decoder.cross_attention"],
         "transformer_decoder.cross_attention": ["transformer_decoder.cross_attention"],
         "transformer_decoder": [
             "transformer_decoder.self_attention",
@@ -264,6 +264,7 @@ def test_hostile_tokens_stay_text(neural, file):
         (SMALL, ["--layer", "5"], "NE130", "1 `transformer_encoder_1` (4 heads)"),
         (SMALL, ["--layer", "transfomer_encoder_0"], "NE130", "did you mean"),
         (SMALL, ["--layer", ""], "NE130", "there are"),
+        (SMALL, ["--layer", "-1"], "NE130", "1 `transformer_encoder_1` (4 heads)"),
         (SMALL, ["--head", "2"], "NE131", "heads 0 to 1"),
         (SMALL, ["--head", "-1"], "NE131", "heads 0 to 1"),
         (SMALL, ["--batch-item", "1"], "NE133", "only item 0"),
@@ -293,6 +294,29 @@ def test_each_bad_input_has_its_own_message(
     assert result.err.count("error[") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["model.neural"]
     assert (tmp_path / "model.neural").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("folder", ["/proc/new", "/proc/new/inner"])
+def test_a_folder_that_takes_nothing_is_named_as_the_reason(neural, file, folder):
+    drawn = ["visualize", file(SMALL), "--attention", "--output-dir", folder]
+    for arguments in (drawn, ["train", EXAMPLES / "tasks/copy.neural", *drawn[-2:]]):
+        result = neural(*arguments)
+        assert (
+            result.code == 1 and "error[NE134]: cannot write `/proc/new`" in result.err
+        )
+        assert "nothing new can be made in `/proc`" in result.err
+        assert "mkdir" not in result.err
+
+
+@pytest.mark.parametrize("command", ["visualize", "data", "train"])
+def test_a_folder_without_a_name_is_not_the_current_one(
+    neural, file, command, tmp_path
+):
+    extra = ["--attention"] if command == "visualize" else []
+    result = neural(command, file(SMALL), *extra, "--output-dir", "")
+    assert result.code == 2 and "the folder has no name" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["model.neural"]
 
 
 def test_weights_of_another_model_are_refused(neural, file, tmp_path):

@@ -193,6 +193,18 @@ def test_a_damaged_file_is_refused_in_words(content, tmp_path):
     refused("NE120", prepare, network(SMALL), path)
 
 
+def test_a_file_that_was_cut_off_is_called_so(tmp_path):
+    path = tmp_path / "x.npy"
+    whole = npy(floats(1, 4, 8))
+    path.write_bytes(whole[:-100])
+    found = refused("NE120", prepare, network(SMALL), path)
+    assert (
+        f"is cut off: it has {len(whole) - 100} of {len(whole)} bytes" in found.message
+    )
+    path.write_bytes(whole + b"more")  # what follows the array is not read
+    assert prepare(network(SMALL), path).batch_size == 1
+
+
 def test_a_zip_of_something_else_is_refused(tmp_path):
     path = tmp_path / "x.npz"
     path.write_bytes(zip_without_arrays())

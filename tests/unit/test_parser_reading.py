@@ -1,11 +1,13 @@
 """From a path to text: every way in which a file can fail to be one."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics.render import render_json
 from neural_dsl.syntax.parser import parse, read_source
 
 TEXT = "network A {\n  input: (1,)\n}\n"
@@ -56,6 +58,12 @@ def test_a_missing_directory_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     assert refused(tmp_path).code == "NE002"
+
+
+def test_the_file_that_cannot_be_read_is_named_for_programs(tmp_path: Path) -> None:
+    for path in (tmp_path / "nofile", tmp_path, tmp_path / "a\0b"):
+        (record,) = json.loads(render_json([refused(path)]))
+        assert (record["file"], record["line"]) == (str(path), None)
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
