@@ -30,7 +30,7 @@ def head_grid(
     batch, heads, _, _ = found.weights.shape
     if not 0 <= batch_item < batch:
         raise ValueError(f"no batch item {batch_item}: the batch has {batch}")
-    notes = [*([caption] if caption else []), record.provenance.line()]
+    notes = [*([caption] if caption else []), record.line([found])]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = grid_columns(heads)
