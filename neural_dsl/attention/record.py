@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+LABELLED = "labels; input "
+"""How the origin of input begins whose tokens are labels alone."""
 
 Kind: TypeAlias = Literal["self", "causal", "cross"]
 Tokens: TypeAlias = tuple[tuple[str, ...], ...]
@@ -107,3 +111,12 @@ class AttentionRecord:
 
     layers: tuple[LayerAttention, ...]
     provenance: Provenance
+
+    def line(self, drawn: Iterable[LayerAttention] | None = None) -> str:
+        """One line for the title of a picture of these layers, by default of all: labels
+        are told of only where some are to be seen."""
+        shown = self.layers if drawn is None else drawn
+        origin = self.provenance
+        if not any(one.query_tokens or one.key_tokens for one in shown):
+            origin = replace(origin, inputs=origin.inputs.removeprefix(LABELLED))
+        return origin.line()

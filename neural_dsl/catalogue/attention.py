@@ -12,6 +12,7 @@ from neural_dsl.catalogue.spec import (
     LayerSpec,
     Parameter,
     Params,
+    kept,
 )
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
 
@@ -149,6 +150,7 @@ MULTI_HEAD_ATTENTION = LayerSpec(
     arity="target",
     reads="sequence",
     reads_mask=True,
+    positions=kept,
 )
 
 LAYERS = (MULTI_HEAD_ATTENTION,)

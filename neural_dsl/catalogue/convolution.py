@@ -10,6 +10,7 @@ from neural_dsl.catalogue.spec import (
     LayerSpec,
     Parameter,
     Params,
+    Positions,
 )
 from neural_dsl.catalogue.tensors import Tensor, Weight
 
@@ -55,6 +56,18 @@ def _output(params: Params, inputs: Inputs) -> Tensor:
     return Tensor((length, params["filters"]), mask=kept)
 
 
+def _positions(params: Params, inputs: Inputs) -> Positions:
+    """The mask's rule as well: see `_output`."""
+    stride, kernel = params["strides"], params["kernel_size"]
+    if stride > 1:
+        return Positions("new", f"`strides={stride}` leaves one position of {stride}")
+    if params["padding"] == "valid" and kernel > 1:
+        return Positions(
+            "new", f"without padding a kernel of {kernel} makes windows of positions"
+        )
+    return Positions("kept")
+
+
 def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     filters = params["filters"]
     per_group = features_of("Conv1D", inputs[0]) // params["groups"]
@@ -91,6 +104,7 @@ CONV1D = LayerSpec(
         params["padding"] != "causal" and params["kernel_size"] > 1
     ),
     reads="sequence",
+    positions=_positions,
 )
 
 LAYERS = (CONV1D,)

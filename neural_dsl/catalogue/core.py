@@ -16,6 +16,8 @@ from neural_dsl.catalogue.spec import (
     LayerSpec,
     Parameter,
     Params,
+    Positions,
+    kept,
 )
 from neural_dsl.catalogue.tensors import Tensor, Weight
 
@@ -35,6 +37,12 @@ def _dense_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     return dense_weights("", params["units"], features, params.get("use_bias", True))
 
 
+def _dense_positions(params: Params, inputs: Inputs) -> Positions:
+    if len(inputs[0].shape) > 1:
+        return Positions("kept")
+    return Positions("new", "each of its results is a sum over all values")
+
+
 DENSE = LayerSpec(
     name="Dense",
     family="core",
@@ -47,6 +55,7 @@ DENSE = LayerSpec(
     ),
     output=_dense_output,
     weights=_dense_weights,
+    positions=_dense_positions,
 )
 
 OUTPUT = LayerSpec(
@@ -68,6 +77,7 @@ OUTPUT = LayerSpec(
     ),
     output=_dense_output,
     weights=_dense_weights,
+    positions=_dense_positions,
 )
 
 ACTIVATION_LAYER = LayerSpec(
@@ -80,6 +90,7 @@ ACTIVATION_LAYER = LayerSpec(
         ),
     ),
     output=same,
+    positions=kept,
 )
 
 DROPOUT = LayerSpec(
@@ -88,6 +99,7 @@ DROPOUT = LayerSpec(
     doc="In training, sets a share of the values to zero and scales up the others.",
     parameters=(Parameter("rate", "rate", doc="share of values that are dropped"),),
     output=same,
+    positions=kept,
 )
 
 
@@ -103,6 +115,7 @@ FLATTEN = LayerSpec(
     output=_flatten_output,
     looks_ahead=lambda params: True,
     reads="example",
+    positions=lambda params, inputs: Positions("new", "it lays all values in one row"),
 )
 
 
@@ -130,6 +143,14 @@ def _reshape_complete(params: Params, inputs: Inputs) -> Params:
     }
 
 
+def _reshape_positions(params: Params, inputs: Inputs) -> Positions:
+    """Values stay in reading order, so as many rows as before are the same rows."""
+    rows, before = params["target_shape"][0], inputs[0].shape[0]
+    if rows == before:
+        return Positions("kept")
+    return Positions("new", f"it makes {rows} rows of {before}")
+
+
 RESHAPE = LayerSpec(
     name="Reshape",
     family="core",
@@ -146,6 +167,7 @@ RESHAPE = LayerSpec(
     output=lambda params, inputs: Tensor(params["target_shape"]),
     looks_ahead=lambda params: True,
     reads="example",
+    positions=_reshape_positions,
 )
 
 LAYERS = (DENSE, OUTPUT, ACTIVATION_LAYER, DROPOUT, FLATTEN, RESHAPE)

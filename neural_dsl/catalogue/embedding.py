@@ -9,6 +9,7 @@ from neural_dsl.catalogue.spec import (
     LayerSpec,
     Parameter,
     Params,
+    kept,
 )
 from neural_dsl.catalogue.tensors import Mask, Tensor, Weight
 
@@ -43,6 +44,7 @@ EMBEDDING = LayerSpec(
         Weight("weight", (params["input_dim"], params["output_dim"])),
     ),
     reads="ids",
+    positions=kept,
 )
 
 ANY_LENGTH = 5000
@@ -102,6 +104,7 @@ POSITIONAL_ENCODING = LayerSpec(
     output=lambda params, inputs: inputs[0],
     weights=_positions_weights,
     reads="sequence",
+    positions=kept,
 )
 
 LAYERS = (EMBEDDING, POSITIONAL_ENCODING)

@@ -9,6 +9,8 @@ from neural_dsl.catalogue.spec import (
     LayerSpec,
     Parameter,
     Params,
+    Positions,
+    kept,
 )
 from neural_dsl.catalogue.tensors import Mask, Tensor
 
@@ -34,6 +36,7 @@ ADD = LayerSpec(
     parameters=(),
     output=_add_output,
     arity="many",
+    positions=kept,
 )
 
 
@@ -103,6 +106,14 @@ def _joined_mask(inputs: Inputs) -> Mask | None:
     return Mask("concat", parts=tuple(parts))
 
 
+def _concatenate_positions(params: Params, inputs: Inputs) -> Positions:
+    if params["axis"] > -len(inputs[0].shape):
+        return Positions("kept")
+    if len(inputs[0].shape) > 1:
+        return Positions("joined")
+    return Positions("new", "it joins features, which are no positions")
+
+
 CONCATENATE = LayerSpec(
     name="Concatenate",
     family="merging",
@@ -112,6 +123,7 @@ CONCATENATE = LayerSpec(
     output=_concatenate_output,
     looks_ahead=lambda params: params["axis"] != -1,
     arity="many",
+    positions=_concatenate_positions,
 )
 
 
@@ -136,6 +148,7 @@ RESIDUAL_CONNECTION = LayerSpec(
     parameters=(),
     output=_residual_output,
     aliases=("Residual",),
+    positions=kept,
 )
 """A block, not a layer: the model graph has a `Residual` node for it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.shapes import features_of, norm_weights, same
-from neural_dsl.catalogue.spec import Inputs, LayerSpec, Parameter, Params
+from neural_dsl.catalogue.spec import Inputs, LayerSpec, Parameter, Params, kept
 from neural_dsl.catalogue.tensors import Weight
 
 LAYER_NORMALIZATION = LayerSpec(
@@ -17,6 +17,7 @@ LAYER_NORMALIZATION = LayerSpec(
         "", features_of("LayerNormalization", inputs[0])
     ),
     aliases=("LayerNorm",),
+    positions=kept,
 )
 
 
@@ -47,6 +48,7 @@ BATCH_NORMALIZATION = LayerSpec(
     output=same,
     weights=_batch_norm_weights,
     aliases=("BatchNorm",),
+    positions=kept,
 )
 
 LAYERS = (LAYER_NORMALIZATION, BATCH_NORMALIZATION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params
+from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params, Positions
 from neural_dsl.catalogue.tensors import Tensor
 
 
@@ -22,6 +22,7 @@ GLOBAL_AVERAGE_POOLING_1D = LayerSpec(
     aliases=("GlobalAvgPool1D", "GlobalAveragePool1D"),
     reads="sequence",
     reads_mask=True,
+    positions=lambda params, inputs: Positions("new", "it makes one of all positions"),
 )
 
 GLOBAL_MAX_POOLING_1D = LayerSpec(
@@ -35,6 +36,7 @@ GLOBAL_MAX_POOLING_1D = LayerSpec(
     aliases=("GlobalMaxPool1D",),
     reads="sequence",
     reads_mask=True,
+    positions=lambda params, inputs: Positions("new", "it makes one of all positions"),
 )
 
 LAYERS = (GLOBAL_AVERAGE_POOLING_1D, GLOBAL_MAX_POOLING_1D)

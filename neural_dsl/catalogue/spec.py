@@ -84,6 +84,25 @@ class LayerProblem(Exception):
 Inputs: TypeAlias = Sequence[Tensor]
 
 
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How the positions of a layer's result, its first axis, stand to what it reads.
+
+    - "kept": one to one, in order (of "many" inputs: of each of them; of a "target" and
+      its memory: of the target);
+    - "joined": those of the inputs, one after another;
+    - "new": neither, because of `why`, a clause for a message.
+    """
+
+    kind: Literal["kept", "joined", "new"]
+    why: str = ""
+
+
+def kept(params: Params, inputs: Inputs) -> Positions:
+    """Each position of the result is the position of the input that stands there."""
+    return Positions("kept")
+
+
 @dataclass(frozen=True)
 class LayerSpec:
     """One layer of the language.
@@ -95,6 +114,8 @@ class LayerSpec:
     - `weights(params, inputs)` lists what the layer owns; its parameter count is the sum
       of the trainable sizes.
     - `attentions(params, inputs)` lists the attentions inside.
+    - `positions(params, inputs)` says which positions of the inputs those of the result
+      are, so that pictures can label them.
     - `looks_ahead(params)`: whether a position of the result depends on later positions
       of the input, attention aside (`attentions` tells of that).
     - `reads_mask`: the layer's result depends on which positions are valid (attention,
@@ -116,6 +137,9 @@ class LayerSpec:
     weights: Callable[[Params, Inputs], tuple[Weight, ...]] = lambda params, inputs: ()
     attentions: Callable[[Params, Inputs], tuple[Attention, ...]] = (
         lambda params, inputs: ()
+    )
+    positions: Callable[[Params, Inputs], Positions] = lambda params, inputs: Positions(
+        "new", "the positions of its result are its own"
     )
     looks_ahead: Callable[[Params], bool] = lambda params: False
     arity: Literal["one", "many", "target"] = "one"

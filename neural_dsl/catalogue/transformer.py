@@ -10,6 +10,7 @@ from neural_dsl.catalogue.spec import (
     LayerSpec,
     Parameter,
     Params,
+    kept,
 )
 from neural_dsl.catalogue.tensors import Attention, Weight
 
@@ -96,6 +97,7 @@ TRANSFORMER_ENCODER = LayerSpec(
     attentions=_encoder_attentions,
     reads="sequence",
     reads_mask=True,
+    positions=kept,
 )
 
 
@@ -160,6 +162,7 @@ TRANSFORMER_DECODER = LayerSpec(
     arity="target",
     reads="sequence",
     reads_mask=True,
+    positions=kept,
 )
 
 LAYERS = (TRANSFORMER_ENCODER, TRANSFORMER_DECODER)

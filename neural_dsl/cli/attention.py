@@ -15,9 +15,10 @@ import click
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
-from neural_dsl.cli.console import files_written, note
+from neural_dsl.cli.console import files_written, note, print_diagnostics
 from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
 from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs.labels import lost_labels
 from neural_dsl.inputs.selection import select_heads, select_layers
 from neural_dsl.inputs.tokens import from_options
 from neural_dsl.ir.nodes import Network
@@ -68,6 +69,7 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
         if request.save_weights is not None:
             model.save_weights(request.save_weights)
         written = folder.commit()
+    print_diagnostics(lost_labels(prepared.network, layers, prepared.tokens))
     click.echo(analysis_block(record))
     weights = [request.save_weights] if request.save_weights is not None else []
     files_written([*written, *weights], "attention_")

@@ -24,6 +24,7 @@ from neural_dsl.codegen.plan import (
 )
 from neural_dsl.codegen.uses import View
 from neural_dsl.ir.nodes import Layer
+from neural_dsl.ir.wiring import reads_memory, wired
 
 if TYPE_CHECKING:
     from neural_dsl.codegen.module import ModuleWriter
@@ -116,12 +117,14 @@ class ScopeWriter:
 
     def _argument(self, layer: Layer, view: View, flow: Flow) -> Any:
         """What the layer is called with; leaves the flow at a single value."""
+        read, memory = wired(layer, flow.streams or [flow.read], flow.memory or None)
+        flow.memory = memory or ""
         if layer.spec.arity == "many":
-            streams, flow.streams = flow.streams, []
+            flow.streams = []
             flow.write = self._merged_name(flow)
-            return streams
+            return list(read)
         self._take_target(flow)
-        if layer.spec.arity == "target" and len(layer.inputs) > 1:
+        if reads_memory(layer):
             view.memory = flow.memory
         return flow.read
 
@@ -170,7 +173,10 @@ class ScopeWriter:
         return ", ".join([*values, *masks, *inputs])
 
     def _residual(self, step: ResidualStep, flow: Flow) -> None:
-        self._take_target(flow)
+        if streams_of(step):
+            flow.read = flow.write = flow.streams[-1]  # the body merges them all
+        else:
+            self._take_target(flow)
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
             shortcut = self.variables.unique("residual")
@@ -275,9 +281,11 @@ class ScopeWriter:
         self.lines.append(Line(self.depth, "", statement))
 
 
-def streams_of(use: BlockUse) -> int:
+def streams_of(use: BlockUse | ResidualStep) -> int:
     """How many streams a block's first layer merges (0: it takes one tensor)."""
     first = use.steps[0] if use.steps else None
+    if isinstance(first, ResidualStep):
+        return streams_of(first)
     if isinstance(first, LayerStep) and first.layers[0].spec.arity == "many":
         return len(first.layers[0].inputs)
     return streams_of(first.uses[0]) if isinstance(first, BlockStep) else 0

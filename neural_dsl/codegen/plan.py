@@ -16,7 +16,16 @@ from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.codegen.names import Names, pascal_case, plural, snake_case
-from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Node, Repeat, Residual
+from neural_dsl.ir.nodes import (
+    Branch,
+    Branches,
+    Layer,
+    MacroUse,
+    Node,
+    Repeat,
+    Residual,
+)
+from neural_dsl.ir.wiring import Walk, reads_memory
 
 SIZES = frozenset({"count", "int", "float", "positive", "rate"})
 """The kinds of parameter in which two uses of one class may differ."""
@@ -348,27 +357,25 @@ def flat_layers(nodes: Iterable[Node]) -> Iterator[Layer]:
 
 
 def needs_memory(nodes: Iterable[Node]) -> bool:
-    """Whether some layer below these nodes attends to a memory that comes from outside,
-    and not from branches among the nodes themselves."""
-    branched = False  # the last step left several streams: whoever takes the last of
-    for node in nodes:  # them has the first as memory
-        match node:
-            case Layer(spec=spec, inputs=inputs):
-                if spec.arity == "target" and len(inputs) > 1 and not branched:
-                    return True
-                if branched and spec.arity != "many":
-                    return False
-                branched = False
-            case Branches(branches=branches):
-                if any(needs_memory(branch.body) for branch in branches):
-                    return True
-                branched = len(branches) > 1
-            case _ if branched:
-                return False
-            case Repeat(copies=copies):
-                if any(needs_memory(copy) for copy in copies):
-                    return True
-            case MacroUse(body=body) | Residual(body=body):
-                if needs_memory(body):
-                    return True
-    return False
+    """Whether some layer below these nodes attends to a memory from before them."""
+    search = _MemorySearch()
+    search.nodes(tuple(nodes), ("value",))
+    return search.found
+
+
+class _MemorySearch(Walk[str]):
+    """Follows the memory from outside to the layers that read it."""
+
+    def __init__(self) -> None:
+        self.memory = "memory"
+        self.found = False
+
+    def layer(self, layer: Layer, read: tuple[str, ...]) -> str:
+        self.found |= reads_memory(layer) and read[1] == "memory"
+        return "value"
+
+    def residual(self, node: Residual, body: str, skip: str) -> str:
+        return "value"
+
+    def start(self, branch: Branch, flow: tuple[str, ...]) -> tuple[str, ...]:
+        return ("value",)

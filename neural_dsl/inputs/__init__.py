@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from neural_dsl.inputs.data import Data, by_input, check, has_length, same_batch
+from neural_dsl.inputs.data import Data, by_input, check, same_batch
 from neural_dsl.inputs.drawn import check_seed, draw
 from neural_dsl.inputs.lengths import with_lengths, with_some_length
 from neural_dsl.inputs.tokens import from_value
@@ -62,7 +62,7 @@ def prepare(
     lengths = {
         item.name: arrays[item.name].shape[1]
         for item in network.inputs
-        if has_length(item)
+        if item.is_sequence
     }
     for name, words in labels.items():
         if len(words) != lengths.get(name):
@@ -74,7 +74,7 @@ def prepare(
 def draw_inputs(network: Network, labels: Tokens, seed: int) -> Prepared:
     """Random inputs as long as there are labels, else as long as declared."""
     for item in network.inputs:
-        if item.name in labels and not has_length(item):
+        if item.name in labels and not item.is_sequence:
             raise wrong_count(item.name, len(labels[item.name]), None, "")
     lengths = {name: len(words) for name, words in labels.items()}
     fitted = with_some_length(with_lengths(network, lengths))

@@ -12,9 +12,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.inputs.stored import AnyArray, Archive, read, refuse
 from neural_dsl.ir.nodes import Input
+
+UNNAMED = ("arr_0",)
+"""What `numpy.savez` calls an array without a name."""
 
 Data: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 
@@ -45,13 +49,14 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
                 "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
             )
         return {names[0]: np.asarray(given)}, origin
-    if len(names) == 1 and len(given) == 1:
-        names = list(given)
-        return {inputs[0].name: load(inputs[0], given, names[0], origin)}, origin
+    only = next(iter(given), None)
+    if len(names) == len(given) == 1 and only in UNNAMED:
+        return {names[0]: load(inputs[0], given, only, origin)}, origin
     missing = [name for name in names if name not in given]
     unknown = [name for name in given if name not in names]
     if missing or unknown:
         problems = []
+        what = "only input is" if len(names) == 1 else "inputs are"
         if missing:
             problems.append("no array for " + ", ".join(f"`{n}`" for n in missing))
         if unknown:
@@ -59,13 +64,19 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
         raise refuse(
             "NE126",
             f"the names in {quoted(origin)} do not match: {'; '.join(problems)}",
-            f"the network's inputs are {keys}",
+            suggestion(unknown, names) + f"the network's {what} {keys}",
         )
     arrays = {
         item.name: load(item, given, item.name, f"`{item.name}` in {origin}")
         for item in inputs
     }
     return arrays, origin
+
+
+def suggestion(unknown: list[str], names: list[str]) -> str:
+    """ "did you mean `source`? ", or nothing."""
+    near = [closest(str(name), names) for name in unknown]
+    return next((f"did you mean `{name}`? " for name in near if name), "")
 
 
 def load(item: Input, given: Mapping[str, AnyArray], key: str, label: str) -> AnyArray:
@@ -99,7 +110,7 @@ def check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
     if 0 in found:
         raise refuse("NE122", f"{label} is empty: its shape is {found}")
     for axis, (size, declared) in enumerate(zip(found[1:], shape, strict=True)):
-        resizable = axis == 0 and has_length(item)
+        resizable = axis == 0 and item.is_sequence
         if declared is not None and size != declared and not resizable:
             raise refuse(
                 "NE122",
@@ -107,11 +118,6 @@ def check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
                 f"declares {declared}",
                 f"the shape must be {wanted}",
             )
-
-
-def has_length(item: Input) -> bool:
-    """Whether the first axis is a sequence's length: ids (T,), or vectors (T, d)."""
-    return item.tensor.dtype == "ids" or len(item.tensor.shape) >= 2
 
 
 def check_ids(item: Input, array: AnyArray, label: str) -> AnyArray:

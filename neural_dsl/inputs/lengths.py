@@ -25,6 +25,7 @@ from neural_dsl.ir.nodes import (
     Repeat,
     Residual,
 )
+from neural_dsl.ir.wiring import outlasting, wired
 
 TRIED = (16, 8, 4, 2, 1, 32, 64, 128, 256)
 """Lengths for an input that declares none, in order of preference."""
@@ -109,7 +110,7 @@ def refusal(network: Network, lengths: Mapping[str, int], problem: Fixed) -> Dia
 class Resizer:
     """Walks the graph once with new input tensors; mirrors how layers are connected.
 
-    `memory` is what the last branches left for decoders: their first output.
+    `memory` is what decoders read beside the current tensor.
     """
 
     inputs: tuple[Input, ...]
@@ -140,11 +141,11 @@ class Resizer:
             case Repeat(copies=copies):
                 repeated = []
                 for copy in copies:
-                    body, flow = self.nodes(copy, flow)
+                    body, flow = self.enclosed(copy, flow)
                     repeated.append(body)
                 return replace(node, copies=tuple(repeated)), flow
             case MacroUse():
-                body, after = self.nodes(node.body, flow)
+                body, after = self.enclosed(node.body, flow)
                 output = after[-1]
                 return replace(node, body=body, inputs=flow, output=output), after
             case Residual():
@@ -157,20 +158,30 @@ class Resizer:
             case Branches():
                 branches = tuple(self.branch(branch, flow) for branch in node.branches)
                 outputs = tuple(branch.output for branch in branches)
-                self.memory = outputs[0]
                 return replace(node, branches=branches), outputs
+
+    def enclosed(
+        self, nodes: tuple[Node, ...], flow: Flow
+    ) -> tuple[tuple[Node, ...], Flow]:
+        """The nodes of a macro or of one copy."""
+        outside = self.memory
+        done = self.nodes(nodes, flow)
+        self.memory = outlasting(nodes, flow, outside)
+        return done
 
     def branch(self, branch: Branch, flow: Flow) -> Branch:
         """One path, from the network input that it names or from what came before."""
         if branch.input is not None:
             named = next(item for item in self.inputs if item.name == branch.input)
             flow = (named.tensor,)
+        outside = self.memory
         body, after = self.nodes(branch.body, flow)
+        self.memory = outside  # what a branch reads is its own
         return replace(branch, body=body, output=after[-1])
 
     def layer(self, layer: Layer, flow: Flow) -> Layer:
         """One layer on new inputs, by the rules of its catalogue entry."""
-        inputs = self.wired(layer, flow)
+        inputs, self.memory = wired(layer, flow, self.memory)
         try:
             params = layer.spec.complete(layer.params, inputs)
             output = layer.spec.output(params, inputs)
@@ -180,11 +191,3 @@ class Resizer:
         if weights != layer.weights:
             raise Fixed(layer, "the size of its weights depends on the length")
         return replace(layer, params=params, inputs=inputs, output=output)
-
-    def wired(self, layer: Layer, flow: Flow) -> Flow:
-        """The tensors that this layer reads, as many as it had."""
-        if layer.spec.arity == "target" and len(layer.inputs) == 2:
-            memory = flow[0] if len(flow) > 1 else self.memory
-            assert memory is not None, "a layer with a memory follows branches"
-            return (flow[-1], memory)
-        return flow[-1:] if len(layer.inputs) == 1 else flow

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.ir.nodes import Input
 
@@ -38,6 +39,17 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(token.strip() or token for token in tokens)
 
 
+def unknown_input(name: str, names: Sequence[str], meant: str = "") -> NeuralError:
+    """NE129 for a misspelt input; `meant` is how to say it if `name` is no input's."""
+    near = closest(name, names)
+    help = f"did you mean `{near}`? " if near else ""
+    help += "the network's " + ("inputs are " if len(names) > 1 else "only input is ")
+    help += ", ".join(f"`{each}`" for each in names)
+    if meant and len(names) == 1:
+        help += f"; if the `=` is part of a token: --tokens '{meant}'"
+    return refuse(f"there is no input called {quoted(name)}", help)
+
+
 def from_options(
     options: Iterable[str], inputs: Sequence[Input]
 ) -> dict[str, tuple[str, ...]]:
@@ -48,6 +60,8 @@ def from_options(
         name, equals, rest = option.partition("=")
         if equals and name.strip() in names:
             name, text = name.strip(), rest
+        elif equals and name.strip().isidentifier():
+            raise unknown_input(name.strip(), names, f"{names[0]}={option}")
         elif len(names) == 1:
             name, text = names[0], option
         else:
@@ -72,10 +86,7 @@ def from_value(
     if isinstance(tokens, Mapping):
         unknown = [name for name in tokens if name not in names]
         if unknown:
-            raise refuse(
-                f"there is no input called {quoted(unknown[0])}",
-                "inputs: " + ", ".join(f"`{name}`" for name in names),
-            )
+            raise unknown_input(unknown[0], names)
         return {name: one(value) for name, value in tokens.items()}
     if len(names) > 1:
         raise refuse(

@@ -84,6 +84,7 @@ class Blocks(SingleLayers):
         reads = len(self._memory_reads)
         body, after = self.expand(define, flow, inner)
         self.findings.calls.pop()
+        after = after.behind(body, flow)
         if after.unknown or len(after.streams) != 1:
             nodes.extend(body)
             return after

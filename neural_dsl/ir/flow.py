@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.ir.nodes import Node
+from neural_dsl.ir.wiring import outlasting
 from neural_dsl.source import Span
 
 
@@ -58,6 +61,11 @@ class Flow:
     def through(self, stream: Stream, memory: Stream | None = None) -> Flow:
         """The flow behind a layer that gives one tensor."""
         return Flow((stream,), memory or self.memory)
+
+    def behind(self, nodes: Sequence[Node], before: Flow) -> Flow:
+        """The flow behind a macro or a repeated group that `before` entered."""
+        memory = outlasting(nodes, before.streams, before.memory)
+        return replace(self, memory=memory)
 
     def lost(self) -> Flow:
         """The flow behind a layer whose output is unknown."""

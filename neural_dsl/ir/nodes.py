@@ -122,6 +122,11 @@ class Input:
     vocabulary: int | None
     span: Span
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the first axis is a sequence's length: ids (T,), or vectors (T, d)."""
+        return self.tensor.dtype == "ids" or len(self.tensor.shape) >= 2
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:

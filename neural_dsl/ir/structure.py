@@ -147,7 +147,7 @@ class LayerResolver(Blocks):
         errors, output = self.findings.errors, self.output
         while len(copies) < times:
             before, counted, copy = flow, self.count, list[Node]()
-            flow = self._once(statement, flow, scope, copy)
+            flow = self._once(statement, flow, scope, copy).behind(copy, before)
             copies.append(tuple(copy))
             if self.output is not None and self.output is not output:
                 output_not_last(

@@ -31,9 +31,14 @@ class OpenedRun(LoadedRun):
         return api.Model(self.runtime.compiled, self.runtime)
 
     def capture(
-        self, ids: npt.NDArray[np.int64], origin: str, layers: Sequence[str] = ()
+        self,
+        ids: npt.NDArray[np.int64],
+        origin: str,
+        layers: Sequence[str] = (),
+        tokens: tuple[str, ...] = (),
     ) -> AttentionRecord:
-        """The attention while the model reads ids (1, T); `origin` is for provenance.
+        """The attention while the model reads ids (1, T); `origin` is for provenance,
+        `tokens` are the symbols of the ids.
 
         A model that takes any length runs as it is; one of a fixed length is built anew
         for that of the ids.
@@ -41,7 +46,9 @@ class OpenedRun(LoadedRun):
         from neural_dsl.inputs import Prepared, prepare
         from neural_dsl.inputs.selection import select_layers
 
-        arrays = {self.network.inputs[0].name: ids}
+        name = self.network.inputs[0].name
+        arrays = {name: ids}
+        labels = {name: (tokens,)} if tokens else {}
         if self.input_length is None:
             prepared = Prepared(self.network, arrays, {}, origin)
         else:
@@ -50,7 +57,8 @@ class OpenedRun(LoadedRun):
         names = select_layers(prepared.network, layers)
         weights = model.runtime.capture(prepared.arrays, names).weights
         backend = model.compiled.backend
-        return assemble(prepared, weights, backend, model.weights_origin)
+        origin = model.weights_origin
+        return assemble(prepared, weights, backend, origin, tokens=labels)
 
 
 def open_run(

@@ -85,7 +85,8 @@ class Shown:
             self.record,
             layers=tuple(
                 replace(layer, query_tokens=(rows,))
-                if layer.query_tokens is not None and layer.kind != "cross"
+                if layer.query_tokens == (self.reading.tokens,)
+                and layer.kind != "cross"
                 else layer
                 for layer in self.record.layers
             ),
@@ -168,27 +169,20 @@ def capture(
 ) -> Shown:
     """Capture the attention while the model reads a sequence."""
     ids = np.array([reading.ids], dtype=np.int64)
-    record = run.capture(ids, origin, tuple(layers))
-    length = len(reading.ids)
-    found = []
-    for layer in record.layers:
-        fits = layer.weights.shape[-2:] == (length, length)
-        found.append(dressed(layer, reading) if fits else layer)
-    return Shown(run, reading, replace(record, layers=tuple(found)))
+    record = run.capture(ids, origin, tuple(layers), reading.tokens)
+    found = tuple(dressed(layer, reading) for layer in record.layers)
+    return Shown(run, reading, replace(record, layers=found))
 
 
 def dressed(layer: LayerAttention, reading: Reading) -> LayerAttention:
-    """The layer with the reading's tokens and what is known of its attention."""
+    """The layer with what is known of its attention, where it is that of the tokens."""
+    if reading.known is None or layer.kind == "cross":
+        return layer
+    if layer.query_tokens != (reading.tokens,):
+        return layer
     length = len(reading.ids)
-    expected = None
-    if reading.known is not None and layer.kind != "cross":
-        expected = expected_cells(reading.known, length, length)[None]
-    return replace(
-        layer,
-        query_tokens=(reading.tokens,),
-        key_tokens=(reading.tokens,),
-        expected=expected,
-    )
+    expected = expected_cells(reading.known, length, length)[None]
+    return replace(layer, expected=expected)
 
 
 def unreadable(run: OpenedRun, prompt: str, why: str) -> NeuralError:

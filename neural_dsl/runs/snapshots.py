@@ -142,29 +142,27 @@ class Probe:
         network = self.compiled.network
         captured = model.capture(self.arrays)
         prepared = Prepared(network, dict(self.arrays), {}, self.origin)
+        labels = {network.inputs[0].name: self.tokens} if self.tokens else {}
         record = assemble(
             prepared,
             captured.weights,
             self.compiled.backend,
             model.weights_origin,
+            tokens=labels,
         )
         return replace(
             record, layers=tuple(self._dressed(one) for one in record.layers)
         )
 
     def _dressed(self, layer: LayerAttention) -> LayerAttention:
-        if (
-            self.tokens is None
-            or layer.weights.shape[-2:] != (len(self.tokens[0]),) * 2
-        ):
-            return layer
+        if self.tokens is None or layer.query_tokens != self.tokens:
+            return layer  # its queries are not the positions of the problems
         padded = self.valid is not None and not self.valid.all()
+        same = layer.key_tokens == self.tokens
         return replace(
             layer,
-            query_tokens=self.tokens,
-            key_tokens=self.tokens,
             query_mask=self.valid if padded else layer.query_mask,
-            expected=self.expected,
+            expected=self.expected if same else None,
         )
 
 

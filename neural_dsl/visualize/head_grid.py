@@ -31,7 +31,7 @@ def head_grid(
         raise ValueError(f"no attention {layer}; known: {known}")
     batch, heads, _, _ = found.weights.shape
     check_batch_item(batch_item, batch)
-    notes = [*([caption] if caption else []), record.provenance.line()]
+    notes = [*([caption] if caption else []), record.line([found])]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = grid_columns(heads)

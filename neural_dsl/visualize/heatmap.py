@@ -64,7 +64,7 @@ def attention_heatmap(
     title = "Attention"
     title += f" of {pairs[0][0].name}" if alone else ""
     title += f", {same.pop()}" if len(same) == 1 else ""
-    notes = [*([caption] if caption else []), record.provenance.line()]
+    notes = [*([caption] if caption else []), record.line(one for one, _, _ in pairs)]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = _columns(len(panels))

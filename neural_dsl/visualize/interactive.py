@@ -94,7 +94,7 @@ def attention_figure(
         )
     shown = f"mean of {heads} heads" if head is None else f"head {head}"
     title = f"{_literal(one.name)}, {shown}"
-    note = f"<br><sup>{_literal(record.provenance.line())}</sup>"
+    note = f"<br><sup>{_literal(record.line([one]))}</sup>"
     axis = {"type": "category", "showgrid": False, "automargin": True}
     figure = go.Figure(data=traces)
     figure.update_layout(
@@ -117,7 +117,7 @@ def attention_page(
     """
     batch = record.layers[0].weights.shape[0]
     check_batch_item(batch_item, batch)
-    notes = [*([caption] if caption else []), record.provenance.line()]
+    notes = [*([caption] if caption else []), record.line()]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
     return _page([View(caption, record)], notes, batch_item)

@@ -222,7 +222,7 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 
 def test_files_of_both_kinds_are_read_whatever_their_name(tmp_path):
     array = floats(2, 4, 8)
-    for content in (npy(array), npz(anything=array)):
+    for content in (npy(array), npz(input=array), npz(arr_0=array)):
         path = tmp_path / "data.bin"
         path.write_bytes(content)
         prepared = prepare(network(SMALL), path)
@@ -281,9 +281,27 @@ def test_token_options_find_their_input():
         "target": ("c",),
     }
     assert from_options(["input=a,b"], one) == from_options(["a,b"], one)
-    assert from_options(["x=1,y=2"], one) == {"input": ("x=1", "y=2")}
+    assert from_options(["input=x=1,y=2"], one) == {"input": ("x=1", "y=2")}
+    assert from_options(["47+85=,132"], one) == {"input": ("47+85=", "132")}
+    assert from_options(["=,a"], one) == {"input": ("=", "a")}
     refused("NE129", from_options, ["a,b"], two)
     refused("NE129", from_options, ["source=a", "source=b"], two)
+
+
+def test_a_misspelt_input_is_refused_with_the_one_that_was_meant(tmp_path):
+    one, two = network(SMALL), network(TWO)
+    found = refused("NE129", from_options, ["inptu=a,b"], one.inputs)
+    assert "`inptu`" in found.message and "did you mean `input`?" in found.help
+    found = refused("NE129", from_options, ["x=1,y=2"], one.inputs)
+    assert found.help.endswith("--tokens 'input=x=1,y=2'")
+    found = refused("NE129", from_options, ["soruce=a,b"], two.inputs)
+    assert "did you mean `source`?" in found.help and "`target`" in found.help
+    refused("NE129", prepare, one, None, {"inptu": "a,b"})
+    found = refused("NE126", prepare, one, {"inptu": floats(2, 4, 8)})
+    assert "no array for `input`; unknown `inptu`" in found.message
+    assert found.help == "did you mean `input`? the network's only input is `input`"
+    (tmp_path / "x.npz").write_bytes(npz(nope=floats(2, 4, 8)))
+    refused("NE126", prepare, one, tmp_path / "x.npz")
 
 
 def test_tokens_must_be_as_many_as_the_data_has_positions():

@@ -1,0 +1,101 @@
+"""Token labels where they are true, and what to say where there are none (NW139)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from neural_dsl.diagnostics import Diagnostic
+from neural_dsl.ir.nodes import Layer, Network, Residual
+from neural_dsl.ir.positions import Axis, axes_read, ends
+
+if TYPE_CHECKING:
+    from neural_dsl.source import Span
+
+Items = tuple[tuple[str, ...], ...]
+
+
+def labels_of(
+    axis: Axis, tokens: Mapping[str, Items], lengths: Mapping[str, int]
+) -> Items | None:
+    """The labels of an axis, one tuple a batch item; None where no token is known, or
+    two different ones belong to one position.
+
+    `lengths` are those of the inputs: behind a `Concatenate`, the positions of an input
+    without tokens are labelled by their numbers.
+    """
+    parts = [{tokens[name] for name in part if name in tokens} for part in axis.parts]
+    if not any(parts) or any(len(found) > 1 for found in parts):
+        return None
+    batch = len(next(iter(tokens.values())))
+    labels: Items = ((),) * batch
+    for part, found in zip(axis.parts, parts, strict=True):
+        start = len(labels[0])
+        numbers = tuple(map(str, range(start, start + lengths[min(part)])))
+        more = next(iter(found), (numbers,) * batch)
+        labels = tuple(a + b for a, b in zip(labels, more, strict=True))
+    return labels
+
+
+def lost_labels(
+    network: Network, drawn: Collection[str], tokens: Mapping[str, tuple[str, ...]]
+) -> list[Diagnostic]:
+    """NW139, where the pictures of the attentions `drawn` cannot carry these tokens."""
+    given = {name: (words,) for name, words in tokens.items()}
+    axes, shown = axes_read(network), set[str]()
+    lost: dict[tuple[str, Span, str], dict[str, list[str]]] = {}
+    for name, layer, attention in network.attentions():
+        if name not in drawn:
+            continue
+        sides = ends(attention, axes[layer.name])
+        for side, axis in zip(("queries", "keys"), sides, strict=True):
+            concerned = axis.inputs & given.keys()
+            shown |= concerned
+            if axis.node is None or not concerned or told(axis, given):
+                continue
+            place = (title(axis.node), axis.node.span, axis.why)
+            lost.setdefault(place, {}).setdefault(name, []).append(side)
+    found = [
+        Diagnostic(
+            "NW139",
+            f"{attentions(each)} {'is' if len(each) == 1 else 'are'} drawn without "
+            f"tokens, with the numbers of positions: behind `{layer}` a position is no "
+            "longer that of one token",
+            network.source,
+            span,
+            why,
+            severity="warning",
+        )
+        for (layer, span, why), each in lost.items()
+    ]
+    return found + [
+        Diagnostic(
+            "NW139",
+            f"the tokens of `{name}` label nothing: no attention that is drawn reads "
+            "this input",
+            severity="warning",
+        )
+        for name in tokens
+        if name not in shown
+    ]
+
+
+def told(axis: Axis, tokens: Mapping[str, Items]) -> bool:
+    """Whether the axis carries tokens."""
+    return labels_of(axis, tokens, dict.fromkeys(axis.inputs, 0)) is not None
+
+
+def title(node: Layer | Residual) -> str:
+    """What messages call the node."""
+    return node.name if isinstance(node, Layer) else "ResidualConnection"
+
+
+def attentions(found: Mapping[str, list[str]], most: int = 3) -> str:
+    """`a`, `b` (keys) and 2 more."""
+    names = [
+        f"`{name}`" if len(sides) == 2 else f"`{name}` ({sides[0]})"
+        for name, sides in found.items()
+    ]
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
