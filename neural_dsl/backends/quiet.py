@@ -1,12 +1,26 @@
-"""Silence for what C++ code writes straight to file descriptor 2."""
+"""Silence for what TensorFlow and Keras say of things that are as they should be."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def one_key_is_fine() -> Iterator[None]:
+    """Without Keras' warning of a softmax over an axis of size 1, for scores (B, H, Q, K).
+
+    It takes that for a classifier with a single class. Over a sequence of one token it is
+    what attention does: its only key gets the weight 1.
+    """
+    scores = r"You are using a softmax over axis -1 of a tensor of shape \((\w+, ){3}1\)"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", scores, UserWarning)
+        yield
 
 
 @contextmanager

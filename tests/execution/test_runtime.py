@@ -2,12 +2,15 @@
 
 import inspect
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from neural_dsl.backends import canonical, create_runtime, weights_file
+from neural_dsl.backends.quiet import one_key_is_fine
+from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 from tests.handwritten import translator
 from tests.oracle import assert_agree, multi_head_attention
@@ -211,6 +214,22 @@ def test_only_wanted_layers_are_returned_in_the_order_asked(runtime, wanted):
     assert list(some.weights) == list(wanted)
     for name, array in some.weights.items():
         np.testing.assert_array_equal(array, everything[name])
+
+
+@pytest.mark.parametrize("length", ["None", "1"])
+def test_a_sequence_of_one_token_is_no_reason_for_a_warning(length, backend):
+    text = f"network N {{ input: ({length}, 4) layers: MultiHeadAttention(2) }}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runtime = create_runtime(compile_text(text, backend))
+        runtime.capture({"input": np.ones((2, 1, 4))})
+
+
+def test_another_softmax_over_one_value_is_still_warned_of(both_backends):
+    import keras
+
+    with one_key_is_fine(), pytest.warns(UserWarning, match="softmax over axis -1"):
+        keras.ops.softmax(np.ones((2, 1)))
 
 
 def test_an_unknown_layer_lists_what_there_is(runtime):

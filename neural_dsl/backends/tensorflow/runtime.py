@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.quiet import one_key_is_fine
 from neural_dsl.backends.tensorflow import weights
 from neural_dsl.backends.tensorflow.capture import capture_attention, uniform_attention
 from neural_dsl.diagnostics import Diagnostic, NeuralError
@@ -43,7 +44,7 @@ class LiveRuntime(BaseRuntime):
         python_state, numpy_state = random.getstate(), np.random.get_state()
         try:
             keras.utils.set_random_seed(seed)
-            with tf.device(self.device):
+            with tf.device(self.device), one_key_is_fine():
                 self.model = getattr(self.module, self.compiled.entry)()
         finally:
             random.setstate(python_state)
@@ -56,7 +57,7 @@ class LiveRuntime(BaseRuntime):
         weights.write(self.model, self._weight_places(), arrays)
 
     def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
-        with tf.device(self.device):
+        with tf.device(self.device), one_key_is_fine():
             tensors = [tf.constant(array) for array in arrays]
             inputs = tensors[0] if len(tensors) == 1 else tensors
             output = self.model(inputs, training=False)

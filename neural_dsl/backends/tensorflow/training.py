@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from neural_dsl.backends.quiet import one_key_is_fine
 from neural_dsl.backends.tensorflow.runtime import LiveRuntime
 from neural_dsl.backends.training import BaseTraining, no_such_device
 
@@ -27,7 +28,7 @@ class LiveTraining(BaseTraining):
     def logits(self, *inputs: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """The model's output, without dropout."""
         model = self.runtime.model
-        with self._scope():
+        with self._scope(), one_key_is_fine():
             tensors = [tf.constant(each) for each in inputs]
             given = tensors if len(tensors) > 1 else tensors[0]
             output = model(given, training=False)
