@@ -395,3 +395,40 @@ def test_a_missing_backend_says_what_to_install(file, tmp_path):
         assert 'pip install "neural-dsl[torch]"' in done.stderr
     chosen = without("run", source, "--backend", "tensorflow")
     assert 'neural-dsl[tensorflow]"' in chosen.stderr
+
+
+def test_tokens_that_no_picture_can_carry_are_told_of_and_not_claimed(neural, file):
+    strided = (
+        "network S { input: (6, 8) layers: TransformerEncoder(2, 4)\n"
+        "Conv1D(8, 2, strides=2)\nTransformerEncoder(2, 4) Output(2) }"
+    )
+    command = ("visualize", file(strided), "--attention", "--tokens", "a,b,c,d,e,f")
+    result = neural(*command, "--layer", "1", "--output-dir", "one", "--format", "svg")
+    assert result.code == 0 and result.err.count("warning[NW139]") == 1
+    assert "`transformer_encoder_1` is drawn without tokens" in result.err
+    assert (
+        "behind `conv1d`" in result.err and "2 │ Conv1D(8, 2, strides=2)" in result.err
+    )
+    told = metrics("one")
+    assert told["provenance"]["inputs"] == "random, seed 0"
+    assert told["layers"][0]["key_tokens"] is None
+    assert "labels" not in result.err.replace("NW139", "")
+
+    result = neural(*command, "--format", "svg")
+    assert metrics()["provenance"]["inputs"] == "labels; input random, seed 0"
+    grids = [
+        Path(f"attention_outputs/attention_heads_transformer_encoder_{i}.svg")
+        for i in (0, 1)
+    ]
+    shown = ["labels; input random" in grid.read_text("utf-8") for grid in grids]
+    assert shown == [True, False]
+
+    result = neural(*command, "--layer", "0")
+    assert result.code == 0 and "NW139" not in result.err
+
+
+def test_a_misspelt_input_name_is_refused(neural, file):
+    tokens = ("--tokens", "inptu=a,b,c,d")
+    result = neural("visualize", file(SMALL), "--attention", *tokens)
+    assert result.code == 1 and "error[NE129]" in result.err
+    assert "did you mean `input`?" in result.err

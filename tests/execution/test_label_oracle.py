@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import neural_dsl as nd
+from neural_dsl import api
 
 torch = pytest.importorskip("torch")
 
@@ -30,16 +31,28 @@ class Writer:
         for _ in range(self.random.randint(1, 3)):
             text, length = self.step(length, depth)
             texts.append(text)
-        return " ".join(texts), length
+        return "\n".join(texts), length
 
     def step(self, length, depth):
         choice = self.random.choice
-        kind = choice(["plain", "plain", "new", "attention", "branches", "residual"])
-        if kind == "attention" or (depth == 0 and kind in ("branches", "residual")):
+        nested = ["branches", "residual", "alone", "repeat"] if depth else []
+        kind = choice(["plain", "plain", "new", "attention", *nested])
+        if kind == "attention":
             cross = ["TransformerDecoder(2, 4)", CROSS] if self.memory else []
-            return choice(["TransformerEncoder(2, 4)", SELF, *cross]), length
+            return choice(["TransformerEncoder(2, 4)", SELF, "Inner()", *cross]), length
         if kind == "branches":
             return self.branches(length, depth)
+        if kind == "alone":
+            text, end = self.sequence(length, 0)
+            return f"alone: {{ {text} }} TransformerDecoder(2, 4)", end
+        if kind == "repeat":
+            memory = self.memory
+            text, end = self.sequence(length, depth - 1)
+            self.memory = memory  # branches inside are a memory inside alone
+            return (
+                f"Dropout(0.1) * 1 {{ {text} }}{' * 2' if end == length else ' * 1'}",
+                end,
+            )
         if kind == "residual":
             paths = [f"{name}: {{ {self.plain(length)} }}" for name in "lr"]
             inside = " ".join([*paths, "Add()"])
@@ -67,7 +80,7 @@ class Writer:
 
     def branches(self, length, depth):
         """Paths side by side and what merges them."""
-        join = self.random.choice(["Add()", "Concatenate() Dense(4)", TIME, "target"])
+        join = self.random.choice([*MERGES, TIME, "target"])
         memory = self.memory
         paths, ends = [], []
         for name in "lr":
@@ -93,7 +106,7 @@ class Writer:
             last = LENGTHS[names[-1]]
             joins = [("TransformerDecoder(2, 4)", last), (TIME, length + last)]
             if last == length:
-                joins += [("Add()", length), ("Concatenate() Dense(4)", length)]
+                joins += [(merge, length) for merge in MERGES]
             join, length = self.random.choice(joins)
             self.memory = join.startswith("Transformer")
             paths = [f"{name}: {{ {self.plain(LENGTHS[name])} }}" for name in names]
@@ -102,8 +115,8 @@ class Writer:
         ends = "TransformerEncoder(2, 4)"
         if self.memory:
             ends += " TransformerDecoder(2, 4)"
-        text = f"{text} {body} {ends} GlobalAveragePooling1D Output(2)"
-        return f"network N {{ input: {{{shapes}}} layers: {text} }}", names
+        text = f"{text}\n{body}\n{ends} GlobalAveragePooling1D Output(2)"
+        return INNER + f"network N {{ input: {{{shapes}}} layers: {text} }}", names
 
 
 PLAIN = [
@@ -116,6 +129,11 @@ PLAIN = [
 ]
 SELF = "ResidualConnection { MultiHeadAttention(2) }"
 CROSS = 'ResidualConnection { MultiHeadAttention(2, mode="cross") }'
+MERGES = ["Add()", "Concatenate() Dense(4)", "ResidualConnection { Add() Dense(4) }"]
+INNER = """define Inner() {
+  l: { Dense(4) } r: { Dense(4) } TransformerDecoder(2, 4) * 2
+}
+"""
 TIME = "Concatenate(axis=1)"
 
 
@@ -164,7 +182,7 @@ def owners(model, arrays, generator):
     return behind
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(80))
 def test_every_label_names_the_position_whose_change_changes_the_vector(seed):
     text, names = Writer(seed).network()
     generator = np.random.default_rng(seed)
@@ -194,3 +212,30 @@ def test_every_label_names_the_position_whose_change_changes_the_vector(seed):
                 *([{w} for w in t] for t in tokens.values()),
             ]
             assert told not in whole[1:], (text, positions)
+
+
+def test_branches_inside_a_macro_are_a_memory_inside_alone():
+    text = (
+        INNER + "network N { input: (3, 4) layers: Inner() TransformerDecoder(2, 4) }"
+    )
+    names = [name for name, _, _ in api.analyse(text).attentions()]
+    assert [name for name in names if name.endswith("cross_attention")] == [
+        "transformer_decoder_0.cross_attention",
+        "transformer_decoder_1.cross_attention",
+    ]
+    assert nd.load(text, "pytorch").run().shape == (1, 3, 4)
+
+
+def test_a_residual_of_two_branches_adds_the_last_to_what_merges_them():
+    text = (
+        "network N { input: {y: (3, 4), x: (3, 4)} layers: y: { Activation(linear) } "
+        "x: { Activation(linear) } ResidualConnection { Add() } }"
+    )
+    arrays = {
+        name: np.random.default_rng(seed).standard_normal((2, 3, 4), np.float32)
+        for seed, name in enumerate("yx")
+    }
+    given = arrays["y"] + 2 * arrays["x"]
+    for backend in ("pytorch", "tensorflow"):
+        result = nd.load(text, backend).run(arrays)
+        np.testing.assert_allclose(result, given, atol=1e-6)
