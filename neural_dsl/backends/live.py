@@ -32,8 +32,8 @@ class BaseRuntime(ABC):
 
     name: str
     weights_origin: str
-    # Whether the model's own forward pass holds T x T matrices.
-    materialises: bool
+    # The matrices that the model's own forward pass holds.
+    holds: memory.Holds
 
     def __init__(self, compiled: CompiledModel, seed: int = 0, file: str | None = None):
         """Import the emitted file and build its model with weights drawn from `seed`.
@@ -73,10 +73,11 @@ class BaseRuntime(ABC):
     def run(self, inputs: Arrays) -> Float32:
         """The logits for inputs keyed by input name.
 
-        Raises NeuralError NE110 when the inputs do not fit, NE109 when the model cannot
-        run on them.
+        Raises NeuralError NE110 when the inputs do not fit, NE108 when running on them
+        would take more memory than there is, NE109 when the model cannot run on them.
         """
         arrays = validated(self.compiled.network, inputs)
+        self._refuse_run_if_too_large(arrays)
         with _named_failure("NE109", "the model cannot run on these inputs"):
             return self._forward(list(arrays.values()))
 
@@ -97,11 +98,8 @@ class BaseRuntime(ABC):
         for name in names:
             if name not in attentions:
                 raise _no_such_attention(name, list(attentions))
-        lengths = {n: array.shape[1] for n, array in arrays.items() if array.ndim > 1}
-        batch = len(next(iter(arrays.values())))
-        memory.refuse_if_too_large(
-            network, batch, lengths, names, materialises=self.materialises
-        )
+        batch, lengths = _sizes(arrays)
+        memory.refuse_if_too_large(network, batch, lengths, names, holds=self.holds)
         paths = {name: self._path(*attentions[name]) for name in names}
         with _named_failure("NE109", "the model cannot run on these inputs"):
             output, seen = self._capture(list(arrays.values()), set(paths.values()))
@@ -119,6 +117,7 @@ class BaseRuntime(ABC):
         """The logits when these attentions look everywhere alike: uniform weights over
         the keys that each query may attend to. Raises NeuralError as `capture` does."""
         arrays = validated(self.compiled.network, inputs)
+        self._refuse_run_if_too_large(arrays)
         paths = self._paths(names)
         with _named_failure("NE109", "the model cannot run on these inputs"):
             output, replaced = self._run_uniform(
@@ -143,6 +142,13 @@ class BaseRuntime(ABC):
             if path not in replaced:
                 raise _not_seen(name, 0)
         return measures
+
+    def _refuse_run_if_too_large(self, arrays: Arrays) -> None:
+        """NE108 before a run that would end in a killed process."""
+        batch, lengths = _sizes(arrays)
+        memory.refuse_run_if_too_large(
+            self.network, batch, lengths, self.name, self.holds
+        )
 
     def _paths(self, names: Collection[str]) -> dict[str, str]:
         """Where these attentions happen. Raises NE111 for a name that the model lacks."""
@@ -201,6 +207,12 @@ class BaseRuntime(ABC):
         self, task: Any, split: str, paths: Collection[str]
     ) -> tuple[dict[str, float], list[str]]:
         """The same for the emitted `evaluate`; a place stands there once a batch."""
+
+
+def _sizes(arrays: Arrays) -> tuple[int, dict[str, int]]:
+    """The number of examples, and the length of each input that has one."""
+    lengths = {n: array.shape[1] for n, array in arrays.items() if array.ndim > 1}
+    return len(next(iter(arrays.values()))), lengths
 
 
 def _only_one(name: str, path: str, seen: Sequence[AttentionCall]) -> AttentionCall:

@@ -1,4 +1,4 @@
-"""How much memory a capture takes, told before it starts.
+"""How much memory a run and a capture take, told before they start.
 
 Attention weights grow with the square of the length: one layer of 12 heads at 16,384
 tokens holds 12 GiB. Better a refusal with a number than a killed process.
@@ -6,10 +6,12 @@ tokens holds 12 GiB. Better a refusal with a number than a killed process.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
 
+from neural_dsl.backends.free import available
 from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.ir.nodes import Layer, Network
@@ -22,9 +24,24 @@ WORKING_COPIES = 3
 PICTURE_BYTES = 40
 # Asking the system takes longer than running a small model: this much is always there.
 ALWAYS_FREE = 64 * 2**20
-# Assumed where the system does not tell.
-UNKNOWN_SYSTEM = 4 * 2**30
 GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """How many float32 matrices a backend's own forward pass holds at once for one
+    attention: of all its heads (B, H, Q, K), and of a mask (B, 1, Q, K)."""
+
+    heads: float = 0
+    masks: float = 0
+
+
+Holds: TypeAlias = Callable[[Layer, Attention], Matrices]
+
+
+def no_matrices(layer: Layer, attention: Attention) -> Matrices:
+    """A fused kernel: queries times keys never stand in memory as a whole."""
+    return Matrices()
 
 
 def estimate(
@@ -33,28 +50,56 @@ def estimate(
     lengths: Mapping[str, int],
     wanted: Collection[str] | None = None,
     *,
-    materialises: bool = False,
+    holds: Holds = no_matrices,
 ) -> int:
     """Bytes that capturing, checking and drawing the wanted attentions will take.
 
     `lengths`: input name -> number of positions (of any input of unknown length; the
     longest stands for every length that the file leaves open). `wanted`: attention
-    names, None for all. `materialises` says that the backend's own forward pass holds
-    the T x T matrices of a layer as well (TensorFlow has no fused kernel on a CPU).
+    names, None for all. `holds` says what the backend's own forward pass takes as well.
     """
     longest = max(lengths.values(), default=1)
-    total = largest_wanted = largest = pictures = 0
+    total = largest_wanted = pictures = 0
     for name, layer, attention in network.attentions():
         cells = attention.num_heads * _cells(layer, attention, longest)
-        largest = max(largest, cells)
         if wanted is None or name in wanted:
             total += batch * cells
             largest_wanted = max(largest_wanted, cells)
             pictures += cells
     working = WORKING_COPIES * batch * largest_wanted
-    if materialises:
-        working += WORKING_COPIES * batch * largest
-    return FLOAT32 * (total + working) + PICTURE_BYTES * pictures
+    forward = _matrix_bytes(network, batch, longest, holds)
+    return FLOAT32 * (total + working) + PICTURE_BYTES * pictures + forward
+
+
+def estimate_run(
+    network: Network, batch: int, lengths: Mapping[str, int], holds: Holds
+) -> int:
+    """Bytes that the model takes to run: its largest attention, its largest layer."""
+    longest = max(lengths.values(), default=1)
+    values = max((_values(layer, longest) for layer in network.layers()), default=0)
+    return _matrix_bytes(network, batch, longest, holds) + FLOAT32 * batch * values
+
+
+def _matrix_bytes(network: Network, batch: int, longest: int, holds: Holds) -> int:
+    """What the most demanding attention holds in a plain forward pass."""
+    most = 0.0
+    for _, layer, attention in network.attentions():
+        held = holds(layer, attention)
+        copies = held.heads * attention.num_heads + held.masks
+        most = max(most, copies * _cells(layer, attention, longest))
+    return int(FLOAT32 * batch * most)
+
+
+def _values(layer: Layer, longest: int) -> int:
+    """The numbers of one example that stand around one layer: what it reads, what it
+    gives, and the inside of a feed-forward network."""
+    tensors = (*layer.inputs, layer.output)
+    sizes = sum(
+        prod(longest if size is None else size for size in tensor.shape)
+        for tensor in tensors
+    )
+    inner = layer.params.get("ff_dim", 0) * _length(layer.inputs[0], longest)
+    return int(sizes + inner)
 
 
 def _cells(layer: Layer, attention: Attention, longest: int) -> int:
@@ -70,75 +115,100 @@ def _length(tensor: Tensor, longest: int) -> int:
     return longest if length is None else length
 
 
-def available() -> int:
-    """Bytes that this process may still take.
-
-    The smaller of what the system says (`MemAvailable` in /proc/meminfo, else half of
-    the physical memory, else 4 GiB) and what its control group leaves (Linux containers).
-    """
-    system = _meminfo() or _physical_half() or UNKNOWN_SYSTEM
-    return min([system, *_control_groups()])
-
-
 def refuse_if_too_large(
     network: Network,
     batch: int,
     lengths: Mapping[str, int],
     wanted: Collection[str] | None = None,
     *,
-    materialises: bool = False,
+    holds: Holds = no_matrices,
     limit: int | None = None,
 ) -> None:
-    """Raise NeuralError NE108 when the estimate is above `limit` (default: available)."""
-    needed = estimate(network, batch, lengths, wanted, materialises=materialises)
-    if limit is None:
-        limit = max(available(), ALWAYS_FREE) if needed > ALWAYS_FREE else ALWAYS_FREE
+    """Raise NeuralError NE108 when capturing the wanted attentions takes more memory than
+    `limit` (default: what is available)."""
+    needed = estimate(network, batch, lengths, wanted, holds=holds)
+    limit = _limit(needed, limit)
     if needed <= limit:
         return
     names = [name for name, _, _ in network.attentions()]
     chosen = len(names) if wanted is None else len(set(wanted))
     tokens = max(lengths.values(), default=1)
     ways = [f"choose one of them with `--layer {names[0]}`"] if chosen > 1 else []
-    if batch > 1:
-        ways.append(f"give fewer than {batch} batch items with `--data`")
-    ways.append(f"use fewer than {tokens} tokens")
-    raise NeuralError(
-        Diagnostic(
-            "NE108",
-            f"the weights of {chosen} attention layer{'s' * (chosen > 1)} at {tokens} "
-            f"tokens need {needed / GIB:.1f} GiB, and {limit / GIB:.1f} GiB are free",
-            help=", or ".join(ways),
-        )
+    raise _too_large(
+        f"the weights of {chosen} attention layer{'s' * (chosen > 1)} at {tokens} tokens "
+        "need",
+        needed,
+        limit,
+        [*ways, *_less(batch, tokens)],
     )
 
 
-def _meminfo() -> int | None:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None
+def refuse_run_if_too_large(
+    network: Network,
+    batch: int,
+    lengths: Mapping[str, int],
+    backend: str,
+    holds: Holds,
+    *,
+    limit: int | None = None,
+) -> None:
+    """The same for running the model."""
+    needed = estimate_run(network, batch, lengths, holds)
+    limit = _limit(needed, limit)
+    if needed <= limit:
+        return
+    tokens = max(lengths.values(), default=1)
+    ways = []
+    if backend != "pytorch" and estimate_run(network, batch, lengths, fused) <= limit:
+        ways = [
+            "run it with `--backend pytorch`, which holds no whole attention matrix"
+        ]
+    raise _too_large(
+        f"running `{network.name}` on {backend} at {tokens} tokens needs",
+        needed,
+        limit,
+        [*ways, *_less(batch, tokens)],
+    )
 
 
-def _physical_half() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):
-        return None
+def fused(layer: Layer, attention: Attention) -> Matrices:
+    """What PyTorch's attention holds on a CPU, as measured. Its fused kernel needs no
+    matrices, but for the mask of a causal attention over padded keys; and it takes no
+    values of another size than the keys."""
+    causal = attention.kind == "causal"
+    if layer.params.get("value_dim") not in (None, layer.params.get("key_dim")):
+        return Matrices(heads=2.75 if causal else 2.25)
+    masked = causal and layer.inputs[0].mask is not None
+    return Matrices(masks=1.5) if masked else Matrices()
 
 
-def _control_groups() -> Iterator[int]:
-    """What the limits of this process's control group leave (versions 2 and 1)."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        root = Path("/sys/fs/cgroup")
-        try:
-            maximum = (root / limit).read_text().strip()
-            if maximum != "max":
-                yield max(0, int(maximum) - int((root / used).read_text()))
-        except (OSError, ValueError):
-            continue
+def eager(layer: Layer, attention: Attention) -> Matrices:
+    """What the emitted attention holds on TensorFlow, as measured: scores and their
+    softmax, and a copy for each mask that is applied to them."""
+    keys = layer.inputs[-1 if attention.kind == "cross" else 0]
+    causal = attention.kind == "causal"
+    if keys.mask is not None:
+        return Matrices(heads=4, masks=0.5 * causal)
+    return Matrices(heads=3, masks=0.25) if causal else Matrices(heads=2)
+
+
+def _limit(needed: int, limit: int | None) -> int:
+    if limit is not None:
+        return limit
+    return max(available(), ALWAYS_FREE) if needed > ALWAYS_FREE else ALWAYS_FREE
+
+
+def _less(batch: int, tokens: int) -> list[str]:
+    """What to give less of."""
+    fewer = [f"give fewer than {batch} batch items with `--data`"] if batch > 1 else []
+    return [*fewer, f"use fewer than {tokens} tokens"]
+
+
+def _too_large(what: str, needed: int, limit: int, ways: list[str]) -> NeuralError:
+    return NeuralError(
+        Diagnostic(
+            "NE108",
+            f"{what} {needed / GIB:.1f} GiB, and {limit / GIB:.1f} GiB are free",
+            help=", or ".join(ways),
+        )
+    )

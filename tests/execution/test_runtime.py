@@ -249,8 +249,10 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_runs(runtime, monkeyp
     monkeypatch.setattr("neural_dsl.backends.memory.ALWAYS_FREE", 100)
     monkeypatch.setattr("neural_dsl.backends.memory.available", lambda: 100)
     monkeypatch.setattr(runtime, "_capture", None)
-    with refused("NE108"):
-        runtime.capture(INPUTS)
+    monkeypatch.setattr(runtime, "_forward", None)
+    for use in (runtime.run, runtime.capture):
+        with refused("NE108"):
+            use(INPUTS)
 
 
 def test_the_first_capture_of_a_selection_is_compared_with_a_plain_run(

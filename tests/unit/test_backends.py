@@ -13,6 +13,9 @@ from neural_dsl.backends import check, inputs, masks, memory
 from neural_dsl.catalogue.tensors import Attention, Mask, Tensor
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.ir.nodes import Input
+from neural_dsl.ir.resolve import resolve
+from neural_dsl.source import Source
+from neural_dsl.syntax.parser import parse
 from tests.handwritten import NOWHERE, make_layer, make_network, translator_network
 
 FOLDER = Path(backends.__file__).parent
@@ -189,7 +192,7 @@ def test_only_wanted_layers_count():
     whole = memory.estimate(network, 1, lengths)
     part = memory.estimate(network, 1, lengths, ["transformer_encoder_0"])
     assert part < whole
-    eager = memory.estimate(network, 1, lengths, [], materialises=True)
+    eager = memory.estimate(network, 1, lengths, [], holds=memory.eager)
     assert 0 == memory.estimate(network, 1, lengths, []) < eager
 
 
@@ -206,6 +209,74 @@ def test_too_long_inputs_are_refused_with_the_size_and_a_way_out():
 
 def test_what_fits_is_not_refused():
     memory.refuse_if_too_large(one_layer(50), 1, {"input": 50}, limit=2**24)
+
+
+def attends(options: str, features: str = "(60000, 16)"):
+    """A network of one attention over 60,000 positions."""
+    first = "Embedding(50, 16, mask_zero=true)" if features == "(60000,)" else ""
+    text = f"network A {{ input: {features} layers: {first} MultiHeadAttention(8{options}) }}"
+    return resolve(parse(Source("a.neural", text)))[0]
+
+
+GIB = 2**30
+ONE = 8 * 60000**2 * 4 / GIB  # one matrix of all eight heads, in GiB: 107
+
+
+@pytest.mark.parametrize(
+    ("options", "features", "eager", "fused"),
+    [
+        ("", "(60000, 16)", 2, 0),
+        (", causal=true", "(60000, 16)", 3 + 0.25 / 8, 0),  # and the mask, of one byte
+        ("", "(60000,)", 4, 0),
+        (", causal=true", "(60000,)", 4 + 0.5 / 8, 1.5 / 8),
+        (", key_dim=2, value_dim=4", "(60000, 16)", 2, 2.25),
+        (", key_dim=2, value_dim=2", "(60000, 16)", 2, 0),
+    ],
+)
+def test_a_run_is_estimated_by_what_the_backend_holds(options, features, eager, fused):
+    network, lengths = attends(options, features), {"input": 60000}
+    for holds, copies in ((memory.eager, eager), (memory.fused, fused)):
+        needed = memory.estimate_run(network, 1, lengths, holds) / GIB
+        assert needed == pytest.approx(copies * ONE, abs=0.1)
+    assert memory.estimate_run(network, 3, lengths, memory.eager) == pytest.approx(
+        3 * memory.estimate_run(network, 1, lengths, memory.eager)
+    )
+
+
+def test_a_run_that_does_not_fit_is_refused_with_the_backend_that_would_do():
+    network, lengths = attends(""), {"input": 60000}
+    refuse = memory.refuse_run_if_too_large
+    with refused("NE108") as caught:
+        refuse(network, 2, lengths, "tensorflow", memory.eager, limit=2**34)
+    (diagnostic,) = caught.value.diagnostics
+    assert "on tensorflow at 60000 tokens needs 429." in diagnostic.message
+    assert "16.0 GiB are free" in diagnostic.message
+    assert "`--backend pytorch`" in diagnostic.help
+    assert "fewer than 2 batch items" in diagnostic.help
+    refuse(network, 2, lengths, "pytorch", memory.fused, limit=2**34)
+    # Where PyTorch would hold as much, it is no advice.
+    with refused("NE108") as caught:
+        wide = attends(", key_dim=2, value_dim=4")
+        refuse(wide, 1, lengths, "tensorflow", memory.eager, limit=2**34)
+    assert "pytorch" not in caught.value.diagnostics[0].help
+
+
+def test_wide_layers_count_too():
+    text = "network A { input: (1000, 4) layers: Dense(1000000) GlobalMaxPooling1D }"
+    network = resolve(parse(Source("a.neural", text)))[0]
+    needed = memory.estimate_run(network, 1, {"input": 1000}, memory.fused)
+    assert 4e9 <= needed < 4.1e9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_limit_on_the_process_counts():
+    code = (
+        "import resource; from neural_dsl.backends import memory; "
+        "resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33)); "
+        "print(memory.available())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 0 < int(found.stdout) < 2**33
 
 
 def test_free_memory_is_a_sensible_number():

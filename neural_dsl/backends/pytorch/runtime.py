@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from neural_dsl.backends import memory
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.pytorch import weights
@@ -22,7 +23,7 @@ class LiveRuntime(BaseRuntime):
     """The `Runtime` of the pytorch backend; runs on the CPU, in float32."""
 
     name = "pytorch"
-    materialises = False
+    holds = staticmethod(memory.fused)
     model: nn.Module
 
     def _build(self, seed: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from neural_dsl.backends import memory
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.quiet import one_key_is_fine
@@ -27,7 +28,7 @@ class LiveRuntime(BaseRuntime):
 
     name = "tensorflow"
     device = "CPU:0"  # training may build the model elsewhere
-    materialises = True
+    holds = staticmethod(memory.eager)
     model: keras.Model
 
     def _build(self, seed: int) -> None:
