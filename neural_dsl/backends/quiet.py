@@ -17,7 +17,9 @@ def one_key_is_fine() -> Iterator[None]:
     It takes that for a classifier with a single class. Over a sequence of one token it is
     what attention does: its only key gets the weight 1.
     """
-    scores = r"You are using a softmax over axis -1 of a tensor of shape \((\w+, ){3}1\)"
+    scores = (
+        r"You are using a softmax over axis -1 of a tensor of shape \((\w+, ){3}1\)"
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", scores, UserWarning)
         yield

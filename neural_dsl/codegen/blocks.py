@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -60,7 +59,7 @@ def block_class(module: ModuleWriter, block: BlockClass) -> str:
     return str(
         module.templates.structure.block(
             block.name,
-            textwrap.fill(_inventory(use.steps), 80, subsequent_indent="    "),
+            f"{_inventory(use.steps)}.",
             kinds,
             [name for name in passed if name],
             scope.members,

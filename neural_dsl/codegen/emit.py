@@ -340,7 +340,8 @@ def _loop_over(names: list[str]) -> str:
 def _singular(attr: str) -> str:
     """The loop variable: `transformer_encoders` -> `encoder`, `dense_layers` -> `layer`."""
     word = re.sub(r"_\d+$", "", attr).rstrip("_").rsplit("_", 1)[-1]
-    return word[:-1] if word.endswith("s") else word
+    word = word[:-1] if word.endswith("s") else word
+    return word if len(word) <= 10 else "layer"
 
 
 def _macro(templates: Any, name: str, *arguments: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -10,6 +11,8 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from neural_dsl.codegen.layout import WIDTH
 
 
 class Symbol:
@@ -95,6 +98,22 @@ def mentions(code: str, name: str) -> bool:
     return bool(re.search(rf"(?<![\w.]){name}(?=[(),])", code))
 
 
+def docstring(text: str, indent: str = "    ") -> str:
+    """The text of a docstring at `indent`, wrapped where one line is too short for it;
+    never inside a shape."""
+    if len(indent) + len(text) + 6 <= WIDTH:
+        return text
+    kept = re.sub(r"\([^()]*\)", lambda shape: shape[0].replace(" ", "\xa0"), text)
+    wrapped = textwrap.fill(
+        kept,
+        width=WIDTH - len(indent) - 6,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return wrapped.replace("\xa0", " ")
+
+
 @cache
 def environment() -> Environment:
     """The one environment; templates are real files, undefined names are errors."""
@@ -110,6 +129,7 @@ def environment() -> Environment:
     made.filters.update(
         arguments=arguments,
         complement=complement,
+        docstring=docstring,
         mentions=mentions,
         prose=prose,
         default_size=lambda size, length: length if size is None else size,

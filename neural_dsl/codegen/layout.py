@@ -14,6 +14,8 @@ WIDTH = 88
 _EXPONENT = re.compile(r"\b(\d+(?:\.\d+)?)e-0(\d)\b")
 """Python's repr of a small float, `1e-05`, which people write `1e-5`."""
 _OPEN, _CLOSE = "([{", ")]}"
+_VALUE = re.compile(r"(?:[\w.]+ = |return )(?!\()")
+_OPERATOR = re.compile(r" ([-+*/%@&|^]|[!=]=) ")
 
 
 def lay_out(code: str) -> str:
@@ -40,7 +42,7 @@ def _statement(line: str) -> Iterator[str]:
     text = line.lstrip(" ")
     indent = line[: len(line) - len(text)]
     code, comment = _split_comment(text)
-    *first, last = _break(code, indent)
+    *first, last = _assigned(code, indent)
     if comment and (not first or len(last) + len(comment) + 2 > WIDTH):
         if ":" in comment:
             yield indent + comment
@@ -49,12 +51,46 @@ def _statement(line: str) -> Iterator[str]:
     yield f"{last}  {comment}" if comment else last
 
 
+def _assigned(code: str, indent: str) -> Iterator[str]:
+    """`x = value` or `return value`; parentheses go around a value that has no bracket to
+    be broken at, or whose first one opens beyond the end of the line."""
+    found = _VALUE.match(code)
+    if found is None or len(indent) + len(code) <= WIDTH:
+        yield from _break(code, indent)
+        return
+    value = code[found.end() :]
+    operands = _operands(value)
+    lines = list(_break(code, indent))
+    if len(operands) == 1 and max(len(lines[0]), len(lines[-1])) <= WIDTH:
+        yield from lines
+        return
+    inner = indent + "    "
+    if len(inner) + len(value) <= WIDTH:
+        wrapped = [inner + value]
+    else:
+        wrapped = [line for each in operands for line in _break(each, inner)]
+    if len(operands) == 1 and max(map(len, wrapped)) > WIDTH:
+        yield from lines  # parentheses would not help
+    else:
+        yield from (f"{indent}{found[0]}(", *wrapped, f"{indent})")
+
+
+def _operands(value: str) -> list[str]:
+    """The terms of a sum, a comparison and the like, all but the first behind the
+    operator; one term where the operators differ, since some would bind tighter."""
+    found = list(_OPERATOR.finditer(_outside_brackets(value)))
+    if len({match[1] for match in found}) != 1:
+        return [value]
+    cuts = [0, *(match.start() + 1 for match in found), len(value)]
+    return [value[a:b].strip() for a, b in itertools.pairwise(cuts)]
+
+
 def _break(code: str, indent: str, room: int = WIDTH) -> Iterator[str]:
     """`code` in lines of `room` columns, broken at its outermost brackets if need be."""
     if len(indent) + len(code) <= room:
         yield indent + code
         return
-    pair = _bracket_to_break(code, room - len(indent))
+    pair = _bracket_to_break(code, WIDTH - len(indent))
     if pair is None:
         yield indent + code
         return
@@ -105,7 +141,9 @@ def _bracket_to_break(code: str, room: int) -> tuple[int, int] | None:
     """
     pairs: list[tuple[int, int]] = []
     start = -1
-    for position, character, depth in _scan(code):
+    # What follows broken brackets begins with the closing one: it opened above.
+    before = " " if code[:1] in _CLOSE else code[:1]
+    for position, character, depth in _scan(before + code[1:]):
         if character in _OPEN and depth == 1:
             start = position
         elif character in _CLOSE and depth == 0 and start >= 0 and position > start + 1:

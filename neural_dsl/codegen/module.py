@@ -210,9 +210,10 @@ class ModuleWriter:
             rank = 1 + len(first.tensor.shape)
             name = parameters[first.name]
             return str(structure.ones_mask(name, rank, mask.length)).strip()
-        macro = {"concat": structure.concat_masks, "all": structure.all_masks}
+        if mask.operation == "all":
+            return str(structure.all_masks(parts)).strip()
         name = self.operations.mask(named[mask])
-        return str(macro[mask.operation](parts, name)).strip()
+        return str(structure.concat_masks(parts, name)).strip()
 
 
 def _names_of_training(network: Network) -> set[str]:

@@ -23,7 +23,11 @@ def snake_case(name: str) -> str:
 
 
 def plural(name: str) -> str:
-    """`transformer_encoder` -> `transformer_encoders`; `dense` -> `dense_layers`."""
+    """`transformer_encoder` -> `transformer_encoders`; `dense` -> `dense_layers`.
+
+    A long name is cut, so that `for layer in self.…:` fits in a line.
+    """
+    name = name[:46].rstrip("_")
     if name.endswith(("encoder", "decoder", "block", "attention", "embedding")):
         return name + "s"
     return name + "_layers"

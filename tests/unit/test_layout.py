@@ -40,9 +40,17 @@ def calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 expressions = st.recursive(atoms, calls, max_leaves=16)
 applied = st.tuples(names, expressions).map(lambda p: f"{p[0]}({p[1]}, name='n')(x)")
 looped = expressions.map(lambda e: f"nn.ModuleList({e} for _ in range(3))")
+words = st.integers(1, 64).map(lambda size: ("a_long_name_" * 6)[: size - 1] + "z")
+sums = st.tuples(
+    st.sampled_from([" + ", " & ", " != "]), st.lists(words, min_size=2, max_size=4)
+).map(lambda pair: pair[0].join(pair[1]))
+passing = st.tuples(words, st.lists(words, max_size=4), st.lists(words, max_size=2)).map(
+    lambda t: f"{t[0]}({', '.join(t[1])})" + (f"({', '.join(t[2])})" if t[2] else "")
+)
+targets = st.sampled_from(["x = ", "self.transformer_encoder = ", "return "])
 statements = st.tuples(
-    st.sampled_from(["x = ", "self.transformer_encoder = ", "return "]),
-    expressions | looped | applied.map(lambda s: s.replace("'", '"')),
+    targets | words.map(lambda word: f"{word} = "),
+    expressions | looped | applied.map(lambda s: s.replace("'", '"')) | sums | passing,
 ).map("".join)
 
 

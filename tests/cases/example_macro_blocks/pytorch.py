@@ -34,8 +34,8 @@ class MultiHeadAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """x + (LayerNormalization -> MultiHeadAttention) -> x + (LayerNormalization ->
-    Dense -> Dense)."""
+    """x + (LayerNormalization -> MultiHeadAttention) -> x +
+    (LayerNormalization -> Dense -> Dense)."""
 
     def __init__(self, num_heads: int, key_dim: int, units: int):
         super().__init__()

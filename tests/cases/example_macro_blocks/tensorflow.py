@@ -53,8 +53,8 @@ class MultiHeadAttention(layers.Layer):
 
 
 class Block(layers.Layer):
-    """x + (LayerNormalization -> MultiHeadAttention) -> x + (LayerNormalization ->
-    Dense -> Dense)."""
+    """x + (LayerNormalization -> MultiHeadAttention) -> x +
+    (LayerNormalization -> Dense -> Dense)."""
 
     def __init__(self, num_heads: int, key_dim: int, units: int, **kwargs):
         super().__init__(**kwargs)

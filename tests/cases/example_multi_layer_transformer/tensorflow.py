@@ -1,4 +1,5 @@
-"""MultiLayerTransformer for TensorFlow (Keras 3), compiled from multi_layer_transformer.neural.
+"""MultiLayerTransformer for TensorFlow (Keras 3), compiled from
+multi_layer_transformer.neural.
 
     input (128, 512) -> 3 x TransformerEncoder -> GlobalAveragePooling1D ->
         Dense(256) -> Dropout(0.3) -> Output(20)

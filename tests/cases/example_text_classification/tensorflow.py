@@ -1,4 +1,5 @@
-"""TextClassification for TensorFlow (Keras 3), compiled from text_classification.neural.
+"""TextClassification for TensorFlow (Keras 3), compiled from
+text_classification.neural.
 
     input (200) -> Embedding(10000) -> PositionalEncoding -> 2 x TransformerEncoder
         -> GlobalAveragePooling1D -> Dropout(0.2) -> Dense(64) -> Output(3)

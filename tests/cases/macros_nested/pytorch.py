@@ -46,8 +46,8 @@ class Feed(nn.Module):
 
 
 class Layer(nn.Module):
-    """x + (LayerNormalization -> MultiHeadAttention) -> x + (LayerNormalization ->
-    Feed)."""
+    """x + (LayerNormalization -> MultiHeadAttention) -> x +
+    (LayerNormalization -> Feed)."""
 
     def __init__(self, in_features: int, num_heads: int, units: int):
         super().__init__()

@@ -67,8 +67,8 @@ class Feed(layers.Layer):
 
 
 class Layer(layers.Layer):
-    """x + (LayerNormalization -> MultiHeadAttention) -> x + (LayerNormalization ->
-    Feed)."""
+    """x + (LayerNormalization -> MultiHeadAttention) -> x +
+    (LayerNormalization -> Feed)."""
 
     def __init__(self, in_features: int, num_heads: int, units: int, **kwargs):
         super().__init__(**kwargs)
