@@ -44,9 +44,9 @@ words = st.integers(1, 64).map(lambda size: ("a_long_name_" * 6)[: size - 1] + "
 sums = st.tuples(
     st.sampled_from([" + ", " & ", " != "]), st.lists(words, min_size=2, max_size=4)
 ).map(lambda pair: pair[0].join(pair[1]))
-passing = st.tuples(words, st.lists(words, max_size=4), st.lists(words, max_size=2)).map(
-    lambda t: f"{t[0]}({', '.join(t[1])})" + (f"({', '.join(t[2])})" if t[2] else "")
-)
+passing = st.tuples(
+    words, st.lists(words, max_size=4), st.lists(words, max_size=2)
+).map(lambda t: f"{t[0]}({', '.join(t[1])})" + (f"({', '.join(t[2])})" if t[2] else ""))
 targets = st.sampled_from(["x = ", "self.transformer_encoder = ", "return "])
 statements = st.tuples(
     targets | words.map(lambda word: f"{word} = "),
