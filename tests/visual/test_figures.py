@@ -213,7 +213,8 @@ def test_every_figure_says_what_it_shows(name):
     for figure in figures(RECORDS[name]):
         page = " ".join(text for text, _ in texts(figure))
         assert "Toy · pytorch · weights: random, seed 0 · input: " in page
-        labelled = any(one.query_tokens for one in RECORDS[name].layers)
+        layers = [one for one in RECORDS[name].layers if f"of {one.name}" in page]
+        labelled = any(one.query_tokens for one in layers or RECORDS[name].layers)
         assert ("input: labels; input random, seed 0" in page) == labelled
         assert ("input: random, seed 0" in page) == (not labelled)
 
