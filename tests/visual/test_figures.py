@@ -214,15 +214,19 @@ def test_padded_queries_are_marked_and_explained():
 def test_every_figure_says_what_it_shows(name):
     for figure in figures(RECORDS[name]):
         page = " ".join(text for text, _ in texts(figure))
-        assert RECORDS[name].provenance.line() in page
-        assert "weights: random, seed 0" in page
+        assert "Toy · pytorch · weights: random, seed 0 · input: " in page
+        layers = [one for one in RECORDS[name].layers if f"of {one.name}" in page]
+        labelled = any(one.query_tokens for one in layers or RECORDS[name].layers)
+        assert ("input: labels; input random, seed 0" in page) == labelled
+        assert ("input: random, seed 0" in page) == (not labelled)
 
 
 def test_a_long_provenance_is_wrapped_not_clipped():
     from dataclasses import replace
 
     one = RECORDS["one token"]
-    long = replace(one.provenance, model="M" * 300, weights="weights from " + "w/" * 90)
+    weights = "weights from " + "w/" * 90
+    long = replace(one.provenance, model="M" * 300, weights=weights, inputs="x.npy")
     figure = attention_heatmap(replace(one, provenance=long))
     assert all(box.x1 <= figure.bbox.x1 for _, box in texts(figure))
     joined = "".join(text for text, _ in texts(figure)).replace(" ", "")
