@@ -32,7 +32,7 @@ def test_snapshots_label_what_the_ids_are_and_nothing_of_equal_length(model):
     ids = {"input": np.array([IDS])}
     cells = np.ones((1, 4, 4), bool)
     probe = Probe(model.compiled, ids, "a problem", (WORDS,), None, cells)
-    judge(probe.capture(model.runtime, "step 0", "pytorch").layers)
+    judge(probe.capture(model.runtime).layers)
 
 
 def test_prompts_label_what_the_ids_are_and_nothing_of_equal_length(model, tmp_path):
