@@ -181,8 +181,8 @@ def _check_aligned(
         )
         return
     if not any(map(looks_ahead, layers)):
-        findings.error(
-            "NE078",
+        findings.warning(
+            "NW078",
             f"aligned `{setting.name}` cannot be learnt: the answer depends on later "
             "positions, and no layer sees them",
             setting.span,
@@ -190,8 +190,8 @@ def _check_aligned(
             help='use `TransformerEncoder` without `causal`, or `layout="sequence"`',
         )
     elif not _knows_positions(layers):
-        findings.error(
-            "NE078",
+        findings.warning(
+            "NW078",
             f"aligned `{setting.name}` cannot be learnt: nothing tells the positions of "
             "the source apart",
             setting.span,
