@@ -76,10 +76,14 @@ def wrap(text: str, size: float, width: float, *, bold: bool = False) -> list[st
 
 
 def _break(word: str, size: float, width: float, bold: bool) -> list[str]:
+    """A long word in pieces, broken behind a dot or an underscore where one is near."""
     pieces = [""]
     for character in word:
         if pieces[-1] and measure(pieces[-1] + character, size, bold=bold)[0] > width:
-            pieces.append("")
+            full = pieces[-1]
+            joint = max(full.rfind("."), full.rfind("_")) + 1
+            cut = joint if joint > len(full) // 3 else len(full)
+            pieces[-1:] = [full[:cut], full[cut:]]
         pieces[-1] += character
     return pieces
 

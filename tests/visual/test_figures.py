@@ -23,6 +23,8 @@ from neural_dsl.visualize.sheet import (
     PADDED_ENTRY,
     bar_ticks,
     largest_of_blocks,
+    measure,
+    wrap,
 )
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
@@ -356,3 +358,13 @@ def test_what_no_font_can_draw_is_named(monkeypatch):
     monkeypatch.setattr(labels, "_installed_fallbacks", tuple)
     assert labels.undrawable(["the", "猫は", "ümlaut", "は□"]) == "は猫"
     labels.font_with.cache_clear()
+
+
+def test_a_long_name_is_broken_where_it_has_a_joint():
+    name = "transformer_decoder_0.self_attention"
+    room = measure(name, 9)[0]
+    assert wrap(name, 9, room) == [name]
+    assert wrap(name, 9, 0.95 * room) == ["transformer_decoder_0.self_", "attention"]
+    plain = "transformerdecoderselfattention"
+    first, rest = wrap(plain, 9, 0.95 * measure(plain, 9)[0])
+    assert first + rest == plain and len(rest) < 4
