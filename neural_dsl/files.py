@@ -72,11 +72,14 @@ def is_stream(path: Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those around it, the outermost first: it says why not."""
-    for folder in reversed([p for p in (path, *path.parents) if not p.exists()]):
+def make_folder(path: Path) -> list[Path]:
+    """Make a folder and those around it; the ones that were missing, innermost first.
+    Raises NeuralError NE134, which names the one that could not be made."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    for folder in reversed(missing):
         with output_errors(folder):
             folder.mkdir(exist_ok=True)
+    return missing
 
 
 class OutputFolder:
@@ -93,9 +96,7 @@ class OutputFolder:
         with output_errors(path):
             if path.exists() and not path.is_dir():
                 raise NotADirectoryError(20, "it is a file, not a folder", str(path))
-            missing = [p for p in (path, *path.parents) if not p.exists()]
-            make_folder(path)
-            self._made = missing
+            self._made = make_folder(path)
             self._staging = path / f".neural-{secrets.token_hex(4)}"
             try:
                 self._staging.mkdir()

@@ -51,9 +51,7 @@ def create(folder: Path) -> list[Path]:
                     help="choose another folder by --output-dir",
                 )
             )
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        make_folder(folder)
-    return made
+        return make_folder(folder)
 
 
 def _leftover(path: Path) -> bool:
