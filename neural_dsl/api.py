@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from neural_dsl.ir.nodes import Network
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.nodes import Network
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 

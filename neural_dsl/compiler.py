@@ -14,8 +14,8 @@ from neural_dsl.catalogue.configuration import BACKEND_NAMES
 from neural_dsl.codegen.generate import BACKENDS, Backend, CompiledModel, generate
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
-from neural_dsl.ir.nodes import Network
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.nodes import Network
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 

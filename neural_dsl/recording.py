@@ -18,9 +18,9 @@ from neural_dsl.attention.record import (
     Tokens,
 )
 from neural_dsl.backends.masks import of_attention
+from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import Prepared
 from neural_dsl.inputs.labels import labels_of
-from neural_dsl.ir.positions import axes_read, ends
 
 DISTRIBUTIONS = {"pytorch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
 

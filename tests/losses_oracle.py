@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.ir.measures import Goal
+from neural_dsl.rules.measures import Goal
 
 IGNORED = -100
 

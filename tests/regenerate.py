@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from neural_dsl.codegen.generate import BACKENDS, generate
-from neural_dsl.ir.dump import dump
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.dump import dump
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 

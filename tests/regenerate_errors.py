@@ -13,7 +13,7 @@ from pathlib import Path
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.render import render_text
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
 
 CASES = Path(__file__).parent / "errors"

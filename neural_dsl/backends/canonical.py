@@ -12,7 +12,7 @@ import numpy.typing as npt
 from neural_dsl.backends.base import Arrays
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
 
 Float32 = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.nodes import Input, Network
+from neural_dsl.graph.nodes import Input, Network
 
 
 def validated(network: Network, arrays: Arrays) -> dict[str, npt.NDArray[np.generic]]:

@@ -22,7 +22,7 @@ from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
-from neural_dsl.ir.nodes import Layer, Network
+from neural_dsl.graph.nodes import Layer, Network
 
 Float32 = npt.NDArray[np.float32]
 

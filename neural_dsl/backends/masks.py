@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
 from neural_dsl.catalogue.tensors import Attention, Mask
-from neural_dsl.ir.nodes import Layer
+from neural_dsl.graph.nodes import Layer
 
 Bools = npt.NDArray[np.bool_]
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from neural_dsl.backends.free import available
 from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.nodes import Layer, Network
+from neural_dsl.graph.nodes import Layer, Network
 
 FLOAT32 = 4
 # Scores, softmax and check of one layer at a time, in float32 matrices of its size.

@@ -20,7 +20,7 @@ from neural_dsl.backends.base import Arrays
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
 
 Array = npt.NDArray[np.generic]
 Float32 = npt.NDArray[np.float32]

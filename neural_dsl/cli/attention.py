@@ -17,11 +17,11 @@ from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
 from neural_dsl.cli.console import files_written, note, print_diagnostics
 from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
+from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs import Prepared, prepare
 from neural_dsl.inputs.labels import lost_labels
 from neural_dsl.inputs.selection import select_heads, select_layers
 from neural_dsl.inputs.tokens import from_options
-from neural_dsl.ir.nodes import Network
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord

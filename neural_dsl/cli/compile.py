@@ -78,7 +78,7 @@ def emitted(
         return dump(parse(read_source(file)))
     checked = checked_network(file, network)
     if emit == "ir":
-        from neural_dsl.ir.dump import dump as dump_graph
+        from neural_dsl.graph.dump import dump as dump_graph
 
         return dump_graph(checked)
     from neural_dsl import api

@@ -16,7 +16,7 @@ from neural_dsl.cli.options import (
     trust_option,
 )
 from neural_dsl.files import quoted
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
 
 if TYPE_CHECKING:
     from neural_dsl.tasks.base import Task

@@ -10,8 +10,8 @@ import click
 
 from neural_dsl.catalogue.configuration import BACKEND_NAMES
 from neural_dsl.cli.console import print_diagnostics
-from neural_dsl.ir.nodes import Network
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.nodes import Network
+from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
 
 

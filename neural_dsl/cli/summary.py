@@ -12,7 +12,7 @@ import click
 from neural_dsl.catalogue.tensors import Shape, Tensor
 from neural_dsl.cli.console import rich_console
 from neural_dsl.cli.options import checked_network, file_argument, network_option
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branches,
     Layer,
     MacroUse,

@@ -24,7 +24,7 @@ from neural_dsl.codegen.plan import (
     masks_read,
     needs_memory,
 )
-from neural_dsl.ir.nodes import Layer
+from neural_dsl.graph.nodes import Layer
 
 if TYPE_CHECKING:
     from neural_dsl.codegen.module import ModuleWriter

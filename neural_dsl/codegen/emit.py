@@ -23,8 +23,8 @@ from neural_dsl.codegen.plan import (
     needs_memory,
 )
 from neural_dsl.codegen.uses import View
-from neural_dsl.ir.nodes import Layer
-from neural_dsl.ir.wiring import reads_memory, wired
+from neural_dsl.graph.nodes import Layer
+from neural_dsl.graph.wiring import reads_memory, wired
 
 if TYPE_CHECKING:
     from neural_dsl.codegen.module import ModuleWriter

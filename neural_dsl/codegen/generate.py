@@ -18,8 +18,8 @@ from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
 from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_source
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
-from neural_dsl.ir.unsupported import training_problems
+from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
+from neural_dsl.rules.unsupported import training_problems
 
 Backend: TypeAlias = Literal["pytorch", "tensorflow"]
 BACKENDS: tuple[Backend, ...] = ("pytorch", "tensorflow")

@@ -17,7 +17,7 @@ from neural_dsl.codegen.names import Names, pascal_case
 from neural_dsl.codegen.operations import Operations
 from neural_dsl.codegen.plan import Planner, inputs_read, masks_read
 from neural_dsl.codegen.uses import LayerClass, Uses, attention_use, layer_use
-from neural_dsl.ir.nodes import Branches, Layer, Network
+from neural_dsl.graph.nodes import Branches, Layer, Network
 
 _SHOWN = {"softmax": "probabilities", "sigmoid": "probabilities"}
 _SHOWN_AS = {

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.codegen.names import Names, pascal_case, plural, snake_case
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branch,
     Branches,
     Layer,
@@ -25,7 +25,7 @@ from neural_dsl.ir.nodes import (
     Repeat,
     Residual,
 )
-from neural_dsl.ir.wiring import Walk, reads_memory
+from neural_dsl.graph.wiring import Walk, reads_memory
 
 SIZES = frozenset({"count", "int", "float", "positive", "rate"})
 """The kinds of parameter in which two uses of one class may differ."""

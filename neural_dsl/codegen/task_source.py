@@ -9,8 +9,8 @@ from importlib.resources import files
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import defined
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.measures import custom_of
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
+from neural_dsl.rules.measures import custom_of
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import Part
-from neural_dsl.ir.measures import Goal, custom_of, goal_of
-from neural_dsl.ir.muon import matrix_ends
-from neural_dsl.ir.nodes import Network, Setting
-from neural_dsl.ir.together import DEFAULT_RATE, first_rate, plateau_of
+from neural_dsl.graph.nodes import Network, Setting
+from neural_dsl.rules.measures import Goal, custom_of, goal_of
+from neural_dsl.rules.muon import matrix_ends
+from neural_dsl.rules.together import DEFAULT_RATE, first_rate, plateau_of
 from neural_dsl.source import Span
 
 _NOWHERE = Span(0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.environment import Trait, trait
-from neural_dsl.ir.nodes import Layer
+from neural_dsl.graph.nodes import Layer
 
 
 class Uses:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy.typing as npt
 
+from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs.data import Data, by_input, check, same_batch
 from neural_dsl.inputs.drawn import check_seed, draw
 from neural_dsl.inputs.lengths import with_lengths, with_some_length
 from neural_dsl.inputs.tokens import from_value
 from neural_dsl.inputs.tokens import refuse as refuse_tokens
-from neural_dsl.ir.nodes import Network
 
 Tokens = Mapping[str, tuple[str, ...]]
 

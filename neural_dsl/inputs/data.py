@@ -14,8 +14,8 @@ import numpy as np
 
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
+from neural_dsl.graph.nodes import Input
 from neural_dsl.inputs.stored import AnyArray, Archive, read, refuse
-from neural_dsl.ir.nodes import Input
 
 UNNAMED = ("arr_0",)
 """What `numpy.savez` calls an array without a name."""

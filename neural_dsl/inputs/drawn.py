@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.kinds import LARGEST_SEED
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
+from neural_dsl.resolve.kinds import LARGEST_SEED
 
 
 def check_seed(seed: int) -> int:

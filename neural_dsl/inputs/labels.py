@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.ir.nodes import Layer, Network, Residual
-from neural_dsl.ir.positions import Axis, axes_read, ends
+from neural_dsl.graph.nodes import Layer, Network, Residual
+from neural_dsl.graph.positions import Axis, axes_read, ends
 
 if TYPE_CHECKING:
     from neural_dsl.source import Span

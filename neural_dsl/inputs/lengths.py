@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branch,
     Branches,
     Input,
@@ -25,7 +25,7 @@ from neural_dsl.ir.nodes import (
     Repeat,
     Residual,
 )
-from neural_dsl.ir.wiring import outlasting, wired
+from neural_dsl.graph.wiring import outlasting, wired
 
 TRIED = (16, 8, 4, 2, 1, 32, 64, 128, 256)
 """Lengths for an input that declares none, in order of preference."""

@@ -8,7 +8,7 @@ from numbers import Integral
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
 
 
 def attention_heads(network: Network) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
-from neural_dsl.ir.nodes import Input
+from neural_dsl.graph.nodes import Input
 
 Tokens: TypeAlias = str | Sequence[str] | Mapping[str, str | Sequence[str]]
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.measures import Goal, goal_of
-from neural_dsl.ir.nodes import Input, Network
+from neural_dsl.graph.nodes import Input, Network
+from neural_dsl.rules.measures import Goal, goal_of
 from neural_dsl.tasks.base import IGNORED
 from neural_dsl.tasks.custom import failures_named, has_answers
 

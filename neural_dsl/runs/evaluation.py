@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from neural_dsl.ir.measures import goal_of
+from neural_dsl.rules.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun

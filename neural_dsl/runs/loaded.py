@@ -15,7 +15,7 @@ from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.decoding import greedy
 from neural_dsl.runs.directory import SOURCE

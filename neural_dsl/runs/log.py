@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from neural_dsl.files import output_errors
 
 if TYPE_CHECKING:
-    from neural_dsl.ir.nodes import Network
+    from neural_dsl.graph.nodes import Network
 
 
 class RunLog:

@@ -18,7 +18,7 @@ from neural_dsl.catalogue.spec import Parameter
 from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
-from neural_dsl.ir.sections import BLOCKS, SETTINGS
+from neural_dsl.resolve.sections import BLOCKS, SETTINGS
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax import nodes
 from neural_dsl.syntax.parser import parse, parse_value

@@ -14,8 +14,8 @@ from neural_dsl import backends
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted, reason, write_bytes, write_text
-from neural_dsl.ir.nodes import Network
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.nodes import Network
+from neural_dsl.resolve.network import resolve
 from neural_dsl.runs import directory
 from neural_dsl.runs.overrides import with_settings
 from neural_dsl.runs.task_files import (

@@ -187,7 +187,7 @@ def dressed(layer: LayerAttention, reading: Reading) -> LayerAttention:
 
 def unreadable(run: OpenedRun, prompt: str, why: str) -> NeuralError:
     """NE171: a prompt with a symbol that the task lacks, too long, or of a wrong form."""
-    from neural_dsl.ir.tasks import LISTED_SYMBOLS, list_symbols
+    from neural_dsl.resolve.tasks import LISTED_SYMBOLS, list_symbols
 
     symbols = run.task.symbols
     allowed = ""

@@ -12,8 +12,8 @@ from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile
 from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.measures import custom_of, goal_of
-from neural_dsl.ir.nodes import Network
+from neural_dsl.graph.nodes import Network
+from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import directory
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from neural_dsl.backends.training import (
 from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_text
-from neural_dsl.ir.measures import custom_of, goal_of
+from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import checkpoints, directory
 from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.data_check import refuse_unfit_data

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
-from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.visualize.diagram import Card, diagram, shape_text, value_text
 from neural_dsl.visualize.diagram_layout import Drawing, lay_out
 from neural_dsl.visualize.markup import clean, script_json, svg_text

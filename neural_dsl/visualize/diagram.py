@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.spec import REQUIRED, LayerProblem, Parameter
 from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branches,
     Input,
     Layer,

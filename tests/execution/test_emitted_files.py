@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
 from tests.regenerate import TESTS, cases
 

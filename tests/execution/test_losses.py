@@ -6,8 +6,8 @@ import pytest
 from neural_dsl.backends import create_runtime
 from neural_dsl.codegen.training import training_plan
 from neural_dsl.compiler import compile_source
-from neural_dsl.ir.measures import Goal, goal_of
-from neural_dsl.ir.nodes import Setting
+from neural_dsl.graph.nodes import Setting
+from neural_dsl.rules.measures import Goal, goal_of
 from neural_dsl.source import Source, Span
 from tests.losses_oracle import count_right, mean_loss
 

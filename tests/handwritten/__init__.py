@@ -10,7 +10,7 @@ from neural_dsl.catalogue import LAYERS
 from neural_dsl.catalogue.spec import REQUIRED
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.ir.nodes import Branch, Branches, Input, Layer, Network, Repeat
+from neural_dsl.graph.nodes import Branch, Branches, Input, Layer, Network, Repeat
 from neural_dsl.source import Source, Span
 
 NOWHERE = Span(0, 0)

@@ -1,8 +1,8 @@
 """Helpers of the resolver's tests: from a few lines of layers to a network."""
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.nodes import Layer, Network
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.nodes import Layer, Network
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 

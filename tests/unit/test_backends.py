@@ -12,8 +12,8 @@ from neural_dsl import backends
 from neural_dsl.backends import check, inputs, masks, memory
 from neural_dsl.catalogue.tensors import Attention, Mask, Tensor
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.ir.nodes import Input
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.graph.nodes import Input
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 from tests.handwritten import NOWHERE, make_layer, make_network, translator_network

@@ -15,7 +15,7 @@ from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
 from neural_dsl.codegen.generate import BACKENDS, generate
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 

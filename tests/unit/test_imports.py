@@ -12,23 +12,25 @@ PACKAGE = Path(__file__).parents[2] / "neural_dsl"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # part -> the parts of neural_dsl that it may import. Every part may import itself.
-CORE = {"source", "diagnostics", "syntax", "catalogue", "ir"}
+CORE = {"source", "diagnostics", "syntax", "catalogue", "graph"}
 MAY_IMPORT = {
     "__init__": set(),
     "source": set(),
     "diagnostics": {"source"},
     "syntax": {"source", "diagnostics", "grammar"},
     "catalogue": {"source", "diagnostics"},
-    "ir": CORE,
-    "codegen": {*CORE, "templates"},
-    "compiler": {*CORE, "codegen"},
+    "graph": {"source", "diagnostics", "catalogue"},
+    "resolve": {*CORE, "rules"},
+    "rules": {*CORE, "resolve"},
+    "codegen": {*CORE, "rules", "templates"},
+    "compiler": {*CORE, "codegen", "resolve"},
     "files": {"diagnostics"},
     "attention": {"files", "diagnostics"},
     "backends": {
         "source",
         "diagnostics",
         "catalogue",
-        "ir",
+        "graph",
         "codegen",
         "attention",
         "files",
@@ -37,12 +39,12 @@ MAY_IMPORT = {
         "source",
         "diagnostics",
         "catalogue",
-        "ir",
+        "graph",
         "attention",
         "files",
         "templates",
     },
-    "inputs": {"diagnostics", "catalogue", "ir", "files"},
+    "inputs": {"diagnostics", "catalogue", "graph", "resolve", "files"},
     "tasks": {"catalogue", "diagnostics", "files"},
     "outputs": set(),
     "runs": {
@@ -50,7 +52,9 @@ MAY_IMPORT = {
         "source",
         "diagnostics",
         "catalogue",
-        "ir",
+        "graph",
+        "resolve",
+        "rules",
         "codegen",
         "compiler",
         "backends",
@@ -62,10 +66,11 @@ MAY_IMPORT = {
         "api",
         "inputs",
     },
-    "recording": {"__init__", "attention", "backends", "inputs", "ir"},
+    "recording": {"__init__", "attention", "backends", "inputs", "graph"},
     "api": {
         "syntax",
-        "ir",
+        "graph",
+        "resolve",
         "source",
         "codegen",
         "compiler",
@@ -82,11 +87,20 @@ MAY_IMPORT["__main__"] = {"cli"}
 
 FRAMEWORKS = {"torch", "tensorflow", "keras"}
 HEAVY = {"numpy", "matplotlib", "plotly", "rich", "jinja2", "safetensors"}
-NO_NUMPY = {"catalogue", "ir", "syntax", "codegen", "diagnostics", "source"}
+NO_NUMPY = {
+    "catalogue",
+    "graph",
+    "resolve",
+    "rules",
+    "syntax",
+    "codegen",
+    "diagnostics",
+    "source",
+}
 
 
 def part_of(path: Path) -> str:
-    """`neural_dsl/ir/nodes.py` -> "ir"; `neural_dsl/api.py` -> "api"."""
+    """`neural_dsl/graph/nodes.py` -> "graph"; `neural_dsl/api.py` -> "api"."""
     relative = path.relative_to(PACKAGE)
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from neural_dsl.diagnostics import NeuralError
+from neural_dsl.graph.dump import dump
 from neural_dsl.inputs import prepare
 from neural_dsl.inputs.lengths import with_lengths
 from neural_dsl.inputs.tokens import from_options, split
-from neural_dsl.ir.dump import dump
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 from tests.cli.conftest import EXAMPLES, IDS, SMALL, TWO

@@ -2,10 +2,10 @@
 
 import pytest
 
+from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import prepare
 from neural_dsl.inputs.labels import labels_of, lost_labels
-from neural_dsl.ir.positions import axes_read, ends
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 

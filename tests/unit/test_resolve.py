@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from neural_dsl.catalogue.tensors import Mask
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.ir.dump import dump
-from neural_dsl.ir.nodes import Branches, Layer, MacroUse, Repeat, Residual
-from neural_dsl.ir.resolve import check_all
-from neural_dsl.ir.structure import LayerResolver
+from neural_dsl.graph.dump import dump
+from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Repeat, Residual
+from neural_dsl.resolve.network import check_all
+from neural_dsl.resolve.structure import LayerResolver
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 from tests.unit.resolving import (
@@ -524,7 +524,7 @@ def test_too_many_copies_are_refused_before_they_are_made() -> None:
 
 @pytest.mark.parametrize("leaf", ["Dense(16)", "[ ]", ""])
 def test_macros_that_double_forty_times_come_to_an_end(leaf, monkeypatch) -> None:
-    monkeypatch.setattr("neural_dsl.ir.layers.MAX_LAYERS", 5_000)
+    monkeypatch.setattr("neural_dsl.resolve.layers.MAX_LAYERS", 5_000)
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
     before = f"{doubling}\ndefine D40 {{ {leaf} }}"
     assert codes("D0() Dense(3)", before=before) == ["NE048"]

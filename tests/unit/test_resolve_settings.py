@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural_dsl.ir.nodes import Setting
+from neural_dsl.graph.nodes import Setting
 from tests.unit.resolving import codes, marked, network
 
 

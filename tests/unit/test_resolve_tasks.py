@@ -9,10 +9,10 @@ import pytest
 
 from neural_dsl.catalogue.tasks import TASKS, task_spec
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.ir.dump import dump
-from neural_dsl.ir.nodes import Network, Setting
-from neural_dsl.ir.resolve import resolve
-from neural_dsl.ir.unsupported import training_problems
+from neural_dsl.graph.dump import dump
+from neural_dsl.graph.nodes import Network, Setting
+from neural_dsl.resolve.network import resolve
+from neural_dsl.rules.unsupported import training_problems
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 from tests.unit.resolving import diagnostics, resolved

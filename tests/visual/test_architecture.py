@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from neural_dsl.compiler import model_graph
-from neural_dsl.ir.resolve import resolve
+from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 from neural_dsl.visualize.architecture import (

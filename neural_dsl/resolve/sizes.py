@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from neural_dsl.catalogue import find_layer
-from neural_dsl.ir.macros import Macros
+from neural_dsl.resolve.macros import Macros
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 

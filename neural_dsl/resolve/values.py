@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.suggestions import did_you_mean
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -78,7 +78,7 @@ def evaluate(
         case syntax.Operation():
             return _arithmetic(value, scope, place, findings)
         case syntax.Call(name=name) if name.text.lower() == "hpo":
-            from neural_dsl.ir.search import search_value
+            from neural_dsl.resolve.search import search_value
 
             return search_value(value, scope, place, findings)
         case syntax.Call():

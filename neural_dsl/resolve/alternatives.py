@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.values import (
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.values import (
     UNKNOWN,
     Invalid,
     Place,
@@ -55,7 +55,7 @@ def alternatives(
 def _of_space(
     call: syntax.Call, scope: Scope, place: Place, findings: Findings
 ) -> Alternatives:
-    from neural_dsl.ir.search import listed_values
+    from neural_dsl.resolve.search import listed_values
 
     found: dict[Span, Any] = {}
     bounds: dict[str, Any] = {}

@@ -11,10 +11,10 @@ from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import TaskSpec
 from neural_dsl.diagnostics import Related
-from neural_dsl.ir.arguments import Bound
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import Input, Setting
-from neural_dsl.ir.values import UNKNOWN
+from neural_dsl.graph.nodes import Input, Setting
+from neural_dsl.resolve.arguments import Bound
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.values import UNKNOWN
 from neural_dsl.source import Span
 
 LISTED_SYMBOLS = 40

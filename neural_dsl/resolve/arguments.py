@@ -8,11 +8,18 @@ from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
 from neural_dsl.diagnostics import Related
-from neural_dsl.ir.alternatives import alternatives
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.kinds import Misfit, fit
-from neural_dsl.ir.suggestions import did_you_mean
-from neural_dsl.ir.values import UNKNOWN, CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.alternatives import alternatives
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.kinds import Misfit, fit
+from neural_dsl.resolve.suggestions import did_you_mean
+from neural_dsl.resolve.values import (
+    UNKNOWN,
+    CallValue,
+    Invalid,
+    Place,
+    Scope,
+    evaluate,
+)
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.tensors import Mask, Tensor
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branches,
     Input,
     Layer,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from neural_dsl.ir.arguments import show_value
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import SearchValue
-from neural_dsl.ir.suggestions import did_you_mean
-from neural_dsl.ir.values import UNKNOWN, CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.graph.nodes import SearchValue
+from neural_dsl.resolve.arguments import show_value
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.suggestions import did_you_mean
+from neural_dsl.resolve.values import (
+    UNKNOWN,
+    CallValue,
+    Invalid,
+    Place,
+    Scope,
+    evaluate,
+)
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 

@@ -13,8 +13,8 @@ from neural_dsl.catalogue.activations import (
     canonical_activation,
 )
 from neural_dsl.catalogue.spec import Parameter
-from neural_dsl.ir.suggestions import did_you_mean, only_near
-from neural_dsl.ir.values import CallValue
+from neural_dsl.resolve.suggestions import did_you_mean, only_near
+from neural_dsl.resolve.values import CallValue
 
 LARGEST_SIZE = 2**31 - 1
 """Sizes reach this far: beyond it neither framework can index a tensor."""

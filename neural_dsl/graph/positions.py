@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from neural_dsl.catalogue.tensors import Attention
-from neural_dsl.ir.nodes import Branch, Input, Layer, Network, Residual
-from neural_dsl.ir.wiring import Walk
+from neural_dsl.graph.nodes import Branch, Input, Layer, Network, Residual
+from neural_dsl.graph.wiring import Walk
 
 
 @dataclass(frozen=True)

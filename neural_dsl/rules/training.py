@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.losses import LOSSES
 from neural_dsl.diagnostics import Related
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.measures import listed
-from neural_dsl.ir.nodes import Setting
-from neural_dsl.ir.tasks import Task
-from neural_dsl.ir.together import check_together
-from neural_dsl.ir.unsupported import report_unsupported
+from neural_dsl.graph.nodes import Setting
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.tasks import Task
+from neural_dsl.rules.measures import listed
+from neural_dsl.rules.together import check_together
+from neural_dsl.rules.unsupported import report_unsupported
 from neural_dsl.source import Span
 
 if TYPE_CHECKING:
-    from neural_dsl.ir.settings import Settings
+    from neural_dsl.resolve.settings import Settings
 
 LOSS = "sparse_categorical_crossentropy"
 MONITORS = {

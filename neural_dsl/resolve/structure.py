@@ -13,13 +13,13 @@ from typing import Any
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
-from neural_dsl.ir.alternatives import alternatives
-from neural_dsl.ir.arguments import Bound
-from neural_dsl.ir.blocks import Blocks
-from neural_dsl.ir.flow import Flow
-from neural_dsl.ir.mistakes import device_ignored, output_not_last, unknown_layer
-from neural_dsl.ir.nodes import Node, Repeat
-from neural_dsl.ir.values import UNKNOWN, Invalid, Place, Scope, evaluate
+from neural_dsl.graph.nodes import Node, Repeat
+from neural_dsl.resolve.alternatives import alternatives
+from neural_dsl.resolve.arguments import Bound
+from neural_dsl.resolve.blocks import Blocks
+from neural_dsl.resolve.flow import Flow
+from neural_dsl.resolve.mistakes import device_ignored, output_not_last, unknown_layer
+from neural_dsl.resolve.values import UNKNOWN, Invalid, Place, Scope, evaluate
 from neural_dsl.syntax import nodes as syntax
 
 

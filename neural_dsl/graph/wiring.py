@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branch,
     Branches,
     Layer,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.ir.nodes import Node
-from neural_dsl.ir.wiring import outlasting
+from neural_dsl.graph.nodes import Node
+from neural_dsl.graph.wiring import outlasting
 from neural_dsl.source import Span
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import Network, Setting
+from neural_dsl.graph.nodes import Network, Setting
+from neural_dsl.resolve.findings import Findings
 from neural_dsl.source import Span
 
 if TYPE_CHECKING:
-    from neural_dsl.ir.settings import Settings
+    from neural_dsl.resolve.settings import Settings
 
 TRAINED_LOSSES = (
     "sparse_categorical_crossentropy",

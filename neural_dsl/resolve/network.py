@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.flow import Flow, Stream
-from neural_dsl.ir.inputs import (
+from neural_dsl.graph.nodes import Input, Network, SearchValue
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.flow import Flow, Stream
+from neural_dsl.resolve.inputs import (
     ANY,
     Declared,
     Lookahead,
@@ -18,21 +19,20 @@ from neural_dsl.ir.inputs import (
     input_tensor,
     task_input,
 )
-from neural_dsl.ir.layers import TooLarge
-from neural_dsl.ir.learning import check_learning
-from neural_dsl.ir.macros import Macros
-from neural_dsl.ir.measures import check_measures
-from neural_dsl.ir.mistakes import softmax_of_one
-from neural_dsl.ir.muon import check_muon
-from neural_dsl.ir.naming import Namer
-from neural_dsl.ir.nodes import Input, Network, SearchValue
-from neural_dsl.ir.sections import Sections
-from neural_dsl.ir.settings import resolve_settings
-from neural_dsl.ir.sizes import Sizes
-from neural_dsl.ir.structure import LayerResolver
-from neural_dsl.ir.suggestions import did_you_mean
-from neural_dsl.ir.training import for_task
-from neural_dsl.ir.values import UNKNOWN, Scope
+from neural_dsl.resolve.layers import TooLarge
+from neural_dsl.resolve.macros import Macros
+from neural_dsl.resolve.mistakes import softmax_of_one
+from neural_dsl.resolve.naming import Namer
+from neural_dsl.resolve.sections import Sections
+from neural_dsl.resolve.settings import resolve_settings
+from neural_dsl.resolve.sizes import Sizes
+from neural_dsl.resolve.structure import LayerResolver
+from neural_dsl.resolve.suggestions import did_you_mean
+from neural_dsl.resolve.values import UNKNOWN, Scope
+from neural_dsl.rules.learning import check_learning
+from neural_dsl.rules.measures import check_measures
+from neural_dsl.rules.muon import check_muon
+from neural_dsl.rules.training import for_task
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 from neural_dsl.syntax.parser import garbage_collection_paused

@@ -9,15 +9,15 @@ from typing import Any
 from neural_dsl.catalogue.shapes import check_inputs
 from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
-from neural_dsl.ir.arguments import Binder, Bound
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.flow import Flow, Stream
-from neural_dsl.ir.macros import Macros
-from neural_dsl.ir.mistakes import layer_problem, output_not_last, several_tensors
-from neural_dsl.ir.nodes import Layer, Node
-from neural_dsl.ir.sizes import Sizes
-from neural_dsl.ir.tasks import Task
-from neural_dsl.ir.values import UNKNOWN, Invalid, Place, Scope, evaluate
+from neural_dsl.graph.nodes import Layer, Node
+from neural_dsl.resolve.arguments import Binder, Bound
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.flow import Flow, Stream
+from neural_dsl.resolve.macros import Macros
+from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
+from neural_dsl.resolve.sizes import Sizes
+from neural_dsl.resolve.tasks import Task
+from neural_dsl.resolve.values import UNKNOWN, Invalid, Place, Scope, evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -94,7 +94,7 @@ class SingleLayers:
         self, arguments: Sequence[syntax.Argument], scope: Scope
     ) -> tuple[list[syntax.Argument], str]:
         """The other arguments, and the value of `name="…"` ("" without or when bad)."""
-        from neural_dsl.ir.naming import check_name
+        from neural_dsl.resolve.naming import check_name
 
         others: list[syntax.Argument] = []
         name = ""

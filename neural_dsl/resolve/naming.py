@@ -12,8 +12,7 @@ from typing import Any
 
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.diagnostics import Related
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import (
+from neural_dsl.graph.nodes import (
     Branch,
     Branches,
     Layer,
@@ -22,6 +21,7 @@ from neural_dsl.ir.nodes import (
     Repeat,
     Residual,
 )
+from neural_dsl.resolve.findings import Findings
 from neural_dsl.source import Span
 
 LONGEST_NAME = 64

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError, Related, Severity
-from neural_dsl.ir.nodes import SearchValue
+from neural_dsl.graph.nodes import SearchValue
 from neural_dsl.source import Source, Span
 
 SHOWN_CALLS = 3

@@ -16,15 +16,15 @@ from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Shape, Tensor
 from neural_dsl.diagnostics import Related
-from neural_dsl.ir.alternatives import alternatives
-from neural_dsl.ir.arguments import Binder
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.flow import Stream
-from neural_dsl.ir.kinds import LARGEST_SIZE
-from neural_dsl.ir.macros import Macros, call_scope
-from neural_dsl.ir.naming import check_name
-from neural_dsl.ir.tasks import Task
-from neural_dsl.ir.values import CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.alternatives import alternatives
+from neural_dsl.resolve.arguments import Binder
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.flow import Stream
+from neural_dsl.resolve.kinds import LARGEST_SIZE
+from neural_dsl.resolve.macros import Macros, call_scope
+from neural_dsl.resolve.naming import check_name
+from neural_dsl.resolve.tasks import Task
+from neural_dsl.resolve.values import CallValue, Invalid, Place, Scope, evaluate
 from neural_dsl.syntax import nodes as syntax
 
 LOOKAHEAD = 2_000

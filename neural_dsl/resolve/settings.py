@@ -16,14 +16,21 @@ from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import LayerProblem, Parameter
 from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import NeuralError, Related
-from neural_dsl.ir.alternatives import Alternatives, alternatives
-from neural_dsl.ir.arguments import Binder, Bound, Codes, describe
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.nodes import Setting
-from neural_dsl.ir.sections import Sections
-from neural_dsl.ir.suggestions import did_you_mean
-from neural_dsl.ir.tasks import Task, describe_task
-from neural_dsl.ir.values import UNKNOWN, CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.graph.nodes import Setting
+from neural_dsl.resolve.alternatives import Alternatives, alternatives
+from neural_dsl.resolve.arguments import Binder, Bound, Codes, describe
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.sections import Sections
+from neural_dsl.resolve.suggestions import did_you_mean
+from neural_dsl.resolve.tasks import Task, describe_task
+from neural_dsl.resolve.values import (
+    UNKNOWN,
+    CallValue,
+    Invalid,
+    Place,
+    Scope,
+    evaluate,
+)
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 

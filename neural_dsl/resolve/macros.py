@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 
 from neural_dsl.diagnostics import Related
-from neural_dsl.ir.alternatives import alternatives
-from neural_dsl.ir.findings import Findings
-from neural_dsl.ir.suggestions import did_you_mean
-from neural_dsl.ir.values import Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.alternatives import alternatives
+from neural_dsl.resolve.findings import Findings
+from neural_dsl.resolve.suggestions import did_you_mean
+from neural_dsl.resolve.values import Invalid, Place, Scope, evaluate
 from neural_dsl.syntax import nodes as syntax
 
 
