@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neural_dsl.codegen.generate import BACKENDS, generate
+from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.dump import dump
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
 from tests.regenerate import cases, whole_files
@@ -61,7 +62,7 @@ WHOLE = {
 """Cases that are trained to their end, and what they print last."""
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_every_emitted_file_runs_alone_and_counts_its_parameters(
     backend: str, tmp_path: Path
 ) -> None:
@@ -100,7 +101,7 @@ def test_every_emitted_file_runs_alone_and_counts_its_parameters(
     assert {name for name in WHOLE if name in names} == set(WHOLE)
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
     import ast
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neural_dsl.backends import available, create_runtime
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.compiler import compile_text
 
 pytestmark = pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
@@ -27,7 +28,7 @@ MODEL = """network N {
 def test_initial_weights_have_the_same_distribution_on_both_backends() -> None:
     one, other = (
         create_runtime(compile_text(MODEL, backend), seed=0).weights()
-        for backend in ("pytorch", "tensorflow")
+        for backend in BACKENDS
     )
     assert one.keys() == other.keys()
     for name, mine in one.items():
@@ -39,6 +40,6 @@ def test_initial_weights_have_the_same_distribution_on_both_backends() -> None:
 
 
 def test_embeddings_are_small_enough_not_to_saturate_the_first_softmax() -> None:
-    for backend in ("pytorch", "tensorflow"):
+    for backend in BACKENDS:
         weights = create_runtime(compile_text(MODEL, backend), seed=0).weights()
         assert weights["embedding.weight"].std() == pytest.approx(0.02, rel=0.05)
