@@ -17,7 +17,9 @@ import numpy as np
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value, mask):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
     scores = scores / math.sqrt(query.shape[-1])
@@ -25,18 +27,19 @@ def scaled_dot_product_attention(query, key, value, mask):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
     def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(num_heads * key_dim, name="query")
+        self.key = layers.Dense(num_heads * key_dim, name="key")
+        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
@@ -45,17 +48,18 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class PositionalEncoding(layers.Layer):
     """Adds sines and cosines of each position (Vaswani et al., 2017, section 3.5)."""
 
@@ -68,19 +72,24 @@ class PositionalEncoding(layers.Layer):
         table[:, 1::2] = np.cos(angle)[:, : d_model // 2]
         self.table = ops.convert_to_tensor(table)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
 
 
+@keras.saving.register_keras_serializable()
 class ResidualBlock(layers.Layer):
     """x + (LayerNormalization -> MultiHeadAttention)."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
-        self.multi_head_attention = MultiHeadAttention(128, num_heads=2, key_dim=64)
+        self.layer_normalization = layers.LayerNormalization(
+            epsilon=1e-5, name="layer_normalization"
+        )
+        self.multi_head_attention = MultiHeadAttention(
+            128, num_heads=2, key_dim=64, name="multi_head_attention"
+        )
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         residual = x
         x = self.layer_normalization(x)  # (B, T, 128)
         x = self.multi_head_attention(x)  # (B, T, 128)
