@@ -13,6 +13,7 @@ from neural_dsl.runs.decoding import draw, greedy
 from neural_dsl.runs.evaluation import perplexity
 from neural_dsl.runs.task_files import make_task
 from neural_dsl.source import Source
+from tests.capturing import run_uniform
 
 TEXT = """
 network Tiny {
@@ -165,10 +166,10 @@ def test_uniform_attention_is_the_same_on_both_backends(both_backends):
         runtime = live.runtime
         names = [name for name, _, _ in runtime.network.attentions()]
         whole = runtime.run({"input": ids})
-        each = [runtime.run_uniform({"input": ids}, [name]) for name in names]
+        each = [run_uniform(runtime, {"input": ids}, [name]) for name in names]
         assert all(abs(output - whole).max() > 1e-3 for output in each)
-        np.testing.assert_array_equal(runtime.run_uniform({"input": ids}, []), whole)
-        outputs.append([whole, *each, runtime.run_uniform({"input": ids}, names)])
+        np.testing.assert_array_equal(run_uniform(runtime, {"input": ids}, []), whole)
+        outputs.append([whole, *each, run_uniform(runtime, {"input": ids}, names)])
     np.testing.assert_allclose(*outputs, atol=1e-5)
 
 
@@ -184,7 +185,7 @@ def test_uniform_attention_gives_the_mean_of_the_values_it_may_see(backend):
     )
     runtime.load_weights(weights)
     name = "transformer_decoder.self_attention"
-    uniform = runtime.run_uniform({"input": ids}, [name])
+    uniform = run_uniform(runtime, {"input": ids}, [name])
     np.testing.assert_allclose(uniform[0, -1], uniform[1, -1], atol=1e-6)
     assert abs(uniform[0, 1] - uniform[1, 1]).max() > 1e-4  # causal: 2 keys of 5
 
@@ -206,7 +207,7 @@ def test_uniform_attention_is_measured_without_label_smoothing(backend, smoothin
     for number in range(2):
         name = f"transformer_decoder_{number}.self_attention"
         found = runtime.evaluate_uniform(live.task, "test", [name])
-        logits = runtime.run_uniform({"input": x}, [name])
+        logits = run_uniform(runtime, {"input": x}, [name])
         assert found["loss"] == pytest.approx(softmax_loss(logits, y), rel=1e-4)
         right = ((logits.argmax(-1) == y) | (y < 0)).all(axis=1).mean()
         assert found["exact_match"] == pytest.approx(right)

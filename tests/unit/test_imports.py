@@ -63,18 +63,20 @@ MAY_IMPORT = {
         "attention",
         "visualize",
         "files",
-        "recording",
+        "targets",
         "tasks",
         "api",
         "inputs",
     },
-    "recording": {
+    "targets": {
         "__init__",
+        "diagnostics",
         "catalogue",
+        "graph",
+        "codegen",
         "attention",
         "backends",
         "inputs",
-        "graph",
     },
     "api": {
         "syntax",
@@ -87,7 +89,7 @@ MAY_IMPORT = {
         "backends",
         "inputs",
         "outputs",
-        "recording",
+        "targets",
     },
 }
 EVERYTHING = {*MAY_IMPORT, "cli"}
