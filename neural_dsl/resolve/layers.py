@@ -9,15 +9,17 @@ from typing import Any
 from neural_dsl.catalogue.shapes import check_inputs
 from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Node
+from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Binder, Bound
-from neural_dsl.resolve.findings import Findings
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Sizes
-from neural_dsl.resolve.tasks import Task
-from neural_dsl.resolve.values import UNKNOWN, Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.tasks import check_sizes, filled
+from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -80,12 +82,12 @@ class SingleLayers:
         found = self._bound.get(key)
         if found is None:
             arguments, name = self._given_name(node.arguments or (), scope)
-            filled = self.task.filled(spec) if self.task else {}
-            binder = Binder(spec.name, spec.parameters, self.findings, filled=filled)
+            given = filled(self.task, spec) if self.task else {}
+            binder = Binder(spec.name, spec.parameters, self.findings, filled=given)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
             if self.task and bound.ok:
-                self.task.check_sizes(spec, bound, self.findings)
+                check_sizes(self.task, spec, bound, self.findings)
             found = self._bound[key] = (bound, name)
             self._alive.append(scope)
         return found

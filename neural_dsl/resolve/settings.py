@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,21 +15,15 @@ from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import LayerProblem, Parameter
 from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import NeuralError, Related
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
-from neural_dsl.resolve.alternatives import Alternatives, alternatives
-from neural_dsl.resolve.arguments import Binder, Bound, Codes, describe
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.settings import Settings, Task
+from neural_dsl.resolve.arguments import Binder, Bound, Codes
 from neural_dsl.resolve.sections import Sections
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.tasks import Task, describe_task
-from neural_dsl.resolve.values import (
-    UNKNOWN,
-    CallValue,
-    Invalid,
-    Place,
-    Scope,
-    evaluate,
-)
+from neural_dsl.resolve.tasks import describe_task
+from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope, describe
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -43,31 +36,6 @@ CODES = Codes(
     too_many="NE071",
 )
 BLOCK_CODES = replace(CODES, noun="setting")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a network says outside `input:` and `layers:`.
-
-    `spans` says where each key of `train`, `execution` and early stopping was given.
-    """
-
-    loss: Setting | None
-    optimizer: Setting | None
-    lr_schedule: Setting | None
-    metrics: tuple[Setting, ...]
-    train: Mapping[str, Any]
-    execution: Mapping[str, Any]
-    task: Task | None
-    spans: Mapping[str, Mapping[str, Span]]
-
-    @property
-    def train_spans(self) -> dict[str, Span]:
-        """Where each key of the completed `train` was given; some stand in `execution`."""
-        moved = dict(self.spans.get("execution", {}))
-        if "precision" in moved:
-            moved.setdefault("mixed_precision", moved["precision"])
-        return {**moved, **self.spans.get("train", {})}
 
 
 def resolve_settings(sections: Sections, findings: Findings) -> Settings:
@@ -203,27 +171,7 @@ class SettingResolver:
         self, value: syntax.Value, table: Table, place: Place, scope: Scope
     ) -> Setting:
         evaluated = evaluate(value, scope, place, self.findings)
-        others = alternatives(value, scope, place, self.findings)
-        self._check_others(others, table, place, scope)
         return self._setting(evaluated, value.span, table, place, scope)
-
-    def _check_others(
-        self, others: Alternatives, table: Table, place: Place, scope: Scope
-    ) -> None:
-        """Check every choice of a search over named things. What is searched inside a
-        choice that is not compiled is no news: only mistakes are kept. Raises Invalid
-        after reporting them."""
-        errors = self.findings.errors
-        for span, other in others.items():
-            if other is UNKNOWN:
-                continue
-            trial = SettingResolver(Findings(self.findings.source), self.monitor)
-            with suppress(Invalid):
-                trial._setting(other, span, table, place, scope)
-            wrong = (each for each in trial.findings.found if each.severity == "error")
-            self.findings.adopt(wrong)
-        if self.findings.errors > errors:
-            raise Invalid
 
     def _setting(
         self, value: Any, span: Span, table: Table, place: Place, scope: Scope
@@ -332,9 +280,6 @@ class SettingResolver:
         if argument is None:
             return params
         below, span = place.below("learning_rate"), argument.value.span
-        others = alternatives(argument.value, scope, below, self.findings)
-        named = {k: v for k, v in others.items() if isinstance(v, str | CallValue)}
-        self._check_others(named, SCHEDULES, below, scope)
         if isinstance(rate, str | CallValue):
             params["learning_rate"] = self._setting(rate, span, SCHEDULES, below, scope)
         return params
