@@ -17,7 +17,6 @@ from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Sizes
-from neural_dsl.resolve.tasks import check_sizes, filled
 from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
@@ -82,11 +81,13 @@ class SingleLayers:
         found = self._bound.get(key)
         if found is None:
             arguments, name = self._given_name(node.arguments or (), scope)
-            given = filled(self.task, spec) if self.task else {}
+            given = _filled(self.task, spec)
             binder = Binder(spec.name, spec.parameters, self.findings, filled=given)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
             if self.task and bound.ok:
+                from neural_dsl.resolve.tasks import check_sizes
+
                 check_sizes(self.task, spec, bound, self.findings)
             found = self._bound[key] = (bound, name)
             self._alive.append(scope)
@@ -242,6 +243,15 @@ class SingleLayers:
                 help="positions change here, so the mask of `mask_zero=true` no longer "
                 "fits; keep the length, or attend before this layer",
             )
+
+
+def _filled(task: Task | None, spec: LayerSpec) -> dict[str, Any]:
+    """The parameters that the task gives (only a file with one imports what tasks need)."""
+    if task is None:
+        return {}
+    from neural_dsl.resolve.tasks import filled
+
+    return filled(task, spec)
 
 
 def _lost(layer: Layer, taken: tuple[Stream, ...]) -> tuple[Span, ...]:

@@ -246,7 +246,12 @@ def modules_after(arguments: list[str]) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True
     )
-    return {name.split(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def packages_after(arguments: list[str]) -> set[str]:
+    """The same, only the names of the packages."""
+    return {name.split(".")[0] for name in modules_after(arguments)}
 
 
 EXAMPLE = str(PACKAGE.parent / "examples/attention_examples/basic_transformer.neural")
@@ -254,7 +259,31 @@ EXAMPLE = str(PACKAGE.parent / "examples/attention_examples/basic_transformer.ne
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check", EXAMPLE]])
 def test_help_and_check_import_nothing_heavy(arguments):
-    assert not modules_after(arguments) & (HEAVY | FRAMEWORKS)
+    assert not packages_after(arguments) & (HEAVY | FRAMEWORKS)
+
+
+FOR_TASKS = ("catalogue.tasks", "resolve.tasks", "rules", "tasks")
+FOR_SETTINGS = tuple(
+    f"catalogue.{name}"
+    for name in ("losses", "metrics", "optimizers", "schedules", "configuration")
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "unneeded"),
+    [
+        ("", FOR_TASKS + FOR_SETTINGS),
+        ('loss: "mse" optimizer: Adam train { epochs: 2 }', FOR_TASKS),
+    ],
+)
+def test_check_imports_only_what_a_file_needs(settings, unneeded, tmp_path):
+    file = tmp_path / "a.neural"
+    file.write_text(f"network N {{ input: (4,) layers: Dense(2) {settings} }}")
+    loaded = modules_after(["check", str(file)])
+    assert "neural_dsl.resolve.settings" in loaded
+    for part in unneeded:
+        name = f"neural_dsl.{part}"
+        assert not [each for each in loaded if f"{each}.".startswith(f"{name}.")]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +296,7 @@ def test_help_and_check_import_nothing_heavy(arguments):
     ids=lambda arguments: arguments[0],
 )
 def test_commands_that_run_no_model_import_no_framework(arguments):
-    assert not modules_after(arguments) & FRAMEWORKS
+    assert not packages_after(arguments) & FRAMEWORKS
 
 
 def test_importing_the_package_imports_only_itself():
