@@ -72,7 +72,7 @@ def choose(browser, control, value, shown):
 def weights(browser):
     """The matrix on the screen; null where masked."""
     return browser.evaluate(
-        "Array.from(document.getElementById('plot').data[0].z,"
+        "Array.from(document.getElementById('plot').data[0].customdata,"
         " (row) => Array.from(row, (v) => Number.isNaN(v) ? null : v))"
     )
 
@@ -197,6 +197,7 @@ def test_every_control_has_a_label(browser, pages):
         "Sequence",
         "Layer",
         "Head",
+        "Color scale",
         "Color range",
     ]
 
@@ -254,3 +255,63 @@ def test_zooming_in_shows_every_cell_and_its_own_tokens(browser, pages):
         "document.querySelector('[data-attr=zoom][data-val=reset]').click()"
     )
     browser.wait_until("document.getElementById('plot').data[0].z.length > 100")
+
+
+def test_another_scale_changes_the_colors_and_not_what_the_cells_say(browser, pages):
+    show(browser, pages, "dense")
+    before = weights(browser)
+    for kind, ticks in (("sqrt", 5), ("log", 3), ("uniform", 3), ("linear", 5)):
+        browser.evaluate(
+            "(() => { const s = document.getElementById('scale');"
+            f" s.value = '{kind}'; s.dispatchEvent(new Event('change')); }})()"
+        )
+        browser.wait_until(
+            f"document.getElementById('plot').dataset.scale === '{kind} layer'"
+        )
+        told = browser.evaluate("document.getElementById('legend-scale').textContent")
+        assert told.startswith("colour scale: ")
+        bar = browser.evaluate(
+            "document.getElementById('plot').data[0].colorbar.ticktext.length"
+        )
+        assert bar >= ticks
+        found = weights(browser)
+        assert [v is None for v in found[5]] == [v is None for v in before[5]]
+        if kind != "uniform":  # its dots show the largest of another number
+            assert found == before
+    z = "document.getElementById('plot').data[0].z[300][1]"
+    cell = "document.getElementById('plot').data[0].customdata[300][1]"
+    choose_scale = "document.getElementById('scale').value = 'sqrt'; document"
+    browser.evaluate(
+        f"{choose_scale}.getElementById('scale').dispatchEvent(new Event('change'))"
+    )
+    browser.wait_until("document.getElementById('plot').dataset.scale === 'sqrt layer'")
+    assert browser.evaluate(z) == pytest.approx(browser.evaluate(cell) ** 0.5)
+    assert browser.problems() == []
+
+
+def test_the_page_opens_on_the_head_that_was_asked_for(browser, tmp_path):
+    one = record(random_layer(1, 5, 6, 6))
+    (tmp_path / "page.html").write_text(attention_page(one, head=3), encoding="utf-8")
+    browser.open(tmp_path / "page.html")
+    browser.wait_until(f"{READY} === 'transformer_encoder 3'")
+    browser.open(tmp_path / "page.html", "#layer=0&head=1")
+    browser.wait_until(f"{READY} === 'transformer_encoder 1'")
+    browser.open(tmp_path / "page.html", "#layer=0&head=average")
+    browser.wait_until(f"{READY} === 'transformer_encoder average'")
+
+
+def test_a_uniform_causal_head_at_512_tokens_is_not_blank(browser, tmp_path):
+    """What the screen shows: hardly any of the dots that may be attended to is white."""
+    allowed = np.tri(512)
+    one = record(layer(allowed / allowed.sum(-1, keepdims=True), "causal"))
+    (tmp_path / "page.html").write_text(attention_page(one), encoding="utf-8")
+    browser.open(tmp_path / "page.html")
+    browser.wait_until(READY)
+    light = browser.evaluate(
+        "(() => { const { z, zmin, zmax } = document.getElementById('plot').data[0];"
+        " const all = z.flatMap((row) => Array.from(row)).filter((v) => !Number.isNaN(v));"
+        " const dim = all.filter((v) => (v - zmin) / (zmax - zmin) < 0.1);"
+        " return dim.length / all.length; })()"
+    )
+    assert light < 0.01
+    assert browser.evaluate("document.getElementById('scale').value") == "sqrt"
