@@ -174,7 +174,7 @@ class Scale:
     @property
     def note(self) -> str:
         """A line that names the scale, and what lies outside of it."""
-        parts = [f"colour scale: {TITLES[self.kind]}"]
+        parts = [f"color scale: {TITLES[self.kind]}"]
         if self.why:
             parts.append(f"chosen because {self.why}")
         if self.over:

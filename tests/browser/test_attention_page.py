@@ -269,7 +269,7 @@ def test_another_scale_changes_the_colors_and_not_what_the_cells_say(browser, pa
             f"document.getElementById('plot').dataset.scale === '{kind} layer'"
         )
         told = browser.evaluate("document.getElementById('legend-scale').textContent")
-        assert told.startswith("colour scale: ")
+        assert told.startswith("color scale: ")
         bar = browser.evaluate(
             "document.getElementById('plot').data[0].colorbar.ticktext.length"
         )

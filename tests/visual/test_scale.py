@@ -104,7 +104,7 @@ def test_what_is_sharp_and_short_stays_linear_up_to_its_maximum():
     weights = np.eye(8) * 0.9 + 0.0125
     scale, _ = colored(weights, np.ones((8, 8), bool))
     assert (scale.kind, scale.bottom, scale.top) == ("linear", 0, weights.max())
-    assert scale.note == "colour scale: linear" and not scale.over
+    assert scale.note == "color scale: linear" and not scale.over
 
 
 def test_one_sharp_head_does_not_make_all_others_white():
@@ -190,7 +190,7 @@ def test_a_picture_names_its_scale_and_draws_what_the_scale_says(kind):
     one = record(random_layer(1, 3, 70, 70, "causal"))
     figure = head_grid(one, "transformer_encoder", scale=kind)
     page = " ".join(text.get_text() for text in figure.findobj(Text))
-    assert f"colour scale: {TITLES[kind]}" in page
+    assert f"color scale: {TITLES[kind]}" in page
     part = one.layers[0]
     allowed = part.allowed()[0]
     scale = scale_of([(head, allowed) for head in part.weights[0]], kind)
