@@ -31,10 +31,10 @@ def evolution_gif(
 
     shared = scale_of(
         (
-            (head, one.allowed()[item])
+            (one.tile(item, head), one.allowed.tile(item, head))
             for moment in moments
             for one in moment.record.layers
-            for head in one.weights[item]
+            for head in range(one.num_heads)
         ),
         scale,
     )
@@ -124,7 +124,7 @@ def frame(
         title=f"Attention at step {moment.step:,}",
         notes=[*notes(moments, run, item), f"step {moment.step:,}{measured}"],
         title_size=6.5,
-        shared=len({one.weights.shape for one in layers}) == 1,
+        shared=len({one.shape for one in layers}) == 1,
         row_titles=[one.name for one in layers],
         scale=scale,
     )

@@ -50,9 +50,7 @@ def evolution_figure(
         panels,
         columns=len(chosen),
         # At least wide enough for every token of a sequence of 20.
-        side=max(
-            min(13.5 * max(layers[0].weights.shape[2:]), 270.0), 1500 / len(chosen)
-        ),
+        side=max(min(13.5 * max(layers[0].shape[2:]), 270.0), 1500 / len(chosen)),
         title=f"Attention heads of {layer} as training went on",
         notes=notes(moments, run, item),
         title_size=7.5,

@@ -60,7 +60,7 @@ def attention_page(
     metrics cover the batch. Raises NeuralError NE133 for a batch item that the record
     does not have.
     """
-    batch = record.layers[0].weights.shape[0]
+    batch = record.layers[0].shape[0]
     check_batch_item(batch_item, batch)
     notes = [*([caption] if caption else []), record.line()]
     if batch > 1:
@@ -108,7 +108,11 @@ def _page(
         notes=[clean(note) for note in notes],
         views=[clean(view.caption) for view in views],
         layers=[
-            {"name": clean(layer.name), "matrices": _matrices(layer, item)}
+            {
+                "name": clean(layer.name),
+                "matrices": _matrices(layer, item),
+                "masks": _masks(layer, item),
+            }
             for layer in layers
         ],
         metrics=METRICS.values(),
@@ -150,11 +154,11 @@ def _page_data(
 def _layer(
     layer: LayerAttention, heads: list[dict[str, Any]], item: int
 ) -> dict[str, Any]:
-    _, _, queries, keys = layer.weights.shape
+    _, _, queries, keys = layer.shape
+    rule = layer.allowed.item(item)
     tokens = layer.query_tokens is not None or layer.key_tokens is not None
     return {
         "name": layer.name,
-        "kind": layer.kind,
         "queries": queries,
         "keys": keys,
         "heads": heads,
@@ -172,7 +176,11 @@ def _layer(
         "expected": None
         if layer.expected is None
         else np.argwhere(layer.expected[item]).tolist(),
-        "counts": layer.allowed()[item].sum(-1).tolist(),
+        "rule": {"causal": rule.causal, "offset": rule.offset, "window": rule.window},
+        "counts": [
+            layer.allowed.tile(item, head).sum(-1).tolist()
+            for head in _differing(layer)
+        ],
     }
 
 
@@ -181,9 +189,10 @@ class _Scales:
     anything out of range; the page changes between them."""
 
     def __init__(self, layer: LayerAttention, item: int):
-        allowed, heads = layer.allowed()[item], layer.weights[item]
-        mean = heads.mean(0, dtype=np.float64)
-        self.each = [facts_of(matrix, allowed) for matrix in (mean, *heads)]
+        self.each = [
+            facts_of(layer.tile(item, head), layer.allowed.tile(item, head))
+            for head in (None, *range(layer.num_heads))
+        ]
         self.all = together(self.each)
 
     def ranges(self) -> dict[str, dict[str, Any]]:
@@ -216,14 +225,32 @@ def _matrices(layer: LayerAttention, item: int) -> list[str]:
 
     65535 stands for a weight of 1, so a weight is off by 7.6e-6 at most.
     """
-    weights = layer.weights[item]
-    mean = weights.mean(0, dtype=np.float64)
-    return [_packed(mean), *(_packed(head) for head in weights)]
+    heads = (None, *range(layer.num_heads))
+    return [_packed(layer.tile(item, head)) for head in heads]
+
+
+def _masks(layer: LayerAttention, item: int) -> list[str]:
+    """A mask that only its cells can say: a byte each, packed as the matrices are, once
+    or for the average and each head; else nothing, as the script knows the rules."""
+    if layer.allowed.dense is None:
+        return []
+    cells = (layer.allowed.tile(item, head) for head in _differing(layer))
+    return [_bytes(one.astype(np.uint8).tobytes()) for one in cells]
+
+
+def _differing(layer: LayerAttention) -> tuple[int | None, ...]:
+    """The average and every head, or the average alone where all share one mask."""
+    alike = layer.allowed.heads == 1
+    return (None,) if alike else (None, *range(layer.num_heads))
 
 
 def _packed(matrix: np.ndarray[Any, np.dtype[Any]]) -> str:
     scaled = np.rint(np.clip(matrix, 0, 1) * float(FULL_WEIGHT)).astype("<u2")
-    return base64.b64encode(zlib.compress(scaled.tobytes(), 6)).decode("ascii")
+    return _bytes(scaled.tobytes())
+
+
+def _bytes(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
 def _whole(tokens: Sequence[Sequence[str]] | None, item: int) -> list[str] | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neural_dsl.attention.analysis import head_values
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import LayerAttention
@@ -142,8 +141,7 @@ def metric_names(moments: Sequence[Moment]) -> list[str]:
         name
         for name in SHOWN_METRICS
         if any(
-            not np.isnan(head_values(one)[name]).all()
-            for one in moments[-1].record.layers
+            not np.isnan(one.values()[name]).all() for one in moments[-1].record.layers
         )
     ]
     return [EXPECTED] * known + defined
@@ -151,7 +149,7 @@ def metric_names(moments: Sequence[Moment]) -> list[str]:
 
 def metric_of(layer: LayerAttention, name: str) -> Any:
     """A metric of every head, (heads,)."""
-    return expected_mass(layer) if name == EXPECTED else head_values(layer)[name]
+    return expected_mass(layer) if name == EXPECTED else layer.values()[name]
 
 
 def has(lines: Sequence[dict[str, Any]], name: str) -> bool:

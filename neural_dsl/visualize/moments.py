@@ -59,6 +59,6 @@ def span(moments: Sequence[Moment], run: str) -> str:
 def notes(moments: Sequence[Moment], run: str, item: int) -> list[str]:
     """What the figures show, in words."""
     origin = replace(moments[-1].record.provenance, weights=span(moments, run))
-    batch = moments[0].record.layers[0].weights.shape[0]
+    batch = moments[0].record.layers[0].shape[0]
     shown = f"; the picture shows number {item}" if batch > 1 else ""
     return [f"{origin.line()}{shown}"]

@@ -40,13 +40,12 @@ def attention_figure(
     if not chosen:
         raise ValueError(f"no attention {layer} in the record")
     one = chosen[0]
-    batch, heads, queries, keys = one.weights.shape
+    batch, heads, queries, keys = one.shape
     check_batch_item(batch_item, batch)
     if head is not None and not 0 <= head < heads:
         raise ValueError(f"no head {head}: {one.name} has {heads}")
-    item = one.weights[batch_item]
-    weights = item.mean(0, dtype=np.float64) if head is None else item[head]
-    allowed = one.allowed()[batch_item]
+    weights = one.tile(batch_item, head)
+    allowed = one.allowed.tile(batch_item, head)
     x = [literal(label) for label in position_labels(one.key_tokens, batch_item, keys)]
     y = [
         literal(label)

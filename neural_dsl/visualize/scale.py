@@ -67,11 +67,11 @@ def facts_of(weights: Floats, allowed: Bools) -> Facts:
     rows = counts > 1
     weights, allowed = weights[rows], allowed[rows]
     exponents = np.frexp(np.maximum(weights, 0.0))[1] + BINS - 2
-    mass = np.bincount(
+    mass: Floats = np.bincount(
         np.clip(exponents, 0, BINS - 1).ravel(),
         np.where(allowed, weights, 0.0).ravel(),
         BINS,
-    )
+    ).astype(np.float64)
     return Facts(
         np.where(allowed, weights, 0.0).max(-1, initial=0.0),
         np.where(allowed, weights, np.inf).min(-1, initial=np.inf),
@@ -132,7 +132,7 @@ class Scale:
         """What the colours of (query, key) weights stand for."""
         if not self.diverging:
             return weights
-        return weights * np.asarray(allowed.sum(-1, keepdims=True))
+        return np.asarray(weights * allowed.sum(-1, keepdims=True))
 
     def height(self, values: Any) -> Any:
         """Where values stand on the colours: the ends are `height` of bottom and top."""
@@ -234,15 +234,14 @@ def choose(facts: Facts) -> tuple[Kind, str]:
 
 def _ending(facts: Facts, kind: Kind, why: str) -> Scale:
     if kind == "uniform":
-        shares, least = facts.tops * facts.counts, facts.lows * facts.counts
-        end = max(_top(shares), 1.05)
-        return Scale(
-            kind, 1 / end, end, float(least.min()), max(float(shares.max()), 1.0), why
-        )
-    top = _top(facts.tops)
-    bottom = _floor(kind, top, facts)
-    least, most = float(facts.lows.min()), float(facts.tops.max())
-    return Scale(kind, bottom, top, least, most, why)
+        tops, lows = facts.tops * facts.counts, facts.lows * facts.counts
+        top = max(_top(tops), 1.05)
+        bottom = 1 / top
+    else:
+        tops, lows = facts.tops, facts.lows
+        top = _top(tops)
+        bottom = _floor(kind, top, facts)
+    return Scale(kind, bottom, top, float(lows.min()), float(tops.max()), why)
 
 
 def _top(tops: Floats) -> float:

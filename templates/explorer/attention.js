@@ -14,19 +14,36 @@
   pencil.font = `${FONT}px ${record.font}`;
   let shown = null; // what is on the screen: layer, index of the matrix, values
 
-  // A matrix is base64 of zlib of little-endian 16-bit numbers, 65535 for a weight of 1.
-  async function decode(layer, index) {
-    const text = document.getElementById(`matrix-${layer}-${index}`).textContent;
+  // What Python packed: base64 of zlib.
+  async function unpack(id) {
+    const text = document.getElementById(id).textContent;
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const view = new DataView(await new Response(stream).arrayBuffer());
+    return new Response(stream).arrayBuffer();
+  }
+
+  // A matrix is little-endian 16-bit numbers, 65535 for a weight of 1.
+  async function decode(layer, index) {
+    const view = new DataView(await unpack(`matrix-${layer}-${index}`));
     const values = new Float32Array(view.byteLength / 2);
     for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true) / 65535;
     return values;
   }
 
-  const allowed = (layer, i, j) =>
-    (layer.kind !== "causal" || j <= i) && (!layer.key_mask || layer.key_mask[j]);
+  // A mask that no rule says is a byte a cell, of this head or of all.
+  const perHead = (layer, index) => (layer.counts.length > 1 ? index : 0);
+  async function maskOf(layer, number, index) {
+    const id = `mask-${number}-${perHead(layer, index)}`;
+    return document.getElementById(id) && new Uint8Array(await unpack(id));
+  }
+
+  function allowed(layer, i, j) {
+    if (layer.cells) return layer.cells[i * layer.keys + j];
+    const { causal, offset, window: reach } = layer.rule;
+    const apart = i + offset - j;
+    return (!causal || apart >= 0) && (reach === null || Math.abs(apart) < reach)
+      && (!layer.key_mask || layer.key_mask[j]);
+  }
 
   // --- the scale. Python decided where each kind of scale begins and ends (scale.py).
 
@@ -38,7 +55,7 @@
   }
 
   // What the colour of a cell stands for: its weight, or that times the allowed keys.
-  const value = (layer, i, weight) => (diverging() ? weight * layer.counts[i] : weight);
+  const value = (layer, i, weight) => (diverging() ? weight * layer.counts[perHead(layer, layer.index)][i] : weight);
 
   function height(number, bottom) {
     if (scaleChoice.value === "linear") return number;
@@ -394,7 +411,9 @@
     const index = Number(headChoice.value);
     const layer = record.layers[number];
     const values = await decode(number, index);
+    const cells = await maskOf(layer, number, index);
     if (mine !== turn) return;
+    Object.assign(layer, { cells, index });
     const size = geometry(layer);
     const picture = isDense(layer, size)
       ? blocks(layer, values, whole(layer), size) : rows(layer, values);

@@ -192,7 +192,7 @@ def test_a_picture_names_its_scale_and_draws_what_the_scale_says(kind):
     page = " ".join(text.get_text() for text in figure.findobj(Text))
     assert f"color scale: {TITLES[kind]}" in page
     part = one.layers[0]
-    allowed = part.allowed()[0]
+    allowed = part.allowed.tile(0)
     scale = scale_of([(head, allowed) for head in part.weights[0]], kind)
     for axes, head in zip(figure.axes, part.weights[0], strict=False):
         drawn = axes.images[0].get_array()
