@@ -13,6 +13,7 @@ from neural_dsl.runs.decoding import draw, greedy
 from neural_dsl.runs.evaluation import perplexity
 from neural_dsl.runs.task_files import make_task
 from neural_dsl.source import Source
+from neural_dsl.targets.network import NetworkTarget
 from tests.capturing import run_uniform
 
 TEXT = """
@@ -202,17 +203,17 @@ def softmax_loss(logits, targets):
 def test_uniform_attention_is_measured_without_label_smoothing(backend, smoothing):
     live = training(backend, layers=2, more=f"label_smoothing: {smoothing}")
     runtime, (x, y) = live.runtime, live.task.batch("test", np.arange(100))
-    as_it_is = runtime.evaluate_uniform(live.task, "test", [])
-    assert as_it_is == pytest.approx(live.evaluate("test"), rel=1e-4)
+    as_it_is = live.evaluate("test")
     for number in range(2):
         name = f"transformer_decoder_{number}.self_attention"
-        found = runtime.evaluate_uniform(live.task, "test", [name])
+        with NetworkTarget(runtime).gated({(name, None): "uniform"}):
+            found = live.evaluate("test")
         logits = run_uniform(runtime, {"input": x}, [name])
         assert found["loss"] == pytest.approx(softmax_loss(logits, y), rel=1e-4)
         right = ((logits.argmax(-1) == y) | (y < 0)).all(axis=1).mean()
         assert found["exact_match"] == pytest.approx(right)
         assert found["loss"] != pytest.approx(as_it_is["loss"], rel=1e-4)
-        assert runtime.evaluate_uniform(live.task, "test", []) == as_it_is  # put back
+        assert live.evaluate("test") == as_it_is  # put back
 
 
 def test_validation_and_perplexity_leave_label_smoothing_out(backend, tmp_path):
