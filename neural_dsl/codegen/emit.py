@@ -99,6 +99,8 @@ class ScopeWriter:
         if self.inline:
             names = [self.module.operations.layers[name] for name in names]
             view.name = self._name_expression(names)
+        elif self.module.names_members and layer.weights:
+            view.name = _member_name(step.attr, len(names))
         constructor = _macro(templates, "module", view)
         if len(names) > 1:
             argument = self._one_variable(flow)
@@ -152,6 +154,8 @@ class ScopeWriter:
         if self.inline:
             names = self.module.operations.blocks[id(step)]
             name = self._name_expression(names)
+        elif self.module.names_members:
+            name = _member_name(step.attr, len(names))
         constructor = construct_block(use, self.symbols, name)
         called = self._member(constructor, step.attr, names)
         self._assign(flow, f"{called}({arguments})", use.output)
@@ -328,6 +332,11 @@ def shape_comment(tensor: Tensor) -> str:
     """`(B, 50, 256)`; an axis of any length is T."""
     sizes = ["B", *("T" if size is None else str(size) for size in tensor.shape)]
     return f"({', '.join(sizes)})"
+
+
+def _member_name(attr: str, count: int) -> str:
+    """What Keras calls a member of a block, `"dense"`: weights' paths are made of it."""
+    return repr_double(attr) if count == 1 else f'f"{attr}_{{i}}"'
 
 
 def _loop_over(names: list[str]) -> str:

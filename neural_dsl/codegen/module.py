@@ -34,6 +34,7 @@ class ModuleWriter:
         self.templates = BackendTemplates(backend)
         structure = self.templates.structure
         self.inline: bool = structure.inline
+        self.names_members: bool = structure.names_members
         self.reserved: frozenset[str] = frozenset(structure.reserved.split())
         taken = [*structure.taken.split(), *imported_names(structure.imports)]
         self.names = Names([*taken, *_names_of_training(network)])

@@ -13,10 +13,17 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value, mask=None, dropout=None):
+def scaled_dot_product_attention(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    dropout: layers.Dropout | None = None,
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, S)
     scores = scores / math.sqrt(query.shape[-1])
@@ -28,6 +35,7 @@ def scaled_dot_product_attention(query, key, value, mask=None, dropout=None):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
@@ -46,12 +54,14 @@ class MultiHeadAttention(layers.Layer):
         self.num_heads = num_heads
         self.causal = causal
         self.dropout = layers.Dropout(dropout)
-        self.query = layers.Dense(num_heads * key_dim, use_bias=use_bias)
-        self.key = layers.Dense(num_heads * key_dim, use_bias=use_bias)
-        self.value = layers.Dense(num_heads * value_dim, use_bias=use_bias)
-        self.projection = layers.Dense(d_model, use_bias=use_bias)
+        self.query = layers.Dense(num_heads * key_dim, use_bias=use_bias, name="query")
+        self.key = layers.Dense(num_heads * key_dim, use_bias=use_bias, name="key")
+        self.value = layers.Dense(
+            num_heads * value_dim, use_bias=use_bias, name="value"
+        )
+        self.projection = layers.Dense(d_model, use_bias=use_bias, name="projection")
 
-    def call(self, x, memory):
+    def call(self, x: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(memory))  # (B, H, S, d)
         v = self.split_heads(self.value(memory))  # (B, H, S, d)
@@ -62,12 +72,12 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed, dropout=self.dropout)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))

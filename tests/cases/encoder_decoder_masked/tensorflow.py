@@ -13,10 +13,13 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value, mask):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, S)
     scores = scores / math.sqrt(query.shape[-1])
@@ -25,6 +28,7 @@ def scaled_dot_product_attention(query, key, value, mask):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
@@ -34,12 +38,12 @@ class MultiHeadAttention(layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.causal = causal
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(num_heads * key_dim, name="query")
+        self.key = layers.Dense(num_heads * key_dim, name="key")
+        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x, memory, key_mask):
+    def call(self, x: tf.Tensor, memory: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(memory))  # (B, H, S, d)
         v = self.split_heads(self.value(memory))  # (B, H, S, d)
@@ -51,60 +55,75 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class FeedForward(layers.Layer):
     """Two dense layers, applied to each position alone."""
 
     def __init__(self, d_model: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.expand = layers.Dense(ff_dim, activation="relu")
-        self.contract = layers.Dense(d_model)
+        self.expand = layers.Dense(ff_dim, activation="relu", name="expand")
+        self.contract = layers.Dense(d_model, name="contract")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.contract(self.expand(x))
 
 
+@keras.saving.register_keras_serializable()
 class PositionalEncoding(layers.Layer):
     """Adds a learned vector for each position, starting from N(0, 0.02)."""
 
     def __init__(self, d_model: int, max_len: int, **kwargs):
         super().__init__(**kwargs)
-        start = keras.initializers.RandomNormal(stddev=0.02)
-        self.weight = self.add_weight((max_len, d_model), start, name="weight")
+        self.shape = (max_len, d_model)
 
-    def call(self, x):
+    def build(self, input_shape: tuple) -> None:
+        start = keras.initializers.RandomNormal(stddev=0.02)
+        self.weight = self.add_weight(self.shape, start, name="weight")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return x + self.weight[: ops.shape(x)[1]]  # (B, T, d_model)
 
 
+@keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
     """Self-attention, then a feed-forward network; each added to its input, normalised."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=False
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            causal=False,
+            name="attention",
         )
-        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="attention_norm"
+        )
+        self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="feed_forward_norm"
+        )
 
-    def call(self, x, mask):
+    def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         attended = self.attention(x, x, mask)
         x = self.attention_norm(x + attended)
         expanded = self.feed_forward(x)
         return self.feed_forward_norm(x + expanded)
 
 
+@keras.saving.register_keras_serializable()
 class TransformerDecoder(layers.Layer):
     """Causal self-attention, cross-attention, feed-forward; each with a residual."""
 
@@ -113,18 +132,34 @@ class TransformerDecoder(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=True
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            causal=True,
+            name="self_attention",
         )
-        self.self_attention_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.self_attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="self_attention_norm"
+        )
         self.cross_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=False
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            causal=False,
+            name="cross_attention",
         )
-        self.cross_attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.cross_attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="cross_attention_norm"
+        )
+        self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="feed_forward_norm"
+        )
         self.dropout = layers.Dropout(dropout)
 
-    def call(self, x, memory, mask, memory_mask):
+    def call(
+        self, x: tf.Tensor, memory: tf.Tensor, mask: tf.Tensor, memory_mask: tf.Tensor
+    ) -> tf.Tensor:
         attended = self.self_attention(x, x, mask)
         x = self.self_attention_norm(x + self.dropout(attended))
         attended = self.cross_attention(x, memory, memory_mask)

@@ -12,10 +12,13 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value, mask=None):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor | None = None
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
     scores = scores / math.sqrt(query.shape[-1])
@@ -25,6 +28,7 @@ def scaled_dot_product_attention(query, key, value, mask=None):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
@@ -34,12 +38,12 @@ class MultiHeadAttention(layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.causal = causal
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(num_heads * key_dim, name="query")
+        self.key = layers.Dense(num_heads * key_dim, name="key")
+        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
@@ -50,29 +54,31 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class FeedForward(layers.Layer):
     """Two dense layers, applied to each position alone."""
 
     def __init__(self, d_model: int, ff_dim: int, activation: str, **kwargs):
         super().__init__(**kwargs)
-        self.expand = layers.Dense(ff_dim, activation=activation)
-        self.contract = layers.Dense(d_model)
+        self.expand = layers.Dense(ff_dim, activation=activation, name="expand")
+        self.contract = layers.Dense(d_model, name="contract")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.contract(self.expand(x))
 
 
+@keras.saving.register_keras_serializable()
 class PostNormTransformerEncoder(layers.Layer):
     """Self-attention, then a feed-forward network; each added to its input, normalised."""
 
@@ -88,19 +94,30 @@ class PostNormTransformerEncoder(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=causal
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            causal=causal,
+            name="attention",
         )
-        self.attention_norm = layers.LayerNormalization(epsilon=epsilon)
-        self.feed_forward = FeedForward(d_model, ff_dim, activation)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=epsilon)
+        self.attention_norm = layers.LayerNormalization(
+            epsilon=epsilon, name="attention_norm"
+        )
+        self.feed_forward = FeedForward(
+            d_model, ff_dim, activation, name="feed_forward"
+        )
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=epsilon, name="feed_forward_norm"
+        )
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         attended = self.attention(x)
         x = self.attention_norm(x + attended)
         expanded = self.feed_forward(x)
         return self.feed_forward_norm(x + expanded)
 
 
+@keras.saving.register_keras_serializable()
 class PreNormTransformerEncoder(layers.Layer):
     """Self-attention, then a feed-forward network; each normalises first, then is added."""
 
@@ -115,20 +132,31 @@ class PreNormTransformerEncoder(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=False
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            causal=False,
+            name="attention",
         )
-        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim, activation)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="attention_norm"
+        )
+        self.feed_forward = FeedForward(
+            d_model, ff_dim, activation, name="feed_forward"
+        )
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="feed_forward_norm"
+        )
         self.dropout = layers.Dropout(dropout)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         attended = self.attention(self.attention_norm(x))
         x = x + self.dropout(attended)
         expanded = self.feed_forward(self.feed_forward_norm(x))
         return x + self.dropout(expanded)
 
 
+@keras.saving.register_keras_serializable()
 class NoNormTransformerEncoder(layers.Layer):
     """Self-attention, then a feed-forward network; each is added to its input."""
 
@@ -143,17 +171,20 @@ class NoNormTransformerEncoder(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=key_dim, causal=False
+            d_model, num_heads, key_dim=key_dim, causal=False, name="attention"
         )
-        self.feed_forward = FeedForward(d_model, ff_dim, activation)
+        self.feed_forward = FeedForward(
+            d_model, ff_dim, activation, name="feed_forward"
+        )
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         attended = self.attention(x)
         x = x + attended
         expanded = self.feed_forward(x)
         return x + expanded
 
 
+@keras.saving.register_keras_serializable()
 class TransformerDecoder(layers.Layer):
     """Causal self-attention, feed-forward; each with a residual."""
 
@@ -162,13 +193,23 @@ class TransformerDecoder(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=True
+            d_model,
+            num_heads,
+            key_dim=d_model // num_heads,
+            causal=True,
+            name="self_attention",
         )
-        self.self_attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim, activation)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.self_attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="self_attention_norm"
+        )
+        self.feed_forward = FeedForward(
+            d_model, ff_dim, activation, name="feed_forward"
+        )
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="feed_forward_norm"
+        )
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         attended = self.self_attention(x)
         x = self.self_attention_norm(x + attended)
         expanded = self.feed_forward(x)

@@ -12,10 +12,13 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value, mask):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
     scores = scores / math.sqrt(query.shape[-1])
@@ -23,6 +26,7 @@ def scaled_dot_product_attention(query, key, value, mask):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
@@ -31,12 +35,12 @@ class MultiHeadAttention(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, use_bias=False)
-        self.key = layers.Dense(num_heads * key_dim, use_bias=False)
-        self.value = layers.Dense(num_heads * value_dim, use_bias=False)
-        self.projection = layers.Dense(d_model, use_bias=False)
+        self.query = layers.Dense(num_heads * key_dim, use_bias=False, name="query")
+        self.key = layers.Dense(num_heads * key_dim, use_bias=False, name="key")
+        self.value = layers.Dense(num_heads * value_dim, use_bias=False, name="value")
+        self.projection = layers.Dense(d_model, use_bias=False, name="projection")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
@@ -45,26 +49,30 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class PositionalEncoding(layers.Layer):
     """Adds a learned vector for each position, starting from N(0, 0.02)."""
 
     def __init__(self, d_model: int, max_len: int, **kwargs):
         super().__init__(**kwargs)
-        start = keras.initializers.RandomNormal(stddev=0.02)
-        self.weight = self.add_weight((max_len, d_model), start, name="weight")
+        self.shape = (max_len, d_model)
 
-    def call(self, x):
+    def build(self, input_shape: tuple) -> None:
+        start = keras.initializers.RandomNormal(stddev=0.02)
+        self.weight = self.add_weight(self.shape, start, name="weight")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return x + self.weight[: ops.shape(x)[1]]  # (B, T, d_model)
 
 

@@ -12,10 +12,13 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
     scores = scores / math.sqrt(query.shape[-1])
@@ -23,50 +26,56 @@ def scaled_dot_product_attention(query, key, value):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
     def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(num_heads * key_dim, name="query")
+        self.key = layers.Dense(num_heads * key_dim, name="key")
+        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
         context = scaled_dot_product_attention(q, k, v)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class Block(layers.Layer):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Dense -> Dense)."""
 
     def __init__(self, num_heads: int, key_dim: int, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
-        self.multi_head_attention = MultiHeadAttention(
-            64, num_heads=num_heads, key_dim=key_dim
+        self.layer_normalization = layers.LayerNormalization(
+            epsilon=1e-5, name="layer_normalization"
         )
-        self.layer_normalization_2 = layers.LayerNormalization(epsilon=1e-5)
-        self.dense_0 = layers.Dense(units, activation="gelu")
-        self.dense_1 = layers.Dense(64)
+        self.multi_head_attention = MultiHeadAttention(
+            64, num_heads=num_heads, key_dim=key_dim, name="multi_head_attention"
+        )
+        self.layer_normalization_2 = layers.LayerNormalization(
+            epsilon=1e-5, name="layer_normalization_2"
+        )
+        self.dense_0 = layers.Dense(units, activation="gelu", name="dense_0")
+        self.dense_1 = layers.Dense(64, name="dense_1")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         residual = x
         x = self.layer_normalization(x)  # (B, 32, 64)
         x = self.multi_head_attention(x)  # (B, 32, 64)

@@ -14,18 +14,22 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 
+@keras.saving.register_keras_serializable()
 class MaskedAveragePooling1D(layers.Layer):
     """The mean over the valid positions: x (B, T, d), mask (B, T) to (B, d)."""
 
-    def call(self, x, mask):
+    def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         valid = ops.cast(mask[:, :, None], x.dtype)  # (B, T, 1)
         return ops.sum(x * valid, axis=1) / ops.maximum(ops.sum(valid, axis=1), 1)
 
 
-def scaled_dot_product_attention(query, key, value, mask):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
     scores = scores / math.sqrt(query.shape[-1])
@@ -34,18 +38,19 @@ def scaled_dot_product_attention(query, key, value, mask):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
     def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(num_heads * key_dim, name="query")
+        self.key = layers.Dense(num_heads * key_dim, name="key")
+        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x, key_mask):
+    def call(self, x: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
@@ -53,29 +58,31 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class FeedForward(layers.Layer):
     """Two dense layers, applied to each position alone."""
 
     def __init__(self, d_model: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.expand = layers.Dense(ff_dim, activation="relu")
-        self.contract = layers.Dense(d_model)
+        self.expand = layers.Dense(ff_dim, activation="relu", name="expand")
+        self.contract = layers.Dense(d_model, name="contract")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.contract(self.expand(x))
 
 
+@keras.saving.register_keras_serializable()
 class PositionalEncoding(layers.Layer):
     """Adds sines and cosines of each position (Vaswani et al., 2017, section 3.5)."""
 
@@ -88,10 +95,11 @@ class PositionalEncoding(layers.Layer):
         table[:, 1::2] = np.cos(angle)[:, : d_model // 2]
         self.table = ops.convert_to_tensor(table)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
 
 
+@keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
     """Self-attention, then a feed-forward network; each added to its input, normalised."""
 
@@ -100,14 +108,18 @@ class TransformerEncoder(layers.Layer):
     ):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
+            d_model, num_heads, key_dim=d_model // num_heads, name="attention"
         )
-        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="attention_norm"
+        )
+        self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="feed_forward_norm"
+        )
         self.dropout = layers.Dropout(dropout)
 
-    def call(self, x, mask):
+    def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         attended = self.attention(x, mask)
         x = self.attention_norm(x + self.dropout(attended))
         expanded = self.feed_forward(x)

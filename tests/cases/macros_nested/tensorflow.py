@@ -11,10 +11,13 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value, mask):
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
     scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
     scores = scores / math.sqrt(query.shape[-1])
@@ -22,18 +25,19 @@ def scaled_dot_product_attention(query, key, value, mask):
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
     def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(num_heads * key_dim, name="query")
+        self.key = layers.Dense(num_heads * key_dim, name="key")
+        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         q = self.split_heads(self.query(x))  # (B, H, T, d)
         k = self.split_heads(self.key(x))  # (B, H, T, d)
         v = self.split_heads(self.value(x))  # (B, H, T, d)
@@ -42,44 +46,50 @@ class MultiHeadAttention(layers.Layer):
         context = scaled_dot_product_attention(q, k, v, allowed)
         return self.projection(self.join_heads(context))  # (B, T, d_model)
 
-    def split_heads(self, x):
+    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
         size = x.shape[-1] // self.num_heads
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x):
+    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
         features = x.shape[1] * x.shape[3]
         x = ops.transpose(x, (0, 2, 1, 3))
         return ops.reshape(x, (-1, ops.shape(x)[1], features))
 
 
+@keras.saving.register_keras_serializable()
 class Feed(layers.Layer):
     """Dense -> Dense."""
 
     def __init__(self, units: int, units_2: int, **kwargs):
         super().__init__(**kwargs)
-        self.dense_0 = layers.Dense(units, activation="gelu")
-        self.dense_1 = layers.Dense(units_2)
+        self.dense_0 = layers.Dense(units, activation="gelu", name="dense_0")
+        self.dense_1 = layers.Dense(units_2, name="dense_1")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.dense_0(x)
         return self.dense_1(x)
 
 
+@keras.saving.register_keras_serializable()
 class Layer(layers.Layer):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Feed)."""
 
     def __init__(self, in_features: int, num_heads: int, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
-        self.multi_head_attention = MultiHeadAttention(
-            in_features, num_heads=num_heads, key_dim=8
+        self.layer_normalization = layers.LayerNormalization(
+            epsilon=1e-5, name="layer_normalization"
         )
-        self.layer_normalization_2 = layers.LayerNormalization(epsilon=1e-5)
-        self.feed = Feed(units=units, units_2=in_features)
+        self.multi_head_attention = MultiHeadAttention(
+            in_features, num_heads=num_heads, key_dim=8, name="multi_head_attention"
+        )
+        self.layer_normalization_2 = layers.LayerNormalization(
+            epsilon=1e-5, name="layer_normalization_2"
+        )
+        self.feed = Feed(units=units, units_2=in_features, name="feed")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         residual = x
         x = self.layer_normalization(x)
         x = self.multi_head_attention(x)
@@ -90,15 +100,18 @@ class Layer(layers.Layer):
         return residual + x
 
 
+@keras.saving.register_keras_serializable()
 class Head(layers.Layer):
     """LayerNormalization -> Output."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.layer_normalization = layers.LayerNormalization(epsilon=1e-5)
-        self.output_2 = layers.Dense(11)
+        self.layer_normalization = layers.LayerNormalization(
+            epsilon=1e-5, name="layer_normalization"
+        )
+        self.output_2 = layers.Dense(11, name="output_2")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.layer_normalization(x)  # (B, T, 16)
         return self.output_2(x)  # (B, T, 11)
 

@@ -13,18 +13,20 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
+@keras.saving.register_keras_serializable()
 class ResidualBlock(layers.Layer):
     """x + (x + (Dense) -> Dropout)."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.dense = layers.Dense(8)
+        self.dense = layers.Dense(8, name="dense")
         self.dropout = layers.Dropout(0.1)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         residual = x
         residual_2 = x
         x = self.dense(x)  # (B, 8, 8)
@@ -33,15 +35,16 @@ class ResidualBlock(layers.Layer):
         return residual + x  # (B, 8, 8)
 
 
+@keras.saving.register_keras_serializable()
 class Block(layers.Layer):
     """Dense -> Dropout."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.dense = layers.Dense(8, activation="relu")
+        self.dense = layers.Dense(8, activation="relu", name="dense")
         self.dropout = layers.Dropout(0.2)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.dense(x)  # (B, 8, 8)
         return self.dropout(x)  # (B, 8, 8)
 
