@@ -129,15 +129,13 @@ class BaseRuntime(ABC):
         return output
 
     def evaluate_uniform(
-        self, task: Any, split: str, names: Collection[str]
+        self, split: str, names: Collection[str]
     ) -> dict[str, float]:
         """What the emitted `evaluate` measures when these attentions look everywhere
         alike. Raises NeuralError as `run_uniform` does."""
         paths = self._paths(names)
         with _named_failure("NE109", "the model cannot run on these inputs"):
-            measures, replaced = self._evaluate_uniform(
-                task, split, set(paths.values())
-            )
+            measures, replaced = self._evaluate_uniform(split, set(paths.values()))
         for name, path in paths.items():
             if path not in replaced:
                 raise _not_seen(name, 0)
@@ -204,7 +202,7 @@ class BaseRuntime(ABC):
 
     @abstractmethod
     def _evaluate_uniform(
-        self, task: Any, split: str, paths: Collection[str]
+        self, split: str, paths: Collection[str]
     ) -> tuple[dict[str, float], list[str]]:
         """The same for the emitted `evaluate`; a place stands there once a batch."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.rules.measures import Goal, custom_of, goal_of
+from neural_dsl.rules.measures import Goal, custom_of, goal_of, loss_of
 from neural_dsl.rules.muon import matrix_ends
 from neural_dsl.rules.together import DEFAULT_RATE, first_rate, plateau_of
 from neural_dsl.source import Span
@@ -36,7 +36,6 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     """
     assert network.task is not None
     train, task = network.train, network.task
-    optimizer, schedule = _optimizer(network)
     batch_size = train.get("batch_size") or DEFAULT_BATCH_SIZE
     accumulation = train.get("gradient_accumulation_steps") or 1
     folder = Path(network.source.name).parent
@@ -47,39 +46,28 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         epoch_steps = math.ceil(math.ceil(size / batch_size) / accumulation)
     total = train.get("steps") or (train.get("epochs") or DEFAULT_EPOCHS) * epoch_steps
     stopping = train.get("early_stopping")
-    plateau = plateau_of(None, schedule)
     goal = goal_of(network)
+    optimizer, schedule = _optimizer(network, RECIPE)
     plan = SimpleNamespace(
-        optimizer=optimizer,
-        muon_ends=[_attribute(paths[layer.name]) for layer in matrix_ends(network)],
-        schedule=schedule,
-        plateau=plateau,
+        **_steps(network, paths, optimizer, schedule),
         batch_size=batch_size,
         total_steps=total,
         validate_every=train.get("validate_every") or min(epoch_steps, total),
-        accumulation=accumulation,
-        clip=_clip(train, optimizer),
-        label_smoothing=_smoothing(network),
         scheduled_sampling=train.get("scheduled_sampling") or 0,
-        mixed_precision=bool(train.get("mixed_precision")),
         shuffle=train.get("shuffle") is not False,
-        clipnorm=optimizer.params.get("clipnorm"),
-        clipvalue=optimizer.params.get("clipvalue"),
         device=network.execution.get("device") or "",
-        deterministic=bool(network.execution.get("deterministic")),
         stopping=stopping,
         restores=bool(stopping and stopping.params["restore_best_weights"]),
-        seed=train.get("seed") or 0,
         task_call=_task_call(network),
-        several=len(network.inputs) > 1,
         tokens=goal.tokens,
+        ignores=goal.tokens and task.name != "Text",  # there every token counts
         loss=goal.loss,
         measure=goal.measure,
         measure_words=goal.measure.replace("_", " "),
         short=goal.measure.split("_")[0],
         extras=goal.extras,
         extras_words=_and(goal.extras),
-        output_rank=len(network.output.shape),
+        measures=_measures(goal),
         weights_file=f"{network.name.lower()}.safetensors",
         tokenizer_file=f"{network.name.lower()}.tokenizer.json"
         if task.params.get("tokenizer") == "bpe"
@@ -94,12 +82,64 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     return plan
 
 
+def fit_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace | None:
+    """The values that `fit.py.j2` asks for; None for a file that says nothing of how its
+    network learns, or what the backend's script has no words for."""
+    train = network.train
+    said = (network.loss, network.optimizer, network.lr_schedule, train or None)
+    if not any(each is not None for each in said):
+        return None
+    loss = loss_of(network)
+    optimizer, schedule = _optimizer(network, None)
+    plan = SimpleNamespace(
+        **_steps(network, paths, optimizer, schedule),
+        batch_size=train.get("batch_size") or 0,
+        shuffle=train.get("shuffle") is not False,
+        epochs=train.get("epochs") or 1,
+        steps=train.get("steps") or 0,
+        tokens=False,
+        ignores=False,
+        loss=loss,
+    )
+    warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
+    plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
+    plan.constants = list(_fit_constants(plan))
+    return plan
+
+
+def _steps(
+    network: Network,
+    paths: Mapping[str, str],
+    optimizer: Setting,
+    schedule: Setting | None,
+) -> dict[str, Any]:
+    """What a step of any training does, with a task or without one."""
+    train = network.train
+    plateau = plateau_of(None, schedule)
+    return {
+        "optimizer": optimizer,
+        "muon_ends": [_attribute(paths[layer.name]) for layer in matrix_ends(network)],
+        "schedule": None if plateau else schedule,
+        "plateau": plateau,
+        "accumulation": train.get("gradient_accumulation_steps") or 1,
+        "clip": _clip(train, network),
+        "clipnorm": optimizer.params.get("clipnorm"),
+        "clipvalue": optimizer.params.get("clipvalue"),
+        "label_smoothing": _smoothing(network),
+        "mixed_precision": bool(train.get("mixed_precision")),
+        "deterministic": bool(network.execution.get("deterministic")),
+        "seed": train.get("seed") or 0,
+        "several": len(network.inputs) > 1,
+        "output_rank": len(network.output.shape),
+    }
+
+
 def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str]:
     """What the training of a network does, as a person reads it."""
     plan = training_plan(network, paths)
     rules = {
         "optimizer": plan.optimizer,
-        "schedule": plan.schedule,
+        "schedule": plan.schedule or plan.plateau,
         "loss": plan.loss,
         "early stopping": plan.stopping,
     }
@@ -135,6 +175,20 @@ def _and(names: tuple[str, ...]) -> str:
     return "".join(f", {name}" for name in first) + (f" and {last}" if last else "")
 
 
+def _measures(goal: Goal) -> str:
+    """What `evaluate` returns, by name, as Python code."""
+    values = {"loss": "total / counted"}
+    if goal.measure != "loss":
+        values[goal.measure] = "right / len(targets)"
+    computed = {
+        "accuracy": "hits / counted",
+        "perplexity": "float(np.exp(total / counted))",
+    }
+    values |= {name: computed[name] for name in goal.extras}
+    pairs = (f'"{name}": {value}' for name, value in values.items())
+    return f"{{{', '.join(pairs)}}}"
+
+
 def _result(goal: Goal) -> str:
     """What `evaluate` returns, by name, as Python code."""
     values = {
@@ -152,8 +206,14 @@ def _result(goal: Goal) -> str:
     return f"{{{', '.join(pairs)}}}"
 
 
-def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
-    """The optimizer with a plain learning rate, and its schedule if it has one."""
+RECIPE = Setting("WarmupCosine", {"warmup_steps": WARMUP_STEPS}, _NOWHERE)
+
+
+def _optimizer(
+    network: Network, recipe: Setting | None
+) -> tuple[Setting, Setting | None]:
+    """The optimizer with a plain learning rate, and its schedule if it has one; `recipe`
+    is the schedule of a file that names neither."""
     optimizer, schedule = network.optimizer, network.lr_schedule
     if optimizer is None:
         spec = OPTIMIZERS.find("AdamW")
@@ -161,7 +221,6 @@ def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
         defaults = {p.name: p.default for p in spec.parameters}
         given = {"learning_rate": DEFAULT_RATE, "beta_2": 0.98, "weight_decay": 0.01}
         optimizer = Setting("AdamW", {**defaults, **given}, _NOWHERE)
-        recipe = Setting("WarmupCosine", {"warmup_steps": WARMUP_STEPS}, _NOWHERE)
         schedule = schedule or recipe
     rate = optimizer.params["learning_rate"]
     if isinstance(rate, Setting):
@@ -170,8 +229,9 @@ def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
     return Setting(optimizer.name, params, optimizer.span), schedule
 
 
-def _clip(train: Mapping[str, Any], optimizer: Setting) -> float | None:
-    given = train.get("gradient_clip") or optimizer.params.get("global_clipnorm")
+def _clip(train: Mapping[str, Any], network: Network) -> float | None:
+    of_optimizer = network.optimizer and network.optimizer.params.get("global_clipnorm")
+    given = train.get("gradient_clip") or of_optimizer
     return float(given) if given else None
 
 
@@ -182,37 +242,49 @@ def _smoothing(network: Network) -> float:
     return float(given or 0.0)
 
 
-def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
-    rate = plan.optimizer.params["learning_rate"]
-    warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
-    patience = plan.stopping.params["patience"] if plan.stopping else 0
-    floor = plan.plateau.params["min_lr"] if plan.plateau else 0
-    table = [
-        ("BATCH_SIZE", plan.batch_size, "problems a step", True),
-        ("TOTAL_STEPS", plan.total_steps, "", True),
-        ("VALIDATE_EVERY", plan.validate_every, "steps", True),
-        ("LEARNING_RATE", rate, "", True),
-        ("WARMUP_STEPS", plan.schedule.params["warmup_steps"] if warm else 0, "", warm),
-        ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients", plan.clip),
-        ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient", plan.clipnorm),
-        ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient", plan.clipvalue),
-        (
-            "LABEL_SMOOTHING",
-            plan.label_smoothing,
-            "in training alone",
-            plan.label_smoothing,
-        ),
-        ("ACCUMULATION", plan.accumulation, "batches a step", plan.accumulation > 1),
-        ("PATIENCE", patience, "validations without improvement", plan.stopping),
-        ("MIN_LEARNING_RATE", floor, "", floor),
-        (
-            "SCHEDULED_SAMPLING",
-            plan.scheduled_sampling,
-            "share of its own predictions at the end",
-            plan.scheduled_sampling,
-        ),
-    ]
-    return [(name, value, comment) for name, value, comment, used in table if used]
+Constant = tuple[str, Any, str]
+
+
+def _constants(plan: SimpleNamespace) -> Iterator[Constant]:
+    yield "BATCH_SIZE", plan.batch_size, "problems a step"
+    yield "TOTAL_STEPS", plan.total_steps, ""
+    yield "VALIDATE_EVERY", plan.validate_every, "steps"
+    yield "LEARNING_RATE", plan.optimizer.params["learning_rate"], ""
+    yield from _constants_of_steps(plan)
+    if plan.stopping:
+        patience = plan.stopping.params["patience"]
+        yield "PATIENCE", patience, "validations without improvement"
+    if plan.plateau and plan.plateau.params["min_lr"]:
+        yield "MIN_LEARNING_RATE", plan.plateau.params["min_lr"], ""
+    if plan.scheduled_sampling:
+        what = "share of its own predictions at the end"
+        yield "SCHEDULED_SAMPLING", plan.scheduled_sampling, what
+
+
+def _fit_constants(plan: SimpleNamespace) -> Iterator[Constant]:
+    if plan.steps:
+        yield "TOTAL_STEPS", plan.steps, ""
+    else:
+        yield "EPOCHS", plan.epochs, ""
+    if plan.schedule:
+        yield "LEARNING_RATE", plan.optimizer.params["learning_rate"], ""
+    yield from _constants_of_steps(plan)
+
+
+def _constants_of_steps(plan: SimpleNamespace) -> Iterator[Constant]:
+    """The numbers of `_steps` that are in use."""
+    schedule = plan.schedule
+    if schedule is not None and schedule.name.startswith("Warmup"):
+        yield "WARMUP_STEPS", schedule.params["warmup_steps"], ""
+    for name, value, comment in (
+        ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients"),
+        ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient"),
+        ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient"),
+        ("LABEL_SMOOTHING", plan.label_smoothing, "in training alone"),
+        ("ACCUMULATION", plan.accumulation, "batches a step"),
+    ):
+        if value and (name, value) != ("ACCUMULATION", 1):
+            yield name, value, comment
 
 
 def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
@@ -220,9 +292,7 @@ def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
     if plan.stopping:
         fields += [("best", "float"), ("waited", "int"), ("stopped", "bool")]
     if plan.plateau:
-        # With early stopping there are two waits, often for two measures.
-        prefix = "plateau_" if plan.stopping else ""
-        fields += [(f"{prefix}best", "float"), (f"{prefix}waited", "int")]
+        fields += [("plateau_best", "float"), ("plateau_waited", "int")]
         fields.append(("factor", "float"))
         if plan.plateau.params["cooldown"]:
             fields.append(("resting", "int"))

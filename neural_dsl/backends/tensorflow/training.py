@@ -19,8 +19,17 @@ class LiveTraining(BaseTraining):
     """The emitted Keras training, run where `tf.device` puts it."""
 
     def _start(self, seed: int) -> Any:
-        model = self.runtime.model
-        return self.module.Training(model, self.task, seed=seed)
+        return self.module.Training(self.runtime.model, seed=seed)
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        arrays: dict[str, npt.NDArray[np.generic]] = self.training.state()
+        return arrays
+
+    def _load_arrays(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+        self.training.load_state(arrays)
+
+    def _restore(self, weights: Any) -> None:
+        self.runtime.model.set_weights(weights)
 
     def _scope(self) -> AbstractContextManager[Any]:
         return tf.device(_place(self.device))  # type: ignore[no-any-return]
