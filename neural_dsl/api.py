@@ -181,7 +181,7 @@ def emit(network: Network, backend: str, file_name: str | None = None) -> Compil
     from neural_dsl.compiler import backend_named
 
     target = backend_named(backend)
-    return generate(network, target, file_name or f"compiled_model_{target}.py")
+    return generate(network, target.name, file_name or target.file_name())
 
 
 def backend_for_code(network: Network, requested: str | None) -> str:

@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-# Files beside which `python FILE` would not start: the frameworks that it imports.
-IMPORTED_BY_EMITTED_FILES = {"torch", "tensorflow", "keras", "numpy", "safetensors"}
+# Files beside which `python FILE` would not start: what it imports.
+IMPORTED_BY_EMITTED_FILES = {"numpy", "safetensors"}.union(
+    *(spec.imports for spec in BACKENDS.values())
+)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

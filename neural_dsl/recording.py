@@ -18,11 +18,10 @@ from neural_dsl.attention.record import (
     Tokens,
 )
 from neural_dsl.backends.masks import of_attention
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import Prepared
 from neural_dsl.inputs.labels import labels_of
-
-DISTRIBUTIONS = {"pytorch": ("torch",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
 
 
 def assemble(
@@ -91,7 +90,7 @@ def for_items(prepared: Prepared, labelled: int) -> dict[str, Tokens]:
 def versions(backend: str) -> dict[str, str]:
     """Names and versions of what computed a record."""
     found = {"neural-dsl": __version__, "numpy": np.__version__}
-    for name in DISTRIBUTIONS[backend]:
+    for name in BACKENDS[backend].distributions:
         try:
             found[name] = metadata.version(name)
             break

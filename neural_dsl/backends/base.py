@@ -9,9 +9,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.catalogue.tensors import Weight
 from neural_dsl.codegen.generate import CompiledModel
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a weight stands: the path of its layer in the live model, and the weight."""
+
+    layer: str
+    weight: Weight
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends import canonical, check, masks, memory
-from neural_dsl.backends.base import Arrays, Capture
+from neural_dsl.backends.base import Arrays, Capture, Place
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.emitted import forget, import_emitted
 from neural_dsl.backends.inputs import validated
@@ -166,11 +166,11 @@ class BaseRuntime(ABC):
         path = self.compiled.paths[layer.name]
         return f"{path}.{attention.path}" if attention.path else path
 
-    def _weight_places(self) -> Iterator[tuple[str, str]]:
-        """(path of the owning layer, canonical name below it) of every weight."""
+    def _weight_places(self) -> Iterator[Place]:
+        """Where every weight stands, in model order."""
         for layer in self.compiled.network.layers():
             for weight in layer.weights:
-                yield self.compiled.paths[layer.name], weight.name
+                yield Place(self.compiled.paths[layer.name], weight)
 
     @abstractmethod
     def _build(self, seed: int) -> None:

@@ -12,6 +12,7 @@ from math import prod
 from typing import TypeAlias
 
 from neural_dsl.backends.free import available
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Layer, Network
@@ -159,9 +160,10 @@ def refuse_run_if_too_large(
         return
     tokens = max(lengths.values(), default=1)
     ways = []
-    if backend != "pytorch" and estimate_run(network, batch, lengths, fused) <= limit:
+    light = next(s.name for s in BACKENDS.values() if not s.whole_matrices)
+    if backend != light and estimate_run(network, batch, lengths, fused) <= limit:
         ways = [
-            "run it with `--backend pytorch`, which holds no whole attention matrix"
+            f"run it with `--backend {light}`, which holds no whole attention matrix"
         ]
     raise _too_large(
         f"running `{network.name}` on {backend} at {tokens} tokens needs",

@@ -15,6 +15,7 @@ import click
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.cli.console import files_written, note, print_diagnostics
 from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
 from neural_dsl.graph.nodes import Network
@@ -91,7 +92,7 @@ def write_files(
     from neural_dsl.visualize.heatmap import attention_heatmap
     from neural_dsl.visualize.interactive import attention_page
 
-    code = folder.staged(f"compiled_model_{model.compiled.backend}.py")
+    code = folder.staged(BACKENDS[model.compiled.backend].file_name())
     code.write_text(model.compiled.code, encoding="utf-8", newline="\n")
     save_record(record, folder.staged(""))
     item, form = request.batch_item, request.form

@@ -11,6 +11,7 @@ import click
 
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.expected import best_head, expected_mass, uniform_mass
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.cli.console import files_written, note
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder
@@ -157,7 +158,7 @@ def write_code(folder: OutputFolder, runs: Sequence[OpenedRun]) -> None:
     for number, run in enumerate(runs, start=1):
         compiled = run.runtime.compiled
         suffix = f"_{number}" if len(runs) > 1 else ""
-        file = folder.staged(f"compiled_model_{compiled.backend}{suffix}.py")
+        file = folder.staged(BACKENDS[compiled.backend].file_name(suffix))
         file.write_text(compiled.code, encoding="utf-8", newline="\n")
 
 

@@ -8,10 +8,10 @@ from importlib import metadata
 import click
 
 from neural_dsl import __version__
+from neural_dsl.catalogue.backends import BACKENDS
 
 SHOWN = {
-    "torch": ("torch",),
-    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    **{spec.package: spec.distributions for spec in BACKENDS.values()},
     "keras": ("keras",),
     "numpy": ("numpy",),
     "matplotlib": ("matplotlib",),

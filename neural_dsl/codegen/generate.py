@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from types import SimpleNamespace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED
 from neural_dsl.catalogue.tasks import task_spec
@@ -20,9 +20,6 @@ from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.rules.unsupported import training_problems
-
-Backend: TypeAlias = Literal["pytorch", "tensorflow"]
-BACKENDS: tuple[Backend, ...] = ("pytorch", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,13 @@ class CompiledModel:
     """
 
     network: Network
-    backend: Backend
+    backend: str
     code: str
     entry: str
     paths: Mapping[str, str]
 
 
-def generate(network: Network, backend: Backend, file_name: str) -> CompiledModel:
+def generate(network: Network, backend: str, file_name: str) -> CompiledModel:
     """Write the file. `file_name` is what its docstring says to run.
 
     Raises NeuralError (NE059) for a training that this backend's scripts cannot do.

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
-from tests.regenerate import TESTS, cases
+from tests.regenerate import cases, whole_files
 
 # Runs every file named on the command line in one process, so that the framework is
 # imported once, with an import hook that refuses the compiler. Each runs in the folder
@@ -61,13 +62,16 @@ WHOLE = {
 """Cases that are trained to their end, and what they print last."""
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_every_emitted_file_runs_alone_and_counts_its_parameters(
     backend: str, tmp_path: Path
 ) -> None:
     names = list(cases())
-    files = [str(TESTS / "cases" / name / f"{backend}.py") for name in names]
+    files = [str(tmp_path / f"{name}.py") for name in names]
     folders = [str(tmp_path / name) for name in names]
+    for name, file in zip(names, files, strict=True):
+        code = whole_files(cases()[name])[backend]
+        Path(file).write_text(code, encoding="utf-8")
     for name, folder in zip(names, folders, strict=True):
         # Data only: a `tensorflow.py` beside a script would be taken for the package.
         ignored = shutil.ignore_patterns("*.py", "__pycache__")
@@ -97,7 +101,7 @@ def test_every_emitted_file_runs_alone_and_counts_its_parameters(
     assert {name for name in WHOLE if name in names} == set(WHOLE)
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
     import ast
 
@@ -109,8 +113,8 @@ def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
         "pytorch": shared | {"torch"},
         "tensorflow": shared | {"keras", "tensorflow"},
     }
-    for file in sorted(TESTS.glob(f"cases/*/{backend}.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+    for file in cases().values():
+        tree = ast.parse(whole_files(file)[backend])
         found = {
             a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
         }

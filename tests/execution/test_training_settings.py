@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from neural_dsl.backends.emitted import import_emitted
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 
@@ -96,7 +97,7 @@ def test_every_train_setting_trains(setting: str, backend: str) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_schedule_gives_the_same_rates_in_both_scripts(schedule: str) -> None:
     rates = {}
-    for backend in ("pytorch", "tensorflow"):
+    for backend in BACKENDS:
         _, module = training(
             f"optimizer: SGD(0.01) lr_schedule: {schedule} train {{ steps: 6 }}",
             backend,

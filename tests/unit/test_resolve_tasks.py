@@ -12,9 +12,16 @@ from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.dump import dump
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.resolve.network import resolve
+from neural_dsl.rules.learning import looks_ahead
 from neural_dsl.rules.unsupported import training_problems
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
+from tests.layer_examples import (
+    each_example,
+    example_layer,
+    keeps_positions,
+    reads_one_sequence,
+)
 from tests.unit.resolving import diagnostics, resolved
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples/tasks").glob("*.neural"))
@@ -262,17 +269,18 @@ def test_a_model_that_sees_the_answer_is_refused(task: str, layer: str) -> None:
     assert found(task, layers) == ["NE077"]
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        "TransformerEncoder(4, 64, causal=true)",
-        "ResidualConnection { MultiHeadAttention(4, causal=true) }",
-        'Conv1D(32, 3, padding="causal")',
-        "Conv1D(32, 1)",
-    ],
+@each_example(
+    lambda spec, example: (
+        keeps_positions(spec, example)
+        and reads_one_sequence(spec, example)
+        and example.reads[0][1] == 16
+    )
 )
-def test_a_model_that_looks_back_only_is_fine(layer: str) -> None:
-    assert found("Copy", LAYERS.replace("Output", f"{layer} Output")) == []
+def test_any_layer_is_refused_where_it_sees_the_answer(spec, example) -> None:
+    """test_layers.py finds out by running whether a layer does."""
+    layers = f"Embedding(output_dim=16) {example.written(spec.name)} Output()"
+    refused = "NE077" in found("Copy", layers)
+    assert refused == looks_ahead(example_layer(spec, example))
 
 
 def test_aligned_copy_is_solved_without_attention() -> None:
