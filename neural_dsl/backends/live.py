@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,9 +127,7 @@ class BaseRuntime(ABC):
                 raise _not_seen(name, replaced.count(path))
         return output
 
-    def evaluate_uniform(
-        self, split: str, names: Collection[str]
-    ) -> dict[str, float]:
+    def evaluate_uniform(self, split: str, names: Collection[str]) -> dict[str, float]:
         """What the emitted `evaluate` measures when these attentions look everywhere
         alike. Raises NeuralError as `run_uniform` does."""
         paths = self._paths(names)
