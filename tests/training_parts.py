@@ -18,7 +18,7 @@ from neural_dsl.catalogue.metrics import METRICS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.spec import Parameter
-from neural_dsl.codegen.generate import Backend, generate
+from neural_dsl.codegen.generate import generate
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
@@ -117,7 +117,7 @@ def _losses() -> Iterator[Option]:
         yield given, _with(file, f'loss: "{other}"'), _with(file, given)
 
 
-def expected_parts(backend: Backend) -> dict[str, str]:
+def expected_parts(backend: str) -> dict[str, str]:
     """File name -> what the options of one kind bring into a file of this backend."""
     texts, cache = {}, {}
     for kind, options in kinds().items():
@@ -131,7 +131,7 @@ def expected_parts(backend: Backend) -> dict[str, str]:
     return texts
 
 
-def emitted(text: str, backend: Backend) -> str:
+def emitted(text: str, backend: str) -> str:
     """The file for a text, or the codes with which it is refused."""
     try:
         network, _ = resolve(parse(Source("tiny.neural", text)))
@@ -198,7 +198,7 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def whole_files(backend: Backend) -> Iterator[str]:
+def whole_files(backend: str) -> Iterator[str]:
     """The whole file of every option that is not refused."""
     given = {text for options in kinds().values() for _, _, text in options}
     codes = (emitted(text, backend) for text in sorted(given))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from neural_dsl.codegen.generate import BACKENDS
+from neural_dsl.catalogue.backends import BACKENDS
 from tests.regenerate import (
     TESTS,
     WHOLE,

@@ -12,6 +12,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
