@@ -16,7 +16,7 @@ from neural_dsl.codegen.imports import import_blocks
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
-from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_source
+from neural_dsl.codegen.task_source import TaskSource, data_part, refuse_taken_names
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.rules.unsupported import training_problems
@@ -110,8 +110,13 @@ def _with_training(
     plan = training_plan(network, paths)
     plan.model = writer.name
     training: Any = writer.templates.file("training").module
-    task = task_source(network)
-    parts = [str(training.constants(plan)), task.code, code, str(training.define(plan))]
+    task = data_part(network)
+    parts = [
+        str(training.constants(plan)),
+        f"# --- data\n\n{task.code}",
+        f"# --- model\n\n\n{code}",
+        f"# --- training\n\n\n{training.define(plan)}",
+    ]
     body = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     return task, body, "main()"
 
