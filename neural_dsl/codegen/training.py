@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.catalogue.optimizers import OPTIMIZERS
+from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.rules.measures import Goal, custom_of, goal_of, loss_of
+from neural_dsl.rules.measures import Goal, goal_of, loss_of
 from neural_dsl.rules.muon import matrix_ends
 from neural_dsl.rules.together import DEFAULT_RATE, first_rate, plateau_of
 from neural_dsl.rules.unsupported import TRAINED_LOSSES
@@ -60,7 +59,6 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         device=network.execution.get("device") or "",
         stopping=stopping,
         restores=bool(stopping and stopping.params["restore_best_weights"]),
-        task_call=_task_call(network),
         tokens=goal.tokens,
         ignores=goal.tokens and task.name != "Text",  # there every token counts
         loss=goal.loss,
@@ -74,14 +72,13 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         tokenizer_file=f"{network.name.lower()}.tokenizer.json"
         if task.params.get("tokenizer") == "bpe"
         else None,
-        renamed=json.dumps({p: n for n, p in paths.items() if p != n}),
     )
     plan.constants = list(_constants(plan))
-    plan.progress_fields = list(_progress(plan))
-    pairs = (f'"{name}": self.{name}' for name, _ in plan.progress_fields)
-    plan.progress = f"{{{', '.join(pairs)}}}"
-    plan.result = _result(goal)
     return plan
+
+
+ACCURATE = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+"""The losses of logits whose likeliest class is counted as right."""
 
 
 def fit_plan(
@@ -108,6 +105,9 @@ def fit_plan(
     )
     count, unit = (plan.steps, "step") if plan.steps else (plan.epochs, "epoch")
     plan.length = f"{count:,} {unit}{'s' * (count != 1)}"
+    plan.doc = f"Trains for {plan.length} on inputs x and targets y."
+    classes = loss.name in ACCURATE and any(m.name == "accuracy" for m in network.metrics)
+    plan.metrics = ['"accuracy"'] if classes else []
     warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
     plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
     plan.constants = list(_fit_constants(plan))
@@ -125,7 +125,8 @@ def _steps(
     plateau = plateau_of(None, schedule)
     return {
         "optimizer": optimizer,
-        "muon_ends": [_attribute(paths[layer.name]) for layer in matrix_ends(network)],
+        "asked": list(_asked(optimizer)),
+        "muon_ends": [paths[layer.name] for layer in matrix_ends(network)],
         "schedule": None if plateau else schedule,
         "plateau": plateau,
         "accumulation": train.get("gradient_accumulation_steps") or 1,
@@ -138,6 +139,7 @@ def _steps(
         "seed": train.get("seed") or 0,
         "several": len(network.inputs) > 1,
         "output_rank": len(network.output.shape),
+        "embeds": any(layer.type == "Embedding" for layer in network.layers()),
     }
 
 
@@ -169,11 +171,16 @@ def _call(setting: Setting) -> str:
     return _construct(setting.name, given)
 
 
-def _attribute(path: str) -> tuple[str, str, str]:
-    """A layer's path; its first part, and the rest as Python: `.blocks[2].dense`."""
-    first, *rest = path.split(".")
-    below = (f"[{part}]" if part.isdigit() else f".{part}" for part in rest)
-    return path, first, "".join(below)
+def _asked(optimizer: Setting) -> Iterator[str]:
+    """`beta_2=0.98`: the parameters that are not the optimizer's defaults. The rate, the
+    decay and the clipping of gradients are said elsewhere."""
+    spec = OPTIMIZERS.find(optimizer.name)
+    assert spec is not None
+    elsewhere = {"learning_rate", "weight_decay", *(each.name for each in CLIPPING)}
+    for parameter in spec.parameters:
+        value = optimizer.params[parameter.name]
+        if parameter.name not in elsewhere and value != parameter.default:
+            yield f"{parameter.name}={literal(value)}"
 
 
 def _and(names: tuple[str, ...]) -> str:
@@ -193,23 +200,6 @@ def _measures(goal: Goal) -> str:
     }
     values |= {name: computed[name] for name in goal.extras}
     pairs = (f'"{name}": {value}' for name, value in values.items())
-    return f"{{{', '.join(pairs)}}}"
-
-
-def _result(goal: Goal) -> str:
-    """What `evaluate` returns, by name, as Python code."""
-    values = {
-        "loss": "loss / size",
-        goal.measure: "loss / size" if goal.measure == "loss" else "right / size",
-    }
-    computed = {
-        "accuracy": "hits / answers",
-        "perplexity": "float(np.exp(loss / size))",
-    }
-    values |= {name: computed[name] for name in goal.extras}
-    pairs = (
-        f'"{name}": {value}' for name, value in (values | {"count": "size"}).items()
-    )
     return f"{{{', '.join(pairs)}}}"
 
 
@@ -294,34 +284,6 @@ def _constants_of_steps(plan: SimpleNamespace) -> Iterator[Constant]:
             yield name, value, comment
 
 
-def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
-    fields = [("step", "int")]
-    if plan.stopping:
-        fields += [("best", "float"), ("waited", "int"), ("stopped", "bool")]
-    if plan.plateau:
-        fields += [("plateau_best", "float"), ("plateau_waited", "int")]
-        fields.append(("factor", "float"))
-        if plan.plateau.params["cooldown"]:
-            fields.append(("resting", "int"))
-    return fields
-
-
-def _task_call(network: Network) -> str:
-    """`Copy(length=8, vocabulary=20)`: what the file gave and what it needs."""
-    task = network.task
-    assert task is not None
-    custom = custom_of(network)
-    if custom is not None:
-        return f"{custom.name}()"
-    spec = task_spec(task.name)
-    defaults = {p.name: p.default for p in spec.parameters}
-    arguments = spec.arguments(task.params)
-    given = {k: v for k, v in arguments.items() if v != defaults.get(k)}
-    if task.name == "Arrays":
-        given |= _array_names(network)
-    return _construct(spec.name, given)
-
-
 def _construct(name: str, arguments: Mapping[str, Any]) -> str:
     """`Text(path="a.txt", tokenizer=Characters())`."""
     written = {
@@ -329,16 +291,3 @@ def _construct(name: str, arguments: Mapping[str, Any]) -> str:
         for k, v in arguments.items()
     }
     return f"{name}({', '.join(f'{k}={v}' for k, v in written.items())})"
-
-
-def _array_names(network: Network) -> dict[str, tuple[str, ...]]:
-    """Which arrays of the file are the model's inputs, and which of these are ids."""
-    inputs = network.inputs
-    alone = len(inputs) == 1 and inputs[0].name == "input"
-    names = ("x",) if alone else tuple(each.name for each in inputs)
-    ids = tuple(
-        n for n, i in zip(names, inputs, strict=True) if i.tensor.dtype == "ids"
-    )
-    return {
-        k: v for k, v in {"inputs": names, "ids": ids}.items() if v not in ((), ("x",))
-    }

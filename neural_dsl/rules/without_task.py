@@ -53,6 +53,10 @@ def check_without_task(settings: Settings, findings: Findings) -> None:
     for key in settings.train:
         if key in UNUSED:
             unused(f"`{key}`", spans[key], UNUSED[key])
+    for metric in settings.metrics:
+        if metric.name != "accuracy":
+            help = "`fit` gives losses; measure the rest yourself"
+            unused(f"`{metric.name}`", metric.span, help)
     loss, optimizer = settings.loss, settings.optimizer
     plateau = plateau_of(optimizer, settings.lr_schedule)
     if plateau is not None:

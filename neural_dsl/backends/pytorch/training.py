@@ -26,7 +26,9 @@ class LiveTraining(BaseTraining):
         found = {f"model.{k}": v for k, v in self.runtime.model.state_dict().items()}
         for which, optimizer in enumerate(self._optimizers()):
             for number, slots in optimizer.state_dict()["state"].items():
-                found |= {f"optimizer.{which}.{number}.{k}": v for k, v in slots.items()}
+                found |= {
+                    f"optimizer.{which}.{number}.{k}": v for k, v in slots.items()
+                }
         if self.restores_best:
             found |= {f"best.{k}": v for k, v in self.training.best_weights.items()}
         found["rng.torch"] = torch.get_rng_state()

@@ -14,7 +14,7 @@ MANY = 2**62
 """More problems than this are not told apart: no training sees them all."""
 COUNTABLE = 20_000
 """Spaces up to this size are counted, where arithmetic alone cannot be sure."""
-FEWEST, MOST = 5, 25
+FEWEST, MOST = 5, 30
 """Hundredths of the problems that validation, or the test, takes."""
 HELD_OUT = ("test", "validation")
 
