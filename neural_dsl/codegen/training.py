@@ -106,7 +106,9 @@ def fit_plan(
     count, unit = (plan.steps, "step") if plan.steps else (plan.epochs, "epoch")
     plan.length = f"{count:,} {unit}{'s' * (count != 1)}"
     plan.doc = f"Trains for {plan.length} on inputs x and targets y."
-    classes = loss.name in ACCURATE and any(m.name == "accuracy" for m in network.metrics)
+    classes = loss.name in ACCURATE and any(
+        m.name == "accuracy" for m in network.metrics
+    )
     plan.metrics = ['"accuracy"'] if classes else []
     warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
     plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
