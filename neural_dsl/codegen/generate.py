@@ -81,6 +81,7 @@ def generate(network: Network, backend: str, file_name: str) -> CompiledModel:
         package_imports=packages,
         code=code,
         trains=network.task is not None,
+        constants=code.lstrip("\n")[:1].isupper(),
         reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
@@ -100,13 +101,19 @@ def _with_training(
 
     With a task the file trains: constants and the task come first, the training last.
     """
+    # Only files that say how they learn need what describes trainings.
+    from neural_dsl.codegen.training import fit_plan, training_plan
+
     network = writer.network
     if network.task is None:
         templates: Any = writer.templates.file("model").module
+        fit = fit_plan(network, writer.templates.backend, paths)
+        if fit is not None:
+            fit_templates: Any = writer.templates.file("fit").module
+            parts = [fit_templates.constants(fit), code, fit_templates.define(fit)]
+            texts = [str(part).strip("\n") + "\n" for part in parts]
+            code = "\n\n".join(text for text in texts if text.strip())
         return None, code, str(templates.forward(model))
-    # Only files with a task need what describes trainings.
-    from neural_dsl.codegen.training import training_plan
-
     plan = training_plan(network, paths)
     plan.model = writer.name
     training: Any = writer.templates.file("training").module

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import Part
@@ -16,6 +17,7 @@ from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.rules.measures import Goal, goal_of, loss_of
 from neural_dsl.rules.muon import matrix_ends
 from neural_dsl.rules.together import DEFAULT_RATE, first_rate, plateau_of
+from neural_dsl.rules.unsupported import TRAINED_LOSSES
 from neural_dsl.source import Span
 
 _NOWHERE = Span(0, 0)
@@ -75,15 +77,22 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     return plan
 
 
-def fit_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace | None:
-    """The values that `fit.py.j2` asks for; None for a file that says nothing of how its
-    network learns, or what the backend's script has no words for."""
-    train = network.train
+ACCURATE = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+"""The losses of logits whose likeliest class is counted as right."""
+
+
+def fit_plan(
+    network: Network, backend: str, paths: Mapping[str, str]
+) -> SimpleNamespace | None:
+    """The values that `fit.py.j2` asks for. None for a file that says nothing of how its
+    network learns, or names what the backend has no words for (`without_task` says so)."""
+    train, loss = network.train, loss_of(network)
     said = (network.loss, network.optimizer, network.lr_schedule, train or None)
-    if not any(each is not None for each in said):
+    if all(each is None for each in said) or loss.name not in TRAINED_LOSSES:
         return None
-    loss = loss_of(network)
     optimizer, schedule = _optimizer(network, None)
+    if optimizer.name in BACKENDS[backend].optimizers_lacking:
+        return None
     plan = SimpleNamespace(
         **_steps(network, paths, optimizer, schedule),
         batch_size=train.get("batch_size") or 0,
@@ -94,6 +103,11 @@ def fit_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace | No
         ignores=False,
         loss=loss,
     )
+    count, unit = (plan.steps, "step") if plan.steps else (plan.epochs, "epoch")
+    plan.length = f"{count:,} {unit}{'s' * (count != 1)}"
+    plan.doc = f"Trains for {plan.length} on inputs x and targets y."
+    classes = loss.name in ACCURATE and any(m.name == "accuracy" for m in network.metrics)
+    plan.metrics = ['"accuracy"'] if classes else []
     warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
     plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
     plan.constants = list(_fit_constants(plan))
