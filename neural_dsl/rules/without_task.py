@@ -58,6 +58,11 @@ def check_without_task(settings: Settings, findings: Findings) -> None:
             help = "`fit` gives losses; measure the rest yourself"
             unused(f"`{metric.name}`", metric.span, help)
     loss, optimizer = settings.loss, settings.optimizer
+    classes = loss is None or loss.name.endswith("crossentropy")
+    for metric in settings.metrics:
+        if metric.name != "accuracy" or not classes:
+            help = "`fit` of the TensorFlow file reports the `accuracy` of classes"
+            unused(f"`{metric.name}`", metric.span, help)
     plateau = plateau_of(optimizer, settings.lr_schedule)
     if plateau is not None:
         unused(f"`{plateau.name}`", plateau.span, HELD_OUT)
