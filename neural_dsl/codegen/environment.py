@@ -114,6 +114,20 @@ def docstring(text: str, indent: str = "    ") -> str:
     return wrapped.replace("\xa0", " ")
 
 
+def literal(value: Any) -> str:
+    """A value as Python code, in Ruff's quotes. Text from outside goes through `repr`."""
+    if isinstance(value, dict):
+        pairs = (f"{literal(k)}: {literal(v)}" for k, v in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, tuple):
+        inner = ", ".join(map(literal, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    text = repr(value)
+    if isinstance(value, str) and text.startswith("'") and '"' not in text:
+        return f'"{text[1:-1]}"'
+    return text
+
+
 @cache
 def environment() -> Environment:
     """The one environment; templates are real files, undefined names are errors."""
@@ -132,6 +146,7 @@ def environment() -> Environment:
         docstring=docstring,
         mentions=mentions,
         prose=prose,
+        pythonic=literal,
         default_size=lambda size, length: length if size is None else size,
         sentence=lambda text: text[:1].upper() + text[1:],
     )

@@ -12,6 +12,7 @@ from typing import Any
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import Part
+from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.rules.measures import Goal, custom_of, goal_of
 from neural_dsl.rules.muon import matrix_ends
@@ -264,14 +265,3 @@ def _array_names(network: Network) -> dict[str, tuple[str, ...]]:
     return {
         k: v for k, v in {"inputs": names, "ids": ids}.items() if v not in ((), ("x",))
     }
-
-
-def literal(value: Any) -> str:
-    """A value as Python code, in Ruff's quotes. Text from outside goes through `repr`."""
-    if isinstance(value, tuple):
-        inner = ", ".join(map(literal, value))
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
-    text = repr(value)
-    if isinstance(value, str) and text.startswith("'") and '"' not in text:
-        return f'"{text[1:-1]}"'
-    return text
