@@ -1,7 +1,8 @@
 """What the code that is being written needs beside itself: imports and helpers by name.
 
 A template says `{% do need("F", "pad_same") %}` where it writes such a name, and a row of
-a backend's table has `needs`. `structure.py.j2` knows what each name stands for.
+a backend's table has `needs`. `structure.py.j2` knows what the imports are, `helpers.py.j2`
+writes the rest.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeAlias
 
-Needs = dict[str, None]
+Needs: TypeAlias = dict[str, None]
 """The names, in the order in which they were first needed."""
 
 _collected: ContextVar[Needs] = ContextVar("needs")
