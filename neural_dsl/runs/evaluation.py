@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy_ids
@@ -102,8 +103,7 @@ def _report(run: LoadedRun, split: str) -> Report:
 def measured(run: LoadedRun, split: str) -> dict[str, float]:
     """What the emitted file's own `evaluate` says of a split."""
     runtime: Any = run.runtime
-    measures: dict[str, float] = runtime.module.evaluate(runtime.model, run.task, split)
-    return measures
+    return measures_of(runtime.module, runtime.model, split)
 
 
 def answered(run: LoadedRun, split: str) -> tuple[list[Sample], list[list[int]]]:

@@ -11,7 +11,7 @@ from neural_dsl.backends.training import start_training
 from neural_dsl.compiler import compile_source
 from neural_dsl.runs.decoding import draw, greedy
 from neural_dsl.runs.evaluation import perplexity
-from neural_dsl.runs.task_files import make_task
+from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.source import Source
 from neural_dsl.targets.network import NetworkTarget
 from tests.capturing import run_uniform
@@ -61,8 +61,10 @@ def training(
     compiled, _ = compile_source(Source("tiny.neural", text), backend)
     file = Path(mkdtemp()) / "train.py"  # as `neural train` has it: TensorFlow reads it
     file.write_text(compiled.code, encoding="utf-8")
-    make = make_task(compiled.network)
-    return start_training(compiled, make, seed, "cpu", str(file))
+    network = compiled.network
+    live = start_training(compiled, seed, "cpu", str(file), tell_places(network))
+    live.task = run_task(network, live.module)
+    return live
 
 
 def with_equal_weights(backends, **settings):
@@ -202,7 +204,7 @@ def softmax_loss(logits, targets):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_uniform_attention_is_measured_without_label_smoothing(backend, smoothing):
     live = training(backend, layers=2, more=f"label_smoothing: {smoothing}")
-    runtime, (x, y) = live.runtime, live.task.batch("test", np.arange(100))
+    runtime, (x, y) = live.runtime, live.module.held_out("test")
     as_it_is = live.evaluate("test")
     for number in range(2):
         name = f"transformer_decoder_{number}.self_attention"
