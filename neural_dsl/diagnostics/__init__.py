@@ -50,8 +50,14 @@ class NeuralError(Exception):
     """Input that was refused, with every diagnostic that says why (and any warnings)."""
 
     def __init__(self, *diagnostics: Diagnostic):
-        super().__init__("; ".join(f"{d.code}: {d.message}" for d in diagnostics))
+        super().__init__(*diagnostics)
         self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        """Code and message of each finding, below it the place and the help."""
+        from neural_dsl.diagnostics.render import in_short
+
+        return in_short(self.diagnostics)
 
 
 @dataclass
