@@ -18,6 +18,7 @@ from neural_dsl.backends.base import Arrays, Capture, Place
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.emitted import forget, import_emitted
 from neural_dsl.backends.inputs import validated
+from neural_dsl.backends.own_names import canonical_arrays
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
@@ -62,10 +63,12 @@ class BaseRuntime(ABC):
     ) -> None:
         """Replace every weight, or none: NeuralError NE104 names all that does not fit.
 
+        Names are canonical, or those that the emitted file of either backend saves.
         `file` is the one that they come from, if any; `origin` is what provenance says
         of them (default: the file's name, or "given").
         """
-        fitting = canonical.validated(self.compiled.network, weights, file)
+        named = canonical_arrays(self.compiled, weights)
+        fitting = canonical.validated(self.compiled.network, named, file)
         self._write(list(fitting.values()))
         read = f"weights from {Path(file).name}" if file else "given"
         self.weights_origin = origin or read
