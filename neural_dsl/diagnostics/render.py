@@ -17,12 +17,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from neural_dsl.diagnostics import Diagnostic
+from neural_dsl.diagnostics import Diagnostic, first_of
 from neural_dsl.diagnostics.layout import crop, safe, shorten
 from neural_dsl.source import Source, Span
-
-MOST = 100
-"""Findings that a person is shown; a program gets all of them."""
 
 _Painter: TypeAlias = Callable[[str, str], str]
 
@@ -40,7 +37,7 @@ def render_text(
 ) -> str:
     """The first findings, each with its lines and carets, and a count of all at the end.
 
-    Of more than `MOST`, errors come before the rest. Source lines longer than `width` columns are cropped around the marked part. Without
+    Of more than `diagnostics.MOST`, errors come before the rest. Source lines longer than `width` columns are cropped around the marked part. Without
     `colour` the text is plain.
     """
     found = tuple(diagnostics)
@@ -51,31 +48,6 @@ def render_text(
     left = len(found) - len(parts)
     more = f", of which {left:,} more are not shown" if left else ""
     return "\n\n".join([*parts, paint("bold", count(found) + more)])
-
-
-def first_of(found: tuple[Diagnostic, ...]) -> list[Diagnostic]:
-    """At most `MOST` of them in their order, no warning in place of an error."""
-    by_weight = sorted(range(len(found)), key=lambda i: found[i].severity != "error")
-    return [found[index] for index in sorted(by_weight[:MOST])]
-
-
-def in_short(diagnostics: Iterable[Diagnostic]) -> str:
-    """What an exception says: code and message, then place and help, a line each."""
-    found = tuple(diagnostics)
-    lines = []
-    for each in first_of(found):
-        lines.append(f"{each.code}: {safe(shorten(each.message))}")
-        if each.source:
-            line, column = (
-                each.source.position(each.span.start) if each.span else (0, 0)
-            )
-            place = f":{line}:{column}" if line else ""
-            lines.append(f"  at {safe(each.source.place)}{place}")
-        if each.help:
-            lines.append(f"  help: {safe(shorten(each.help))}")
-    if len(found) > MOST:
-        lines.append(f"and {len(found) - MOST:,} more")
-    return "\n".join(lines)
 
 
 def count(diagnostics: Iterable[Diagnostic]) -> str:

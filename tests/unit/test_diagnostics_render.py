@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural_dsl.diagnostics import Diagnostic, Diagnostics, NeuralError, Related
+from neural_dsl.diagnostics import MOST, Diagnostic, Diagnostics, NeuralError, Related
 from neural_dsl.diagnostics.layout import crop, width
-from neural_dsl.diagnostics.render import MOST, count, render_json, render_text
+from neural_dsl.diagnostics.render import count, render_json, render_text
 from neural_dsl.source import Source, Span
 
 
