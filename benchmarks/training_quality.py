@@ -30,6 +30,7 @@ import numpy as np
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.induction import induction_score
 from neural_dsl.attention.record import LayerAttention
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.runs.opened import OpenedRun, open_run
 from neural_dsl.runs.prompted import capture, read_prompt
 
@@ -135,7 +136,7 @@ def layers(run: OpenedRun, index: int) -> tuple[LayerAttention, ...]:
 def main() -> None:
     """Print a row for each task and seed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    backends = ["pytorch", "tensorflow"]
+    backends = list(BACKENDS)
     parser.add_argument("--backend", choices=backends, default="pytorch")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tasks", default=",".join(GOALS))

@@ -10,8 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neural_dsl.catalogue.configuration import BACKEND_NAMES
-from neural_dsl.codegen.generate import BACKENDS, Backend, CompiledModel, generate
+from neural_dsl.catalogue.backends import (
+    BACKEND_NAMES,
+    BACKENDS,
+    DEFAULT,
+    BackendSpec,
+    find_backend,
+)
+from neural_dsl.codegen.generate import CompiledModel, generate
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
@@ -22,7 +28,7 @@ from neural_dsl.syntax.parser import parse, read_source
 
 def compile_source(
     source: Source,
-    backend: str = "pytorch",
+    backend: str = DEFAULT,
     network: str | None = None,
     file_name: str | None = None,
 ) -> tuple[CompiledModel, tuple[Diagnostic, ...]]:
@@ -34,18 +40,18 @@ def compile_source(
     target = backend_named(backend)
     tree = parse(source)
     graph, warnings = resolve(tree, network)
-    model = generate(graph, target, file_name or f"compiled_model_{target}.py")
+    model = generate(graph, target.name, file_name or target.file_name())
     return model, warnings
 
 
 def compile_text(
-    text: str, backend: str = "pytorch", name: str = "model.neural"
+    text: str, backend: str = DEFAULT, name: str = "model.neural"
 ) -> CompiledModel:
     """Compile the text of a `.neural` file. Raises NeuralError."""
     return compile_source(Source(name, text), backend)[0]
 
 
-def compile_file(path: str | Path, backend: str = "pytorch") -> CompiledModel:
+def compile_file(path: str | Path, backend: str = DEFAULT) -> CompiledModel:
     """Compile a `.neural` file. Raises NeuralError."""
     return compile_source(read_source(path), backend)[0]
 
@@ -55,10 +61,9 @@ def model_graph(path: str | Path, network: str | None = None) -> Network:
     return resolve(parse(read_source(path)), network)[0]
 
 
-def backend_named(name: str) -> Backend:
+def backend_named(name: str) -> BackendSpec:
     """The backend that a user's word means. Raises NeuralError for an unknown one."""
-    known = BACKEND_NAMES.get(name.strip().lower())
-    backend = next((each for each in BACKENDS if each == known), None)
+    backend = find_backend(name)
     if backend is None:
         meant = closest(name, BACKEND_NAMES)
         raise NeuralError(

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from neural_dsl.backends import available
+from neural_dsl.catalogue.backends import BACKENDS
 
 # One thread a worker: the tests' models are small, and threads of two workers that wait for
 # one another on two cores cost more than they give.
@@ -81,7 +82,7 @@ class _TorchFirst(MetaPathFinder):
 sys.meta_path.insert(0, _TorchFirst())
 
 
-@pytest.fixture(params=["pytorch", "tensorflow"], scope="session")
+@pytest.fixture(params=list(BACKENDS), scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
     """Each backend in turn; one that is not installed is skipped."""
     name: str = request.param

@@ -11,24 +11,17 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from neural_dsl.catalogue.configuration import BACKEND_NAMES
+from neural_dsl.catalogue.backends import BACKENDS, DEFAULT, find_backend
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
 if TYPE_CHECKING:
     from neural_dsl.backends.base import Runtime
     from neural_dsl.codegen.generate import CompiledModel
 
-# Backend -> the package that must be there, and the extra that installs it. The order is
-# the order of preference.
-PACKAGES: Mapping[str, tuple[str, str]] = {
-    "pytorch": ("torch", "torch"),
-    "tensorflow": ("tensorflow", "tensorflow"),
-}
-
 
 def available() -> list[str]:
     """The installed backends, preferred first. Looks for the packages, imports none."""
-    return [name for name, (package, _) in PACKAGES.items() if find_spec(package)]
+    return [spec.name for spec in BACKENDS.values() if find_spec(spec.package)]
 
 
 def choose(
@@ -62,7 +55,7 @@ def choose(
             return name
     if must_run and not installed:
         raise NeuralError(_missing(None))
-    return installed[0] if installed else next(iter(PACKAGES))
+    return installed[0] if installed else DEFAULT
 
 
 def create_runtime(
@@ -85,11 +78,32 @@ def runtime_module(backend: str) -> Any:
 
     Raises NeuralError: NE100 when it is not installed, NE102 when it cannot be imported.
     """
-    package, _ = PACKAGES[backend]
+    return _module(backend, "runtime")
+
+
+def foreign_model(model: Any) -> Any:
+    """A live model that was not emitted, with its backend's methods to run and watch it
+    (`backends/*/foreign.py`). Raises NeuralError NE111 for what is no model."""
+    roots = {one.__module__.partition(".")[0] for one in type(model).__mro__}
+    for name, spec in BACKENDS.items():
+        if roots & spec.imports and callable(model):
+            return _module(name, "foreign").ForeignModel(model)
+    raise NeuralError(
+        Diagnostic(
+            "NE111",
+            f"{type(model).__name__} is no model whose attention can be seen",
+            help="give a torch.nn.Module or a keras.Model",
+        )
+    )
+
+
+def _module(backend: str, name: str) -> Any:
+    """One module of a backend, its framework imported with it."""
+    package = BACKENDS[backend].package
     if not find_spec(package):
         raise NeuralError(_missing(backend))
     try:
-        return import_module(f"neural_dsl.backends.{backend}.runtime")
+        return import_module(f"neural_dsl.backends.{backend}.{name}")
     except (ImportError, OSError) as error:
         raise NeuralError(
             Diagnostic(
@@ -102,30 +116,30 @@ def runtime_module(backend: str) -> Any:
 
 def _known(wish: str, place: str) -> str:
     """The canonical name of a backend, or NE101."""
-    name = BACKEND_NAMES.get(str(wish).strip().lower())
-    if name is None:
+    found = find_backend(str(wish))
+    if found is None:
         raise NeuralError(
             Diagnostic(
                 "NE101",
                 f"unknown backend `{wish}`{place}",
-                help=f"the backends are {' and '.join(PACKAGES)}",
+                help=f"the backends are {' and '.join(BACKENDS)}",
             )
         )
-    return name
+    return found.name
 
 
 def _missing(name: str | None) -> Diagnostic:
     """NE100 for one backend, or (None) for having none at all."""
     if name is None:
         extras = " or ".join(
-            f'`pip install "neural-dsl[{extra}]"`' for _, extra in PACKAGES.values()
+            f'`pip install "neural-dsl[{spec.extra}]"`' for spec in BACKENDS.values()
         )
         return Diagnostic(
             "NE100", "no backend is installed: running a model needs one", help=extras
         )
-    package, extra = PACKAGES[name]
+    spec = BACKENDS[name]
     return Diagnostic(
         "NE100",
-        f"the {name} backend needs the package `{package}`, which is not installed",
-        help=f'install it with `pip install "neural-dsl[{extra}]"`',
+        f"the {name} backend needs the package `{spec.package}`, which is not installed",
+        help=f'install it with `pip install "neural-dsl[{spec.extra}]"`',
     )

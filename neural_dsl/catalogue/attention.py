@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from neural_dsl.catalogue.core import USE_BIAS
-from neural_dsl.catalogue.shapes import dense_weights, features_of
+from neural_dsl.catalogue.examples import example
+from neural_dsl.catalogue.shapes import features_of
 from neural_dsl.catalogue.spec import (
     Inputs,
     LayerProblem,
@@ -13,8 +14,10 @@ from neural_dsl.catalogue.spec import (
     Parameter,
     Params,
     kept,
+    never,
 )
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.catalogue.weights import dense_weights
 
 KEY_DIM = Parameter(
     "key_dim", "count", None, "size of one head; by default d_model / num_heads"
@@ -145,10 +148,43 @@ MULTI_HEAD_ATTENTION = LayerSpec(
     ),
     complete=_complete,
     output=_output,
+    looks_ahead=never,
+    ranks=(2,),
+    time="first",
+    examples=(
+        example((10, 16), gives=(10, 16), numbers=4 * (16 * 16 + 16), num_heads=4),
+        example(
+            (10, 16),
+            gives=(10, 16),
+            numbers=4 * 16 * 16,
+            masked=True,
+            num_heads=4,
+            use_bias=False,
+            causal=True,
+        ),
+        # query, key: 16 -> 3 · 5; value: 16 -> 3 · 7; output: 21 -> 16
+        example(
+            (10, 16),
+            gives=(10, 16),
+            numbers=2 * (16 * 15 + 15) + (16 * 21 + 21) + (21 * 16 + 16),
+            num_heads=3,
+            key_dim=5,
+            value_dim=7,
+        ),
+        # key, value: 24 -> 16
+        example(
+            (10, 16),
+            (8, 24),
+            gives=(10, 16),
+            numbers=2 * (16 * 16 + 16) + 2 * (24 * 16 + 16),
+            masked=True,
+            num_heads=4,
+            mode="cross",
+        ),
+    ),
     weights=_weights,
     attentions=_attentions,
     arity="target",
-    reads="sequence",
     reads_mask=True,
     positions=kept,
 )

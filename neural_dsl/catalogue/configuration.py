@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neural_dsl.catalogue.backends import BACKEND_NAMES
 from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import Parameter
 
@@ -79,15 +80,6 @@ TRAIN = (
         aliases=("trials", "n_trials"),
     ),
 )
-
-BACKEND_NAMES = {
-    "pytorch": "pytorch",
-    "tensorflow": "tensorflow",
-    "torch": "pytorch",
-    "tf": "tensorflow",
-    "keras": "tensorflow",
-}
-"""What a user may call a backend, and its name; the names come first."""
 
 EXECUTION = (
     Parameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.core import ACTIVATION, USE_BIAS
+from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.shapes import features_of
 from neural_dsl.catalogue.spec import (
     Inputs,
@@ -13,6 +14,7 @@ from neural_dsl.catalogue.spec import (
     Positions,
 )
 from neural_dsl.catalogue.tensors import Tensor, Weight
+from neural_dsl.catalogue.weights import FILTERS_1D, convolution_weights
 
 
 def _complete(params: Params, inputs: Inputs) -> Params:
@@ -69,11 +71,13 @@ def _positions(params: Params, inputs: Inputs) -> Positions:
 
 
 def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    filters = params["filters"]
     per_group = features_of("Conv1D", inputs[0]) // params["groups"]
-    weight = Weight("weight", (filters, per_group, params["kernel_size"]))
-    return (weight, Weight("bias", (filters,))) if params["use_bias"] else (weight,)
+    shape = (params["filters"], per_group, params["kernel_size"])
+    return convolution_weights(FILTERS_1D, shape, params["use_bias"])
 
+
+# Trainable numbers of most examples: 8 filters over 3 positions of 16 features.
+PLAIN = 8 * 3 * 16 + 8
 
 CONV1D = LayerSpec(
     name="Conv1D",
@@ -99,11 +103,41 @@ CONV1D = LayerSpec(
     ),
     complete=_complete,
     output=_output,
-    weights=_weights,
     looks_ahead=lambda params: (
         params["padding"] != "causal" and params["kernel_size"] > 1
     ),
-    reads="sequence",
+    ranks=(2,),
+    time="first",
+    examples=(
+        example((10, 16), gives=(8, 8), numbers=PLAIN, filters=8, kernel_size=3),
+        example(
+            (None, 16), gives=(None, 8), numbers=PLAIN, filters=8, kernel_size=(3,)
+        ),
+        *(
+            example(
+                (10, 16), gives=gives, numbers=PLAIN, filters=8, kernel_size=3, **more
+            )
+            for gives, more in (
+                ((10, 8), {"padding": "same", "activation": "relu"}),
+                ((10, 8), {"padding": "causal"}),
+                ((4, 8), {"strides": 2}),
+                ((4, 8), {"strides": 3, "padding": "same"}),
+                ((6, 8), {"dilation_rate": 2}),
+                ((10, 8), {"dilation_rate": 2, "padding": "causal"}),
+            )
+        ),
+        example(
+            (10, 16),
+            gives=(8, 8),
+            numbers=4 * 3 * 8,
+            filters=8,
+            kernel_size=3,
+            groups=4,
+            use_bias=False,
+        ),
+        example((10, 16), gives=(10, 8), numbers=136, filters=8, kernel_size=1),
+    ),
+    weights=_weights,
     positions=_positions,
 )
 

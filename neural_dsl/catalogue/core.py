@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.shapes import (
-    dense_weights,
     features_of,
     known_size,
     same,
@@ -17,9 +17,12 @@ from neural_dsl.catalogue.spec import (
     Parameter,
     Params,
     Positions,
+    always,
     kept,
+    never,
 )
 from neural_dsl.catalogue.tensors import Tensor, Weight
+from neural_dsl.catalogue.weights import dense_weights
 
 ACTIVATION = Parameter(
     "activation", "activation", "linear", "function applied to the result"
@@ -54,6 +57,16 @@ DENSE = LayerSpec(
         USE_BIAS,
     ),
     output=_dense_output,
+    looks_ahead=never,
+    ranks=None,
+    time="carried",
+    examples=(
+        example((16,), gives=(7,), numbers=16 * 7 + 7, units=7),
+        example((10, 16), gives=(10, 7), numbers=16 * 7, units=7, use_bias=False),
+        example(
+            (4, 3, 6), gives=(4, 3, 5), numbers=6 * 5 + 5, units=5, activation="gelu"
+        ),
+    ),
     weights=_dense_weights,
     positions=_dense_positions,
 )
@@ -76,6 +89,13 @@ OUTPUT = LayerSpec(
         ),
     ),
     output=_dense_output,
+    looks_ahead=never,
+    ranks=None,
+    time="carried",
+    examples=(
+        example((16,), gives=(5,), numbers=16 * 5 + 5, units=5),
+        example((10, 16), gives=(10, 5), numbers=16 * 5 + 5, units=5),
+    ),
     weights=_dense_weights,
     positions=_dense_positions,
 )
@@ -90,6 +110,13 @@ ACTIVATION_LAYER = LayerSpec(
         ),
     ),
     output=same,
+    looks_ahead=never,
+    ranks=None,
+    time="carried",
+    examples=(
+        example((10, 16), gives=(10, 16), function="gelu"),
+        example((4, 3, 6), gives=(4, 3, 6), function="softmax"),
+    ),
     positions=kept,
 )
 
@@ -99,6 +126,10 @@ DROPOUT = LayerSpec(
     doc="In training, sets a share of the values to zero and scales up the others.",
     parameters=(Parameter("rate", "rate", doc="share of values that are dropped"),),
     output=same,
+    looks_ahead=never,
+    ranks=None,
+    time="carried",
+    examples=(example((10, 16), gives=(10, 16), rate=0.5),),
     positions=kept,
 )
 
@@ -113,8 +144,13 @@ FLATTEN = LayerSpec(
     doc="Lays all values of one example in a row.",
     parameters=(),
     output=_flatten_output,
-    looks_ahead=lambda params: True,
-    reads="example",
+    looks_ahead=always,
+    ranks=None,
+    time="none",
+    examples=(
+        example((10, 16), gives=(160,)),
+        example((4, 3, 6), gives=(72,)),
+    ),
     positions=lambda params, inputs: Positions("new", "it lays all values in one row"),
 )
 
@@ -165,8 +201,14 @@ RESHAPE = LayerSpec(
     ),
     complete=_reshape_complete,
     output=lambda params, inputs: Tensor(params["target_shape"]),
-    looks_ahead=lambda params: True,
-    reads="example",
+    looks_ahead=always,
+    ranks=None,
+    time="none",
+    examples=(
+        example((10, 16), gives=(4, 40), target_shape=(4, -1)),
+        example((160,), gives=(8, 20), target_shape=(8, 20)),
+        example((10, 16), gives=(10, 4, 4), target_shape=(10, 4, 4)),
+    ),
     positions=_reshape_positions,
 )
 

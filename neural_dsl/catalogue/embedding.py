@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.shapes import features_of
 from neural_dsl.catalogue.spec import (
     Inputs,
@@ -10,8 +11,10 @@ from neural_dsl.catalogue.spec import (
     Parameter,
     Params,
     kept,
+    never,
 )
 from neural_dsl.catalogue.tensors import Mask, Tensor, Weight
+from neural_dsl.catalogue.weights import POSITIONS, VECTORS
 
 
 def _embedding_output(params: Params, inputs: Inputs) -> Tensor:
@@ -40,10 +43,17 @@ EMBEDDING = LayerSpec(
         ),
     ),
     output=_embedding_output,
-    weights=lambda params, inputs: (
-        Weight("weight", (params["input_dim"], params["output_dim"])),
+    looks_ahead=never,
+    ranks=(1,),
+    time="first",
+    ids=True,
+    examples=(
+        example((10,), gives=(10, 6), numbers=20 * 6, input_dim=20, output_dim=6),
+        example((None,), gives=(None, 6), numbers=54, input_dim=9, output_dim=6),
     ),
-    reads="ids",
+    weights=lambda params, inputs: (
+        Weight(VECTORS, (params["input_dim"], params["output_dim"])),
+    ),
     positions=kept,
 )
 
@@ -71,7 +81,7 @@ def _positions_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     features = features_of("PositionalEncoding", inputs[0])
     if params["encoding_type"] == "sinusoidal":
         return ()
-    return (Weight("weight", (params["max_len"], features)),)
+    return (Weight(POSITIONS, (params["max_len"], features)),)
 
 
 POSITIONAL_ENCODING = LayerSpec(
@@ -102,8 +112,17 @@ POSITIONAL_ENCODING = LayerSpec(
     ),
     complete=_positions_complete,
     output=lambda params, inputs: inputs[0],
+    looks_ahead=never,
+    ranks=(2,),
+    time="first",
+    examples=(
+        example((10, 16), gives=(10, 16)),
+        example(
+            (10, 7), gives=(10, 7), numbers=84, encoding_type="learned", max_len=12
+        ),
+        example((10, 16), gives=(10, 16), numbers=160, encoding_type="learned"),
+    ),
     weights=_positions_weights,
-    reads="sequence",
     positions=kept,
 )
 

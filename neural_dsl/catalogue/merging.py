@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.shapes import all_valid, show
 from neural_dsl.catalogue.spec import (
     Inputs,
@@ -11,6 +12,7 @@ from neural_dsl.catalogue.spec import (
     Params,
     Positions,
     kept,
+    never,
 )
 from neural_dsl.catalogue.tensors import Mask, Tensor
 
@@ -35,6 +37,13 @@ ADD = LayerSpec(
     doc="The sum of its inputs, which all have one shape.",
     parameters=(),
     output=_add_output,
+    looks_ahead=never,
+    ranks=None,
+    time="carried",
+    examples=(
+        example((10, 8), (10, 8), gives=(10, 8)),
+        example((10, 8), (10, 8), (10, 8), gives=(10, 8), masked=True),
+    ),
     arity="many",
     positions=kept,
 )
@@ -122,6 +131,14 @@ CONCATENATE = LayerSpec(
     complete=_concatenate_complete,
     output=_concatenate_output,
     looks_ahead=lambda params: params["axis"] != -1,
+    ranks=None,
+    time="carried",
+    examples=(
+        example((10, 8), (10, 4), gives=(10, 12)),
+        example((10, 8), (6, 8), gives=(16, 8), axis=1),
+        example((9, 8), (9, 8), gives=(18, 8), masked=True, axis=-2),
+        example((4, 3, 6), (4, 3, 2), gives=(4, 3, 8), axis=3),
+    ),
     arity="many",
     positions=_concatenate_positions,
 )
@@ -147,6 +164,10 @@ RESIDUAL_CONNECTION = LayerSpec(
     doc="`ResidualConnection { … }`: the result of its body plus its own input.",
     parameters=(),
     output=_residual_output,
+    looks_ahead=never,
+    ranks=None,
+    time="carried",
+    examples=(),
     aliases=("Residual",),
     positions=kept,
 )

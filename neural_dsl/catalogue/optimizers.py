@@ -129,7 +129,6 @@ OPTIMIZERS = Table(
                 _weight_decay(0.0),
                 *CLIPPING,
             ),
-            trained_by=("tensorflow",),
         ),
         SettingSpec(
             "Muon",

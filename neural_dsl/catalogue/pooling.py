@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params, Positions
+from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params, Positions, always
 from neural_dsl.catalogue.tensors import Tensor
 
 
 def _pooled(params: Params, inputs: Inputs) -> Tensor:
     return Tensor((features_of("global pooling", inputs[0]),))
 
+
+EXAMPLES = (
+    example((10, 16), gives=(16,)),
+    example((None, 6), gives=(6,), masked=True),
+)
 
 GLOBAL_AVERAGE_POOLING_1D = LayerSpec(
     name="GlobalAveragePooling1D",
@@ -18,9 +24,11 @@ GLOBAL_AVERAGE_POOLING_1D = LayerSpec(
     "where no position is valid.",
     parameters=(),
     output=_pooled,
-    looks_ahead=lambda params: True,
+    looks_ahead=always,
+    ranks=(2,),
+    time="first",
+    examples=EXAMPLES,
     aliases=("GlobalAvgPool1D", "GlobalAveragePool1D"),
-    reads="sequence",
     reads_mask=True,
     positions=lambda params, inputs: Positions("new", "it makes one of all positions"),
 )
@@ -32,9 +40,11 @@ GLOBAL_MAX_POOLING_1D = LayerSpec(
     "zeros where no position is valid.",
     parameters=(),
     output=_pooled,
-    looks_ahead=lambda params: True,
+    looks_ahead=always,
+    ranks=(2,),
+    time="first",
+    examples=EXAMPLES,
     aliases=("GlobalMaxPool1D",),
-    reads="sequence",
     reads_mask=True,
     positions=lambda params, inputs: Positions("new", "it makes one of all positions"),
 )

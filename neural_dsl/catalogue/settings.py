@@ -16,14 +16,13 @@ def plain(spelling: str) -> str:
 @dataclass(frozen=True)
 class SettingSpec:
     """One named thing with parameters. `check` raises LayerProblem for parameters that
-    cannot go together; `trained_by` are the backends whose training scripts know it."""
+    cannot go together."""
 
     name: str
     doc: str
     parameters: tuple[Parameter, ...] = ()
     aliases: tuple[str, ...] = ()
     check: Callable[[Params], None] = lambda params: None
-    trained_by: tuple[str, ...] = ("pytorch", "tensorflow")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import prod
 
 from neural_dsl.catalogue.spec import Inputs, LayerProblem, LayerSpec, Params
-from neural_dsl.catalogue.tensors import Mask, Shape, Tensor, Weight
+from neural_dsl.catalogue.tensors import Mask, Shape, Tensor
 
 
 def show(shape: Shape) -> str:
@@ -54,24 +54,6 @@ def known_size(layer: str, tensor: Tensor) -> int:
     return prod(size for size in tensor.shape if size is not None)
 
 
-def dense_weights(
-    name: str, units: int, features: int, use_bias: bool
-) -> tuple[Weight, ...]:
-    """`<name>.weight` (units, features) and `<name>.bias` (units,); name may be empty."""
-    prefix = f"{name}." if name else ""
-    weight = Weight(f"{prefix}weight", (units, features))
-    return (weight, Weight(f"{prefix}bias", (units,))) if use_bias else (weight,)
-
-
-def norm_weights(name: str, features: int) -> tuple[Weight, ...]:
-    """`<name>.weight` and `<name>.bias`, both (features,); name may be empty."""
-    prefix = f"{name}." if name else ""
-    return (
-        Weight(f"{prefix}weight", (features,)),
-        Weight(f"{prefix}bias", (features,)),
-    )
-
-
 def all_valid(masks: Iterable[Mask | None]) -> Mask | None:
     """The mask of positions valid in every part; None (all valid) parts drop out."""
     parts: list[Mask] = []
@@ -98,14 +80,27 @@ def check_inputs(spec: LayerSpec, inputs: Inputs) -> None:
                 label="these ids still need an `Embedding`",
                 help="put `Embedding(input_dim, output_dim)` before this layer",
             )
-        elif spec.reads == "sequence" and len(tensor.shape) != 2:
+        elif spec.ranks is not None and len(tensor.shape) not in spec.ranks:
             raise LayerProblem(
                 "NE030",
-                f"`{spec.name}` needs a sequence (time, features), but its input is "
+                f"`{spec.name}` needs {wanted(spec.ranks)}, but its input is "
                 f"{show(tensor.shape)}",
                 label=f"gets {show(tensor.shape)}",
-                help=_sequence_help(tensor),
+                help=_rank_help(spec, tensor),
             )
+
+
+KINDS = {
+    1: "a vector (features,)",
+    2: "a sequence (time, features)",
+    3: "an image (height, width, channels)",
+}
+"""What an input of so many axes is called."""
+
+
+def wanted(ranks: Iterable[int]) -> str:
+    """`a sequence (time, features)`, for messages and docs."""
+    return " or ".join(KINDS[rank] for rank in ranks)
 
 
 def _check_ids(layer: str, tensor: Tensor) -> None:
@@ -126,10 +121,17 @@ def _check_ids(layer: str, tensor: Tensor) -> None:
         )
 
 
-def _sequence_help(tensor: Tensor) -> str:
-    if len(tensor.shape) == 1:
+def _rank_help(spec: LayerSpec, tensor: Tensor) -> str:
+    rank, given = max(spec.ranks or ()), len(tensor.shape)
+    axes = KINDS[rank].partition("(")[2].rstrip(")")
+    if rank == 2 and given == 1:
         return (
             "declare the input as (time, features), such as `input: (50, 256)`, and keep "
             "Flatten and pooling behind this layer"
         )
-    return "bring it into that form with `Reshape((time, features))`"
+    if rank == 3 and given == 2:
+        return (
+            "channels come last: an image without colours is `input: (28, 28, 1)`; or "
+            f"bring it into that form with `Reshape(({axes}))`"
+        )
+    return f"bring it into that form with `Reshape(({axes}))`"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
+from neural_dsl.catalogue.examples import Example
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
 
 REQUIRED: Final = object()
@@ -103,6 +104,16 @@ def kept(params: Params, inputs: Inputs) -> Positions:
     return Positions("kept")
 
 
+def never(params: Params) -> bool:
+    """Rule of `looks_ahead`: each position is computed from itself and earlier ones."""
+    return False
+
+
+def always(params: Params) -> bool:
+    """Rule of `looks_ahead`: later positions count too."""
+    return True
+
+
 @dataclass(frozen=True)
 class LayerSpec:
     """One layer of the language.
@@ -117,15 +128,21 @@ class LayerSpec:
     - `positions(params, inputs)` says which positions of the inputs those of the result
       are, so that pictures can label them.
     - `looks_ahead(params)`: whether a position of the result depends on later positions
-      of the input, attention aside (`attentions` tells of that).
+      of the input, attention aside (`attentions` tells of that). No default: a layer
+      that says nothing would let a model see the answer that it is trained to give.
+    - `ranks`: how many axes its input may have, the batch not counted (None: any).
+    - `time`: what it knows of time. "first": the first axis of its input is time;
+      "carried": whichever axis is time stays so, it does not care; "none": no axis is
+      time, it takes whole examples. It decides what a leading None of an input means.
+    - `examples`: small uses, from which tests and the reference are made.
     - `reads_mask`: the layer's result depends on which positions are valid (attention,
       pooling over time); the generated code hands it the mask.
     - `arity`: how many tensors it takes: "one", "many" (Add, Concatenate: two or more),
       or "target" (one, plus the memory of an encoder when there is one; then `inputs`
       is (target, memory)).
-    - `reads`: what its input must be, and so what an input declared with a leading None
-      means: "sequence" (time, features), "ids" (time,) of token ids, "example" (one
-      whole example, as Flatten takes it) or "any" (any shape, handed on in kind).
+    - `ids`: its input are token ids, not numbers.
+    - `beside`: what a backend's own file of weights holds for the layer that is no weight
+      (backend -> names below the layer's).
     """
 
     name: str
@@ -133,6 +150,10 @@ class LayerSpec:
     doc: str
     parameters: tuple[Parameter, ...]
     output: Callable[[Params, Inputs], Tensor]
+    looks_ahead: Callable[[Params], bool]
+    ranks: tuple[int, ...] | None
+    time: Literal["first", "carried", "none"]
+    examples: tuple[Example, ...]
     complete: Callable[[Params, Inputs], Params] = lambda params, inputs: params
     weights: Callable[[Params, Inputs], tuple[Weight, ...]] = lambda params, inputs: ()
     attentions: Callable[[Params, Inputs], tuple[Attention, ...]] = (
@@ -141,11 +162,21 @@ class LayerSpec:
     positions: Callable[[Params, Inputs], Positions] = lambda params, inputs: Positions(
         "new", "the positions of its result are its own"
     )
-    looks_ahead: Callable[[Params], bool] = lambda params: False
     arity: Literal["one", "many", "target"] = "one"
-    reads: Literal["any", "sequence", "ids", "example"] = "any"
+    ids: bool = False
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reads_mask: bool = False
     aliases: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> Literal["any", "sequence", "ids", "example"]:
+        """What its input must be: "ids" (time,), a "sequence" (time, features), one whole
+        "example", or "any" shape, which the layer hands on in kind."""
+        if self.ids:
+            return "ids"
+        kinds: dict[str, Literal["any", "sequence", "example"]]
+        kinds = {"first": "sequence", "carried": "any", "none": "example"}
+        return kinds[self.time]
 
     @cached_property
     def snake_name(self) -> str:

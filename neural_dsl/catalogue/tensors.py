@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -45,16 +46,63 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
-    """One array that a layer owns: canonical name below the layer's, canonical shape.
+class Stored:
+    """How a backend keeps an array: the attribute of its layer, and the order of axes."""
 
-    Canonical layout is PyTorch's: a dense `weight` is (out, in), a convolution's is
-    (filters, in / groups, kernel). `trainable` is False for running statistics.
+    attribute: str
+    axes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """One kind of array that layers own; all kinds stand in `catalogue.weights`.
+
+    `name` and `axes` are canonical; `stored` says where a backend keeps it under another
+    name or with its axes in another order.
     """
 
     name: str
+    axes: tuple[str, ...]
+    stored: Mapping[str, Stored] = field(default_factory=dict, hash=False)
+
+    def on(self, backend: str) -> Stored:
+        """How this backend keeps it."""
+        return self.stored.get(backend) or Stored(self.name, self.axes)
+
+    def order(self, backend: str) -> tuple[int, ...]:
+        """Transposing the backend's array by this gives the canonical one."""
+        return tuple(map(self.on(backend).axes.index, self.axes))
+
+    def order_back(self, backend: str) -> tuple[int, ...]:
+        """Transposing the canonical array by this gives the backend's."""
+        return tuple(map(self.axes.index, self.on(backend).axes))
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One array that a layer owns, with its canonical shape.
+
+    `below` is the path of attributes, inside the layer, of what owns it ("" for the layer
+    itself); the same on all backends. `trainable` is False for running statistics.
+    """
+
+    array: Array
     shape: tuple[int, ...]
+    below: str = ""
     trainable: bool = True
+
+    @property
+    def name(self) -> str:
+        """The canonical name below the layer's: `attention.query.weight`."""
+        return _joined(self.below, self.array.name)
+
+    def place(self, backend: str) -> str:
+        """Where the backend keeps it, below the layer: `attention.query.kernel`."""
+        return _joined(self.below, self.array.on(backend).attribute)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 @dataclass(frozen=True, slots=True)

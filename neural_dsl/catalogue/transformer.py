@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.attention import KEY_DIM, attention_weights, head_size
-from neural_dsl.catalogue.shapes import dense_weights, features_of, norm_weights, same
+from neural_dsl.catalogue.examples import example
+from neural_dsl.catalogue.shapes import features_of, same
 from neural_dsl.catalogue.spec import (
     Inputs,
     LayerProblem,
@@ -11,8 +12,10 @@ from neural_dsl.catalogue.spec import (
     Parameter,
     Params,
     kept,
+    never,
 )
 from neural_dsl.catalogue.tensors import Attention, Weight
+from neural_dsl.catalogue.weights import dense_weights, norm_weights
 
 
 def _parameters(causal: Parameter) -> tuple[Parameter, ...]:
@@ -77,6 +80,10 @@ def _encoder_attentions(params: Params, inputs: Inputs) -> tuple[Attention, ...]
     return (Attention("", "self", params["num_heads"], path="attention"),)
 
 
+# Trainable numbers of the examples: 16 features, 4 heads, 32 inside.
+FEED_FORWARD = (16 * 32 + 32) + (32 * 16 + 16)
+WITH_NORMS = 4 * (16 * 16 + 16) + FEED_FORWARD + 2 * 32
+
 TRANSFORMER_ENCODER = LayerSpec(
     name="TransformerEncoder",
     family="transformer",
@@ -93,9 +100,34 @@ TRANSFORMER_ENCODER = LayerSpec(
     ),
     complete=_encoder_complete,
     output=same,
+    looks_ahead=never,
+    ranks=(2,),
+    time="first",
+    examples=(
+        example((10, 16), gives=(10, 16), numbers=WITH_NORMS, num_heads=4, ff_dim=32),
+        example(
+            (10, 16),
+            gives=(10, 16),
+            numbers=4 * 16 * 16 + FEED_FORWARD,
+            masked=True,
+            num_heads=4,
+            ff_dim=32,
+            norm="none",
+            use_bias=False,
+        ),
+        example(
+            (10, 16),
+            gives=(10, 16),
+            numbers=WITH_NORMS,
+            num_heads=4,
+            ff_dim=32,
+            norm="pre",
+            causal=True,
+            activation="gelu",
+        ),
+    ),
     weights=_encoder_weights,
     attentions=_encoder_attentions,
-    reads="sequence",
     reads_mask=True,
     positions=kept,
 )
@@ -157,10 +189,42 @@ TRANSFORMER_DECODER = LayerSpec(
     ),
     complete=_decoder_complete,
     output=same,
+    looks_ahead=never,
+    ranks=(2,),
+    time="first",
+    examples=(
+        example((10, 16), gives=(10, 16), numbers=WITH_NORMS, num_heads=4, ff_dim=32),
+        example(
+            (10, 16),
+            gives=(10, 16),
+            numbers=WITH_NORMS,
+            num_heads=4,
+            ff_dim=32,
+            norm="pre",
+        ),
+        example(
+            (10, 16),
+            (10, 16),
+            gives=(10, 16),
+            numbers=8 * (16 * 16 + 16) + FEED_FORWARD,
+            num_heads=4,
+            ff_dim=32,
+            norm="none",
+        ),
+        # four more projections, two of them from 24, and one more norm
+        example(
+            (10, 16),
+            (8, 24),
+            gives=(10, 16),
+            numbers=WITH_NORMS + 2 * (16 * 16 + 16) + 2 * (24 * 16 + 16) + 32,
+            masked=True,
+            num_heads=4,
+            ff_dim=32,
+        ),
+    ),
     weights=_decoder_weights,
     attentions=_decoder_attentions,
     arity="target",
-    reads="sequence",
     reads_mask=True,
     positions=kept,
 )

@@ -10,21 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
-from neural_dsl.cli.console import files_written, note, print_diagnostics
-from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
+from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.cli.console import files_written, note, print_diagnostics, say
+from neural_dsl.files import (
+    OutputFolder,
+    quoted,
+    refuse_overwriting,
+    refuse_unwritable,
+)
 from neural_dsl.graph.nodes import Network
-from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs import Prepared, Tokens, prepare
 from neural_dsl.inputs.labels import lost_labels
 from neural_dsl.inputs.selection import select_heads, select_layers
 from neural_dsl.inputs.tokens import from_options
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.visualize.scale import Kind
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class AttentionRequest:
     seed: int
     batch_item: int
     output_dir: Path
+    scale: Kind | None
 
 
 def draw_attention(network: Network, request: AttentionRequest) -> None:
@@ -70,10 +76,11 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
             model.save_weights(request.save_weights)
         written = folder.commit()
     print_diagnostics(lost_labels(prepared.network, layers, prepared.tokens))
-    click.echo(analysis_block(record))
+    say(analysis_block(record))
     weights = [request.save_weights] if request.save_weights is not None else []
-    files_written([*written, *weights], "attention_")
+    files_written([*written, *weights], "attention", "compiled_model_")
     say_what_is_shown(record, prepared, network)
+    say_how_tokens_are_split(prepared.tokens)
     say_what_is_missing(record)
 
 
@@ -91,17 +98,32 @@ def write_files(
     from neural_dsl.visualize.heatmap import attention_heatmap
     from neural_dsl.visualize.interactive import attention_page
 
-    code = folder.staged(f"compiled_model_{model.compiled.backend}.py")
+    code = folder.staged(BACKENDS[model.compiled.backend].file_name())
     code.write_text(model.compiled.code, encoding="utf-8", newline="\n")
     save_record(record, folder.staged(""))
     item, form = request.batch_item, request.form
-    figure = attention_heatmap(record, heads=heads or None, batch_item=item)
+    scale = request.scale
+    figure = attention_heatmap(
+        record, heads=heads or None, batch_item=item, scale=scale
+    )
     save_figure(figure, folder.staged(f"attention_heatmap.{form}"))
     for layer in record.layers:
-        figure = head_grid(record, layer.name, batch_item=item)
+        figure = head_grid(record, layer.name, batch_item=item, scale=scale)
         save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
-    page = attention_page(record, batch_item=item)
+    opened = heads[0] if heads else None
+    page = attention_page(record, batch_item=item, head=opened, scale=scale)
     folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
+
+
+def say_how_tokens_are_split(tokens: Tokens) -> None:
+    """A hint where one token with spaces was probably meant to be several."""
+    for words in tokens.values():
+        if len(words) == 1 and len(words[0].split()) > 1:
+            several = ",".join(words[0].split())
+            note(
+                f"{quoted(words[0])} is one token; commas stand between tokens: "
+                f'--tokens "{several}"'
+            )
 
 
 def say_what_is_missing(record: AttentionRecord) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from neural_dsl.catalogue.configuration import BACKEND_NAMES
+from neural_dsl.catalogue.backends import BACKENDS, find_backend
 from neural_dsl.cli.console import print_diagnostics
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
@@ -24,11 +24,11 @@ class BackendName(click.ParamType[str]):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """The backend's own name."""
-        found = BACKEND_NAMES.get(value.strip().lower())
+        found = find_backend(value)
         if found is None:
-            known = ", ".join(map(repr, dict.fromkeys(BACKEND_NAMES.values())))
+            known = ", ".join(map(repr, BACKENDS))
             self.fail(f"{value!r} is not one of {known}.", param, ctx)
-        return found
+        return found.name
 
 
 class Folder(click.Path):
@@ -61,7 +61,7 @@ network_option = click.option(
 backend_option = click.option(
     "--backend",
     type=BackendName(),
-    metavar="[pytorch|tensorflow]",
+    metavar=f"[{'|'.join(BACKENDS)}]",
     help="Default: the file's `execution { backend: … }`, else NEURAL_BACKEND, else the "
     "first installed.",
 )

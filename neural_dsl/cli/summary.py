@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neural_dsl.catalogue.tensors import Shape, Tensor
-from neural_dsl.cli.console import rich_console
+from neural_dsl.cli.console import rich_console, say
 from neural_dsl.cli.options import checked_network, file_argument, network_option
 from neural_dsl.graph.nodes import (
     Branches,
@@ -44,9 +44,9 @@ def command(file: Path, network: str | None) -> None:
     """
     checked = checked_network(file, network)
     console = rich_console()
-    click.echo(f"{checked.name}  ({checked.source.name})")
+    say(f"{checked.name}  ({checked.source.name})")
     console.print(table(checked))
-    click.echo(totals(checked))
+    say(totals(checked))
 
 
 def table(network: Network) -> Table:
@@ -82,37 +82,37 @@ def body_rows(
     """The rows of some nodes, indented below their heading."""
     indent = "  " * depth
     for node in nodes:
-        match node:
-            case Layer():
-                size = sum(prod(weight.shape) for weight in node.weights)
-                yield (
-                    indent + node.name,
-                    node.type,
-                    shown(node.output),
-                    f"{node.parameter_count:,}",
-                    amount(size * FLOAT32) if size else "",
-                    "\n".join(indices.get(node.name, [])),
-                )
-            case MacroUse():
-                yield (indent + node.macro, "macro", shown(node.output), "", "", "")
-                yield from body_rows(node.body, depth + 1, indices)
-            case Repeat():
-                for copy in node.copies:
-                    yield from body_rows(copy, depth, indices)
-            case Residual():
-                yield (indent + node.name, "x + …", shown(node.output), "", "", "")
-                yield from body_rows(node.body, depth + 1, indices)
-            case Branches():
-                for branch in node.branches:
-                    yield (
-                        indent + branch.name,
-                        "branch",
-                        shown(branch.output),
-                        "",
-                        "",
-                        "",
-                    )
-                    yield from body_rows(branch.body, depth + 1, indices)
+        if isinstance(node, Layer):
+            size = sum(prod(weight.shape) for weight in node.weights)
+            yield (
+                indent + node.name,
+                node.type,
+                shown(node.output),
+                f"{node.parameter_count:,}",
+                amount(size * FLOAT32) if size else "",
+                "\n".join(indices.get(node.name, [])),
+            )
+            continue
+        headings = headings_of(node)
+        for heading, row in zip(headings, node.rows, strict=True):
+            if heading:
+                yield (indent + heading[0], heading[1], shown(heading[2]), "", "", "")
+            yield from body_rows(row, depth + bool(heading), indices)
+
+
+def headings_of(
+    node: MacroUse | Repeat | Residual | Branches,
+) -> list[tuple[str, str, Tensor] | None]:
+    """Name, type and output above each row of what is inside; None for copies."""
+    match node:
+        case MacroUse():
+            return [(node.macro, "macro", node.output)]
+        case Repeat(copies=copies):
+            return [None] * len(copies)
+        case Residual():
+            return [(node.name, "x + …", node.output)]
+        case Branches(branches=branches):
+            return [(branch.name, "branch", branch.output) for branch in branches]
 
 
 def attention_indices(network: Network) -> dict[str, list[str]]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
+from types import SimpleNamespace
 
 from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import defined
+from neural_dsl.catalogue.tasks.custom import MEMBERS, defined
+from neural_dsl.catalogue.tasks.files import array_shapes
+from neural_dsl.catalogue.tasks.spec import held_out_bounds
+from neural_dsl.catalogue.tasks.splits import multiplier
+from neural_dsl.codegen.environment import environment
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Network
-from neural_dsl.rules.measures import custom_of
+from neural_dsl.rules.measures import custom_of, goal_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,100 @@ class TaskSource:
     code: str
     own: str = ""
     postponed: bool = False
+
+
+IMPORTS = """import math
+from functools import cache, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+import numpy as np"""
+"""What a data part may import; what it does not mention is left out."""
+
+
+def data_part(network: Network) -> TaskSource:
+    """The part of a training script that makes the examples, with NumPy alone.
+
+    It needs the constant BATCH_SIZE and ends in two functions:
+
+    - `batch(seed, number) -> (x, y)`, the training examples of that batch, counted over
+      all epochs: a pure function of both;
+    - `held_out(split) -> (x, y)`, all examples of "validation" or "test".
+
+    x holds int64 ids (B, T) or float32 arrays, a tuple of them for several inputs; y the
+    targets, IGNORED where no loss is taken (a constant that stands there only where such
+    targets can be). Nothing is read before the first call. A file's path is a constant
+    (PATH, TOKENIZER), relative to the folder in which the script runs.
+    """
+    assert network.task is not None
+    spec = task_spec(network.task.name)
+    template = environment().get_template(f"tasks/{spec.data}.py.j2")
+    code = template.render(t=_described(network)).strip("\n") + "\n"
+    imports = tuple(IMPORTS.splitlines())
+    custom = custom_of(network)
+    if custom is None:
+        return TaskSource(imports, code)
+    needed, base = _pasted(_only_training(module_text("base")))
+    lines, own = _pasted(custom.text)
+    postponed = "from __future__" in custom.text
+    code = "\n\n\n".join([base, own, code])
+    return TaskSource((*imports, *needed, *lines), code, own, postponed)
+
+
+def _only_training(text: str) -> str:
+    """The file of `Task` without the methods that training does not call."""
+    lines = text.splitlines()
+    (base,) = (n for n in ast.parse(text).body if isinstance(n, ast.ClassDef))
+    for node in reversed(base.body):
+        if isinstance(node, ast.FunctionDef) and node.name not in MEMBERS:
+            del lines[
+                node.lineno - 2 : node.end_lineno
+            ]  # with the empty line before it
+    return "\n".join(lines)
+
+
+def _described(network: Network) -> SimpleNamespace:
+    """What the templates of data ask for."""
+    task = network.task
+    assert task is not None
+    spec, folder = task_spec(task.name), Path(network.source.name).parent
+    shuffle = network.train.get("shuffle") is not False
+    t = SimpleNamespace(**task.params, task=task.name, shuffle=shuffle)
+    t.several = len(network.inputs) > 1
+    if spec.problems is not None:
+        t.bounds = held_out_bounds(task.params, spec.problems(task.params))
+        t.hash = multiplier(t.data_seed)
+        t.max_length = spec.max_length(task.params)
+    match spec.data:
+        case "sequences":
+            length = t.length
+            t.shortest, t.longest = (
+                length if isinstance(length, tuple) else [length] * 2
+            )
+            t.aligned = not spec.causal(task.params)
+        case "arithmetic":
+            t.digits = len(str(t.max_number))
+        case "arrays":
+            _describe_arrays(t, network, array_shapes(t.path, folder))
+        case "custom":
+            custom = custom_of(network)
+            assert custom is not None
+            t.name = custom.name
+    return t
+
+
+def _describe_arrays(
+    t: SimpleNamespace, network: Network, shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    inputs = network.inputs
+    alone = len(inputs) == 1 and inputs[0].name == "input"
+    kinds = ["int64" if i.tensor.dtype == "ids" else "float32" for i in inputs]
+    names = ["x"] if alone else [i.name for i in inputs]
+    t.inputs = list(zip(names, kinds, strict=True))
+    t.missing = [s for s in ("validation", "test") if f"y_{s}" not in shapes]
+    labels = goal_of(network).loss.name == "sparse_categorical_crossentropy"
+    t.target_type = "int64" if labels else "float32"
+    t.column = labels and len(network.output.shape) == 1 and len(shapes["y"]) == 2
 
 
 def task_source(network: Network) -> TaskSource:

@@ -12,6 +12,7 @@ from typing import Any
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.graph.nodes import (
+    Branch,
     Branches,
     Input,
     Layer,
@@ -61,34 +62,36 @@ def _input(each: Input) -> str:
 
 
 def _node(node: Node) -> Iterator[str]:
+    if isinstance(node, Layer):
+        yield from _layer(node)
+        return
+    heading, titles = _headings(node)
+    yield heading
+    for title, row in zip(titles, node.rows, strict=True):
+        margin = INDENT * 2 if title else INDENT
+        if title:
+            yield INDENT + title
+        for inner in row:
+            yield from (margin + line for line in _node(inner))
+
+
+def _headings(node: MacroUse | Residual | Repeat | Branches) -> tuple[str, list[str]]:
+    """The line of a node, and a line for each of its rows ("" for a lone body)."""
     match node:
-        case Layer():
-            yield from _layer(node)
         case MacroUse():
-            yield f"macro {node.macro}: {_ends(node)}"
-            yield from _below(node.body)
+            return f"macro {node.macro}: {_ends(node)}", [""]
         case Residual():
-            yield f"residual {node.name}: {_ends(node)}"
-            yield from _below(node.body)
+            return f"residual {node.name}: {_ends(node)}", [""]
         case Repeat(copies=copies):
-            yield f"repeat {len(copies)}"
-            for number, copy in enumerate(copies):
-                yield f"{INDENT}copy {number}"
-                yield from (INDENT + line for line in _below(copy))
+            numbers = range(len(copies))
+            return f"repeat {len(copies)}", [f"copy {number}" for number in numbers]
         case Branches(branches=branches):
-            yield "branches"
-            for branch in branches:
-                source = "the tensor before" if branch.input is None else branch.input
-                yield (
-                    f"{INDENT}branch {branch.name} reads {source}: "
-                    f"{_tensor(branch.output)}"
-                )
-                yield from (INDENT + line for line in _below(branch.body))
+            return "branches", [_branch(branch) for branch in branches]
 
 
-def _below(nodes: tuple[Node, ...]) -> Iterator[str]:
-    for node in nodes:
-        yield from (INDENT + line for line in _node(node))
+def _branch(branch: Branch) -> str:
+    source = "the tensor before" if branch.input is None else branch.input
+    return f"branch {branch.name} reads {source}: {_tensor(branch.output)}"
 
 
 def _layer(layer: Layer) -> Iterator[str]:

@@ -3,12 +3,16 @@
 Every later stage (code generation, summary, the architecture picture, the runtimes)
 reads only this. The tree keeps what the file's author structured (macros, repeats,
 branches, residuals), because the emitted code and the pictures show it.
+
+Every node says what is inside it: `rows` has the rows of nodes (one for a body, one for
+each copy or branch, none in a layer), `around` is the same node around other rows. So a
+new kind of node is a class here, and the walks (`graph.walk`) know it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, TypeAlias
 
@@ -37,6 +41,15 @@ class Layer:
     span: Span
 
     @property
+    def rows(self) -> Rows:
+        """Nothing is inside a layer."""
+        return ()
+
+    def around(self, rows: Rows) -> Layer:
+        """The layer itself."""
+        return self
+
+    @property
     def type(self) -> str:
         """The catalogue's name, `TransformerEncoder`."""
         return self.spec.name
@@ -61,13 +74,32 @@ class MacroUse:
     output: Tensor
     span: Span
 
+    @property
+    def rows(self) -> Rows:
+        """The body."""
+        return (self.body,)
+
+    def around(self, rows: Rows) -> MacroUse:
+        """The same around another body."""
+        (body,) = rows
+        return replace(self, body=body)
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
     """`… * n`: the n expanded copies, in order. They share no weights."""
 
-    copies: tuple[tuple[Node, ...], ...]
+    copies: Rows
     span: Span
+
+    @property
+    def rows(self) -> Rows:
+        """The copies."""
+        return self.copies
+
+    def around(self, rows: Rows) -> Repeat:
+        """The same around other copies."""
+        return replace(self, copies=rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +111,16 @@ class Residual:
     inputs: tuple[Tensor, ...]
     output: Tensor
     span: Span
+
+    @property
+    def rows(self) -> Rows:
+        """The body."""
+        return (self.body,)
+
+    def around(self, rows: Rows) -> Residual:
+        """The same around another body."""
+        (body,) = rows
+        return replace(self, body=body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +147,30 @@ class Branches:
     branches: tuple[Branch, ...]
     span: Span
 
+    @property
+    def rows(self) -> Rows:
+        """The bodies of the branches."""
+        return tuple(branch.body for branch in self.branches)
+
+    def around(self, rows: Rows) -> Branches:
+        """The same around other bodies."""
+        pairs = zip(self.branches, rows, strict=True)
+        bodies = tuple(replace(branch, body=row) for branch, row in pairs)
+        return replace(self, branches=bodies)
+
 
 Node: TypeAlias = Layer | MacroUse | Repeat | Residual | Branches
+Rows: TypeAlias = tuple[tuple[Node, ...], ...]
+
+
+def everything(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Every node at or below these, each before what is inside it."""
+    stack = list(reversed(list(nodes)))
+    while stack:
+        node = stack.pop()
+        yield node
+        for row in reversed(node.rows):
+            stack.extend(reversed(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +241,7 @@ class Network:
 
     def layers(self) -> Iterator[Layer]:
         """Every layer, in the order of the expanded network."""
-        stack: list[Node] = list(reversed(self.body))
-        while stack:
-            node = stack.pop()
-            match node:
-                case Layer():
-                    yield node
-                case Repeat(copies=copies):
-                    for copy in reversed(copies):
-                        stack.extend(reversed(copy))
-                case MacroUse(body=body) | Residual(body=body):
-                    stack.extend(reversed(body))
-                case Branches(branches=branches):
-                    for branch in reversed(branches):
-                        stack.extend(reversed(branch.body))
+        return (node for node in everything(self.body) if isinstance(node, Layer))
 
     def attentions(self) -> Iterator[tuple[str, Layer, Attention]]:
         """Every attention: its name, its layer, itself. The order counts for `--layer`."""

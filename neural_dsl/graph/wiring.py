@@ -60,14 +60,10 @@ def outlasting(
 
 def first_layer(nodes: Sequence[Node]) -> Layer | None:
     """The layer that takes what enters these nodes; None in front of branches."""
-    match nodes[0] if nodes else None:
-        case Layer() as layer:
-            return layer
-        case Repeat(copies=copies):
-            return first_layer(copies[0])
-        case MacroUse(body=body) | Residual(body=body):
-            return first_layer(body)
-    return None
+    first = nodes[0] if nodes else None
+    if first is None or isinstance(first, Branches):
+        return None
+    return first if isinstance(first, Layer) else first_layer(first.rows[0])
 
 
 class Walk(ABC, Generic[T]):
@@ -87,6 +83,9 @@ class Walk(ABC, Generic[T]):
     def start(self, branch: Branch, flow: tuple[T, ...]) -> tuple[T, ...]:
         """What a branch reads."""
 
+    def passed(self, node: Node, read: tuple[T, ...], after: tuple[T, ...]) -> None:
+        """Told of every node but layers: what came to it, and what left it."""
+
     def nodes(self, nodes: tuple[Node, ...], flow: tuple[T, ...]) -> tuple[T, ...]:
         """What leaves the last of these nodes."""
         for node in nodes:
@@ -95,25 +94,27 @@ class Walk(ABC, Generic[T]):
 
     def node(self, node: Node, flow: tuple[T, ...]) -> tuple[T, ...]:
         """What leaves one node."""
+        if isinstance(node, Layer):
+            read, self.memory = wired(node, flow, self.memory)
+            return (self.layer(node, read),)
+        after = flow
         match node:
-            case Layer():
-                read, self.memory = wired(node, flow, self.memory)
-                return (self.layer(node, read),)
-            case Repeat(copies=copies):
-                for copy in copies:
-                    flow = self.enclosed(copy, flow)
-                return flow
-            case MacroUse(body=body):
-                return self.enclosed(body, flow)
+            case Repeat() | MacroUse():
+                for row in node.rows:
+                    after = self.enclosed(row, after)
             case Residual(body=body):
-                return (self.residual(node, self.nodes(body, flow)[-1], flow[-1]),)
+                after = (self.residual(node, self.nodes(body, flow)[-1], flow[-1]),)
             case Branches(branches=branches):
-                outside, outputs = self.memory, []
-                for branch in branches:
-                    start = self.start(branch, flow)
-                    outputs.append(self.nodes(branch.body, start)[-1])
-                    self.memory = outside  # what a branch reads is its own
-                return tuple(outputs)
+                after = tuple(self.branch(branch, flow) for branch in branches)
+        self.passed(node, flow, after)
+        return after
+
+    def branch(self, branch: Branch, flow: tuple[T, ...]) -> T:
+        """What leaves one path; the memory that it reads is its own."""
+        outside = self.memory
+        after = self.nodes(branch.body, self.start(branch, flow))
+        self.memory = outside
+        return after[-1]
 
     def enclosed(self, nodes: tuple[Node, ...], flow: tuple[T, ...]) -> tuple[T, ...]:
         """The nodes of a macro or of one copy."""

@@ -9,7 +9,7 @@ layer whose weights would change says no.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
@@ -22,10 +22,10 @@ from neural_dsl.graph.nodes import (
     MacroUse,
     Network,
     Node,
-    Repeat,
     Residual,
 )
-from neural_dsl.graph.wiring import outlasting, wired
+from neural_dsl.graph.walk import rebuild
+from neural_dsl.graph.wiring import Walk
 
 TRIED = (16, 8, 4, 2, 1, 32, 64, 128, 256)
 """Lengths for an input that declares none, in order of preference."""
@@ -106,88 +106,48 @@ def refusal(network: Network, lengths: Mapping[str, int], problem: Fixed) -> Dia
     )
 
 
-@dataclass
-class Resizer:
-    """Walks the graph once with new input tensors; mirrors how layers are connected.
+class Resizer(Walk[Tensor]):
+    """Walks the graph once with new input tensors; `made` has the nodes that change."""
 
-    `memory` is what decoders read beside the current tensor.
-    """
-
-    inputs: tuple[Input, ...]
-    memory: Tensor | None = None
+    def __init__(self, inputs: tuple[Input, ...]):
+        self.inputs = inputs
+        self.made: dict[int, Node] = {}
 
     def network(self, network: Network) -> Network:
         """The whole network. Raises Fixed."""
-        flow: Flow = tuple(item.tensor for item in self.inputs)
-        body, flow = self.nodes(network.body, flow)
+        flow = self.nodes(network.body, tuple(item.tensor for item in self.inputs))
+        body = rebuild(network.body, lambda node: self.made.get(id(node), node))
         return replace(network, inputs=self.inputs, body=body, output=flow[-1])
 
-    def nodes(
-        self, nodes: tuple[Node, ...], flow: Flow
-    ) -> tuple[tuple[Node, ...], Flow]:
-        """Layers in a row: the new ones, and the tensors that leave the last."""
-        done = []
-        for node in nodes:
-            new, flow = self.node(node, flow)
-            done.append(new)
-        return tuple(done), flow
+    def start(self, branch: Branch, flow: Flow) -> Flow:
+        """The network input that a branch names, or what came before the branches."""
+        named = (item.tensor for item in self.inputs if item.name == branch.input)
+        return flow if branch.input is None else (next(named),)
 
-    def node(self, node: Node, flow: Flow) -> tuple[Node, Flow]:
-        """One node and the tensors that leave it."""
-        match node:
-            case Layer():
-                layer = self.layer(node, flow)
-                return layer, (layer.output,)
-            case Repeat(copies=copies):
-                repeated = []
-                for copy in copies:
-                    body, flow = self.enclosed(copy, flow)
-                    repeated.append(body)
-                return replace(node, copies=tuple(repeated)), flow
-            case MacroUse():
-                body, after = self.enclosed(node.body, flow)
-                output = after[-1]
-                return replace(node, body=body, inputs=flow, output=output), after
-            case Residual():
-                body, after = self.nodes(node.body, flow)
-                if after[-1].shape != flow[-1].shape:
-                    raise Fixed(node, "its sum would add different lengths")
-                output = replace(node.output, shape=after[-1].shape, mask=flow[-1].mask)
-                new = replace(node, body=body, inputs=flow, output=output)
-                return new, (output,)
-            case Branches():
-                branches = tuple(self.branch(branch, flow) for branch in node.branches)
-                outputs = tuple(branch.output for branch in branches)
-                return replace(node, branches=branches), outputs
+    def residual(self, node: Residual, body: Tensor, skip: Tensor) -> Tensor:
+        """The sum."""
+        if body.shape != skip.shape:
+            raise Fixed(node, "its sum would add different lengths")
+        return replace(node.output, shape=body.shape, mask=skip.mask)
 
-    def enclosed(
-        self, nodes: tuple[Node, ...], flow: Flow
-    ) -> tuple[tuple[Node, ...], Flow]:
-        """The nodes of a macro or of one copy."""
-        outside = self.memory
-        done = self.nodes(nodes, flow)
-        self.memory = outlasting(nodes, flow, outside)
-        return done
-
-    def branch(self, branch: Branch, flow: Flow) -> Branch:
-        """One path, from the network input that it names or from what came before."""
-        if branch.input is not None:
-            named = next(item for item in self.inputs if item.name == branch.input)
-            flow = (named.tensor,)
-        outside = self.memory
-        body, after = self.nodes(branch.body, flow)
-        self.memory = outside  # what a branch reads is its own
-        return replace(branch, body=body, output=after[-1])
-
-    def layer(self, layer: Layer, flow: Flow) -> Layer:
+    def layer(self, layer: Layer, read: Flow) -> Tensor:
         """One layer on new inputs, by the rules of its catalogue entry."""
-        inputs, self.memory = wired(layer, flow, self.memory)
         try:
-            params = layer.spec.complete(layer.params, inputs)
-            output = layer.spec.output(params, inputs)
-            weights = layer.spec.weights(params, inputs)
+            params = layer.spec.complete(layer.params, read)
+            output = layer.spec.output(params, read)
+            weights = layer.spec.weights(params, read)
         except LayerProblem as problem:
             raise Fixed(layer, problem.message) from problem
         if weights != layer.weights:
             raise Fixed(layer, "the size of its weights depends on the length")
-        return replace(layer, params=params, inputs=inputs, output=output)
+        self.made[id(layer)] = replace(layer, params=params, inputs=read, output=output)
+        return output
+
+    def passed(self, node: Node, read: Flow, after: Flow) -> None:
+        """The tensors that a node says it takes and gives."""
+        if isinstance(node, MacroUse | Residual):
+            self.made[id(node)] = replace(node, inputs=read, output=after[-1])
+        elif isinstance(node, Branches):
+            pairs = zip(node.branches, after, strict=True)
+            branches = tuple(replace(branch, output=output) for branch, output in pairs)
+            self.made[id(node)] = replace(node, branches=branches)

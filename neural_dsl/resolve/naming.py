@@ -12,16 +12,9 @@ from typing import Any
 
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.diagnostics import Related
-from neural_dsl.graph.nodes import (
-    Branch,
-    Branches,
-    Layer,
-    MacroUse,
-    Node,
-    Repeat,
-    Residual,
-)
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
+from neural_dsl.graph.nodes import Layer, Node, Residual
+from neural_dsl.graph.walk import Folded, fold, rebuild
 from neural_dsl.source import Span
 
 LONGEST_NAME = 64
@@ -82,7 +75,11 @@ class Namer:
 
     def name(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
         """The same nodes with names. Reports NE040 for a name given twice."""
-        self._count(nodes, 1)
+        for counts in fold(nodes, self._count):
+            self._totals += counts
+        self._given = Counter(
+            {n[1:]: c for n, c in self._totals.items() if n[0] == "="}
+        )
         self._taken = set(self._given)
         for given, copies in self._given.items():
             if copies > 1:
@@ -90,34 +87,25 @@ class Namer:
                 for clash in numbered & self._given.keys():
                     self._twice(clash, self._places[given], self._places[clash])
                 self._taken |= numbered
-        return self._nodes(nodes)
+        return rebuild(nodes, self._named)
 
-    def _count(self, nodes: Sequence[Node], times: int) -> None:
-        """Count kinds and given names; equal copies are counted without a walk."""
-        for node in nodes:
-            match node:
-                case Layer(spec=spec, name=name, span=span):
-                    self._add(name, spec.snake_name, span, times)
-                case Repeat(copies=copies):
-                    for copy, equal in _runs(copies):
-                        self._count(copy, times * equal)
-                case MacroUse(body=body):
-                    self._count(body, times)
-                case Residual(name=name, body=body, span=span):
-                    self._add(name, RESIDUAL, span, times)
-                    self._count(body, times)
-                case Branches(branches=branches):
-                    for branch in branches:
-                        self._count(branch.body, times)
+    def _count(self, node: Node, inside: Folded[Counter[str]]) -> Counter[str]:
+        """How many layers of each kind there are, and of each given name ("=name")."""
+        counts = Counter[str]()
+        for row in inside:
+            for each in row:
+                counts.update(each)
+        if isinstance(node, Layer | Residual):
+            counts["=" + node.name if node.name else _kind(node)] += 1
+            self._check_place(node)
+        return counts
 
-    def _add(self, given: str, kind: str, span: Span, times: int) -> None:
-        if not given:
-            self._totals[kind] += times
-            return
-        first = self._places.setdefault(given, span)
-        if first != span:
-            self._twice(given, first, span)
-        self._given[given] += times
+    def _check_place(self, node: Layer | Residual) -> None:
+        first = (
+            self._places.setdefault(node.name, node.span) if node.name else node.span
+        )
+        if first != node.span:
+            self._twice(node.name, first, node.span)
 
     def _twice(self, name: str, first: Span, second: Span) -> None:
         self.findings.error(
@@ -149,45 +137,24 @@ class Namer:
         self.names.append(name)
         return name
 
-    def _nodes(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
-        return tuple(self._node(node) for node in nodes)
-
-    def _node(self, node: Node) -> Node:
-        match node:
-            case Layer():
-                return Layer(
-                    node.spec,
-                    self._take(node.name, node.spec.snake_name),
-                    node.given_name,
-                    node.params,
-                    node.inputs,
-                    node.output,
-                    node.weights,
-                    node.attentions,
-                    node.span,
-                )
-            case Repeat(copies=copies, span=span):
-                return Repeat(tuple(self._nodes(copy) for copy in copies), span)
-            case MacroUse():
-                return replace(node, body=self._nodes(node.body))
-            case Residual():
-                name = self._take(node.name, RESIDUAL)
-                return replace(node, name=name, body=self._nodes(node.body))
-            case Branches(branches=branches, span=span):
-                return Branches(tuple(self._branch(each) for each in branches), span)
-
-    def _branch(self, branch: Branch) -> Branch:
-        return replace(branch, body=self._nodes(branch.body))
+    def _named(self, node: Node) -> Node:
+        if isinstance(node, Layer):
+            return Layer(
+                node.spec,
+                self._take(node.name, _kind(node)),
+                node.given_name,
+                node.params,
+                node.inputs,
+                node.output,
+                node.weights,
+                node.attentions,
+                node.span,
+            )
+        if isinstance(node, Residual):
+            return replace(node, name=self._take(node.name, RESIDUAL))
+        return node
 
 
-def _runs(
-    copies: Sequence[tuple[Node, ...]],
-) -> list[tuple[tuple[Node, ...], int]]:
-    """Runs of the very same copy with their lengths."""
-    runs: list[tuple[tuple[Node, ...], int]] = []
-    for copy in copies:
-        if runs and runs[-1][0] is copy:
-            runs[-1] = (copy, runs[-1][1] + 1)
-        else:
-            runs.append((copy, 1))
-    return runs
+def _kind(node: Layer | Residual) -> str:
+    """What layers of this kind are called where the file gives no name."""
+    return node.spec.snake_name if isinstance(node, Layer) else RESIDUAL

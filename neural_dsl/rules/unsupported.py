@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from neural_dsl.catalogue.backends import BACKENDS, BackendSpec
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
+from neural_dsl.graph.nodes import Network
+from neural_dsl.graph.settings import Settings
 from neural_dsl.source import Span
-
-if TYPE_CHECKING:
-    from neural_dsl.resolve.settings import Settings
 
 TRAINED_LOSSES = (
     "sparse_categorical_crossentropy",
@@ -33,46 +31,48 @@ def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
     """
     if network.task is None:
         return ()
-    return (*_optimizer(network, backend), *_mixed_precision(network, backend))
+    spec = BACKENDS[backend]
+    return (*_optimizer(network, spec), *_train_keys(network, spec))
 
 
-def _optimizer(network: Network, backend: str) -> Iterator[Diagnostic]:
+def _optimizer(network: Network, spec: BackendSpec) -> Iterator[Diagnostic]:
     """An optimizer that the framework lacks."""
     optimizer = network.optimizer
-    if optimizer is not None and backend not in (able := _trained_by(optimizer)):
-        yield Diagnostic(
-            "NE059",
-            f"`{optimizer.name}` is not yet supported for training on {backend}",
-            network.source,
-            optimizer.span,
-            "known, but no training script has it",
-            f"compile for {' or '.join(able)}, or use {_optimizers_of(backend)}",
-        )
+    if optimizer is None or optimizer.name not in spec.optimizers_lacking:
+        return
+    able = [
+        each.name
+        for each in BACKENDS.values()
+        if optimizer.name not in each.optimizers_lacking
+    ]
+    yield Diagnostic(
+        "NE059",
+        f"`{optimizer.name}` is not yet supported for training on {spec.name}",
+        network.source,
+        optimizer.span,
+        "known, but no training script has it",
+        f"compile for {' or '.join(able)}, or use {_optimizers_of(spec)}",
+    )
 
 
-def _mixed_precision(network: Network, backend: str) -> Iterator[Diagnostic]:
-    """16 bits in the training alone: Keras can only build a whole model of them, and what
-    is tested and drawn afterwards would be another model's numbers."""
-    if backend == "tensorflow" and network.train.get("mixed_precision"):
-        yield Diagnostic(
-            "NE059",
-            "`mixed_precision` is not yet supported for training on tensorflow",
-            network.source,
-            network.train_spans["mixed_precision"],
-            "known, but the TensorFlow script does not have it",
-            "leave it out, or compile for pytorch, which uses it on GPUs",
-        )
+def _train_keys(network: Network, spec: BackendSpec) -> Iterator[Diagnostic]:
+    """Keys of `train` that the framework lacks."""
+    for key, instead in spec.train_lacking.items():
+        if network.train.get(key):
+            yield Diagnostic(
+                "NE059",
+                f"`{key}` is not yet supported for training on {spec.name}",
+                network.source,
+                network.train_spans[key],
+                f"known, but the {spec.title} script does not have it",
+                instead,
+            )
 
 
-def _trained_by(optimizer: Setting) -> tuple[str, ...]:
-    spec = OPTIMIZERS.find(optimizer.name)
-    assert spec is not None
-    return spec.trained_by
-
-
-def _optimizers_of(backend: str) -> str:
+def _optimizers_of(spec: BackendSpec) -> str:
     """The optimizers that a backend trains with."""
-    able = [f"`{spec.name}`" for spec in OPTIMIZERS.specs if backend in spec.trained_by]
+    names = [each.name for each in OPTIMIZERS.specs]
+    able = [f"`{name}`" for name in names if name not in spec.optimizers_lacking]
     return f"{', '.join(able[:-1])} or {able[-1]}"
 
 

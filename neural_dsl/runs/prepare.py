@@ -342,7 +342,7 @@ def _compiled(
     from neural_dsl.codegen.generate import generate
     from neural_dsl.compiler import backend_named
 
-    compiled = generate(network, backend_named(backend), directory.CODE)
+    compiled = generate(network, backend_named(backend).name, directory.CODE)
     seed = int(network.train.get("seed") or 0)
     files = located_files(network)
     kept = {name: files[key].read_bytes() for key, name in kept_as(network).items()}

@@ -23,6 +23,7 @@ from neural_dsl.graph.nodes import (
     Node,
     Repeat,
     Residual,
+    everything,
 )
 
 LONGEST_PERIOD = 8
@@ -235,28 +236,23 @@ class _Builder:
         return cached
 
     def key(self, node: Node) -> Any:
-        def many(nodes: Nodes) -> tuple[int, ...]:
-            return tuple(self.number(one) for one in nodes)
+        inside = tuple(tuple(map(self.number, row)) for row in node.rows)
+        return (*_own(node), *inside)
 
-        match node:
-            case Layer():
-                params = tuple(
-                    (k, repr(v)) for k, v in node.params.items() if k != "name"
-                )
-                shapes = tuple(tensor.shape for tensor in node.inputs)
-                given = node.name if node.given_name else ""
-                return ("layer", node.type, given, params, shapes, node.output.shape)
-            case Repeat(copies=copies):
-                return ("repeat", *(many(copy) for copy in copies))
-            case MacroUse(macro=macro, body=body):
-                return ("macro", macro, many(body))
-            case Residual(body=body):
-                return ("residual", many(body))
-            case Branches(branches=branches):
-                return (
-                    "branches",
-                    *((b.name, b.input, many(b.body)) for b in branches),
-                )
+
+def _own(node: Node) -> tuple[Any, ...]:
+    """What a node looks like, what is inside it aside."""
+    match node:
+        case Layer():
+            params = tuple((k, repr(v)) for k, v in node.params.items() if k != "name")
+            shapes = tuple(tensor.shape for tensor in node.inputs)
+            given = node.name if node.given_name else ""
+            return ("layer", node.type, given, params, shapes, node.output.shape)
+        case MacroUse(macro=macro):
+            return ("macro", macro)
+        case Branches(branches=branches):
+            return ("branches", *((branch.name, branch.input) for branch in branches))
+    return (type(node).__name__,)
 
 
 def layer_card(layers: tuple[Layer, ...]) -> Card:
@@ -310,21 +306,13 @@ def _label_columns(items: list[Item]) -> tuple[Item, ...]:
 
 def _named_inputs(nodes: Nodes) -> set[str]:
     """The network inputs that some branch reads by name."""
-    found: set[str] = set()
-    stack = list(nodes)
-    while stack:
-        match stack.pop():
-            case Repeat(copies=copies):
-                stack += [node for copy in copies for node in copy]
-            case MacroUse(body=body) | Residual(body=body):
-                stack += body
-            case Branches(branches=branches):
-                for branch in branches:
-                    found |= {branch.input} if branch.input else set()
-                    stack += branch.body
-            case Layer():
-                pass
-    return found
+    return {
+        branch.input
+        for node in everything(nodes)
+        if isinstance(node, Branches)
+        for branch in node.branches
+        if branch.input
+    }
 
 
 def _names(names: Sequence[str]) -> str:

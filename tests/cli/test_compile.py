@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from neural_dsl import files
+from neural_dsl.catalogue.backends import BACKENDS
 from tests.cli.conftest import BASIC, PLAIN, SMALL
 
 PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("framework", list(BACKENDS))
 def test_code_goes_to_stdout_or_to_a_file(neural, framework, tmp_path):
     shown = neural("compile", BASIC, "--backend", framework)
     assert shown.code == 0 and shown.err == ""

@@ -12,6 +12,7 @@ import pytest
 
 import neural_dsl as nd
 from neural_dsl import api
+from neural_dsl.catalogue.backends import BACKENDS
 
 torch = pytest.importorskip("torch")
 
@@ -236,6 +237,6 @@ def test_a_residual_of_two_branches_adds_the_last_to_what_merges_them():
         for seed, name in enumerate("yx")
     }
     given = arrays["y"] + 2 * arrays["x"]
-    for backend in ("pytorch", "tensorflow"):
+    for backend in BACKENDS:
         result = nd.load(text, backend).run(arrays)
         np.testing.assert_allclose(result, given, atol=1e-6)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 import numpy as np
 import pytest
 
 from neural_dsl.backends.emitted import import_emitted
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 
@@ -66,12 +66,7 @@ def training(text: str, backend: str):
     except NeuralError as error:
         pytest.skip(f"refused with its line: {error.diagnostics[0].message}")
     module = import_emitted(compiled)
-    main = re.search(
-        r"^    task = (.+?)\n    model = (.+?)\n", compiled.code, re.M | re.S
-    )
-    assert main is not None
-    task, model = (eval(each, vars(module)) for each in main.groups())
-    return module.Training(model, task), module
+    return module.Training(getattr(module, compiled.entry)()), module
 
 
 def losses(text: str, backend: str, steps: int = 3) -> list[float]:
@@ -96,7 +91,7 @@ def test_every_train_setting_trains(setting: str, backend: str) -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_schedule_gives_the_same_rates_in_both_scripts(schedule: str) -> None:
     rates = {}
-    for backend in ("pytorch", "tensorflow"):
+    for backend in BACKENDS:
         _, module = training(
             f"optimizer: SGD(0.01) lr_schedule: {schedule} train {{ steps: 6 }}",
             backend,

@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 
 from neural_dsl.backends import available, canonical, create_runtime
 from neural_dsl.compiler import compile_text
+from tests.layer_examples import EXAMPLES, reads_one_sequence
 from tests.parity.random_models import random_inputs
 
-WIDTH = 8
+WIDTH = 16
 LAYERS = [
-    "Dense(4, 'relu')",
-    "Dense(8)",
-    "LayerNormalization()",
-    "MultiHeadAttention(2, key_dim=3)",
-    "MultiHeadAttention(4, key_dim=4, causal=true, use_bias=false)",
-    "TransformerEncoder(2, 4, key_dim=4)",
-    "TransformerEncoder(2, 8, key_dim=4, norm='pre', dropout=0.1)",
-    "TransformerDecoder(2, 8, key_dim=4)",
-    "Conv1D(8, 3, padding='same')",
-    "Activation('tanh')",
+    each.written(spec.name)
+    for spec, each in EXAMPLES
+    if spec.name != "Output"
+    and reads_one_sequence(spec, each)
+    and each.reads[0] == (10, WIDTH)
+    and len(each.gives) == 2
+    and each.gives[0] == 10
 ]
 
 
@@ -44,8 +42,8 @@ class Writer:
             defines.append(f"define M{number}(w, h) {{ {body} Dense({WIDTH}) }}")
             self.macros.append(f"M{number}")
         masked = self.chance.random() < 0.3
-        begin = "Embedding(9, 8, mask_zero=true)" if masked else ""
-        shape = "(6,)" if masked else f"(6, {WIDTH})"
+        begin = f"Embedding(9, {WIDTH}, mask_zero=true)" if masked else ""
+        shape = "(10,)" if masked else f"(10, {WIDTH})"
         end = self.chance.choice(["GlobalAveragePooling1D()", "Flatten()", ""])
         layers = f"{begin} {self.body(2)} {end} Output(3)"
         network = f"network N {{ input: {shape} layers: {layers} }}"

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.regenerate import TESTS, cases, expected
+from neural_dsl.catalogue.backends import BACKENDS
+from tests.regenerate import (
+    TESTS,
+    WHOLE,
+    cases,
+    chdir,
+    expected,
+    parts,
+    whole_files,
+)
+from tests.training_parts import FOLDER
+from tests.training_parts import whole_files as files_of_options
 
 CASES = cases()
 
@@ -16,18 +27,37 @@ CASES = cases()
 @pytest.mark.parametrize("name", CASES)
 def test_the_graph_and_the_code_of_a_case_are_as_expected(name: str) -> None:
     folder = TESTS / "cases" / name
-    for file_name, text in expected(CASES[name]).items():
+    for file_name, text in expected(name, CASES[name]).items():
         wanted = (folder / file_name).read_text(encoding="utf-8")
-        assert text == wanted, f"differs: run python tests/regenerate.py {name}"
+        assert text == wanted, f"differs: python -m tests.regenerate {name}"
+
+
+def test_what_the_options_of_a_training_bring_is_as_expected() -> None:
+    found = parts()
+    assert {p.name for p in (TESTS / "parts").iterdir()} == set(found)
+    for file_name, text in found.items():
+        wanted = (TESTS / "parts" / file_name).read_text(encoding="utf-8")
+        assert text == wanted, f"{file_name} differs: python -m tests.regenerate parts"
 
 
 def test_no_case_is_left_over() -> None:
     assert {p.name for p in (TESTS / "cases").iterdir() if p.is_dir()} == set(CASES)
+    assert set(CASES) > WHOLE
 
 
-def test_emitted_code_is_clean_under_ruff() -> None:
-    files = [str(p) for p in sorted((TESTS / "cases").glob("*/*.py"))]
-    assert files
+def test_emitted_code_is_clean_under_ruff(tmp_path: Path) -> None:
+    """The files that are kept, the whole file of every case and of every option."""
+    files = {str(p): "" for p in sorted((TESTS / "cases").glob("*/*.py"))}
+    for name, path in CASES.items():
+        for backend, code in whole_files(path).items():
+            files[str(tmp_path / f"{name}_{backend}.py")] = code
+    with chdir(FOLDER):
+        for backend in BACKENDS:
+            for number, code in enumerate(files_of_options(backend)):
+                files[str(tmp_path / f"option_{number}_{backend}.py")] = code
+    for file, code in files.items():
+        if code:
+            Path(file).write_text(code, encoding="utf-8")
     for command in (["format", "--check"], ["check"]):
         options = ["--isolated", "--no-cache"]
         done = subprocess.run(
@@ -39,5 +69,5 @@ def test_emitted_code_is_clean_under_ruff() -> None:
 
 
 def test_compiling_twice_gives_the_same_bytes() -> None:
-    path = Path(CASES["macros_nested"])
-    assert expected(path) == expected(path)
+    path = CASES["macros_nested"]
+    assert whole_files(path) == whole_files(path)

@@ -1,5 +1,6 @@
 """The catalogue's entries: shapes, weights and parameter counts worked out by hand."""
 
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -10,81 +11,61 @@ from neural_dsl.catalogue.losses import LOSSES
 from neural_dsl.catalogue.metrics import METRICS
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
-from tests.unit.resolving import layer
-
-SHAPES_AND_COUNTS = [
-    # layer, input, output shape, trainable numbers
-    ("Dense(7)", "(16,)", (7,), 16 * 7 + 7),
-    ("Dense(7)", "(10, 16)", (10, 7), 16 * 7 + 7),
-    ("Dense(7, use_bias=false)", "(10, 16)", (10, 7), 16 * 7),
-    ("Output(5)", "(16,)", (5,), 16 * 5 + 5),
-    ("Activation(gelu)", "(10, 16)", (10, 16), 0),
-    ("Dropout(0.5)", "(10, 16)", (10, 16), 0),
-    ("Flatten()", "(10, 16, 2)", (320,), 0),
-    ("Reshape((4, -1))", "(10, 16)", (4, 40), 0),
-    ("Reshape((8, 20))", "(160,)", (8, 20), 0),
-    ("Embedding(100, 32)", "(10,)", (10, 32), 3200),
-    ("Embedding(100, 32)", "(None,)", (None, 32), 3200),
-    ("PositionalEncoding()", "(10, 16)", (10, 16), 0),
-    ('PositionalEncoding(encoding_type="learned")', "(10, 16)", (10, 16), 160),
-    ('PositionalEncoding(64, "learnable")', "(10, 16)", (10, 16), 1024),
-    ("LayerNormalization()", "(10, 16)", (10, 16), 32),
-    ("BatchNormalization()", "(10, 16)", (10, 16), 32),
-    ("MultiHeadAttention(4)", "(10, 16)", (10, 16), 4 * (16 * 16 + 16)),
-    ("MultiHeadAttention(4, use_bias=false)", "(10, 16)", (10, 16), 4 * 16 * 16),
-    # query, key: 16 -> 3 · 5; value: 16 -> 3 · 7; output: 21 -> 16
-    (
-        "MultiHeadAttention(3, 5, 7)",
-        "(10, 16)",
-        (10, 16),
-        2 * (16 * 15 + 15) + (16 * 21 + 21) + (21 * 16 + 16),
-    ),
-    (
-        "TransformerEncoder(4, 32)",
-        "(10, 16)",
-        (10, 16),
-        4 * (16 * 16 + 16) + (16 * 32 + 32) + (32 * 16 + 16) + 4 * 16,
-    ),
-    (
-        'TransformerEncoder(4, 32, norm="none", use_bias=false)',
-        "(10, 16)",
-        (10, 16),
-        4 * 16 * 16 + (16 * 32 + 32) + (32 * 16 + 16),
-    ),
-    (
-        "TransformerDecoder(4, 32)",
-        "(10, 16)",
-        (10, 16),
-        4 * (16 * 16 + 16) + (16 * 32 + 32) + (32 * 16 + 16) + 4 * 16,
-    ),
-    ("Conv1D(8, 3)", "(10, 16)", (8, 8), 16 * 3 * 8 + 8),
-    ("Conv1D(8, (3,))", "(None, 16)", (None, 8), 16 * 3 * 8 + 8),
-    ('Conv1D(8, 3, padding="same")', "(10, 16)", (10, 8), 16 * 3 * 8 + 8),
-    ('Conv1D(8, 3, padding="causal")', "(10, 16)", (10, 8), 16 * 3 * 8 + 8),
-    ("Conv1D(8, 3, strides=2)", "(10, 16)", (4, 8), 16 * 3 * 8 + 8),
-    ('Conv1D(8, 3, strides=3, padding="same")', "(10, 16)", (4, 8), 16 * 3 * 8 + 8),
-    ("Conv1D(8, 3, dilation_rate=2)", "(10, 16)", (6, 8), 16 * 3 * 8 + 8),
-    ("Conv1D(8, 3, groups=4)", "(10, 16)", (8, 8), 4 * 3 * 8 + 8),
-    ("Conv1D(8, 10)", "(10, 16)", (1, 8), 16 * 10 * 8 + 8),
-    ("GlobalAveragePooling1D()", "(10, 16)", (16,), 0),
-    ("GlobalMaxPooling1D()", "(None, 16)", (16,), 0),
-    ("a: { Dense(8) } b: { Dense(8) } Add()", "(10, 16)", (10, 8), 0),
-    ("a: { Dense(8) } b: { Dense(4) } Concatenate()", "(10, 16)", (10, 12), 0),
-    ("a: { Dense(8) } b: { Dense(8) } Concatenate(axis=1)", "(10, 16)", (20, 8), 0),
-    ("a: { Dense(8) } b: { Dense(8) } Concatenate(axis=-2)", "(9, 16)", (18, 8), 0),
-]
+from neural_dsl.catalogue.spec import LayerSpec
+from tests.layer_examples import (
+    each_example,
+    example_layer,
+    keeps_positions,
+    network_text,
+    reads_one_sequence,
+)
+from tests.unit.resolving import diagnostics, layer
 
 
-@pytest.mark.parametrize(("text", "input", "shape", "count"), SHAPES_AND_COUNTS)
-def test_output_shape_and_parameter_count(text, input, shape, count) -> None:
-    found = layer(text, input)
-    assert found.output.shape == shape
-    assert found.parameter_count == count
+@each_example()
+def test_output_shape_and_parameter_count(spec, example) -> None:
+    found = example_layer(spec, example)
+    assert found.spec is spec
+    assert found.output.shape == example.gives
+    assert found.parameter_count == example.numbers
 
 
-def test_every_layer_has_a_hand_worked_case() -> None:
-    covered = {layer(text, input).type for text, input, _, _ in SHAPES_AND_COUNTS}
-    assert covered == set(LAYERS)
+def test_every_layer_has_examples_and_its_parameters_stand_in_them() -> None:
+    """Numbers may keep their defaults; every way that a choice offers is tried."""
+    for spec in LAYERS.values():
+        assert spec.examples, spec.name
+        for parameter in spec.parameters:
+            if parameter.choices:
+                given = {e.params.get(parameter.name) for e in spec.examples}
+                tried = {parameter.choices[value] for value in given - {None}}
+                tried.add(parameter.default)
+                missing = set(parameter.choices.values()) - tried
+                assert not missing, f"{spec.name}.{parameter.name}: {missing}"
+
+
+def test_a_layer_with_weights_has_an_example_with_weights() -> None:
+    for spec in LAYERS.values():
+        if spec.weights is not LayerSpec.weights:
+            assert any(each.numbers for each in spec.examples), spec.name
+
+
+@pytest.mark.parametrize("spec", LAYERS.values(), ids=LAYERS)
+def test_inputs_of_another_rank_are_refused(spec) -> None:
+    example = spec.examples[0]
+    for rank in set(range(1, 5)) - set(spec.ranks or range(1, 5)):
+        shape = (*range(4, 3 + rank), example.reads[0][-1])
+        misfit = replace(example, reads=(shape,) * len(example.reads), masked=False)
+        found = diagnostics(network_text(spec, misfit))
+        assert [each.code for each in found] in (["NE030"], ["NE055"]), shape
+
+
+@each_example(reads_one_sequence)
+def test_a_mask_survives_where_positions_do(spec, example) -> None:
+    """The rules of shapes and of positions stand apart in an entry, and must agree."""
+    found = example_layer(spec, replace(example, masked=True))
+    kept = keeps_positions(spec, example)
+    assert found.output.mask == (found.inputs[0].mask if kept else None)
+    assert found.inputs[0].mask is not None
 
 
 def test_weights_have_the_documented_layout() -> None:
@@ -174,10 +155,9 @@ def test_every_entry_explains_itself() -> None:
 
 
 def test_layers_with_weights_document_how_they_start() -> None:
-    for text, input, _, _ in SHAPES_AND_COUNTS:
-        found = layer(text, input)
-        if found.weights:
-            assert "start" in found.spec.doc, found.type
+    for spec in LAYERS.values():
+        if spec.weights is not LayerSpec.weights:
+            assert "start" in spec.doc, spec.name
 
 
 def test_activation_spellings_are_unique_and_lead_to_entries() -> None:

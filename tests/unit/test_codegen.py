@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.compiler import compile_source, compile_text
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.source import Source
 
-BACKENDS = ["pytorch", "tensorflow"]
 MODEL = "network N { input: (4,) layers: Dense(3) Output(2) }"
 
 HOSTILE = [

@@ -12,7 +12,7 @@ import pytest
 
 from neural_dsl.cli.program import SECTIONS, run
 from neural_dsl.diagnostics.explain import codes, page
-from neural_dsl.resolve.network import check_all
+from neural_dsl.resolve.checking import check_all
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 
@@ -100,6 +100,20 @@ def test_the_error_of_the_readme_is_what_check_says(checkout, capsys):
     assert run(["check", "model.neural"]) == 1
     said = capsys.readouterr().err.strip().rpartition("\n\n")[0]
     assert said == shown.strip().removeprefix("$ neural check model.neural\n")
+
+
+def test_the_analysis_of_the_readme_is_what_its_command_prints(checkout, capsys):
+    shown = next(
+        text
+        for text in fences(ROOT / "README.md", "text")
+        if text.startswith("Attention Analysis")
+    )
+    line = next(one for one in commands(ROOT / "README.md") if "classification" in one)
+    arguments = shlex.split(line)[1:]
+    assert run([*arguments, "--backend", "pytorch"]) == 0
+    *wanted, rest = shown.rstrip().splitlines()
+    assert rest.strip() == "…" and len(wanted) > 4
+    assert capsys.readouterr().out.splitlines()[: len(wanted)] == wanted
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 import neural_dsl
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
 from neural_dsl.catalogue.metrics import METRICS
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
-from neural_dsl.codegen.generate import BACKENDS, generate
+from neural_dsl.codegen.generate import generate
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
+from tests.setting_values import required, value_of
 
 FILE = """network Tiny {
   task: Copy(length=8, vocabulary=20)
@@ -35,32 +37,6 @@ AROUND_THE_SCRIPT = {
     "backend": "runs/prepare.py",
 }
 """Keys that the script itself has nothing to do with -> who reads them."""
-VALUES = {
-    "count": "3",
-    "natural": "3",
-    "int": "7",
-    "rate": "0.25",
-    "fraction": "0.25",
-    "positive": "0.25",
-    "non_negative": "0.0625",
-    "float": "0.25",
-    "stopping": "EarlyStopping(patience=4)",
-    "device": '"cuda:1"',
-    "learning_rate": "0.125",
-    "numbers": "(1, 2)",
-}
-
-
-def value_of(parameter: Parameter) -> str:
-    """A value of the parameter that is not its default."""
-    if parameter.kind == "bool":
-        return "false" if parameter.default is True else "true"
-    if parameter.kind == "choice":
-        others = [c for c in parameter.choices.values() if c != parameter.default]
-        return f'"{others[-1]}"'
-    if parameter.name == "monitor":
-        return '"exact_match"' if parameter.default == "val_loss" else '"loss"'
-    return VALUES[parameter.kind]
 
 
 def outcome(settings: str, backend: str) -> tuple[str, list[str]]:
@@ -122,15 +98,6 @@ def test_every_parameter_of_early_stopping(parameter: Parameter, backend: str) -
     check(f"EarlyStopping.{name}", name, without, given, backend)
 
 
-def required(parameters: tuple[Parameter, ...], besides: str = "") -> list[str]:
-    """Values for the parameters that must be given."""
-    found = [p for p in parameters if p.default is REQUIRED and p.name != besides]
-    return [
-        f"{p.name}={'(0.1, 0.2, 0.3)' if p.name == 'values' else value_of(p)}"
-        for p in found
-    ]
-
-
 OPTIMIZER_CASES = [
     (spec, parameter) for spec in OPTIMIZERS.specs for parameter in spec.parameters
 ]
@@ -149,7 +116,7 @@ def case_name(value: object) -> str:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("spec", "parameter"), OPTIMIZER_CASES, ids=case_name)
 def test_every_parameter_of_every_optimizer(spec, parameter, backend: str) -> None:
-    if backend not in spec.trained_by:
+    if spec.name in BACKENDS[backend].optimizers_lacking:
         assert outcome(f"optimizer: {spec.name}", backend)[0] == ""
         return
     # Nesterov and centring act on a momentum.

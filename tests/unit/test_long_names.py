@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.compiler import compile_text
 from tests.naming import LONG, ROLES
 
@@ -44,7 +45,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_a_file_with_long_names_is_clean(backend: str, tmp_path: Path) -> None:
     for length in range(12, 65, 2):
         first = LONG[:length].rstrip("_").ljust(length, "e")
@@ -63,7 +64,7 @@ def test_a_file_with_long_names_is_clean(backend: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[:4000]
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_docstrings_end_at_88_columns(backend: str) -> None:
     first, second = LONG[:-4], LONG[4:]
     code = compile_text(

@@ -1,4 +1,4 @@
-"""Canonical weights of a PyTorch model: its own names and layouts, layer by layer."""
+"""Canonical weights of a PyTorch model, by the catalogue's table."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from neural_dsl.backends.base import Place
+
 Float32 = npt.NDArray[np.float32]
-Place = tuple[str, str]
+BACKEND = "pytorch"
 
 
 def read(model: nn.Module, places: Iterable[Place]) -> Iterator[Float32]:
-    """The weights at (path of the layer, name below it), as float32 on the CPU."""
-    for path, name in places:
-        tensor = _find(model, path, name)
-        yield tensor.detach().to("cpu", torch.float32).numpy()
+    """The weights at these places, canonical, as float32 on the CPU."""
+    for place in places:
+        tensor = find(model, place).detach().to("cpu", torch.float32)
+        yield tensor.numpy().transpose(place.weight.array.order(BACKEND))
 
 
 def write(model: nn.Module, places: Iterable[Place], arrays: Sequence[Float32]) -> None:
-    """Copy the arrays into the weights at these places, in order."""
+    """Copy the canonical arrays into the weights at these places, in order."""
     with torch.no_grad():
-        for (path, name), array in zip(places, arrays, strict=True):
-            _find(model, path, name).copy_(torch.from_numpy(np.array(array)))
+        for place, array in zip(places, arrays, strict=True):
+            own = array.transpose(place.weight.array.order_back(BACKEND))
+            find(model, place).copy_(torch.from_numpy(np.array(own)))
 
 
-def _find(model: nn.Module, path: str, name: str) -> Tensor:
-    """A parameter or buffer: `attention.query.weight` below the module at `path`."""
-    owner, _, leaf = f"{path}.{name}".rpartition(".")
+def find(model: nn.Module, place: Place) -> Tensor:
+    """The parameter or buffer that stands there."""
+    path = f"{place.layer}.{place.weight.place(BACKEND)}"
+    owner, _, leaf = path.rpartition(".")
     tensor = getattr(model.get_submodule(owner), leaf)
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"`{path}.{name}` is a {type(tensor).__name__}, not a tensor")
+        raise TypeError(f"`{path}` is a {type(tensor).__name__}, not a tensor")
     return tensor

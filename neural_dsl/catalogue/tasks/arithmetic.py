@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from itertools import product
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.spec import SIZES, TaskSpec, check_space
@@ -30,8 +31,19 @@ def _check_arithmetic(params: Params) -> None:
         )
     largest = _largest(params)
     cause = "digits" if params["digits"] is not None else "max_number"
-    space = len(params["operations"]) * largest**2
-    check_space(params, [space], cause, "allow larger numbers")
+    numbers = range(1, largest + 1)
+    asked = [range(len(params["operations"]))] if len(params["operations"]) > 1 else []
+    check_space(
+        params,
+        _arithmetic_problems(params),
+        lambda: product(*asked, numbers, numbers),
+        cause,
+        "allow larger numbers",
+    )
+
+
+def _arithmetic_problems(params: Params) -> int:
+    return len(params["operations"]) * _largest(params) ** 2
 
 
 def _largest(params: Params) -> int:
@@ -88,6 +100,8 @@ ARITHMETIC = TaskSpec(
     ),
     check=_check_arithmetic,
     modules=("base", "problems", "arithmetic"),
+    data="arithmetic",
+    problems=_arithmetic_problems,
     complete=_complete_arithmetic,
     symbols=lambda params, folder: _arithmetic_symbols(params),
     longest=lambda params, folder: _arithmetic_length(params),

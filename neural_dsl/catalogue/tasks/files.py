@@ -68,7 +68,13 @@ def tokenizer_symbols(name: str, folder: Path) -> list[str]:
 
 
 def array_lengths(name: str, folder: Path) -> dict[str, int]:
-    """How many examples each array of a .npz file has, from the headers alone.
+    """How many examples each array of a .npz file has. Raises LayerProblem (NE075)."""
+    shapes = array_shapes(name, folder)
+    return {each: shape[0] if shape else 0 for each, shape in shapes.items()}
+
+
+def array_shapes(name: str, folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each array of a .npz file, from the headers alone.
 
     Raises LayerProblem (NE075).
     """
@@ -85,7 +91,7 @@ def array_lengths(name: str, folder: Path) -> dict[str, int]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             arrays = [each for each in archive.namelist() if each.endswith(".npy")]
-            shapes = {each[:-4]: _shape(archive, each) for each in arrays}
+            return {each[:-4]: _shape(archive, each) for each in arrays}
     except (OSError, ValueError, SyntaxError, KeyError, zipfile.BadZipFile):
         raise LayerProblem(
             "NE075",
@@ -94,7 +100,6 @@ def array_lengths(name: str, folder: Path) -> dict[str, int]:
             label="not written by NumPy",
             help="write it with `numpy.savez(path, x=…, y=…)`",
         ) from None
-    return {each: shape[0] if shape else 0 for each, shape in shapes.items()}
 
 
 def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import string
+from collections.abc import Iterable, Iterator
+from itertools import permutations, product
 from typing import Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.spec import SIZES, TaskSpec, check_space
+from neural_dsl.catalogue.tasks.splits import MANY
 
 LENGTH = Parameter(
     "length",
@@ -53,11 +55,36 @@ def _check_sequence(params: Params) -> None:
             help=f"use `vocabulary={longest}` or more, a smaller `length`, or "
             "`unique=false`",
         )
-    counts = math.perm if unique else pow
-    spaces = [counts(vocabulary, n) for n in range(shortest, longest + 1)]
+    arrange = permutations if unique else _words
     check_space(
-        params, spaces, "vocabulary", "use a larger `vocabulary` or longer sequences"
+        params,
+        _sequence_problems(params),
+        lambda: (
+            problem
+            for n in range(shortest, longest + 1)
+            for problem in arrange(range(1, vocabulary + 1), n)
+        ),
+        "vocabulary",
+        "use a larger `vocabulary` or longer sequences",
     )
+
+
+def _words(symbols: Iterable[int], n: int) -> Iterator[tuple[int, ...]]:
+    return product(symbols, repeat=n)
+
+
+def _sequence_problems(params: Params) -> int:
+    """How many sequences there are, as far as it matters: never more than MANY."""
+    shortest, longest = _bounds(params["length"])
+    if params["vocabulary"] == 1:
+        return longest - shortest + 1
+    total, count = 0, 1
+    for n in range(1, longest + 1):
+        count *= params["vocabulary"] - (n - 1) * params["unique"]
+        total += count * (n >= shortest)
+        if count >= MANY or total >= MANY:
+            return MANY
+    return total
 
 
 def _check_pattern(params: Params) -> None:
@@ -115,6 +142,8 @@ def _sequence(
         aliases,
         _check_sequence,
         modules=("base", "problems", "sequences", module),
+        data="sequences",
+        problems=_sequence_problems,
         symbols=lambda params, folder: _sequence_symbols(params, ":"),
         longest=lambda params, folder: _sequence_length(params, factor),
         is_causal=lambda params: not _aligned(params),
@@ -143,6 +172,8 @@ PATTERN_COMPLETION = TaskSpec(
     ("Induction",),
     _check_pattern,
     modules=("base", "problems", "sequences", "pattern_completion"),
+    data="sequences",
+    problems=_sequence_problems,
     symbols=lambda params, folder: _sequence_symbols(params, ""),
     longest=lambda params, folder: _pattern_length(params),
     layers_needed=2,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from neural_dsl.catalogue.settings import SettingSpec
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
+from neural_dsl.catalogue.tasks.splits import (
+    COUNTABLE,
+    HELD_OUT,
+    MOST,
+    bounds,
+    counted,
+    surely,
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class TaskSpec(SettingSpec):
     - `examples(params, folder)`: how many there are to train on; None where only the
       running task can tell.
     - `is_causal(params)`: the model is asked for the next symbol and must not look ahead.
+    - `data`: the template of `templates/tasks` that draws its examples.
+    - `problems(params)`: how many there are, where examples are drawn from problems.
     - `measure`: what tells how good a model is at it, and so what early stopping
       watches; `also` are other measures that its validation may have.
     - `layout`: where answers stand: behind the source ("sequence"), at the positions of
@@ -62,6 +72,8 @@ class TaskSpec(SettingSpec):
         params["train_size"]
     )
     is_causal: Callable[[Params], bool] = lambda params: True
+    data: str = ""
+    problems: Callable[[Params], int] | None = None
     measure: Literal["exact_match", "accuracy", "loss"] = "exact_match"
     also: tuple[str, ...] = ()
     layout: Callable[[Params], Literal["sequence", "aligned", "text", "free"]] = (
@@ -106,26 +118,51 @@ SIZES = (
 )
 
 
-def check_space(params: Params, spaces: Sequence[int], cause: str, more: str) -> None:
-    """Refuse held-out splits of more than a quarter of the problems of each space.
+def held_out_bounds(params: Params, total: int) -> dict[str, tuple[int, int]]:
+    """Split -> the hundredths of the problems that are its own."""
+    return bounds({split: params[f"{split}_size"] for split in HELD_OUT}, total)
 
-    `cause` names the parameter that decides how many there are; `more` says how to have
-    more.
+
+def check_space(
+    params: Params,
+    total: int,
+    problems: Callable[[], Iterable[Sequence[int]]],
+    cause: str,
+    more: str,
+) -> None:
+    """Refuse splits that would not have the problems that were asked for.
+
+    `total` is how many `problems` there are; `cause` names the parameter that decides
+    it; `more` says how to have more. Raises LayerProblem (NE074).
     """
-    total, held_out = sum(spaces), sum(space // 4 for space in spaces)
-    large = [s for s in ("test_size", "validation_size") if params[s] > held_out]
+    within = held_out_bounds(params, total)
+    there = {
+        split: surely(total, end - first) for split, (first, end) in within.items()
+    }
+    wanted = {"train": 1} | {split: params[f"{split}_size"] for split in HELD_OUT}
+    if all(there[split] >= wanted[split] for split in wanted):
+        return
+    if total <= COUNTABLE:
+        there = counted(problems(), params["data_seed"], within)
+    large = [split for split in wanted if there[split] < wanted[split]]
     if not large:
         return
     there_are = f"there are {total:,} problems" if total != 1 else "there is 1 problem"
-    wanted = " and ".join(
-        f"{params[split]:,} for {split.removesuffix('_size')}" for split in large
-    )
-    each = " for each" if len(large) > 1 else ""
-    fitting = " and ".join(f"`{split}={held_out}`" for split in large)
+    if "train" in large:
+        raise LayerProblem(
+            "NE074",
+            f"{there_are}, too few to train on some and test on others",
+            parameter=cause,
+            label="none is left for training",
+            help=more,
+        )
+    asked = " and ".join(f"{wanted[split]:,} for {split}" for split in large)
+    kept = " and ".join(f"{there[split]:,}" for split in large)
+    fitting = " and ".join(f"`{split}_size={there[split]}`" for split in large)
     raise LayerProblem(
         "NE074",
-        f"{there_are}, too few to keep {wanted}",
+        f"{there_are}, too few to keep {asked}",
         parameter=cause,
-        label=f"{held_out:,} can be kept{each}: a quarter of all",
-        help=f"{more}, or set {fitting}" if held_out else more,
+        label=f"{kept} can be kept: {MOST}% of all{' each' if len(large) > 1 else ''}",
+        help=f"{more}, or set {fitting}" if all(there[s] for s in large) else more,
     )

@@ -6,105 +6,108 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 
-def scaled_dot_product_attention(query, key, value):
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
+def scaled_dot_product_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(scores)  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(scores)
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
+@keras.saving.register_keras_serializable()
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim)
-        self.key = layers.Dense(num_heads * key_dim)
-        self.value = layers.Dense(num_heads * key_dim)
-        self.projection = layers.Dense(d_model)
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x):
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         context = scaled_dot_product_attention(q, k, v)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x):
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x):
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
+@keras.saving.register_keras_serializable()
 class FeedForward(layers.Layer):
     """Two dense layers, applied to each position alone."""
 
     def __init__(self, d_model: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.expand = layers.Dense(ff_dim, activation="relu")
-        self.contract = layers.Dense(d_model)
+        self.expand = layers.Dense(ff_dim, activation="relu", name="expand")
+        self.contract = layers.Dense(d_model, name="contract")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.contract(self.expand(x))
 
 
+@keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
+        self.attention = MultiHeadAttention(d_model, num_heads, name="attention")
+        self.attention_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="attention_norm"
         )
-        self.attention_norm = layers.LayerNormalization(epsilon=1e-5)
-        self.feed_forward = FeedForward(d_model, ff_dim)
-        self.feed_forward_norm = layers.LayerNormalization(epsilon=1e-5)
+        self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
+        self.feed_forward_norm = layers.LayerNormalization(
+            epsilon=1e-5, name="feed_forward_norm"
+        )
 
-    def call(self, x):
-        attended = self.attention(x)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        x = self.attention_norm(x + self.attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
+@keras.saving.register_keras_serializable()
 class F(layers.Layer):
     """Dense."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.dense = layers.Dense(4)
+        self.dense = layers.Dense(4, name="dense")
 
-    def call(self, x):
-        return self.dense(x)  # (B, 5, 4)
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.dense(x)
 
 
+@keras.saving.register_keras_serializable()
 class Nn(layers.Layer):
     """Dense -> F."""
 
     def __init__(self, units: int, **kwargs):
         super().__init__(**kwargs)
-        self.dense = layers.Dense(units)
-        self.f = F()
+        self.dense = layers.Dense(units, name="dense")
+        self.f = F(name="f")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.dense(x)  # (B, 5, 4)
-        return self.f(x)  # (B, 5, 4)
+        return self.f(x)
 
 
 def build_model() -> keras.Model:
@@ -112,17 +115,17 @@ def build_model() -> keras.Model:
     x = keras.Input((5, 4), name="x")
     mask = keras.Input((5, 4), name="mask")
     inputs = [x, mask]
-    x = layers.Dense(4, name="train")(x)  # (B, 5, 4)
-    mask = layers.Dense(4, name="weights")(mask)  # (B, 5, 4)
+    x = layers.Dense(4, name="train")(x)
+    mask = layers.Dense(4, name="weights")(mask)
     x = layers.Concatenate(name="concatenate")([x, mask])  # (B, 5, 8)
     x = TransformerEncoder(d_model=8, num_heads=2, ff_dim=8, name="forward")(x)
     x = Nn(units=4, name="nn")(x)  # (B, 5, 4)
-    x = Nn(units=8, name="nn_2")(x)  # (B, 5, 4)
-    x = layers.Dense(4, name="residual")(x)  # (B, 5, 4)
+    x = Nn(units=8, name="nn_2")(x)
+    x = layers.Dense(4, name="residual")(x)
     residual = x
-    x = layers.Dense(4, name="self_")(x)  # (B, 5, 4)
-    x = layers.Add(name="residual_connection")([residual, x])  # (B, 5, 4)
-    logits = layers.Dense(2, name="output")(x)  # (B, 5, 2): logits
+    x = layers.Dense(4, name="self_")(x)
+    x = layers.Add(name="residual_connection")([residual, x])
+    logits = layers.Dense(2, name="output")(x)  # (B, 5, 2)
     return keras.Model(inputs, logits, name="TransformerEncoderModel")
 
 

@@ -1,0 +1,97 @@
+"""Every layer, from the examples of its catalogue entry, on both backends: the same
+outputs, attention, gradients and initial weights, and what the entry says of time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neural_dsl.backends import available, canonical, create_runtime
+from neural_dsl.compiler import compile_text
+from neural_dsl.rules.learning import looks_ahead
+from tests.capturing import capture
+from tests.layer_examples import (
+    each_example,
+    keeps_positions,
+    network_text,
+    reads_one_sequence,
+)
+from tests.oracle import assert_agree
+from tests.parity.gradients import gradients
+from tests.parity.random_models import random_inputs, random_weights
+
+both = pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
+
+
+def runtimes(spec, example, after=""):
+    text = network_text(spec, example, after)
+    return [
+        create_runtime(compile_text(text, backend), 0)
+        for backend in ("pytorch", "tensorflow")
+    ]
+
+
+@both
+@each_example()
+def test_a_layer_is_the_same_on_both_backends(spec, example) -> None:
+    one, other = runtimes(spec, example)
+    network = one.compiled.network
+    for runtime in (one, other):
+        shapes = {name: array.shape for name, array in runtime.weights().items()}
+        assert shapes == canonical.expected(network)
+    weights = random_weights(one.weights(), 1)
+    one.load_weights(weights)
+    other.load_weights(weights)
+    for name, array in weights.items():
+        np.testing.assert_array_equal(other.weights()[name], array, err_msg=name)
+    inputs = random_inputs(network, 2)
+    mine, theirs = capture(one, inputs), capture(other, inputs)
+    known = [size for size in example.gives if size is not None]
+    assert [s for s in mine.output.shape[1:] if s in known] == known
+    assert_agree(theirs.output, mine.output, what="output")
+    for name, matrices in mine.weights.items():
+        assert_agree(theirs.weights[name], matrices, what=name)
+    slopes = gradients(one, inputs), gradients(other, inputs)
+    assert (
+        slopes[0].keys()
+        == slopes[1].keys()
+        >= {
+            f"{layer.name}.{weight.name}"
+            for layer in network.layers()
+            for weight in layer.weights
+            if weight.trainable
+        }
+    )
+    for name, mine in slopes[0].items():
+        assert_agree(slopes[1][name], mine, what=f"gradient of {name}")
+
+
+@both
+@each_example(lambda spec, example: example.numbers)
+def test_weights_start_alike_on_both_backends(spec, example) -> None:
+    one, other = (runtime.weights() for runtime in runtimes(spec, example))
+    for name, mine in one.items():
+        theirs = other[name]
+        # Four standard errors of a standard deviation, estimated on both sides.
+        tolerance = 4 * mine.std() / np.sqrt(mine.size)
+        assert abs(mine.std() - theirs.std()) <= tolerance, name
+        assert abs(mine.mean() - theirs.mean()) <= 2 * tolerance + 1e-7, name
+
+
+@each_example(lambda *pair: reads_one_sequence(*pair) and keeps_positions(*pair))
+def test_a_layer_looks_ahead_where_its_entry_says_so(spec, example, backend) -> None:
+    """Change the last position: does an earlier one of the result change?"""
+    runtime = create_runtime(compile_text(network_text(spec, example), backend), 0)
+    network = runtime.compiled.network
+    *_, layer = network.layers()
+    runtime.load_weights(random_weights(runtime.weights(), 1))
+    (name, array), *_ = random_inputs(network, 2).items()
+    other = array.copy()
+    if array.dtype.kind == "i":
+        array[:], other[:] = 1, 1  # no padding
+        other[:, -1] = 2
+    else:
+        other[:, -1] += 1.0
+    before, after = runtime.run({name: array}), runtime.run({name: other})
+    moved = not np.array_equal(before[:, :-1], after[:, :-1])
+    assert moved == looks_ahead(layer)
