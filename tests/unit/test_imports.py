@@ -103,6 +103,19 @@ MAY_IMPORT = {
         "inputs",
         "outputs",
         "recording",
+        "diagnostics",
+        "files",
+    },
+    "opening": {
+        "api",
+        "attention",
+        "diagnostics",
+        "files",
+        "inputs",
+        "runs",
+        "source",
+        "targets",
+        "tasks",
     },
 }
 EVERYTHING = {*MAY_IMPORT, "cli"}
