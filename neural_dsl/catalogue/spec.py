@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal[
     "activation",  # a name in catalogue.activations
     "shape",  # a tuple of ints, -1 allowed once
     "size",  # a count, or a tuple of one count
+    "pair",  # a count for both axes of an image, or a tuple of two counts: a tuple
     "range",  # a count, or the lowest and the highest: (4, 8)
     "numbers",  # a tuple of numbers
     "text",  # any string
