@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,16 +130,12 @@ class BaseRuntime(ABC):
                 raise _not_seen(name, replaced.count(path))
         return output
 
-    def evaluate_uniform(
-        self, task: Any, split: str, names: Collection[str]
-    ) -> dict[str, float]:
+    def evaluate_uniform(self, split: str, names: Collection[str]) -> dict[str, float]:
         """What the emitted `evaluate` measures when these attentions look everywhere
         alike. Raises NeuralError as `run_uniform` does."""
         paths = self._paths(names)
         with _named_failure("NE109", "the model cannot run on these inputs"):
-            measures, replaced = self._evaluate_uniform(
-                task, split, set(paths.values())
-            )
+            measures, replaced = self._evaluate_uniform(split, set(paths.values()))
         for name, path in paths.items():
             if path not in replaced:
                 raise _not_seen(name, 0)
@@ -207,7 +202,7 @@ class BaseRuntime(ABC):
 
     @abstractmethod
     def _evaluate_uniform(
-        self, task: Any, split: str, paths: Collection[str]
+        self, split: str, paths: Collection[str]
     ) -> tuple[dict[str, float], list[str]]:
         """The same for the emitted `evaluate`; a place stands there once a batch."""
 
