@@ -135,12 +135,15 @@ def grid(folder: str) -> None:
     """A grid of 144 heads of 64 x 64, drawn and saved."""
     import numpy as np
 
+    from neural_dsl.attention.allowed import Allowed
     from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
     from neural_dsl.visualize.figures import save_figure
     from neural_dsl.visualize.head_grid import head_grid
 
     weights = np.random.default_rng(0).dirichlet(np.ones(64), (1, 144, 64))
-    layer = LayerAttention("layer", "self", weights.astype(np.float32))
+    layer = LayerAttention(
+        "layer", "self", weights.astype(np.float32), Allowed((1, 64, 64))
+    )
     told = Provenance("Benchmark", "none", "none", "random", "random")
     record = AttentionRecord((layer,), told)
     target = Path(folder) / "grid.png"

@@ -51,15 +51,14 @@ def assemble(
     for name, layer, attention in network.attentions():
         if name not in weights:
             continue
-        masks = of_attention(layer, attention, prepared.arrays)
+        masks = of_attention(layer, attention, prepared.arrays, weights[name].shape)
         queries, keys = ends(attention, axes[layer.name])
         layers.append(
             LayerAttention(
                 name,
                 attention.kind,
                 weights[name],
-                masks.keys,
-                masks.queries,
+                masks,
                 labels_of(queries, tokens, lengths),
                 labels_of(keys, tokens, lengths),
             )

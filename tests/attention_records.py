@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neural_dsl.attention.allowed import Allowed
 from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
 
 PROVENANCE = Provenance(
@@ -42,14 +43,21 @@ def layer(weights, kind="self", name="transformer_encoder", **rest) -> LayerAtte
     tokens = rest.pop("tokens", None)
     if tokens is not None:
         rest["query_tokens"] = rest["key_tokens"] = (tuple(tokens),) * len(weights)
-    return LayerAttention(name, kind, weights, **rest)
+    batch, _, queries, keys = weights.shape
+    allowed = Allowed(
+        (batch, queries, keys),
+        causal=kind == "causal",
+        key_valid=rest.pop("key_mask", None),
+        query_valid=rest.pop("query_mask", None),
+    )
+    return LayerAttention(name, kind, weights, allowed, **rest)
 
 
 def random_layer(batch, heads, queries, keys, kind="self", **rest) -> LayerAttention:
     """Softmax rows over what is allowed, the same for the same sizes."""
     scores = np.exp(np.random.default_rng(0).normal(size=(batch, heads, queries, keys)))
     masks = {key: rest[key] for key in ("key_mask",) if key in rest}
-    scores *= layer(scores, kind, **masks).allowed()[:, None]
+    scores *= layer(scores, kind, **masks).allowed.rows()
     total = scores.sum(-1, keepdims=True)
     weights = np.divide(scores, total, out=np.zeros_like(scores), where=total > 0)
     return layer(weights, kind, **rest)

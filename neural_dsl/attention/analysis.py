@@ -7,28 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from neural_dsl.attention.allowed import Allowed
 from neural_dsl.attention.expected import expected_mass
-from neural_dsl.attention.metrics import METRICS, Bools, Floats
+from neural_dsl.attention.metrics import Floats
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
-
-CELLS_AT_ONCE = 4_000_000
-"""How many weights a metric is given at a time: bounds the float64 copies it makes."""
-
-
-def head_values(layer: LayerAttention) -> dict[str, Floats]:
-    """Every registered metric of one attention: name -> (heads,), NaN where undefined."""
-    batch, heads, queries, keys = layer.weights.shape
-    allowed, query_valid = layer.allowed(), _query_valid(layer)
-    step = max(1, CELLS_AT_ONCE // max(1, batch * queries * keys))
-    values = {name: np.full(heads, np.nan) for name in METRICS}
-    for start in range(0, heads, step):
-        part = slice(start, start + step)
-        for name, metric in METRICS.items():
-            if layer.kind == "cross" and metric.one_sequence:
-                continue
-            weights = layer.weights[:, part]
-            values[name][part] = metric.function(weights, allowed, query_valid)
-    return values
 
 
 def analyse(record: AttentionRecord) -> list[dict[str, Any]]:
@@ -37,6 +19,8 @@ def analyse(record: AttentionRecord) -> list[dict[str, Any]]:
     Each entry has name, kind, shape (batch, heads, query, key), key_mask, query_mask,
     query_tokens, key_tokens (null where the record has none) and heads: one dict a head,
     {"head": 0, "entropy": …, …}. Undefined values are None; numbers have 8 decimals.
+    Rules about masks beyond kind and key_mask, where there are any: window, offset, and
+    dense, whose cells are the bits of hexadecimal digits, row by row.
     Where the record says what is expected, there are also "expected", the (query, key)
     pairs of each item, and for each head "expected_mass", its attention on them.
     """
@@ -47,8 +31,8 @@ def analysis_block(record: AttentionRecord) -> str:
     """The text "Attention Analysis:", averages over heads with 3 decimals."""
     lines = ["Attention Analysis:", f"  Layers with attention: {len(record.layers)}"]
     for layer in record.layers:
-        values = head_values(layer)
-        shape = ", ".join(str(size) for size in layer.weights.shape)
+        values = layer.values()
+        shape = ", ".join(str(size) for size in layer.shape)
         lines += [
             f"  {layer.name}: ({shape})",
             f"    - Num heads: {layer.num_heads}",
@@ -60,7 +44,7 @@ def analysis_block(record: AttentionRecord) -> str:
 
 
 def _layer(layer: LayerAttention) -> dict[str, Any]:
-    values = head_values(layer)
+    values = layer.values()
     heads = [
         {"head": head} | {name: _plain(values[name][head]) for name in values}
         for head in range(layer.num_heads)
@@ -73,26 +57,32 @@ def _layer(layer: LayerAttention) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": layer.kind,
-        "shape": list(layer.weights.shape),
+        "shape": list(layer.shape),
         "key_mask": None if layer.key_mask is None else layer.key_mask.tolist(),
         "query_mask": None if layer.query_mask is None else layer.query_mask.tolist(),
         "query_tokens": _lists(layer.query_tokens),
         "key_tokens": _lists(layer.key_tokens),
+        **_other_rules(layer.allowed),
         **known,
         "heads": heads,
     }
 
 
+def _other_rules(allowed: Allowed) -> dict[str, Any]:
+    """What kind and masks do not tell of where a query may look."""
+    rules: dict[str, Any] = {}
+    if allowed.window is not None:
+        rules["window"] = allowed.window
+    if allowed.offset:
+        rules["offset"] = allowed.offset
+    if allowed.dense is not None:
+        cells = np.packbits(allowed.dense).tobytes().hex()
+        rules["dense"] = {"shape": list(allowed.dense.shape), "cells": cells}
+    return rules
+
+
 def _lists(tokens: tuple[tuple[str, ...], ...] | None) -> list[list[str]] | None:
     return None if tokens is None else [list(item) for item in tokens]
-
-
-def _query_valid(layer: LayerAttention) -> Bools:
-    """bool (batch, query): the queries that are not padding."""
-    batch, _, queries, _ = layer.weights.shape
-    if layer.query_mask is None:
-        return np.ones((batch, queries), dtype=bool)
-    return layer.query_mask
 
 
 def _plain(value: float) -> float | None:

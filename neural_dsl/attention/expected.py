@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.metrics import Bools, Floats
+from neural_dsl.attention.allowed import Bools
+from neural_dsl.attention.metrics import Floats
 from neural_dsl.attention.record import LayerAttention
 
 Known = Iterable[tuple[int, Sequence[int]]]
@@ -33,7 +35,7 @@ def expected_mass(layer: LayerAttention) -> Floats:
     """
     if layer.expected is None or not layer.expected.any():
         return np.full(layer.num_heads, np.nan)
-    expected = layer.expected & layer.allowed()
+    expected = layer.expected & layer.allowed.rows().any(1)
     weights = layer.weights.astype(np.float64)
     mass = np.einsum("bhij,bij->bhi", weights, expected.astype(np.float64))
     rows: Bools = np.asarray(layer.expected.any(-1))  # (batch, query)
@@ -55,10 +57,7 @@ def best_head(layers: Iterable[LayerAttention]) -> tuple[str, int, float] | None
 
 def uniform_mass(layer: LayerAttention) -> float:
     """What `expected_mass` is for a head that looks everywhere evenly."""
-    allowed = layer.allowed()
-    total = allowed.sum(-1, keepdims=True)
-    even = np.where(allowed, 1.0 / np.maximum(total, 1), 0.0)[:, None]
-    flat = LayerAttention(
-        layer.name, layer.kind, even, layer.key_mask, expected=layer.expected
-    )
-    return float(np.asarray(expected_mass(flat))[0])
+    allowed = layer.allowed.rows()
+    count = layer.allowed.counts()[..., None]
+    even = np.where(allowed, 1.0 / np.maximum(count, 1), 0.0)
+    return float(expected_mass(replace(layer, weights=even))[0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from neural_dsl.attention.allowed import EVERYTHING, Allowed, Bools, Which
+from neural_dsl.attention.metrics import Floats, measure
 
 LABELLED = "labels; input "
 """How the origin of input begins whose tokens are labels alone."""
@@ -23,10 +26,9 @@ class LayerAttention:
     - `name`: the attention name, `transformer_encoder` or
       `transformer_decoder.cross_attention`.
     - `weights`: float32 (batch, heads, query, key). A row with a valid key sums to 1; a
-      masked cell is 0; a row without any valid key is all 0.
-    - `key_mask`: bool (batch, key), True where the key is valid, None when all are.
-    - `query_mask`: bool (batch, query), likewise. Padded queries do attend; metrics leave
-      their rows out.
+      masked cell is 0; a row without any valid key is all 0. Pictures and reports read
+      them by `rows`, `tile` and `values`.
+    - `allowed`: which keys each query may attend to, and which queries are padding.
     - `query_tokens`, `key_tokens`: labels, one tuple a batch item, None when unknown.
     - `expected`: bool (batch, query, key), True where a model that solves its task must
       look, None when no such thing is known.
@@ -37,15 +39,17 @@ class LayerAttention:
     name: str
     kind: Kind
     weights: npt.NDArray[np.float32]
-    key_mask: npt.NDArray[np.bool_] | None = None
-    query_mask: npt.NDArray[np.bool_] | None = None
+    allowed: Allowed
     query_tokens: Tokens | None = None
     key_tokens: Tokens | None = None
-    expected: npt.NDArray[np.bool_] | None = None
+    expected: Bools | None = None
 
     def __post_init__(self) -> None:
         """Show the arrays read-only: what was seen does not change afterwards."""
-        for name in ("weights", "key_mask", "query_mask", "expected"):
+        batch, _, queries, keys = self.weights.shape
+        if self.allowed.shape != (batch, queries, keys):
+            raise ValueError(f"a rule for {self.allowed.shape}, not {self.shape}")
+        for name in ("weights", "expected"):
             array = getattr(self, name)
             if array is not None:
                 view = array.view()
@@ -53,19 +57,46 @@ class LayerAttention:
                 object.__setattr__(self, name, view)
 
     @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, heads, query, key)."""
+        batch, heads, queries, keys = self.weights.shape
+        return batch, heads, queries, keys
+
+    @property
     def num_heads(self) -> int:
         """The number of heads."""
-        return int(self.weights.shape[1])
+        return self.shape[1]
 
-    def allowed(self) -> npt.NDArray[np.bool_]:
-        """bool (batch, query, key): where query i may attend to key j."""
-        batch, _, queries, keys = self.weights.shape
-        allowed = np.ones((batch, queries, keys), dtype=bool)
-        if self.kind == "causal":
-            allowed &= np.tri(queries, keys, dtype=bool)
-        if self.key_mask is not None:
-            allowed &= self.key_mask[:, None, :]
-        return allowed
+    @property
+    def key_mask(self) -> Bools | None:
+        """bool (batch, key), True where the key is valid, None when all are."""
+        return self.allowed.key_valid
+
+    @property
+    def query_mask(self) -> Bools | None:
+        """bool (batch, query), likewise. Padded queries do attend; metrics leave their
+        rows out."""
+        return self.allowed.query_valid
+
+    def rows(self, queries: Which) -> npt.NDArray[np.float32]:
+        """The chosen rows: float32 (batch, heads, chosen queries, key)."""
+        return self.weights[:, :, queries]
+
+    def tile(
+        self,
+        item: int,
+        head: int | None = None,
+        queries: Which = EVERYTHING,
+        keys: Which = EVERYTHING,
+    ) -> npt.NDArray[np.floating]:
+        """(query, key) of one batch item: of one head, or the mean of them (float64)."""
+        part = self.weights[item][:, queries][..., keys]
+        mean = head is None
+        return np.asarray(part.mean(0, dtype=np.float64) if mean else part[head])
+
+    def values(self) -> dict[str, Floats]:
+        """Every registered metric: name -> (heads,), NaN where undefined."""
+        return measure(self.weights, self.allowed, self.kind != "cross")
 
 
 @dataclass(frozen=True)
@@ -111,6 +142,25 @@ class AttentionRecord:
 
     layers: tuple[LayerAttention, ...]
     provenance: Provenance
+
+    def __getitem__(self, name: str | int) -> LayerAttention:
+        """An attention by its name, or counted from 0. Raises KeyError, which names what
+        there is, or IndexError."""
+        if not isinstance(name, str):
+            return self.layers[name]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = ", ".join(repr(layer.name) for layer in self.layers)
+        raise KeyError(f"no attention {name!r}; there is {names or 'none'}")
+
+    def __iter__(self) -> Iterator[LayerAttention]:
+        """The attentions in order."""
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        """How many attentions there are."""
+        return len(self.layers)
 
     def line(self, drawn: Iterable[LayerAttention] | None = None) -> str:
         """One line for the title of a picture of these layers, by default of all: labels

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import zipfile
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.attention.allowed import Allowed
 from neural_dsl.attention.analysis import analyse
 from neural_dsl.attention.record import (
     AttentionRecord,
@@ -145,23 +147,31 @@ def _layer(entry: dict[str, Any], archive: Any) -> LayerAttention:
         name=name,
         kind=entry["kind"],
         weights=weights,
-        key_mask=_mask(entry["key_mask"], (batch, keys), name),
-        query_mask=_mask(entry["query_mask"], (batch, queries), name),
+        allowed=_rule(entry, (batch, queries, keys)),
         query_tokens=_tokens(entry["query_tokens"]),
         key_tokens=_tokens(entry["key_tokens"]),
         expected=_cells(entry.get("expected"), (batch, queries, keys), name),
     )
 
 
-def _mask(
-    values: list[list[bool]] | None, shape: tuple[int, int], name: str
-) -> npt.NDArray[np.bool_] | None:
-    if values is None:
-        return None
-    mask = np.asarray(values, dtype=bool)
-    if mask.shape != shape:
-        raise RecordError(f"the mask of {name!r} is {mask.shape}, it must be {shape}")
-    return mask
+def _rule(entry: dict[str, Any], shape: tuple[int, int, int]) -> Allowed:
+    """Where the queries may look. Raises ValueError for masks of another shape."""
+    dense = entry.get("dense")
+    if dense is not None:
+        bits = np.frombuffer(bytes.fromhex(dense["cells"]), dtype=np.uint8)
+        count = prod(dense["shape"])
+        dense = np.unpackbits(bits, count=count).astype(bool).reshape(dense["shape"])
+    masks = (entry["key_mask"], entry["query_mask"])
+    keys, queries = (None if m is None else np.asarray(m, dtype=bool) for m in masks)
+    return Allowed(
+        shape,
+        causal=entry["kind"] == "causal",
+        window=entry.get("window"),
+        offset=entry.get("offset", 0),
+        key_valid=keys,
+        query_valid=queries,
+        dense=dense,
+    )
 
 
 def _cells(

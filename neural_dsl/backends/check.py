@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.backends.masks import AttentionMasks
+from neural_dsl.attention.allowed import Allowed
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
@@ -36,7 +36,7 @@ class AttentionCall:
 
 
 def check_layer(
-    name: str, call: AttentionCall, attention: Attention, masks: AttentionMasks
+    name: str, call: AttentionCall, attention: Attention, rule: Allowed
 ) -> None:
     """Raise NeuralError NE107 unless the weights are what the model did: as many heads
     as declared, rows with a valid key sum to 1, rows without one are 0, masked cells
@@ -59,13 +59,11 @@ def check_layer(
             "weights times values differ from what the model computed by "
             f"{call.discrepancy:.2g}",
         )
-    batch, _, queries, keys = weights.shape
-    allowed = _allowed(attention, masks, batch, queries, keys)
-    if allowed is not None and weights.max(axis=1)[~allowed].any():
+    allowed = rule.rows()
+    if not rule.everywhere and np.where(allowed, 0.0, weights).any():
         raise _untrue(name, "a position attends to one that is masked")
     sums = weights.sum(axis=-1)  # (B, H, Q)
-    rows = 1.0 if allowed is None else allowed.max(axis=-1)[:, None, :]
-    if np.abs(sums - rows).max() > ROW_SUM_TOLERANCE or weights.min() < 0:
+    if np.abs(sums - allowed.any(-1)).max() > ROW_SUM_TOLERANCE or weights.min() < 0:
         raise _untrue(name, "a row does not sum to 1")
 
 
@@ -77,20 +75,6 @@ def check_output(plain: Float32, captured: Float32) -> None:
     )
     if not same:
         raise _untrue("the model", "its output is another with capture than without")
-
-
-def _allowed(
-    attention: Attention, masks: AttentionMasks, batch: int, queries: int, keys: int
-) -> npt.NDArray[np.bool_] | None:
-    """bool (B, Q, K): where a query may look; None when everywhere."""
-    if attention.kind != "causal" and masks.keys is None:
-        return None
-    allowed = np.ones((batch, queries, keys), dtype=bool)
-    if attention.kind == "causal":
-        allowed &= np.tri(queries, keys, dtype=bool)
-    if masks.keys is not None:
-        allowed &= masks.keys[:, None, :]
-    return allowed
 
 
 def _untrue(name: str, why: str) -> NeuralError:

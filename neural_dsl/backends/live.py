@@ -106,7 +106,7 @@ class BaseRuntime(ABC):
         found = {name: _only_one(name, paths[name], seen) for name in names}
         for name, call in found.items():
             layer, attention = attentions[name]
-            valid = masks.of_attention(layer, attention, arrays)
+            valid = masks.of_attention(layer, attention, arrays, call.weights.shape)
             check.check_layer(name, call, attention, valid)
         if frozenset(names) not in self._proven:
             check.check_output(self.run(inputs), output)

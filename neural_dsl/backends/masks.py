@@ -6,25 +6,14 @@ weights are checked against it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.backends.base import Arrays
 from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.graph.nodes import Layer
-
-Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class AttentionMasks:
-    """Valid queries and valid keys of one attention: bool (B, Q) and (B, K), None when
-    all are valid. Padded queries do attend; only `keys` and causality hide anything."""
-
-    queries: Bools | None
-    keys: Bools | None
 
 
 def evaluate(mask: Mask, inputs: Arrays) -> Bools:
@@ -44,15 +33,19 @@ def evaluate(mask: Mask, inputs: Arrays) -> Bools:
             return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*parts)))
 
 
-def of_attention(layer: Layer, attention: Attention, inputs: Arrays) -> AttentionMasks:
-    """The masks of one attention of a layer.
+def of_attention(
+    layer: Layer, attention: Attention, inputs: Arrays, shape: Sequence[int]
+) -> Allowed:
+    """The rule about masks of one attention of a layer; shape (B, H, Q, K).
 
     Queries are the layer's first input; keys are the same, or its last input (the
     memory) for cross-attention.
     """
     query = layer.inputs[0].mask
     key = layer.inputs[-1].mask if attention.kind == "cross" else query
-    return AttentionMasks(
-        queries=None if query is None else evaluate(query, inputs),
-        keys=None if key is None else evaluate(key, inputs),
+    return Allowed(
+        (shape[0], shape[2], shape[3]),
+        causal=attention.kind == "causal",
+        key_valid=None if key is None else evaluate(key, inputs),
+        query_valid=None if query is None else evaluate(query, inputs),
     )

@@ -157,11 +157,13 @@ class Probe:
     def _dressed(self, layer: LayerAttention) -> LayerAttention:
         if self.tokens is None or layer.query_tokens != self.tokens:
             return layer  # its queries are not the positions of the problems
-        padded = self.valid is not None and not self.valid.all()
+        allowed = layer.allowed
+        if self.valid is not None and not self.valid.all():
+            allowed = replace(allowed, query_valid=self.valid)
         same = layer.key_tokens == self.tokens
         return replace(
             layer,
-            query_mask=self.valid if padded else layer.query_mask,
+            allowed=allowed,
             expected=self.expected if same else None,
         )
 
@@ -214,7 +216,7 @@ def load(run: Path) -> list[Snapshot]:
                 "train.attention_snapshots=20`",
             )
         )
-    shapes = [[(one.name, one.weights.shape) for one in s.record.layers] for s in found]
+    shapes = [[(one.name, one.shape) for one in s.record.layers] for s in found]
     for snapshot, shape in zip(found, shapes, strict=True):
         if shape != shapes[0]:
             path = run / FOLDER / f"step-{snapshot.step:06d}.npz"

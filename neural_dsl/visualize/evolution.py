@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.analysis import head_values
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
@@ -67,9 +66,7 @@ def evolution_figure(
         panels,
         columns=len(chosen),
         # At least wide enough for every token of a sequence of 20.
-        side=max(
-            min(13.5 * max(layers[0].weights.shape[2:]), 270.0), 1500 / len(chosen)
-        ),
+        side=max(min(13.5 * max(layers[0].shape[2:]), 270.0), 1500 / len(chosen)),
         title=f"Attention heads of {layer} as training went on",
         notes=notes(moments, run, item),
         title_size=7.5,
@@ -171,7 +168,7 @@ def frame(
         title=f"Attention at step {moment.step:,}",
         notes=[*notes(moments, run, item), f"step {moment.step:,}{measured}"],
         title_size=6.5,
-        shared=len({one.weights.shape for one in layers}) == 1,
+        shared=len({one.shape for one in layers}) == 1,
         row_titles=[one.name for one in layers],
         largest=largest or 1.0,
     )
@@ -295,8 +292,7 @@ def metric_names(moments: Sequence[Moment]) -> list[str]:
         name
         for name in SHOWN_METRICS
         if any(
-            not np.isnan(head_values(one)[name]).all()
-            for one in moments[-1].record.layers
+            not np.isnan(one.values()[name]).all() for one in moments[-1].record.layers
         )
     ]
     return [EXPECTED] * known + defined
@@ -304,7 +300,7 @@ def metric_names(moments: Sequence[Moment]) -> list[str]:
 
 def metric_of(layer: LayerAttention, name: str) -> Any:
     """A metric of every head, (heads,)."""
-    return expected_mass(layer) if name == EXPECTED else head_values(layer)[name]
+    return expected_mass(layer) if name == EXPECTED else layer.values()[name]
 
 
 def layer_of(moment: Moment, name: str) -> LayerAttention:
@@ -344,7 +340,7 @@ def span(moments: Sequence[Moment], run: str) -> str:
 def notes(moments: Sequence[Moment], run: str, item: int) -> list[str]:
     """What the figures show, in words."""
     origin = replace(moments[-1].record.provenance, weights=span(moments, run))
-    batch = moments[0].record.layers[0].weights.shape[0]
+    batch = moments[0].record.layers[0].shape[0]
     shown = f"; the picture shows number {item}" if batch > 1 else ""
     return [f"{origin.line()}{shown}"]
 

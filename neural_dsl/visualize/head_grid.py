@@ -29,7 +29,7 @@ def head_grid(
     if found is None:
         known = ", ".join(one.name for one in record.layers) or "none"
         raise ValueError(f"no attention {layer}; known: {known}")
-    batch, heads, _, _ = found.weights.shape
+    batch, heads, _, _ = found.shape
     check_batch_item(batch_item, batch)
     notes = [*([caption] if caption else []), record.line([found])]
     if batch > 1:

@@ -36,7 +36,7 @@ def attention_heatmap(
     if missing or not chosen:
         known = ", ".join(one.name for one in record.layers) or "none"
         raise ValueError(f"no attention {', '.join(sorted(missing))}; known: {known}")
-    batch = chosen[0].weights.shape[0]
+    batch = chosen[0].shape[0]
     check_batch_item(batch_item, batch)
     pairs: list[tuple[LayerAttention, int | None, str]]
     if heads is None:

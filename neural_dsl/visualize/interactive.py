@@ -57,13 +57,12 @@ def attention_figure(
     if not chosen:
         raise ValueError(f"no attention {layer} in the record")
     one = chosen[0]
-    batch, heads, queries, keys = one.weights.shape
+    batch, heads, queries, keys = one.shape
     check_batch_item(batch_item, batch)
     if head is not None and not 0 <= head < heads:
         raise ValueError(f"no head {head}: {one.name} has {heads}")
-    item = one.weights[batch_item]
-    weights = item.mean(0, dtype=np.float64) if head is None else item[head]
-    allowed = one.allowed()[batch_item]
+    weights = one.tile(batch_item, head)
+    allowed = one.allowed.tile(batch_item, head)
     x = [_literal(label) for label in _labels(one.key_tokens, batch_item, keys)]
     y = [_literal(label) for label in _labels(one.query_tokens, batch_item, queries)]
     place = "query %{y}<br>key %{x}<br>"
@@ -115,7 +114,7 @@ def attention_page(
     Pictures show one batch item; metrics cover the batch. Raises NeuralError
     NE133 for a batch item that the record does not have.
     """
-    batch = record.layers[0].weights.shape[0]
+    batch = record.layers[0].shape[0]
     check_batch_item(batch_item, batch)
     notes = [*([caption] if caption else []), record.line()]
     if batch > 1:
@@ -186,8 +185,8 @@ def _page_data(layers: list[dict[str, Any]], batch: int) -> dict[str, Any]:
 def _layer(
     layer: LayerAttention, heads: list[dict[str, Any]], item: int
 ) -> dict[str, Any]:
-    _, _, queries, keys = layer.weights.shape
-    weights = layer.weights[item] * layer.allowed()[item]
+    _, _, queries, keys = layer.shape
+    weights = layer.weights[item] * layer.allowed.item(item).rows()[0]
     tops = [weights.mean(0).max(initial=0), *weights.max((1, 2), initial=0)]
     tokens = layer.query_tokens is not None or layer.key_tokens is not None
     return {
@@ -220,9 +219,8 @@ def _matrices(layer: LayerAttention, item: int) -> list[str]:
 
     65535 stands for a weight of 1, so a weight is off by 7.6e-6 at most.
     """
-    weights = layer.weights[item]
-    mean = weights.mean(0, dtype=np.float64)
-    return [_packed(mean), *(_packed(head) for head in weights)]
+    heads = (None, *range(layer.num_heads))
+    return [_packed(layer.tile(item, head)) for head in heads]
 
 
 def _packed(matrix: np.ndarray[Any, np.dtype[Any]]) -> str:

@@ -76,13 +76,12 @@ class Placed:
 
 def make_panel(layer: LayerAttention, head: int | None, item: int, title: str) -> Panel:
     """One head of a layer, or the mean of its heads, for one batch item."""
-    weights = layer.weights[item]
     query_mask = None if layer.query_mask is None else layer.query_mask[item]
     matrix = Matrix(
         title=title,
-        weights=weights.mean(0, dtype=np.float64) if head is None else weights[head],
-        allowed=layer.allowed()[item],
-        padded=np.zeros(weights.shape[1], bool) if query_mask is None else ~query_mask,
+        weights=layer.tile(item, head),
+        allowed=layer.allowed.tile(item, head),
+        padded=np.zeros(layer.shape[2], bool) if query_mask is None else ~query_mask,
         expected=None if layer.expected is None else layer.expected[item],
     )
     return Panel(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from neural_dsl import backends
+from neural_dsl.attention.allowed import Allowed
 from neural_dsl.backends import check, inputs, masks, memory
 from neural_dsl.catalogue.tensors import Attention, Mask, Tensor
 from neural_dsl.diagnostics import NeuralError
@@ -155,18 +156,22 @@ def test_masks_are_worked_out_from_the_inputs(mask, expected):
     np.testing.assert_array_equal(masks.evaluate(mask, arrays), np.array(expected) == 1)
 
 
+SHAPES = {"self": (2, 1, 3, 3), "causal": (2, 1, 2, 2), "cross": (2, 1, 2, 3)}
+
+
 def test_cross_attention_reads_the_mask_of_the_memory():
     network = translator_network()
     arrays = {"source": IDS, "target": np.array([[1, 2], [1, 0]])}
     found = {
-        name: masks.of_attention(layer, attention, arrays)
+        name: masks.of_attention(layer, attention, arrays, SHAPES[attention.kind])
         for name, layer, attention in network.attentions()
     }
     cross = found["transformer_decoder.cross_attention"]
-    np.testing.assert_array_equal(cross.queries, [[True, True], [True, False]])
-    np.testing.assert_array_equal(cross.keys, IDS != 0)
+    np.testing.assert_array_equal(cross.query_valid, [[True, True], [True, False]])
+    np.testing.assert_array_equal(cross.key_valid, IDS != 0)
     causal = found["transformer_decoder.self_attention"]
-    np.testing.assert_array_equal(causal.keys, cross.queries)
+    np.testing.assert_array_equal(causal.key_valid, cross.query_valid)
+    assert (causal.causal, cross.causal) == (True, False)
 
 
 # --- memory -------------------------------------------------------------------------
@@ -335,7 +340,6 @@ def test_inputs_come_back_in_order_and_in_the_right_type():
 
 CAUSAL = Attention("", "causal", 1, "")
 PLAIN = Attention("", "self", 1, "")
-NO_MASKS = masks.AttentionMasks(None, None)
 ROWS = np.array([[1.0, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5]], dtype=np.float32)
 
 
@@ -344,10 +348,10 @@ def call(weights, discrepancy=0.0):
 
 
 def test_true_weights_pass():
-    check.check_layer("a", call(ROWS), CAUSAL, NO_MASKS)
-    hidden = masks.AttentionMasks(None, np.array([[True, True, False]]))
+    check.check_layer("a", call(ROWS), CAUSAL, Allowed((1, 3, 3), causal=True))
+    hidden = Allowed((1, 2, 3), key_valid=np.array([[True, True, False]]))
     check.check_layer("a", call(ROWS[:2]), PLAIN, hidden)
-    nothing = masks.AttentionMasks(None, np.zeros((1, 3), dtype=bool))
+    nothing = Allowed((1, 3, 3), key_valid=np.zeros((1, 3), dtype=bool))
     check.check_layer("a", call(0 * ROWS), CAUSAL, nothing)
 
 
@@ -366,9 +370,10 @@ def test_true_weights_pass():
     ],
 )
 def test_untrue_weights_are_refused(weights, attention, keys, discrepancy, problem):
-    valid = masks.AttentionMasks(None, None if keys is None else np.array([keys]))
+    valid = None if keys is None else np.array([keys])
+    rule = Allowed((1, 3, 3), attention.kind == "causal", key_valid=valid)
     with refused("NE107") as caught:
-        check.check_layer("encoder", call(weights, discrepancy), attention, valid)
+        check.check_layer("encoder", call(weights, discrepancy), attention, rule)
     assert problem in str(caught.value)
     assert "`encoder`" in str(caught.value)
 

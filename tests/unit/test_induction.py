@@ -7,12 +7,11 @@ import pytest
 
 from neural_dsl.attention.induction import induction_cells, induction_score
 from neural_dsl.attention.record import LayerAttention
+from tests.attention_records import layer as any_layer
 
 
 def layer(weights: list[list[float]], tokens: str) -> LayerAttention:
-    matrix = np.array([[weights]], dtype=np.float32)
-    labels = (tuple(tokens),)
-    return LayerAttention("a", "causal", matrix, None, None, labels, labels)
+    return any_layer(weights, "causal", tokens=tokens)
 
 
 def test_cells_of_a_repeated_block_are_the_diagonal_one_less_than_the_block_back() -> (
@@ -47,6 +46,6 @@ def test_score_is_undefined_where_no_token_repeats() -> None:
 
 
 def test_attention_without_tokens_is_refused() -> None:
-    without = LayerAttention("a", "causal", np.ones((1, 1, 1, 1), dtype=np.float32))
+    without = any_layer([[1.0]], "causal", "a")
     with pytest.raises(ValueError, match="own sequence of tokens"):
         induction_score(without)

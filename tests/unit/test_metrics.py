@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural_dsl.attention.analysis import analyse, analysis_block, head_values
+from neural_dsl.attention.allowed import Allowed
+from neural_dsl.attention.analysis import analyse, analysis_block
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
 
@@ -20,7 +22,18 @@ def layer(matrix, kind="self", **rest):
     """One head, one batch item, unless the matrix brings its own leading axes."""
     weights = np.asarray(matrix, dtype=np.float32)
     weights = weights.reshape((1,) * (4 - weights.ndim) + weights.shape)
-    return LayerAttention("attention", kind, weights, **rest)
+    batch, _, queries, keys = weights.shape
+    allowed = Allowed(
+        (batch, queries, keys),
+        causal=kind == "causal",
+        key_valid=rest.pop("key_mask", None),
+        query_valid=rest.pop("query_mask", None),
+    )
+    return LayerAttention("attention", kind, weights, allowed, **rest)
+
+
+def head_values(one):
+    return one.values()
 
 
 def value(name, matrix, kind="self", **rest):
@@ -115,6 +128,34 @@ def test_first_token_is_the_first_that_is_not_padding():
     matrix[1:, 1] = 1
     mask = np.array([[False, True, True, True]])
     assert value("first_token", matrix, key_mask=mask, query_mask=mask) == 1
+
+
+def test_first_token_of_cross_attention_drops_no_row_by_the_number_of_a_key():
+    """Its queries are another sequence: what stands before the memory is no matter."""
+    matrix = [[0, 0, 0.1, 0.9], [0, 0, 0.4, 0.6], [0, 0, 0.7, 0.3]]
+    padded = np.array([[False, False, True, True]])
+    found = value("first_token", matrix, "cross", key_mask=padded)
+    assert found == pytest.approx((0.1 + 0.4 + 0.7) / 3)
+    alone = np.array([[False, False, True, False]])
+    only = np.tile([0, 0, 1, 0], (3, 1))
+    assert math.isnan(value("first_token", only, "cross", key_mask=alone))
+
+
+def test_first_token_of_self_attention_leaves_out_its_own_row():
+    assert value("first_token", HAND) == pytest.approx((0.1 + 0.2) / 2)
+    matrix = np.tri(3) / np.tri(3).sum(-1, keepdims=True)
+    assert value("first_token", matrix, "causal") == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
+def test_metrics_follow_a_rule_that_differs_from_head_to_head():
+    dense = np.ones((1, 2, 3, 3), dtype=bool)
+    dense[0, 1, :, 0] = False
+    weights = np.tile(HAND, (1, 2, 1, 1)).astype(np.float32)
+    both = replace(layer(weights), allowed=Allowed((1, 3, 3), dense=dense)).values()
+    second = layer(HAND, key_mask=np.array([[False, True, True]])).values()
+    first = layer(HAND).values()
+    for name, found in both.items():
+        assert found == pytest.approx([first[name][0], second[name][0]]), name
 
 
 def test_an_item_without_valid_keys_is_left_out_of_the_batch_mean():
@@ -228,7 +269,7 @@ def padded_layers(draw):
     scores = np.exp(random.normal(size=(batch, heads, size, size)) * 3)
     scores *= random.random(scores.shape) < 0.8  # exact zeros happen
     bare = layer(np.zeros(scores.shape), kind, key_mask=mask)
-    scores *= bare.allowed()[:, None]
+    scores *= bare.allowed.rows()
     total = scores.sum(-1, keepdims=True)
     weights = np.divide(scores, total, out=np.zeros_like(scores), where=total > 0)
     return layer(weights, kind, key_mask=mask, query_mask=mask)
@@ -239,7 +280,7 @@ def padded_layers(draw):
 def test_vectorised_metrics_equal_the_slow_oracle(one):
     found = head_values(one)
     batch, heads, queries, keys = one.weights.shape
-    allowed = one.allowed()
+    allowed = one.allowed.rows()[:, 0]
     for head in range(heads):
         items = []
         for b in range(batch):
@@ -266,7 +307,7 @@ def test_large_layers_are_measured_in_parts_with_the_same_result(monkeypatch):
     random = np.random.default_rng(0)
     one = layer(random.dirichlet(np.ones(9), size=(2, 5, 9)))
     whole = head_values(one)
-    monkeypatch.setattr("neural_dsl.attention.analysis.CELLS_AT_ONCE", 200)
+    monkeypatch.setattr("neural_dsl.attention.metrics.CELLS_AT_ONCE", 200)
     parts = head_values(one)
     for name in METRICS:
         np.testing.assert_array_equal(parts[name], whole[name])

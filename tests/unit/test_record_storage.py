@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
+from neural_dsl.attention.record import AttentionRecord, Provenance
 from neural_dsl.attention.storage import (
     RecordError,
     load_record,
@@ -17,6 +18,7 @@ from neural_dsl.attention.storage import (
     save_record,
     write_npz,
 )
+from tests.attention_records import layer
 
 
 @pytest.fixture
@@ -27,16 +29,16 @@ def record():
         return random.dirichlet(np.ones(shape[-1]), size=shape[:-1]).astype(np.float32)
 
     mask = np.array([[True, True, False], [True, True, True]])
-    encoder = LayerAttention(
-        "file",  # the name of numpy.savez's own first argument
-        "self",
+    encoder = layer(
         rows(2, 4, 3, 3),
+        "self",
+        "file",  # the name of numpy.savez's own first argument
         key_mask=mask,
         query_mask=mask,
         query_tokens=(("The", "</script>", "\ud800"), ("a", "b", "日")),
         key_tokens=(("The", "</script>", "\ud800"), ("a", "b", "日")),
     )
-    decoder = LayerAttention("d.cross_attention", "cross", rows(2, 1, 2, 3), mask)
+    decoder = layer(rows(2, 1, 2, 3), "cross", "d.cross_attention", key_mask=mask)
     versions = {"numpy": "2", "torch": "2.13"}
     provenance = Provenance("M", "m.neural", "pytorch", "random, seed 0", "x", versions)
     return AttentionRecord((encoder, decoder), provenance)
@@ -115,3 +117,29 @@ def test_files_of_different_runs_are_refused(record, tmp_path):
         np.savez(file, **{"d.cross_attention": weights["d.cross_attention"]})
     with pytest.raises(RecordError, match="no array 'file'"):
         load_record(tmp_path)
+
+
+def test_rules_beyond_kind_and_padding_come_back_and_stand_in_the_file_only_then(
+    record, tmp_path
+):
+    random = np.random.default_rng(1)
+    cells = random.random((2, 4, 3, 3)) < 0.5
+    for rule in ({"window": 2}, {"window": 3, "offset": 1}, {"dense": cells}):
+        allowed = replace(record[0].allowed, **rule)
+        ruled = replace(record[0], allowed=allowed)
+        save_record(replace(record, layers=(ruled,)), tmp_path)
+        np.testing.assert_array_equal(
+            load_record(tmp_path)[0].allowed.rows(), allowed.rows()
+        )
+    entry = metrics_document(record)["layers"][0]
+    assert not {"window", "offset", "dense"} & set(entry)
+
+
+def test_an_attention_is_found_by_name_and_by_index(record):
+    assert record["file"] is record[0] is record.layers[0]
+    assert record[-1] is record["d.cross_attention"]
+    assert [layer.name for layer in record] == ["file", "d.cross_attention"]
+    with pytest.raises(KeyError, match="no attention 'nothing'; there is 'file'"):
+        record["nothing"]
+    with pytest.raises(IndexError):
+        record[2]

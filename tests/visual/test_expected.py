@@ -19,7 +19,6 @@ from neural_dsl.attention.expected import (
     expected_mass,
     uniform_mass,
 )
-from neural_dsl.attention.record import LayerAttention
 from neural_dsl.attention.storage import RecordError, load_record, save_record
 from neural_dsl.visualize import style
 from neural_dsl.visualize.evolution import (
@@ -89,7 +88,7 @@ def test_items_without_expected_rows_are_left_out_and_no_task_means_no_number():
     perfect = np.tile(np.eye(3), (2, 1, 1, 1))
     cells = np.zeros((2, 3, 3), bool)
     cells[0, 1, 1] = True
-    one = LayerAttention("a", "self", perfect.astype(np.float32), expected=cells)
+    one = layer(perfect, name="a", expected=cells)
     assert expected_mass(one) == pytest.approx([1.0])
     assert np.isnan(expected_mass(replace(one, expected=None))).all()
     assert np.isnan(expected_mass(replace(one, expected=cells & False))).all()

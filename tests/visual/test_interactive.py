@@ -140,7 +140,7 @@ def test_the_figure_holds_the_exact_weights_by_position(one):
     figure = attention_figure(one, "transformer_encoder", head=1)
     assert isinstance(figure, go.Figure)
     heat, masked = figure.data
-    allowed = one.layers[0].allowed()[0]
+    allowed = one[0].allowed.tile(0)
     expected = np.where(allowed, one.layers[0].weights[0, 1], np.nan)
     np.testing.assert_array_equal(np.asarray(heat.z, dtype=np.float32), expected)
     np.testing.assert_array_equal(np.isnan(masked.z), allowed)
