@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from neural_dsl.backends.base import Arrays, Capture, Place
 from neural_dsl.backends.check import AttentionCall
 from neural_dsl.backends.emitted import forget, import_emitted
 from neural_dsl.backends.inputs import validated
+from neural_dsl.backends.own_names import canonical_arrays
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
@@ -62,10 +62,12 @@ class BaseRuntime(ABC):
     ) -> None:
         """Replace every weight, or none: NeuralError NE104 names all that does not fit.
 
+        Names are canonical, or those that the emitted file of either backend saves.
         `file` is the one that they come from, if any; `origin` is what provenance says
         of them (default: the file's name, or "given").
         """
-        fitting = canonical.validated(self.compiled.network, weights, file)
+        named = canonical_arrays(self.compiled, weights)
+        fitting = canonical.validated(self.compiled.network, named, file)
         self._write(list(fitting.values()))
         read = f"weights from {Path(file).name}" if file else "given"
         self.weights_origin = origin or read
@@ -128,16 +130,12 @@ class BaseRuntime(ABC):
                 raise _not_seen(name, replaced.count(path))
         return output
 
-    def evaluate_uniform(
-        self, task: Any, split: str, names: Collection[str]
-    ) -> dict[str, float]:
+    def evaluate_uniform(self, split: str, names: Collection[str]) -> dict[str, float]:
         """What the emitted `evaluate` measures when these attentions look everywhere
         alike. Raises NeuralError as `run_uniform` does."""
         paths = self._paths(names)
         with _named_failure("NE109", "the model cannot run on these inputs"):
-            measures, replaced = self._evaluate_uniform(
-                task, split, set(paths.values())
-            )
+            measures, replaced = self._evaluate_uniform(split, set(paths.values()))
         for name, path in paths.items():
             if path not in replaced:
                 raise _not_seen(name, 0)
@@ -204,7 +202,7 @@ class BaseRuntime(ABC):
 
     @abstractmethod
     def _evaluate_uniform(
-        self, task: Any, split: str, paths: Collection[str]
+        self, split: str, paths: Collection[str]
     ) -> tuple[dict[str, float], list[str]]:
         """The same for the emitted `evaluate`; a place stands there once a batch."""
 

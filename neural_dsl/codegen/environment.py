@@ -98,6 +98,12 @@ def mentions(code: str, name: str) -> bool:
     return bool(re.search(rf"(?<![\w.]){name}(?=[(),])", code))
 
 
+def variable_path(path: str) -> str:
+    """What Keras' variables below the layer at a path of `CompiledModel.paths` are called:
+    `blocks.2.dense` is `blocks_2/dense`."""
+    return re.sub(r"\.(\d+)", r"_\1", path).replace(".", "/")
+
+
 def docstring(text: str, indent: str = "    ") -> str:
     """The text of a docstring at `indent`, wrapped where one line is too short for it;
     never inside a shape."""
@@ -147,6 +153,7 @@ def environment() -> Environment:
         mentions=mentions,
         prose=prose,
         pythonic=literal,
+        variable_path=variable_path,
         default_size=lambda size, length: length if size is None else size,
         sentence=lambda text: text[:1].upper() + text[1:],
     )

@@ -16,7 +16,7 @@ from neural_dsl.codegen.imports import import_blocks
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import ModuleWriter
 from neural_dsl.codegen.paths import layer_paths
-from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_source
+from neural_dsl.codegen.task_source import TaskSource, data_part, refuse_taken_names
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.rules.unsupported import training_problems
@@ -81,6 +81,7 @@ def generate(network: Network, backend: str, file_name: str) -> CompiledModel:
         package_imports=packages,
         code=code,
         trains=network.task is not None,
+        constants=code.lstrip("\n")[:1].isupper(),
         reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
@@ -100,18 +101,29 @@ def _with_training(
 
     With a task the file trains: constants and the task come first, the training last.
     """
+    # Only files that say how they learn need what describes trainings.
+    from neural_dsl.codegen.training import fit_plan, training_plan
+
     network = writer.network
     if network.task is None:
         templates: Any = writer.templates.file("model").module
+        fit = fit_plan(network, writer.templates.backend, paths)
+        if fit is not None:
+            fit_templates: Any = writer.templates.file("fit").module
+            parts = [fit_templates.constants(fit), code, fit_templates.define(fit)]
+            texts = [str(part).strip("\n") + "\n" for part in parts]
+            code = "\n\n".join(text for text in texts if text.strip())
         return None, code, str(templates.forward(model))
-    # Only files with a task need what describes trainings.
-    from neural_dsl.codegen.training import training_plan
-
     plan = training_plan(network, paths)
     plan.model = writer.name
     training: Any = writer.templates.file("training").module
-    task = task_source(network)
-    parts = [str(training.constants(plan)), task.code, code, str(training.define(plan))]
+    task = data_part(network)
+    parts = [
+        str(training.constants(plan)),
+        f"# --- data\n\n{task.code}",
+        f"# --- model\n\n\n{code}",
+        f"# --- training\n\n\n{training.define(plan)}",
+    ]
     body = "\n\n".join(part.strip("\n") + "\n" for part in parts)
     return task, body, "main()"
 

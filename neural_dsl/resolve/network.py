@@ -33,6 +33,7 @@ from neural_dsl.rules.learning import check_learning
 from neural_dsl.rules.measures import check_measures
 from neural_dsl.rules.muon import check_muon
 from neural_dsl.rules.training import for_task
+from neural_dsl.rules.without_task import check_without_task
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 from neural_dsl.syntax.parser import garbage_collection_paused
@@ -130,6 +131,8 @@ def _resolve_network(
     task = settings.task
     if task is not None and task.setting is not None:
         settings = for_task(settings, task, findings)
+    elif task is None:
+        check_without_task(settings, findings)
     statements: Sequence[syntax.Statement] = (
         sections.layers.body if sections.layers is not None else ()
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
+from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy_ids
@@ -68,9 +69,8 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 
 def _report(run: LoadedRun, split: str) -> Report:
-    task, module = run.task, run.runtime.module
-    model: Any = run.runtime
-    measures = module.evaluate(model.model, task, split)
+    task, runtime = run.task, cast(Any, run.runtime)
+    measures = measures_of(runtime.module, runtime.model, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
     found = tokens = None
@@ -140,7 +140,7 @@ def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablat
     """
     found = []
     for name, _, attention in run.network.attentions():
-        left = without_count(run.runtime.evaluate_uniform(run.task, split, [name]))
+        left = without_count(run.runtime.evaluate_uniform(split, [name]))
         change = {key: abs(left[key] - whole[key]) for key in whole}
         same_loss = change.pop("loss") < 0.005 + 0.02 * whole["loss"]
         answers = [change[key] for key in ("exact_match", "accuracy") if key in change]

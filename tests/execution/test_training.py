@@ -11,7 +11,7 @@ from neural_dsl.backends.training import start_training
 from neural_dsl.compiler import compile_source
 from neural_dsl.runs.decoding import draw, greedy
 from neural_dsl.runs.evaluation import perplexity
-from neural_dsl.runs.task_files import make_task
+from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.source import Source
 
 TEXT = """
@@ -59,8 +59,10 @@ def training(
     compiled, _ = compile_source(Source("tiny.neural", text), backend)
     file = Path(mkdtemp()) / "train.py"  # as `neural train` has it: TensorFlow reads it
     file.write_text(compiled.code, encoding="utf-8")
-    make = make_task(compiled.network)
-    return start_training(compiled, make, seed, "cpu", str(file))
+    network = compiled.network
+    live = start_training(compiled, seed, "cpu", str(file), tell_places(network))
+    live.task = run_task(network, live.module)
+    return live
 
 
 def with_equal_weights(backends, **settings):
@@ -201,17 +203,17 @@ def softmax_loss(logits, targets):
 def test_uniform_attention_is_measured_without_label_smoothing(backend, smoothing):
     live = training(backend, layers=2, more=f"label_smoothing: {smoothing}")
     runtime, (x, y) = live.runtime, live.task.batch("test", np.arange(100))
-    as_it_is = runtime.evaluate_uniform(live.task, "test", [])
+    as_it_is = runtime.evaluate_uniform("test", [])
     assert as_it_is == pytest.approx(live.evaluate("test"), rel=1e-4)
     for number in range(2):
         name = f"transformer_decoder_{number}.self_attention"
-        found = runtime.evaluate_uniform(live.task, "test", [name])
+        found = runtime.evaluate_uniform("test", [name])
         logits = runtime.run_uniform({"input": x}, [name])
         assert found["loss"] == pytest.approx(softmax_loss(logits, y), rel=1e-4)
         right = ((logits.argmax(-1) == y) | (y < 0)).all(axis=1).mean()
         assert found["exact_match"] == pytest.approx(right)
         assert found["loss"] != pytest.approx(as_it_is["loss"], rel=1e-4)
-        assert runtime.evaluate_uniform(live.task, "test", []) == as_it_is  # put back
+        assert runtime.evaluate_uniform("test", []) == as_it_is  # put back
 
 
 def test_validation_and_perplexity_leave_label_smoothing_out(backend, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +58,10 @@ class LiveRuntime(BaseRuntime):
         return uniform_attention(self.model, lambda: self._forward(arrays), paths)
 
     def _evaluate_uniform(
-        self, task: Any, split: str, paths: Collection[str]
+        self, split: str, paths: Collection[str]
     ) -> tuple[dict[str, float], list[str]]:
         def evaluate() -> dict[str, float]:
-            measures: dict[str, float] = self.module.evaluate(self.model, task, split)
+            measures: dict[str, float] = self.module.evaluate(self.model, split)
             return measures
 
         return uniform_attention(self.model, evaluate, paths)

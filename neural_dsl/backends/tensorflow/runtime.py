@@ -79,7 +79,7 @@ class LiveRuntime(BaseRuntime):
         )
 
     def _evaluate_uniform(
-        self, task: Any, split: str, paths: Collection[str]
+        self, split: str, paths: Collection[str]
     ) -> tuple[dict[str, float], list[str]]:
         def predict(x: Any) -> Float32:
             return self._forward(x if isinstance(x, list) else [x])
@@ -88,7 +88,7 @@ class LiveRuntime(BaseRuntime):
         eager = SimpleNamespace(predict_on_batch=predict)
 
         def evaluate() -> dict[str, float]:
-            measures: dict[str, float] = self.module.evaluate(eager, task, split)
+            measures: dict[str, float] = self.module.evaluate(eager, split)
             return measures
 
         return uniform_attention(self.model, evaluate, paths, self.module)
