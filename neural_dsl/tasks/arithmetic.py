@@ -84,7 +84,7 @@ class Arithmetic(GivenTask):
     def encode(self, prompt: str) -> np.ndarray:
         """The ids of `12+34=`; the `=` may be left out. Raises ValueError."""
         a, sign, b = self.read(prompt)
-        return self.write(sign, np.array([a]), np.array([b]))[0][0]
+        return self.write(sign, np.array([a]), np.array([b]))[0].flatten()
 
     def solve(self, prompt: str) -> str:
         """`46` for `12+34=`."""

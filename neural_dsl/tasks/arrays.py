@@ -70,7 +70,7 @@ class Arrays(GivenTask):
             )
         self.measure = "accuracy" if train["y"].dtype == np.int64 else "loss"
         self.max_length = max((train[name].shape[1] for name in self.ids), default=0)
-        self.symbols = []  # type: ignore[misc] # nothing here knows what ids mean
+        self.symbols = []  # nothing here knows what ids mean
 
     def different(self, train: dict[str, np.ndarray], enough: int) -> int:
         """How many examples have inputs of their own; counting stops above `enough`."""

@@ -26,10 +26,10 @@ class SequenceTask(GivenTask):
     def __init__(self, *given: Any):
         super().__init__(*given)
         length = self.params["length"]
-        self.shortest, self.longest = (
-            length if isinstance(length, tuple) else (length, length)
-        )
-        self.unique, self.framing = self.params["unique"], self.params["framing"]
+        ends: tuple[int, int] = length if isinstance(length, tuple) else (length,) * 2
+        self.shortest, self.longest = ends
+        self.unique: bool = self.params["unique"]
+        self.framing: bool = self.params["framing"]
         self.words = self.symbols[1 : self.params["vocabulary"] + 1]
         self.space = " " if len(self.words) > 26 else ""  # between the words of a text
 

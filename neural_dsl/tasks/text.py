@@ -74,7 +74,7 @@ class Text(GivenTask):
             self.tokenizer = Characters(self.symbols)
         else:
             self.tokenizer = Subwords(self.data.tokenizer())
-            self.symbols = self.tokenizer.symbols  # type: ignore[misc]
+            self.symbols = self.tokenizer.symbols
         if kind == "bpe":
             self.refuse_another_vocabulary(len(self.symbols) - 1)
         for split in ("train", "validation", "test"):

@@ -41,9 +41,7 @@ def begun(backend, data, optimizer, layers="Output(1)", schedule=WARMUP, more=""
     text = text.replace("OPTIMIZER", optimizer).replace("SCHEDULE", schedule)
     source = Source("line.neural", text.replace("MORE", more))
     compiled, _ = compile_source(source, backend)
-    return start_training(
-        compiled, 0, "cpu", prepare=tell_places(compiled.network)
-    )
+    return start_training(compiled, 0, "cpu", prepare=tell_places(compiled.network))
 
 
 def updates(text, g, state, rate):
@@ -116,7 +114,9 @@ def test_ten_steps_are_the_same_on_both_backends(both_backends, data, text):
         assert abs(array - before[name]).max() > 1e-3
 
 
-@pytest.mark.parametrize("text", ["SGD(0.1, weight_decay=0.5)", "AdamW(0.1, weight_decay=0.5)"])
+@pytest.mark.parametrize(
+    "text", ["SGD(0.1, weight_decay=0.5)", "AdamW(0.1, weight_decay=0.5)"]
+)
 def test_weight_decay_spares_biases(backend, data, text):
     changed = {}
     for decay in ("0.0", "0.5"):

@@ -300,9 +300,7 @@ def test_a_layer_is_decoration_when_neither_answers_nor_loss_suffer(
         network=SimpleNamespace(
             attentions=lambda: [("layer", None, SimpleNamespace(num_heads=2))]
         ),
-        runtime=SimpleNamespace(
-            evaluate_uniform=lambda split, names: left
-        ),
+        runtime=SimpleNamespace(evaluate_uniform=lambda split, names: left),
     )
     (found,) = ablations(run, "test", whole)
     assert (found.decoration, found.measures) == (decoration, left)

@@ -127,7 +127,6 @@ def _pattern_length(params: Params) -> int:
 
 def _sequence(
     name: str,
-    module: str,
     doc: str,
     aligned_needs: Literal["nothing", "later", "never"],
     factor: int = 1,
@@ -141,7 +140,6 @@ def _sequence(
         (LENGTH, VOCABULARY, UNIQUE, FRAMING, *layout, *SIZES),
         aliases,
         _check_sequence,
-        modules=("base", "problems", "sequences", module),
         data="sequences",
         problems=_sequence_problems,
         symbols=lambda params, folder: _sequence_symbols(params, ":"),
@@ -171,7 +169,6 @@ PATTERN_COMPLETION = TaskSpec(
     ),
     ("Induction",),
     _check_pattern,
-    modules=("base", "problems", "sequences", "pattern_completion"),
     data="sequences",
     problems=_sequence_problems,
     symbols=lambda params, folder: _sequence_symbols(params, ""),
@@ -180,11 +177,9 @@ PATTERN_COMPLETION = TaskSpec(
 )
 
 SEQUENCES = (
-    _sequence("Copy", "copy_task", "Writing a sequence once more.", "nothing"),
-    _sequence("Reverse", "reverse", "Writing a sequence backwards.", "later"),
-    _sequence("Sort", "sort", "Writing a sequence in ascending order.", "later"),
-    _sequence(
-        "Double", "double", "Writing a sequence twice.", "never", 2, ("Duplicate",)
-    ),
+    _sequence("Copy", "Writing a sequence once more.", "nothing"),
+    _sequence("Reverse", "Writing a sequence backwards.", "later"),
+    _sequence("Sort", "Writing a sequence in ascending order.", "later"),
+    _sequence("Double", "Writing a sequence twice.", "never", 2, ("Duplicate",)),
     PATTERN_COMPLETION,
 )
