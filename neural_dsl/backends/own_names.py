@@ -86,11 +86,12 @@ def own_naming(compiled: CompiledModel, backend: str) -> Naming:
     network, paths = compiled.network, compiled.paths
     if backend != compiled.backend:
         try:
-            paths = generate(network, backend, "").paths  # type: ignore[arg-type]
+            paths = generate(network, backend, "").paths
         except NeuralError:
             return Naming({})
     named = BACKENDS[backend].own_name
-    names, beside = {}, set()
+    names: dict[str, str] = {}
+    beside: set[str] = set()
     for layer in network.layers():
         if not layer.weights:
             continue

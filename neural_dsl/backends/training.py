@@ -201,7 +201,7 @@ def start_training(
     backend = _backend_module(compiled.backend)
     chosen = backend.choose_device(device)
     with backend.placed(chosen):
-        runtime = create_runtime(compiled, seed, file)
+        runtime: Any = create_runtime(compiled, seed, file)
     prepare(runtime.module)
     training: BaseTraining = backend.LiveTraining(runtime, seed, chosen)
     return training

@@ -113,7 +113,7 @@ def unseen_length(run: LoadedRun, n: int) -> Count:
     all of them where there are few."""
     task = copy.copy(run.task)
     task.longest = max(task.longest, n)
-    sources = random_sources(len(task.words), n, task.unique)
+    sources = random_sources(task.vocabulary, n, task.unique)
     return _tried(run, task, f"{n}", task.arrange(sources))
 
 
@@ -139,7 +139,7 @@ def _tried(run: LoadedRun, task: Any, label: str, written: tuple[Ids, Ids]) -> C
 def _can_read(run: LoadedRun, n: int) -> bool:
     """Whether the model has positions for a source of n symbols, and the task has it."""
     task = run.task
-    if task.unique and n > len(task.words):
+    if task.unique and n > task.vocabulary:
         return False
     if type(task).__name__ == "PatternCompletion" and n < 2:
         return False

@@ -101,7 +101,7 @@ def tell_places(
             from tokenizers import Tokenizer
 
             learnt = Tokenizer.from_file(str(stored))
-            module.tokenizer = lambda: learnt
+            vars(module)["tokenizer"] = lambda: learnt
 
     return tell
 

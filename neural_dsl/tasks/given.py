@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,13 +41,9 @@ class GivenTask(Task):
         self.max_length = spec.max_length(params, folder) or 0
         self.causal = spec.causal(params)
         self.measure = spec.measure
+        self.symbols = spec.symbols(params, folder) or []
         self.held_out = lru_cache(maxsize=2)(data.held_out)
         self.trained_on = lru_cache(maxsize=1)(data.batch)
-
-    @cached_property
-    def symbols(self) -> list[str]:  # type: ignore[override]
-        """The symbol behind each id."""
-        return list(self.spec.symbols(self.params, self.folder) or ())
 
     def size(self, split: Split) -> int:
         """The number of examples in a split."""

@@ -30,8 +30,8 @@ class SequenceTask(GivenTask):
         self.shortest, self.longest = ends
         self.unique: bool = self.params["unique"]
         self.framing: bool = self.params["framing"]
-        self.words = self.symbols[1 : self.params["vocabulary"] + 1]
-        self.space = " " if len(self.words) > 26 else ""  # between the words of a text
+        self.vocabulary: int = self.params["vocabulary"]
+        self.space = " " if self.vocabulary > 26 else ""  # between the words of a text
 
     def input_length(self, n: int) -> int:
         """The length of the model's input for a source of n symbols."""
@@ -66,17 +66,20 @@ class SequenceTask(GivenTask):
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`dabc:` and `abcd`."""
         prompt, answer = self.example(split, index)
-        words = [self.symbols[id] for id in prompt if 1 <= id <= len(self.words)]
+        words = [self.symbols[id] for id in prompt if 1 <= id <= self.vocabulary]
         return self.space.join(words) + self.separator, self.decode(answer)
 
     def ids(self, text: str) -> list[int]:
         """The ids of the words of a text. Raises ValueError."""
         words = text.split() if self.space else [*"".join(text.split())]
+        ids = []
         for word in words:
-            if word not in self.words:
-                known = f"{self.words[0]} to {self.words[-1]}"
+            id = self.symbols.index(word) if word in self.symbols else 0
+            if not 1 <= id <= self.vocabulary:
+                known = f"{self.symbols[1]} to {self.symbols[self.vocabulary]}"
                 raise ValueError(f"unknown symbol {word!r}; the symbols are {known}")
-        return [self.symbols.index(word) for word in words]
+            ids.append(id)
+        return ids
 
     def source(self, prompt: str) -> np.ndarray:
         """The source (1, n) in a prompt such as `dabc:`. Raises ValueError."""
@@ -199,7 +202,7 @@ class PatternCompletion(SequenceTask):
         """The block (1, n) in a prompt such as `dabcd`. Raises ValueError."""
         x = self.ids(prompt)
         if len(x) < 3 or x[0] != x[-1]:
-            example = self.space.join([*self.words[:3], self.words[0]])
+            example = self.space.join([*self.symbols[1:4], self.symbols[1]])
             raise ValueError(
                 f"{prompt!r} does not end with the symbol that it begins with, as in "
                 f"{example!r}: the pattern must have begun again"

@@ -373,8 +373,12 @@ def test_what_is_fed_back_is_predicted_without_dropout(backend):
     emitted = live.training
     emitted.step = 20  # a share of 1.0
     x, y = live.module.batch(0, 0)
-    share = [1.0] if backend != "pytorch" else []
-    mixed = np.array(emitted.feed_back(tensor(x), tensor(y), *share))
+    given = (x, y)
+    if backend == "pytorch":
+        import torch
+
+        given = (torch.from_numpy(x), torch.from_numpy(y))
+    mixed = np.array(emitted.feed_back(*given))
     predicted = np.roll(live.logits(x).argmax(-1), 1, axis=1)
     answers = np.roll(y >= 0, 1, axis=1)
     answers[:, 0] = False

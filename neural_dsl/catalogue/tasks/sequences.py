@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Literal
+from typing import Any, Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.spec import SIZES, TaskSpec, check_space
@@ -103,15 +104,47 @@ def _aligned(params: Params) -> bool:
     return bool(params.get("layout") == "aligned")
 
 
-def _sequence_symbols(params: Params, separator: str) -> list[str]:
+@dataclass(frozen=True)
+class Numbered(Sequence[str]):
+    """PAD, the numbers from 1 to `words`, and `more`, each made when it is asked for: a
+    vocabulary may be larger than memory."""
+
+    words: int
+    more: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return 1 + self.words + len(self.more)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        place = range(len(self))[place]  # counts from the end, or raises IndexError
+        if 1 <= place <= self.words:
+            return str(place)
+        return self.more[place - 1 - self.words] if place else "PAD"
+
+    def index(self, value: Any, *_: Any) -> int:
+        """The id of a symbol. Raises ValueError."""
+        number = int(value) if str(value).isdecimal() else 0
+        if 1 <= number <= self.words and str(number) == value:
+            return number
+        return 0 if value == "PAD" else 1 + self.words + self.more.index(value)
+
+    def __contains__(self, value: object) -> bool:
+        try:
+            return self.index(value) >= 0
+        except ValueError:
+            return False
+
+
+def _sequence_symbols(params: Params, separator: str) -> Sequence[str]:
     """PAD, the words, and what frames or parts them."""
     vocabulary = params["vocabulary"]
-    words = list(string.ascii_lowercase[:vocabulary])
-    if vocabulary > len(words):
-        words = [str(number + 1) for number in range(vocabulary)]
-    if params["framing"]:
-        return ["PAD", *words, "START", "END"]
-    return ["PAD", *words, *([separator] if separator and not _aligned(params) else [])]
+    more = (separator,) if separator and not _aligned(params) else ()
+    more = ("START", "END") if params["framing"] else more
+    if vocabulary <= len(string.ascii_lowercase):
+        return ["PAD", *string.ascii_lowercase[:vocabulary], *more]
+    return Numbered(vocabulary, more)
 
 
 def _sequence_length(params: Params, factor: int) -> int:
