@@ -14,7 +14,7 @@ from neural_dsl.tasks.given import GivenTask
 class Characters:
     """The tokenizer that needs nothing: each character of the text is a token."""
 
-    def __init__(self, symbols: list[str]):
+    def __init__(self, symbols: Sequence[str]):
         self.symbols = symbols
         self.ids = {symbol: id for id, symbol in enumerate(symbols) if id}
 
