@@ -26,6 +26,7 @@ from neural_dsl.inputs.tokens import from_options
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.visualize.scale import Kind
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class AttentionRequest:
     seed: int
     batch_item: int
     output_dir: Path
+    scale: Kind | None
 
 
 def draw_attention(network: Network, request: AttentionRequest) -> None:
@@ -96,12 +98,16 @@ def write_files(
     code.write_text(model.compiled.code, encoding="utf-8", newline="\n")
     save_record(record, folder.staged(""))
     item, form = request.batch_item, request.form
-    figure = attention_heatmap(record, heads=heads or None, batch_item=item)
+    scale = request.scale
+    figure = attention_heatmap(
+        record, heads=heads or None, batch_item=item, scale=scale
+    )
     save_figure(figure, folder.staged(f"attention_heatmap.{form}"))
     for layer in record.layers:
-        figure = head_grid(record, layer.name, batch_item=item)
+        figure = head_grid(record, layer.name, batch_item=item, scale=scale)
         save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
-    page = attention_page(record, batch_item=item)
+    opened = heads[0] if heads else None
+    page = attention_page(record, batch_item=item, head=opened, scale=scale)
     folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
 
 

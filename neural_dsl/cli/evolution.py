@@ -11,19 +11,20 @@ from neural_dsl.cli.console import files_written, note
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
-    from neural_dsl.visualize.evolution import Moment
+    from neural_dsl.visualize.moments import Moment
+    from neural_dsl.visualize.scale import Kind
 
 
-def draw_evolution(run: Path, form: str, output_dir: Path) -> None:
+def draw_evolution(
+    run: Path, form: str, output_dir: Path, scale: Kind | None = None
+) -> None:
     """Read the run's snapshots, draw, write, and print when heads found their cells."""
     from neural_dsl.runs import directory, metrics, snapshots
-    from neural_dsl.visualize.evolution import (
-        Moment,
-        evolution_figure,
-        evolution_gif,
-        metrics_figure,
-    )
+    from neural_dsl.visualize.animation import evolution_gif
+    from neural_dsl.visualize.evolution import evolution_figure
     from neural_dsl.visualize.figures import save_figure
+    from neural_dsl.visualize.metric_curves import metrics_figure
+    from neural_dsl.visualize.moments import Moment
 
     directory.read_about(run)
     taken = snapshots.load(run)
@@ -33,11 +34,12 @@ def draw_evolution(run: Path, form: str, output_dir: Path) -> None:
     ]
     with OutputFolder(output_dir) as folder:
         for layer in moments[0].record.layers:
-            figure = evolution_figure(moments, layer.name, str(run))
+            figure = evolution_figure(moments, layer.name, str(run), scale=scale)
             save_figure(figure, folder.staged(f"evolution_heads_{layer.name}.{form}"))
         figure = metrics_figure(moments, lines, str(run))
         save_figure(figure, folder.staged(f"evolution_metrics.{form}"))
-        folder.staged("evolution.gif").write_bytes(evolution_gif(moments, str(run)))
+        animation = evolution_gif(moments, str(run), scale=scale)
+        folder.staged("evolution.gif").write_bytes(animation)
         written = folder.commit()
     click.echo("\n".join(summary(moments)))
     files_written(written, "evolution")
@@ -61,7 +63,7 @@ def measured_at(lines: list[dict[str, Any]], step: int) -> str:
 def summary(moments: list[Moment]) -> list[str]:
     """The steps that are shown; where a solver's cells are known, when they were found."""
     from neural_dsl.attention.expected import best_head, expected_mass
-    from neural_dsl.visualize.evolution import layer_of
+    from neural_dsl.visualize.moments import layer_of
 
     steps = ", ".join(f"{moment.step:,}" for moment in moments)
     found = [f"Attention at {len(moments)} steps: {steps}"]

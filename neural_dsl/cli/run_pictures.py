@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.opened import OpenedRun
     from neural_dsl.runs.prompted import Reading, Shown
+    from neural_dsl.visualize.scale import Kind
     from neural_dsl.visualize.views import View
 
 MOST_VIEWS = 12  # side by side; beyond that nobody can read them
@@ -39,7 +40,13 @@ class RunRequest:
     layers: tuple[str, ...]
     heads: tuple[int, ...]
     output_dir: Path
+    scale: Kind | None = None
     trust: bool = False
+
+    @property
+    def head(self) -> int | None:
+        """The head that the page opens on: the first that was asked for."""
+        return min(self.heads, default=None)
 
 
 def draw_runs(request: RunRequest) -> None:
@@ -110,12 +117,14 @@ def write_one(folder: OutputFolder, shown: Shown, request: RunRequest) -> None:
     record, caption, form = shown.labelled(), shown.reading.line(), request.form
     save_record(shown.record, folder.staged(""))
     heads = sorted(set(request.heads)) or None
-    figure = attention_heatmap(record, heads=heads, caption=caption)
+    scale = request.scale
+    figure = attention_heatmap(record, heads=heads, caption=caption, scale=scale)
     save_figure(figure, folder.staged(f"attention_heatmap.{form}"))
     for layer in record.layers:
-        figure = head_grid(record, layer.name, caption=caption)
+        figure = head_grid(record, layer.name, caption=caption, scale=scale)
         save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
-    write_page(folder, attention_page(record, caption=caption))
+    page = attention_page(record, caption=caption, head=request.head, scale=scale)
+    write_page(folder, page)
 
 
 def write_several(
@@ -130,14 +139,14 @@ def write_several(
     views = [view_of(each, several=len(request.runs) > 1) for each in shown]
     for number, each in enumerate(shown, start=1):
         save_record(each.record, folder.staged(""), f"attention_{number}")
-    figure = compare_heatmaps(views, sorted(set(request.heads)))
+    figure = compare_heatmaps(views, sorted(set(request.heads)), request.scale)
     save_figure(figure, folder.staged(f"attention_heatmap.{request.form}"))
     deepest = max((view.record for view in views), key=lambda one: len(one.layers))
     for index, layer in enumerate(deepest.layers):
-        figure = compare_heads(views, index)
+        figure = compare_heads(views, index, request.scale)
         name = f"attention_heads_{layer.name}.{request.form}"
         save_figure(figure, folder.staged(name))
-    write_page(folder, comparison_page(views))
+    write_page(folder, comparison_page(views, request.head, request.scale))
 
 
 def view_of(shown: Shown, *, several: bool) -> View:

@@ -23,6 +23,7 @@ from neural_dsl.files import quoted, refuse_overwriting, write_bytes
 
 ARCHITECTURE_FORMATS = ("html", "svg", "png")
 ATTENTION_FORMATS = ("png", "svg", "pdf")
+SCALES = ("linear", "sqrt", "log", "uniform")  # those of `visualize.scale`
 
 # Options that mean something in one mode only: saying nothing about the others would be
 # dropping what the user asked for.
@@ -37,10 +38,12 @@ ATTENTION_ONLY = (
     "seed",
     "batch_item",
     "output_dir",
+    "scale",
     "prompts",
     "texts",
     "trust",
 )
+EVOLUTION_TOO = ("output_dir", "scale")
 RUN_ONLY = ("prompts", "texts", "evolution", "trust")
 FILE_ONLY = ("data", "tokens", "save_weights", "seed", "batch_item", "network")
 
@@ -148,6 +151,13 @@ Examples:
     show_default=True,
     help="Folder for the files of --attention.",
 )
+@click.option(
+    "--scale",
+    type=click.Choice(SCALES),
+    help="How weights become colours: their value, its root, its logarithm, or the "
+    "weight times the number of allowed keys, with 1 in the middle. The data choose "
+    "without, and the picture names it.",
+)
 @trust_option
 @click.pass_context
 def command(
@@ -192,6 +202,7 @@ def command(
                     layers=options["layers"],
                     heads=options["heads"],
                     output_dir=options["output_dir"],
+                    scale=options["scale"],
                     trust=trust,
                 )
             )
@@ -199,7 +210,9 @@ def command(
         if evolution:
             from neural_dsl.cli.evolution import draw_evolution
 
-            draw_evolution(only_one(files), form or "png", options["output_dir"])
+            draw_evolution(
+                only_one(files), form or "png", options["output_dir"], options["scale"]
+            )
             return
         from neural_dsl.runs.prepare import stored_network
 
@@ -300,7 +313,7 @@ def refuse_mixed_modes(
         )
     if not attention:
         for name in ATTENTION_ONLY:
-            if name in given and not (evolution and name == "output_dir"):
+            if name in given and not (evolution and name in EVOLUTION_TOO):
                 raise click.UsageError(f"{given[name]} goes with --attention.")
     allowed = ATTENTION_FORMATS if drawn else ARCHITECTURE_FORMATS
     if form is not None and form not in allowed:

@@ -21,7 +21,7 @@ from neural_dsl.visualize.diagram_layout import (
     Text,
 )
 from neural_dsl.visualize.labels import drawable, font_families
-from neural_dsl.visualize.sheet import measure
+from neural_dsl.visualize.lettering import measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

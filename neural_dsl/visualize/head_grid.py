@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 
 from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.record import AttentionRecord
-from neural_dsl.visualize.panels import draw_panels, make_panel
+from neural_dsl.visualize.grid import draw_panels
+from neural_dsl.visualize.panels import make_panel
+from neural_dsl.visualize.scale import Kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def head_grid(
-    record: AttentionRecord, layer: str, batch_item: int = 0, caption: str = ""
+    record: AttentionRecord,
+    layer: str,
+    batch_item: int = 0,
+    caption: str = "",
+    scale: Kind | None = None,
 ) -> Figure:
     """A Matplotlib figure with every head of the attention called `layer`.
 
-    Rows are queries, columns keys; all heads share one scale from 0 to the largest
-    weight of the layer. Only the outer panels are labelled: the axes are all the same.
+    Rows are queries, columns keys; all heads share one scale of the kind `scale`,
+    which by default the weights choose (see `visualize.scale`). Only the outer panels are labelled: the axes are all the same.
     `caption` stands below the title.
 
     Raises ValueError for a layer that the record does not have, and NeuralError NE133
@@ -46,6 +52,7 @@ def head_grid(
         notes=notes,
         title_size=7.5 if columns < 5 else 6.0,
         shared=True,
+        scale=scale,
     )
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
-from neural_dsl.visualize.panels import draw_panels, make_panel
+from neural_dsl.visualize.grid import draw_panels
+from neural_dsl.visualize.panels import make_panel
+from neural_dsl.visualize.scale import Kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,13 +22,15 @@ def attention_heatmap(
     heads: Sequence[int] | None = None,
     batch_item: int = 0,
     caption: str = "",
+    scale: Kind | None = None,
 ) -> Figure:
     """A Matplotlib figure of the attention of one batch item.
 
     `layers` are attention names (None: all of the record). `heads` None averages the
     heads of each layer; else every layer that has such a head gets a panel for it. Rows
-    are queries, columns keys; all panels share one scale from 0 to the largest weight.
-    `caption` stands below the title.
+    are queries, columns keys; all panels share one scale of the
+    kind `scale`, which by default the weights choose (see `visualize.scale`). `caption`
+    stands below the title.
 
     Raises ValueError for a layer or head that the record does not have, and
     NeuralError NE133 for such a batch item.
@@ -77,6 +81,7 @@ def attention_heatmap(
         notes=notes,
         title_size=8.5 if columns < 5 else 6.5,
         shared=False,
+        scale=scale,
     )
 
 

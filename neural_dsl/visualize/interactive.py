@@ -15,9 +15,8 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +27,18 @@ from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, script_json
+from neural_dsl.visualize.plotly_figure import position_labels
+from neural_dsl.visualize.scale import (
+    KINDS,
+    TITLES,
+    Kind,
+    Scale,
+    facts_of,
+    scale_from,
+    together,
+    whole_scale,
+)
 from neural_dsl.visualize.views import View, provenance_notes
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 FULL_WEIGHT = 65535
 LONGEST_TOKEN = 200
@@ -39,95 +46,42 @@ LONGEST_TOKEN = 200
 EXPECTED_TITLE = "mass on expected cells"
 
 
-def attention_figure(
-    record: AttentionRecord,
-    layer: str | None = None,
-    head: int | None = None,
-    batch_item: int = 0,
-) -> go.Figure:
-    """A Plotly figure of one matrix, with the exact weights.
-
-    `layer` is an attention name (None: the first), `head` None averages the heads.
-    Raises ValueError for a layer or head that the record does not have, and
-    NeuralError NE133 for such a batch item.
-    """
-    import plotly.graph_objects as go
-
-    chosen = [one for one in record.layers if layer in (None, one.name)]
-    if not chosen:
-        raise ValueError(f"no attention {layer} in the record")
-    one = chosen[0]
-    batch, heads, queries, keys = one.shape
-    check_batch_item(batch_item, batch)
-    if head is not None and not 0 <= head < heads:
-        raise ValueError(f"no head {head}: {one.name} has {heads}")
-    weights = one.tile(batch_item, head)
-    allowed = one.allowed.tile(batch_item, head)
-    x = [_literal(label) for label in _labels(one.key_tokens, batch_item, keys)]
-    y = [_literal(label) for label in _labels(one.query_tokens, batch_item, queries)]
-    place = "query %{y}<br>key %{x}<br>"
-    traces = [
-        go.Heatmap(
-            x=x,
-            y=y,
-            z=np.where(allowed, weights, np.nan),
-            zmin=0,
-            zmax=float(weights[allowed].max(initial=0)) or 1.0,
-            colorscale=style.plotly_colorscale(),
-            colorbar={"title": {"text": style.COLOR_BAR_LABEL, "side": "right"}},
-            hoverongaps=False,
-            hovertemplate=place + "weight %{z:.4f}<extra></extra>",
-        )
-    ]
-    if not allowed.all():
-        traces.append(
-            go.Heatmap(
-                x=x,
-                y=y,
-                z=np.where(allowed, np.nan, 1.0),
-                showscale=False,
-                colorscale=[[0, style.MASKED], [1, style.MASKED]],
-                hoverongaps=False,
-                hovertemplate=place + "masked<extra></extra>",
-            )
-        )
-    shown = f"mean of {heads} heads" if head is None else f"head {head}"
-    title = f"{_literal(one.name)}, {shown}"
-    note = f"<br><sup>{_literal(record.line([one]))}</sup>"
-    axis = {"type": "category", "showgrid": False, "automargin": True}
-    figure = go.Figure(data=traces)
-    figure.update_layout(
-        template="none",
-        title={"text": title + note},
-        font={"family": FONT, "color": style.INK},
-        xaxis={**axis, "title": {"text": style.KEY_LABEL}},
-        yaxis={**axis, "title": {"text": style.QUERY_LABEL}, "autorange": "reversed"},
-    )
-    return figure
-
-
 def attention_page(
-    record: AttentionRecord, batch_item: int = 0, caption: str = ""
+    record: AttentionRecord,
+    batch_item: int = 0,
+    caption: str = "",
+    head: int | None = None,
+    scale: Kind | None = None,
 ) -> str:
     """The whole page as HTML, the same text for the same record.
 
-    Pictures show one batch item; metrics cover the batch. Raises NeuralError
-    NE133 for a batch item that the record does not have.
+    It opens on `head`, or on the average of all; `scale` is the kind of scale it opens
+    with, by default the one that the weights choose. Pictures show one batch item;
+    metrics cover the batch. Raises NeuralError NE133 for a batch item that the record
+    does not have.
     """
     batch = record.layers[0].shape[0]
     check_batch_item(batch_item, batch)
     notes = [*([caption] if caption else []), record.line()]
     if batch > 1:
         notes.append(f"batch item {batch_item} of a batch of {batch}")
-    return _page([View(caption, record)], notes, batch_item)
+    return _page([View(caption, record)], notes, batch_item, head, scale)
 
 
-def comparison_page(views: Sequence[View]) -> str:
+def comparison_page(
+    views: Sequence[View], head: int | None = None, scale: Kind | None = None
+) -> str:
     """A page that changes between views, each of one sequence, at the same head."""
-    return _page(views, provenance_notes(views), 0)
+    return _page(views, provenance_notes(views), 0, head, scale)
 
 
-def _page(views: Sequence[View], notes: Sequence[str], item: int) -> str:
+def _page(
+    views: Sequence[View],
+    notes: Sequence[str],
+    item: int,
+    head: int | None,
+    kind: Kind | None,
+) -> str:
     from jinja2 import Environment
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -143,6 +97,10 @@ def _page(views: Sequence[View], notes: Sequence[str], item: int) -> str:
         for number, view in enumerate(views)
         for layer, entry in zip(view.record.layers, analyse(view.record), strict=True)
     ]
+    scales = [_Scales(layer, item) for layer in layers]
+    for page, one in zip(pages, scales, strict=True):
+        page["ranges"] = one.ranges()
+    first = scale_from(together(one.all for one in scales), kind)
     models = dict.fromkeys(view.record.provenance.model for view in views)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text("attention.html.j2")).render(
@@ -150,27 +108,38 @@ def _page(views: Sequence[View], notes: Sequence[str], item: int) -> str:
         notes=[clean(note) for note in notes],
         views=[clean(view.caption) for view in views],
         layers=[
-            {"name": clean(layer.name), "matrices": _matrices(layer, item)}
+            {
+                "name": clean(layer.name),
+                "matrices": _matrices(layer, item),
+                "masks": _masks(layer, item),
+            }
             for layer in layers
         ],
         metrics=METRICS.values(),
         expected_title=EXPECTED_TITLE
         if any(layer.expected is not None for layer in layers)
         else "",
+        scales=[(name, TITLES[name], name == first.kind) for name in KINDS],
         css=Markup(text("attention.css")),
         script=Markup(text("attention.js")),
         plotly=Markup(get_plotlyjs()),
-        record=Markup(script_json(_page_data(pages, len(layers[0].weights)))),
+        record=Markup(
+            script_json(_page_data(pages, len(layers[0].weights), head, first))
+        ),
     )
 
 
-def _page_data(layers: list[dict[str, Any]], batch: int) -> dict[str, Any]:
+def _page_data(
+    layers: list[dict[str, Any]], batch: int, head: int | None, first: Scale
+) -> dict[str, Any]:
     """What the script reads: the look, and every layer but for its matrices."""
     return {
         "batch": batch,
         "layers": layers,
-        "colorscale": style.plotly_colorscale(),
-        "bar_title": style.COLOR_BAR_LABEL,
+        "head": head,
+        "chosen": {"kind": first.kind, "why": first.why},
+        "colors": style.plotly_colorscale(),
+        "diverging_colors": style.plotly_colorscale(diverging=True),
         "font": FONT,
         "ink": style.INK,
         "quiet": style.QUIET,
@@ -186,18 +155,16 @@ def _layer(
     layer: LayerAttention, heads: list[dict[str, Any]], item: int
 ) -> dict[str, Any]:
     _, _, queries, keys = layer.shape
-    weights = layer.weights[item] * layer.allowed.item(item).rows()[0]
-    tops = [weights.mean(0).max(initial=0), *weights.max((1, 2), initial=0)]
+    rule = layer.allowed.item(item)
     tokens = layer.query_tokens is not None or layer.key_tokens is not None
     return {
         "name": layer.name,
-        "kind": layer.kind,
         "queries": queries,
         "keys": keys,
         "heads": heads,
         "tokens": tokens,
-        "query_labels": _labels(layer.query_tokens, item, queries),
-        "key_labels": _labels(layer.key_tokens, item, keys),
+        "query_labels": position_labels(layer.query_tokens, item, queries),
+        "key_labels": position_labels(layer.key_tokens, item, keys),
         "query_tokens": _whole(layer.query_tokens, item),
         "key_tokens": _whole(layer.key_tokens, item),
         "query_mask": None
@@ -209,8 +176,47 @@ def _layer(
         "expected": None
         if layer.expected is None
         else np.argwhere(layer.expected[item]).tolist(),
-        "tops": [round(float(top), 7) for top in tops],
-        "largest": round(float(max(tops)), 7),
+        "rule": {"causal": rule.causal, "offset": rule.offset, "window": rule.window},
+        "counts": [
+            layer.allowed.tile(item, head).sum(-1).tolist()
+            for head in _differing(layer)
+        ],
+    }
+
+
+class _Scales:
+    """The scales of one layer: of each of its matrices, of all together, and without
+    anything out of range; the page changes between them."""
+
+    def __init__(self, layer: LayerAttention, item: int):
+        self.each = [
+            facts_of(layer.tile(item, head), layer.allowed.tile(item, head))
+            for head in (None, *range(layer.num_heads))
+        ]
+        self.all = together(self.each)
+
+    def ranges(self) -> dict[str, dict[str, Any]]:
+        """By kind: "layer", "whole" and one for each matrix."""
+        return {
+            kind: {
+                "layer": _plain(scale_from(self.all, kind)),
+                "whole": _plain(whole_scale(self.all, kind)),
+                "view": [_plain(scale_from(each, kind)) for each in self.each],
+            }
+            for kind in KINDS
+        }
+
+
+def _plain(scale: Scale) -> dict[str, Any]:
+    """A scale as the script takes it: the smallest value with a colour of its own, the
+    heights of both ends, the ticks, and what to say of it."""
+    return {
+        "bottom": float(f"{scale.bottom:.6g}"),
+        "ends": [round(end, 7) for end in scale.ends],
+        "ticks": [round(place, 7) for place, _ in scale.ticks()],
+        "labels": [label for _, label in scale.ticks()],
+        "title": scale.bar_label,
+        "note": scale.note,
     }
 
 
@@ -223,27 +229,31 @@ def _matrices(layer: LayerAttention, item: int) -> list[str]:
     return [_packed(layer.tile(item, head)) for head in heads]
 
 
+def _masks(layer: LayerAttention, item: int) -> list[str]:
+    """A mask that only its cells can say: a byte each, packed as the matrices are, once
+    or for the average and each head; else nothing, as the script knows the rules."""
+    if layer.allowed.dense is None:
+        return []
+    cells = (layer.allowed.tile(item, head) for head in _differing(layer))
+    return [_bytes(one.astype(np.uint8).tobytes()) for one in cells]
+
+
+def _differing(layer: LayerAttention) -> tuple[int | None, ...]:
+    """The average and every head, or the average alone where all share one mask."""
+    alike = layer.allowed.heads == 1
+    return (None,) if alike else (None, *range(layer.num_heads))
+
+
 def _packed(matrix: np.ndarray[Any, np.dtype[Any]]) -> str:
     scaled = np.rint(np.clip(matrix, 0, 1) * float(FULL_WEIGHT)).astype("<u2")
-    return base64.b64encode(zlib.compress(scaled.tobytes(), 6)).decode("ascii")
+    return _bytes(scaled.tobytes())
 
 
-def _labels(tokens: Sequence[Sequence[str]] | None, item: int, count: int) -> list[str]:
-    """Position and token, "3 cat": what stands at the axis, different for every cell."""
-    if tokens is None or len(tokens[item]) != count:
-        return [str(position) for position in range(count)]
-    return [
-        str(i) if token == str(i) else f"{i} {visible(token)}"
-        for i, token in enumerate(tokens[item])
-    ]
+def _bytes(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
 def _whole(tokens: Sequence[Sequence[str]] | None, item: int) -> list[str] | None:
     if tokens is None:
         return None
     return [visible(token, LONGEST_TOKEN) for token in tokens[item]]
-
-
-def _literal(text: str) -> str:
-    """Text that Plotly, which knows some tags and entities, will show as it is."""
-    return escape(clean(text), quote=False)

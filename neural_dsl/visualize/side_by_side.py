@@ -7,14 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from neural_dsl.attention.record import LayerAttention
-from neural_dsl.visualize.panels import Panel, draw_panels, make_panel
+from neural_dsl.visualize.grid import draw_panels
+from neural_dsl.visualize.panels import Panel, make_panel
+from neural_dsl.visualize.scale import Kind
 from neural_dsl.visualize.views import View, provenance_notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def compare_heatmaps(views: Sequence[View], heads: Sequence[int] = ()) -> Figure:
+def compare_heatmaps(
+    views: Sequence[View], heads: Sequence[int] = (), scale: Kind | None = None
+) -> Figure:
     """A column for each view, a row for each attention (and each of `heads`, if any).
 
     Without `heads`, the mean of all of an attention. Attentions are matched by their
@@ -47,12 +51,15 @@ def compare_heatmaps(views: Sequence[View], heads: Sequence[int] = ()) -> Figure
         notes=provenance_notes(views),
         title_size=8.5 if len(views) < 5 else 6.5,
         shared=False,
+        scale=scale,
         row_titles=titles,
         even_cells=True,
     )
 
 
-def compare_heads(views: Sequence[View], index: int) -> Figure:
+def compare_heads(
+    views: Sequence[View], index: int, scale: Kind | None = None
+) -> Figure:
     """A row for each view, a column for each head of the attention at `index`."""
     having = [view for view in views if index < len(view.record.layers)]
     columns = max(view.record.layers[index].num_heads for view in having)
@@ -72,6 +79,7 @@ def compare_heads(views: Sequence[View], index: int) -> Figure:
         notes=provenance_notes(views),
         title_size=7.5 if columns < 5 else 6.0,
         shared=False,
+        scale=scale,
         row_titles=[view.caption for view in having],
         even_cells=True,
     )

@@ -25,6 +25,14 @@ STOPS: Final = (
 )
 """The colour scale, from weight 0 to the largest weight, evenly spaced."""
 
+LESS_STOPS: Final = (
+    *("#fafdfe", "#fff2e5", "#fee7d0", "#fbdaba", "#f6cca4", "#eebc8f"),
+    *("#e2aa79", "#d39665", "#c08356", "#ac714a", "#986343", "#85563d"),
+    *("#734b38", "#604134", "#4e382f", "#3c302b", "#2a2726"),
+)
+"""The other side of a scale with a middle, made in the same way, from white to brown: how
+much less than an even share a key gets."""
+
 INK: Final = "#1f2239"
 """Titles and labels."""
 QUIET: Final = "#5f6675"
@@ -42,7 +50,6 @@ EXPECTED_CASING: Final = "#ffffff"
 """The outline of a cell where attention must be. The colour stands out from light cells,
 the casing around it from dark ones."""
 
-COLOR_BAR_LABEL: Final = "attention weight"
 QUERY_LABEL: Final = "query"
 KEY_LABEL: Final = "key"
 
@@ -57,17 +64,22 @@ RC: Final[Any] = {
 """Settings under which figures are made, whatever the user's matplotlibrc says."""
 
 
-def attention_colormap() -> LinearSegmentedColormap:
+def stops(diverging: bool = False) -> tuple[str, ...]:
+    """The colours in order; with `diverging`, from brown over white to navy."""
+    return (*LESS_STOPS[:0:-1], *STOPS) if diverging else STOPS
+
+
+def attention_colormap(diverging: bool = False) -> LinearSegmentedColormap:
     """The scale for Matplotlib, which leaves masked cells transparent."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("attention", STOPS, N=256)
+    return LinearSegmentedColormap.from_list("attention", stops(diverging), N=256)
 
 
-def plotly_colorscale() -> list[list[Any]]:
+def plotly_colorscale(diverging: bool = False) -> list[list[Any]]:
     """The same scale for Plotly."""
-    last = len(STOPS) - 1
-    return [[round(index / last, 6), color] for index, color in enumerate(STOPS)]
+    colors = stops(diverging)
+    return [[round(i / (len(colors) - 1), 6), color] for i, color in enumerate(colors)]
 
 
 def logarithmic(axes: Axes) -> None:

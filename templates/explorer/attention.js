@@ -7,25 +7,69 @@
   const viewChoice = document.getElementById("view");
   const layerChoice = document.getElementById("layer");
   const headChoice = document.getElementById("head");
+  const scaleChoice = document.getElementById("scale");
   const rangeChoice = document.getElementById("range");
   const FONT = 12;
   const pencil = document.createElement("canvas").getContext("2d");
   pencil.font = `${FONT}px ${record.font}`;
   let shown = null; // what is on the screen: layer, index of the matrix, values
 
-  // A matrix is base64 of zlib of little-endian 16-bit numbers, 65535 for a weight of 1.
-  async function decode(layer, index) {
-    const text = document.getElementById(`matrix-${layer}-${index}`).textContent;
+  // What Python packed: base64 of zlib.
+  async function unpack(id) {
+    const text = document.getElementById(id).textContent;
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const view = new DataView(await new Response(stream).arrayBuffer());
+    return new Response(stream).arrayBuffer();
+  }
+
+  // A matrix is little-endian 16-bit numbers, 65535 for a weight of 1.
+  async function decode(layer, index) {
+    const view = new DataView(await unpack(`matrix-${layer}-${index}`));
     const values = new Float32Array(view.byteLength / 2);
     for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true) / 65535;
     return values;
   }
 
-  const allowed = (layer, i, j) =>
-    (layer.kind !== "causal" || j <= i) && (!layer.key_mask || layer.key_mask[j]);
+  // A mask that no rule says is a byte a cell, of this head or of all.
+  const perHead = (layer, index) => (layer.counts.length > 1 ? index : 0);
+  async function maskOf(layer, number, index) {
+    const id = `mask-${number}-${perHead(layer, index)}`;
+    return document.getElementById(id) && new Uint8Array(await unpack(id));
+  }
+
+  function allowed(layer, i, j) {
+    if (layer.cells) return layer.cells[i * layer.keys + j];
+    const { causal, offset, window: reach } = layer.rule;
+    const apart = i + offset - j;
+    return (!causal || apart >= 0) && (reach === null || Math.abs(apart) < reach)
+      && (!layer.key_mask || layer.key_mask[j]);
+  }
+
+  // --- the scale. Python decided where each kind of scale begins and ends (scale.py).
+
+  const diverging = () => scaleChoice.value === "uniform";
+
+  function range(layer, index) {
+    const { layer: all, whole, view } = layer.ranges[scaleChoice.value];
+    return { layer: all, whole, view: view[index] }[rangeChoice.value];
+  }
+
+  // What the colour of a cell stands for: its weight, or that times the allowed keys.
+  const value = (layer, i, weight) => (diverging() ? weight * layer.counts[perHead(layer, layer.index)][i] : weight);
+
+  function height(number, bottom) {
+    if (scaleChoice.value === "linear") return number;
+    if (scaleChoice.value === "sqrt") return Math.sqrt(number);
+    const within = Math.max(number, bottom);
+    return diverging() ? Math.log2(within) : Math.log10(within);
+  }
+
+  // The heights of all cells of a picture, from `rows` or `blocks`.
+  const heights = (layer, picture, { bottom }) => picture.weights.map((row, r) =>
+    row.map((weight, c) => {
+      const i = picture.cells ? picture.cells[r][c][0] : r;
+      return height(value(layer, i, weight), bottom);
+    }));
 
   // Rows of the picture: the weights, and the mask (1 where masked); NaN leaves a hole.
   function rows(layer, values) {
@@ -49,7 +93,7 @@
     return { weights, masked: anyMasked ? masked : null };
   }
 
-  // --- more cells than pixels: each dot has the colour of its largest weight. Plotly alone
+  // --- more cells than pixels: each dot has the colour of its largest value. Plotly alone
   // would draw some of the cells and leave out the others.
 
   const isDense = (layer, size) => layer.keys > size.width || layer.queries > size.height;
@@ -87,10 +131,12 @@
       const holes = new Float32Array(across.length - 1).fill(NaN);
       const cells = across.slice(1).map((_, c) => [down[r], across[c]]);
       for (let c = 0; c + 1 < across.length; c++) {
+        let most = -1;
         for (let i = down[r]; i < down[r + 1]; i++) {
           for (let j = across[c]; j < across[c + 1]; j++) {
             const weight = values[i * layer.keys + j];
-            if (!allowed(layer, i, j) || weight <= row[c]) continue;
+            if (!allowed(layer, i, j) || value(layer, i, weight) <= most) continue;
+            most = value(layer, i, weight);
             row[c] = weight;
             cells[c] = [i, j];
           }
@@ -141,7 +187,9 @@
       yaxis: { ...yaxis, ...tokenTicks(size.queries, [top, bottom], size.rows) },
     };
     const places = { x: [picture.x], y: [picture.y] };
-    await Plotly.update(plot, { ...places, z: [picture.weights] }, ticks, [0]);
+    const z = heights(layer, picture, range(layer, shown.index));
+    const customdata = picture.weights.map((row) => Array.from(row));
+    await Plotly.update(plot, { ...places, z: [z], customdata: [customdata] }, ticks, [0]);
     if (plot.data.length > 1) {
       const none = picture.weights.map((row) => new Float32Array(row.length).fill(NaN));
       await Plotly.restyle(plot, { ...places, z: [picture.masked || none] }, [1]);
@@ -275,21 +323,23 @@
     return runs;
   }
 
-  function traces(layer, picture, largest, size) {
+  function traces(layer, picture, scale, size) {
     const [x, y] = picture.cells ? [picture.x, picture.y] : layer.tokens
       ? [size.keys, size.queries]
       : [[...Array(layer.keys).keys()], [...Array(layer.queries).keys()]];
     // A dot of many cells has no place of its own; the panel "Cell" names the one it shows.
     const place = picture.cells ? "" : "query %{y}<br>key %{x}<br>";
     const heat = {
-      type: "heatmap", x, y, z: picture.weights, zmin: 0, zmax: largest,
-      colorscale: record.colorscale, hoverongaps: false,
-      hovertemplate: place + "weight %{z:.4f}<extra></extra>",
+      type: "heatmap", x, y, z: heights(layer, picture, scale),
+      customdata: picture.weights.map((row) => Array.from(row)),
+      zmin: scale.ends[0], zmax: scale.ends[1],
+      colorscale: diverging() ? record.diverging_colors : record.colors, hoverongaps: false,
+      hovertemplate: place + "weight %{customdata:.4f}<extra></extra>",
       colorbar: {
-        title: { text: record.bar_title, side: "right", font: { size: 13, color: record.quiet } },
+        title: { text: scale.title, side: "right", font: { size: 13, color: record.quiet } },
         thickness: 14, len: 1, outlinecolor: record.frame, outlinewidth: 1,
         x: 1, xpad: 18, y: 0.5, ypad: 0, tickfont: { size: 11 },
-        tickvals: barTicks(largest), ticktext: barTicks(largest).map(short),
+        tickvals: scale.ticks, ticktext: scale.labels,
       },
     };
     const holes = picture.masked && {
@@ -299,16 +349,6 @@
     };
     return holes ? [heat, holes] : [heat];
   }
-
-  function barTicks(largest) {
-    const steps = [];
-    for (let e = -9; e <= 0; e++) for (const m of [1, 2, 2.5, 5]) steps.push(m * 10 ** e);
-    const step = steps.find((s) => largest / s <= 5) || largest;
-    const inner = [1, 2, 3, 4, 5].map((k) => k * step).filter((v) => v < largest - 0.45 * step);
-    return [0, ...inner, largest];
-  }
-
-  const short = (value) => String(Number(value.toPrecision(value < 0.01 ? 3 : 4)));
 
   const title = (layer, index) =>
     index > 0 ? `head ${index - 1}`
@@ -323,6 +363,12 @@
       const mean = known.reduce((sum, v) => sum + v, 0) / known.length;
       cell.textContent = known.length ? mean.toFixed(3) : "n/a";
     }
+  }
+
+  function showScale({ note }) {
+    const { kind, why } = record.chosen;
+    const because = why && kind === scaleChoice.value ? `; chosen because ${why}` : "";
+    document.getElementById("legend-scale").textContent = note + because;
   }
 
   function showCell(point) {
@@ -365,13 +411,15 @@
     const index = Number(headChoice.value);
     const layer = record.layers[number];
     const values = await decode(number, index);
+    const cells = await maskOf(layer, number, index);
     if (mine !== turn) return;
+    Object.assign(layer, { cells, index });
     const size = geometry(layer);
     const picture = isDense(layer, size)
       ? blocks(layer, values, whole(layer), size) : rows(layer, values);
     const key = Object.values(whole(layer)).join();
-    shown = { layer, values, size, picture, key };
-    const top = { one: 1, layer: layer.largest, view: layer.tops[index] }[rangeChoice.value];
+    shown = { layer, index, values, size, picture, key };
+    const scale = range(layer, index);
     const config = {
       displaylogo: false,
       displayModeBar: true,
@@ -380,9 +428,10 @@
       ],
       toImageButtonOptions: { format: "svg", filename: `${layer.name}_${title(layer, index)}` },
     };
-    await Plotly.react(plot, traces(layer, picture, top || 1, size), layout(layer, size), config);
+    await Plotly.react(plot, traces(layer, picture, scale, size), layout(layer, size), config);
     showMetrics(layer, index);
     showBlocks(picture);
+    showScale(scale);
     showCell(null);
     document.getElementById("legend-masked").hidden = !picture.masked;
     document.getElementById("legend-expected").hidden = expected(layer).length === 0;
@@ -391,6 +440,7 @@
     plot.setAttribute("aria-label", `Attention of ${layer.name}, ${title(layer, index)}`);
     const address = `#layer=${number}&head=${index === 0 ? "average" : index - 1}`;
     history.replaceState(null, "", address);
+    plot.dataset.scale = `${scaleChoice.value} ${rangeChoice.value}`;
     plot.dataset.shown = `${layer.name} ${index === 0 ? "average" : index - 1}`;
   }
 
@@ -401,9 +451,10 @@
     fillLayers();
     layerChoice.value = layer;
     fillHeads();
-    const head = Number(wanted.get("head")) + 1;
+    const named = wanted.has("head") ? Number(wanted.get("head")) : record.head ?? -1;
+    const head = named + 1;
     const known = head <= record.layers[layerChoice.value].heads.length;
-    headChoice.value = wanted.has("head") && known && head > 0 ? head : 0;
+    headChoice.value = known && head > 0 ? head : 0;
   }
 
   const report = (problem) => {
@@ -416,6 +467,7 @@
   viewChoice.addEventListener("change", () => { fillLayers(); fillHeads(); draw(); });
   layerChoice.addEventListener("change", () => { fillHeads(); draw(); });
   headChoice.addEventListener("change", draw);
+  scaleChoice.addEventListener("change", draw);
   rangeChoice.addEventListener("change", draw);
   window.addEventListener("hashchange", () => { readAddress(); draw(); });
   let pending = 0;

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neural_dsl.attention.allowed import Allowed
+from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize.interactive import attention_page
 from tests.attention_records import HOSTILE, layer, random_layer, record
 from tests.browser.chromium import Chromium
@@ -69,10 +71,10 @@ def choose(browser, control, value, shown):
     browser.wait_until(f"{READY} === '{shown}'")
 
 
-def weights(browser):
+def shown_weights(browser):
     """The matrix on the screen; null where masked."""
     return browser.evaluate(
-        "Array.from(document.getElementById('plot').data[0].z,"
+        "Array.from(document.getElementById('plot').data[0].customdata,"
         " (row) => Array.from(row, (v) => Number.isNaN(v) ? null : v))"
     )
 
@@ -105,13 +107,13 @@ def test_the_page_opens_without_errors_and_without_any_request(browser, pages, n
 def test_choosing_a_layer_and_a_head_shows_that_matrix(browser, pages):
     show(browser, pages, "hostile")
     size = len(HOSTILE)
-    assert weights(browser)[5][5] == pytest.approx(0.5, abs=1e-4), "the average"
+    assert shown_weights(browser)[5][5] == pytest.approx(0.5, abs=1e-4), "the average"
     choose(browser, "head", "2", "transformer_encoder 1")
-    np.testing.assert_allclose(weights(browser)[7], np.eye(size)[6], atol=1e-4)
+    np.testing.assert_allclose(shown_weights(browser)[7], np.eye(size)[6], atol=1e-4)
     choose(browser, "head", "1", "transformer_encoder 0")
-    np.testing.assert_allclose(weights(browser)[7], np.eye(size)[7], atol=1e-4)
+    np.testing.assert_allclose(shown_weights(browser)[7], np.eye(size)[7], atol=1e-4)
     choose(browser, "layer", "1", "decoder.self_attention 0")
-    first = weights(browser)[0]
+    first = shown_weights(browser)[0]
     assert first[0] == pytest.approx(1, abs=1e-4) and first[1:] == [None] * 11
     heads = browser.evaluate("document.getElementById('head').length")
     assert heads == 4, "the average and three heads"
@@ -197,6 +199,7 @@ def test_every_control_has_a_label(browser, pages):
         "Sequence",
         "Layer",
         "Head",
+        "Color scale",
         "Color range",
     ]
 
@@ -218,7 +221,7 @@ def test_no_strong_weight_is_lost_where_there_are_more_cells_than_pixels(
     browser, pages
 ):
     show(browser, pages, "dense")
-    blocks = weights(browser)
+    blocks = shown_weights(browser)
     assert len(blocks) < 700 and len(blocks[0]) < 700
     width, height = len(blocks[0]), len(blocks)
     for query, key in ((600, 100), (601, 350), (602, 27)):
@@ -239,7 +242,7 @@ def test_no_strong_weight_is_lost_where_there_are_more_cells_than_pixels(
 def test_zooming_in_shows_every_cell_and_its_own_tokens(browser, pages):
     show(browser, pages, "dense")
     zoom(browser, (590, 610), (90, 110))
-    found = weights(browser)
+    found = shown_weights(browser)
     assert found[600 - 590][100 - 90] == 1
     assert sum(weight == 1 for row in found for weight in row) == 1
     assert browser.evaluate("document.getElementById('legend-blocks').hidden")
@@ -249,8 +252,97 @@ def test_zooming_in_shows_every_cell_and_its_own_tokens(browser, pages):
     ticks = browser.evaluate("document.getElementById('plot').layout.xaxis.ticktext")
     assert ticks and all("t9" in text or "t10" in text for text in ticks)
     zoom(browser, (640, 660), (670, 690))
-    assert all(weight is None for row in weights(browser) for weight in row)
+    assert all(weight is None for row in shown_weights(browser) for weight in row)
     browser.evaluate(
         "document.querySelector('[data-attr=zoom][data-val=reset]').click()"
     )
     browser.wait_until("document.getElementById('plot').data[0].z.length > 100")
+
+
+def test_another_scale_changes_the_colors_and_not_what_the_cells_say(browser, pages):
+    show(browser, pages, "dense")
+    before = shown_weights(browser)
+    for kind, ticks in (("sqrt", 5), ("log", 3), ("uniform", 3), ("linear", 5)):
+        browser.evaluate(
+            "(() => { const s = document.getElementById('scale');"
+            f" s.value = '{kind}'; s.dispatchEvent(new Event('change')); }})()"
+        )
+        browser.wait_until(
+            f"document.getElementById('plot').dataset.scale === '{kind} layer'"
+        )
+        told = browser.evaluate("document.getElementById('legend-scale').textContent")
+        assert told.startswith("color scale: ")
+        bar = browser.evaluate(
+            "document.getElementById('plot').data[0].colorbar.ticktext.length"
+        )
+        assert bar >= ticks
+        found = shown_weights(browser)
+        assert [v is None for v in found[5]] == [v is None for v in before[5]]
+        if kind != "uniform":  # its dots show the largest of another number
+            assert found == before
+    z = "document.getElementById('plot').data[0].z[300][1]"
+    cell = "document.getElementById('plot').data[0].customdata[300][1]"
+    choose_scale = "document.getElementById('scale').value = 'sqrt'; document"
+    browser.evaluate(
+        f"{choose_scale}.getElementById('scale').dispatchEvent(new Event('change'))"
+    )
+    browser.wait_until("document.getElementById('plot').dataset.scale === 'sqrt layer'")
+    assert browser.evaluate(z) == pytest.approx(browser.evaluate(cell) ** 0.5)
+    assert browser.problems() == []
+
+
+def test_the_page_opens_on_the_head_that_was_asked_for(browser, tmp_path):
+    one = record(random_layer(1, 5, 6, 6))
+    (tmp_path / "page.html").write_text(attention_page(one, head=3), encoding="utf-8")
+    browser.open(tmp_path / "page.html")
+    browser.wait_until(f"{READY} === 'transformer_encoder 3'")
+    browser.open(tmp_path / "page.html", "#layer=0&head=1")
+    browser.wait_until(f"{READY} === 'transformer_encoder 1'")
+    browser.open(tmp_path / "page.html", "#layer=0&head=average")
+    browser.wait_until(f"{READY} === 'transformer_encoder average'")
+
+
+def test_a_uniform_causal_head_at_512_tokens_is_not_blank(browser, tmp_path):
+    """What the screen shows: hardly any of the dots that may be attended to is white."""
+    allowed = np.tri(512)
+    one = record(layer(allowed / allowed.sum(-1, keepdims=True), "causal"))
+    (tmp_path / "page.html").write_text(attention_page(one), encoding="utf-8")
+    browser.open(tmp_path / "page.html")
+    browser.wait_until(READY)
+    light = browser.evaluate(
+        "(() => { const { z, zmin, zmax } = document.getElementById('plot').data[0];"
+        " const all = z.flatMap((row) => Array.from(row)).filter((v) => !Number.isNaN(v));"
+        " const dim = all.filter((v) => (v - zmin) / (zmax - zmin) < 0.1);"
+        " return dim.length / all.length; })()"
+    )
+    assert light < 0.01
+    assert browser.evaluate("document.getElementById('scale').value") == "sqrt"
+
+
+@pytest.mark.parametrize("head", ["average", "0", "1"])
+def test_windows_and_masks_of_single_heads_are_masked(browser, tmp_path, head):
+    rng = np.random.default_rng(0)
+    cells = rng.random((1, 2, 6, 7)) < 0.5
+    cells[..., 0] = True
+    shape = (1, 6, 7)
+    rules = [
+        Allowed(shape, causal=True, window=3, offset=1),
+        Allowed(shape, dense=cells),
+        Allowed(shape, dense=cells[:, :1]),
+    ]
+    layers = []
+    for number, rule in enumerate(rules):
+        open_cells = np.broadcast_to(rule.rows(), (1, 2, 6, 7))
+        weights = open_cells / open_cells.sum(-1, keepdims=True)
+        one = LayerAttention(f"a{number}", "self", weights.astype(np.float32), rule)
+        layers.append(one)
+    (tmp_path / "page.html").write_text(
+        attention_page(record(*layers)), encoding="utf-8"
+    )
+    for number, rule in enumerate(rules):
+        browser.open(tmp_path / "page.html", f"#layer={number}&head={head}")
+        browser.wait_until(f"{READY} === 'a{number} {head}'")
+        wanted = rule.tile(0, None if head == "average" else int(head))
+        assert [[v is not None for v in row] for row in shown_weights(browser)] == (
+            wanted.tolist()
+        )

@@ -21,22 +21,21 @@ from neural_dsl.attention.expected import (
 )
 from neural_dsl.attention.storage import RecordError, load_record, save_record
 from neural_dsl.visualize import style
-from neural_dsl.visualize.evolution import (
+from neural_dsl.visualize.animation import (
     FRAME_TIME,
     LAST_FRAME_TIME,
-    Moment,
-    evolution_figure,
     evolution_gif,
     gif_palette,
-    metrics_figure,
     nearest,
-    spread,
 )
+from neural_dsl.visualize.evolution import evolution_figure
 from neural_dsl.visualize.head_grid import head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.interactive import attention_page, comparison_page
+from neural_dsl.visualize.legend import EXPECTED_ENTRY
 from neural_dsl.visualize.loss_curves import loss_curves
-from neural_dsl.visualize.sheet import EXPECTED_ENTRY
+from neural_dsl.visualize.metric_curves import metrics_figure
+from neural_dsl.visualize.moments import Moment, spread
 from neural_dsl.visualize.side_by_side import compare_heads, compare_heatmaps
 from neural_dsl.visualize.views import View
 from tests.attention_records import layer, random_layer, record

@@ -18,14 +18,9 @@ from neural_dsl.visualize import labels
 from neural_dsl.visualize.figures import save_figure
 from neural_dsl.visualize.head_grid import grid_columns, head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
-from neural_dsl.visualize.sheet import (
-    MASKED_ENTRY,
-    PADDED_ENTRY,
-    bar_ticks,
-    largest_of_blocks,
-    measure,
-    wrap,
-)
+from neural_dsl.visualize.legend import MASKED_ENTRY, PADDED_ENTRY
+from neural_dsl.visualize.lettering import measure, wrap
+from neural_dsl.visualize.matrix import largest_of_blocks
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
 WORDS = ["The", "cat", "sat", "on", "the", "extraordinarily", "comfortable", "mat"]
@@ -177,16 +172,16 @@ def test_all_panels_share_one_scale_from_zero_to_the_maximum():
 def test_the_average_is_the_mean_of_the_heads_and_heads_are_themselves():
     one = RECORDS["words"]
     weights = one.layers[0].weights[0]
-    drawn = attention_heatmap(one).axes[0].images[0].get_array()
+    drawn = attention_heatmap(one, scale="linear").axes[0].images[0].get_array()
     np.testing.assert_allclose(drawn, weights.mean(0), atol=1e-7)
-    figure = attention_heatmap(one, heads=[2, 3])
+    figure = attention_heatmap(one, heads=[2, 3], scale="linear")
     for axes, head in zip(figure.axes, (2, 3), strict=False):
         np.testing.assert_array_equal(axes.images[0].get_array(), weights[head])
 
 
 def test_the_chosen_batch_item_is_drawn():
     one = RECORDS["no tokens"]
-    figure = head_grid(one, "transformer_encoder", batch_item=1)
+    figure = head_grid(one, "transformer_encoder", batch_item=1, scale="linear")
     np.testing.assert_array_equal(
         figure.axes[0].images[0].get_array(), one.layers[0].weights[1, 0]
     )
@@ -292,13 +287,6 @@ def test_what_does_not_exist_is_refused_by_name():
 def test_grids_leave_no_holes_where_they_need_not():
     chosen = {count: grid_columns(count) for count in (1, 2, 3, 4, 6, 8, 12, 16, 144)}
     assert chosen == {1: 1, 2: 2, 3: 3, 4: 2, 6: 3, 8: 4, 12: 4, 16: 4, 144: 12}
-
-
-@pytest.mark.parametrize("largest", [1.0, 0.85, 0.1646, 0.02, 3.3e-4, 1e-7])
-def test_the_bar_names_both_ends_and_its_ticks_keep_apart(largest):
-    ticks = bar_ticks(largest)
-    assert ticks[0] == 0 and ticks[-1] == largest
-    assert min(np.diff(ticks)) > 0.07 * largest
 
 
 def test_drawing_needs_neither_pyplot_nor_a_framework():

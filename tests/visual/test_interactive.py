@@ -14,7 +14,8 @@ import plotly.graph_objects as go
 import pytest
 
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.visualize.interactive import attention_figure, attention_page
+from neural_dsl.visualize.interactive import attention_page
+from neural_dsl.visualize.plotly_figure import attention_figure
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
 
@@ -137,7 +138,7 @@ def test_the_chosen_batch_item_is_shown():
 
 
 def test_the_figure_holds_the_exact_weights_by_position(one):
-    figure = attention_figure(one, "transformer_encoder", head=1)
+    figure = attention_figure(one, "transformer_encoder", head=1, scale="linear")
     assert isinstance(figure, go.Figure)
     heat, masked = figure.data
     allowed = one[0].allowed.tile(0)

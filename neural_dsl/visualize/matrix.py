@@ -1,0 +1,139 @@
+"""One attention matrix as it is drawn: cells, masks, padding marks, outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.patches import Rectangle
+
+from neural_dsl.visualize import style
+from neural_dsl.visualize.scale import Scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from neural_dsl.visualize.sheet import Sheet
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One panel: weights (query, key), where attention is allowed, padded queries, and
+    the cells (query, key) that the task expects."""
+
+    title: str
+    weights: npt.NDArray[np.floating]
+    allowed: npt.NDArray[np.bool_]
+    padded: npt.NDArray[np.bool_]  # (query,)
+    expected: npt.NDArray[np.bool_] | None = None
+
+
+def largest_of_blocks(
+    weights: np.ma.MaskedArray[Any, Any], rows: int, columns: int
+) -> np.ma.MaskedArray[Any, Any]:
+    """At most `rows` × `columns` blocks of (query, key) weights, each with its largest
+    weight; masked where the whole block is. The same matrix where it fits."""
+    filled = np.ma.filled(weights, -1.0)  # below every weight
+    for axis, room in ((0, rows), (1, columns)):
+        count = filled.shape[axis]
+        if count > room:
+            starts = np.arange(room) * count // room
+            filled = np.maximum.reduceat(filled, starts, axis=axis)
+    return np.ma.masked_less(filled, 0.0)
+
+
+def draw_matrix(sheet: Sheet, axes: Axes, matrix: Matrix, scale: Scale) -> None:
+    """Draw the weights in the colours of `scale`; row 0 is on top.
+
+    Forbidden cells are transparent and show the hatched ground behind them. Where there
+    are more cells than pixels, each pixel has the colour of its largest weight: an
+    average would make a strong weight look weak, or vanish.
+    """
+    queries, keys = matrix.weights.shape
+    place = axes.get_position()
+    values = scale.values(matrix.weights, matrix.allowed)
+    shown = largest_of_blocks(
+        np.ma.masked_array(values, ~matrix.allowed),
+        max(1, round(place.height * sheet.height)),
+        max(1, round(place.width * sheet.width)),
+    )
+    if not matrix.allowed.all():
+        hatch(axes)
+    low, high = scale.ends
+    axes.imshow(
+        np.ma.masked_array(scale.height(np.ma.filled(shown, 0.0)), shown.mask),
+        interpolation="nearest",
+        cmap=style.attention_colormap(scale.diverging),
+        vmin=low,
+        vmax=high,
+        aspect="auto",
+        zorder=1,
+        extent=(-0.5, keys - 0.5, queries - 0.5, -0.5),
+    )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_edgecolor(style.FRAME)
+    _padding_marks(sheet, axes, matrix.padded)
+    if matrix.expected is not None:
+        outline(sheet, axes, matrix.expected)
+
+
+def hatch(axes: Axes) -> None:
+    """The ground that shows where nothing is allowed."""
+    axes.set_facecolor(style.MASKED)
+    ground = Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False)
+    ground.set(hatch="////", edgecolor=style.MASKED_HATCH, linewidth=0, zorder=0)
+    axes.add_patch(ground)
+
+
+def _padding_marks(sheet: Sheet, axes: Axes, padded: npt.NDArray[np.bool_]) -> None:
+    """A bar on the right of every run of padded queries."""
+    edges = np.flatnonzero(np.diff(np.r_[0, padded.astype(int), 0]))
+    width = 5 / (axes.get_position().width * sheet.width)
+    for start, end in edges.reshape(-1, 2):
+        axes.add_patch(
+            Rectangle(
+                (1.0, start - 0.5),
+                width,
+                end - start,
+                transform=axes.get_yaxis_transform(),
+                color=style.PADDED,
+                linewidth=0,
+                clip_on=False,
+                zorder=3,
+            )
+        )
+
+
+def outline(sheet: Sheet, axes: Axes, cells: npt.NDArray[np.bool_]) -> None:
+    """A frame inside each of these cells."""
+    queries, keys = cells.shape
+    place = axes.get_position()
+    wide, high = (
+        place.width * sheet.width / keys,
+        place.height * sheet.height / queries,
+    )
+    line = min(2.4, max(0.8, 0.09 * min(wide, high)))  # pixels
+    inset = 1.1 * line  # the casing ends where the cell does
+    for row, column in np.argwhere(cells):
+        for color, width in (
+            (style.EXPECTED_CASING, 2.2 * line),
+            (style.EXPECTED, line),
+        ):
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.5 + inset / wide, row - 0.5 + inset / high),
+                    1 - 2 * inset / wide,
+                    1 - 2 * inset / high,
+                    fill=False,
+                    edgecolor=color,
+                    linewidth=width * 72 / style.DPI,
+                    joinstyle="miter",
+                    zorder=2,
+                    gid="expected",
+                    snap=False,
+                )
+            )
