@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.layout import WIDTH
 
 
@@ -98,12 +99,6 @@ def mentions(code: str, name: str) -> bool:
     return bool(re.search(rf"(?<![\w.]){name}(?=[(),])", code))
 
 
-def variable_path(path: str) -> str:
-    """What Keras' variables below the layer at a path of `CompiledModel.paths` are called:
-    `blocks.2.dense` is `blocks_2/dense`."""
-    return re.sub(r"\.(\d+)", r"_\1", path).replace(".", "/")
-
-
 def docstring(text: str, indent: str = "    ") -> str:
     """The text of a docstring at `indent`, wrapped where one line is too short for it;
     never inside a shape."""
@@ -153,7 +148,7 @@ def environment() -> Environment:
         mentions=mentions,
         prose=prose,
         pythonic=literal,
-        variable_path=variable_path,
+        variable_path=BACKENDS["tensorflow"].own_name,
         default_size=lambda size, length: length if size is None else size,
         sentence=lambda text: text[:1].upper() + text[1:],
     )

@@ -76,10 +76,6 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     return plan
 
 
-ACCURATE = ("sparse_categorical_crossentropy", "categorical_crossentropy")
-"""The losses of logits whose likeliest class is counted as right."""
-
-
 def fit_plan(
     network: Network, backend: str, paths: Mapping[str, str]
 ) -> SimpleNamespace | None:
@@ -105,10 +101,8 @@ def fit_plan(
     count, unit = (plan.steps, "step") if plan.steps else (plan.epochs, "epoch")
     plan.length = f"{count:,} {unit}{'s' * (count != 1)}"
     plan.doc = f"Trains for {plan.length} on inputs x and targets y."
-    classes = loss.name in ACCURATE and any(
-        m.name == "accuracy" for m in network.metrics
-    )
-    plan.metrics = ['"accuracy"'] if classes else []
+    asked = any(metric.name == "accuracy" for metric in network.metrics)
+    plan.accuracy = asked and loss.name.endswith("crossentropy")
     warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
     plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
     plan.constants = list(_fit_constants(plan))

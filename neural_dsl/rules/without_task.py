@@ -7,16 +7,12 @@ around a training has nothing to act on there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
+from neural_dsl.graph.settings import Settings
 from neural_dsl.rules.together import check_together, plateau_of
 from neural_dsl.rules.unsupported import TRAINED_LOSSES
 from neural_dsl.source import Span
-
-if TYPE_CHECKING:
-    from neural_dsl.resolve.settings import Settings
 
 HELD_OUT = "`fit` trains on batches of your own and holds none out"
 AROUND = "`neural train` does this, for a file with a `task`"
@@ -58,6 +54,11 @@ def check_without_task(settings: Settings, findings: Findings) -> None:
             help = "`fit` gives losses; measure the rest yourself"
             unused(f"`{metric.name}`", metric.span, help)
     loss, optimizer = settings.loss, settings.optimizer
+    classes = loss is None or loss.name.endswith("crossentropy")
+    for metric in settings.metrics:
+        if metric.name != "accuracy" or not classes:
+            help = "`fit` of the TensorFlow file reports the `accuracy` of classes"
+            unused(f"`{metric.name}`", metric.span, help)
     plateau = plateau_of(optimizer, settings.lr_schedule)
     if plateau is not None:
         unused(f"`{plateau.name}`", plateau.span, HELD_OUT)

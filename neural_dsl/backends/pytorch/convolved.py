@@ -27,9 +27,8 @@ def convolve(model: nn.Module) -> bool:
     """Let a model multiply by convolving where that is up to twice as fast: on AMD
     processors with AVX-512. There MKL, which multiplies matrices, makes do with AVX2;
     oneDNN, which convolves, uses AVX-512. Says whether it does."""
-    known: dict[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # older ones do not tell
+    tell = getattr(torch.cpu, "get_capabilities", dict)  # older ones do not
+    known: dict[str, Any] = tell()
     if "AMD" not in known.get("cpu_name", "") or not known.get("avx512_f"):
         return False
     for layer in model.modules():

@@ -16,8 +16,6 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-EPOCHS = 10
-
 
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
@@ -115,12 +113,12 @@ def build_model() -> keras.Model:
 def fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, **options
 ) -> keras.callbacks.History:
-    """Trains for 10 epochs on inputs x and targets y."""
+    """Trains for 10 epochs; `options` go to Keras' own `fit`."""
     optimizer = keras.optimizers.Adam(0.001)
     model.compile(
         optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    return model.fit(x, y, batch_size=32, epochs=EPOCHS, **options)
+    return model.fit(x, y, batch_size=32, epochs=10, **options)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-EPOCHS = 1
-
 
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
@@ -107,12 +105,12 @@ def build_model() -> keras.Model:
 def fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, **options
 ) -> keras.callbacks.History:
-    """Trains for 1 epoch on inputs x and targets y."""
+    """Trains for 1 epoch; `options` go to Keras' own `fit`."""
     optimizer = keras.optimizers.Adam(0.001)
     model.compile(
         optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    return model.fit(x, y, epochs=EPOCHS, **options)
+    return model.fit(x, y, epochs=1, **options)
 
 
 if __name__ == "__main__":
