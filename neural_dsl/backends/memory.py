@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-from neural_dsl.backends.free import available
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.free import available
 from neural_dsl.graph.nodes import Layer, Network
 
 FLOAT32 = 4

@@ -26,7 +26,9 @@ MAY_IMPORT = {
     "resolve": {*CORE, "rules"},
     "codegen": {*CORE, "rules", "templates"},
     "compiler": {*CORE, "codegen", "resolve"},
-    "files": {"diagnostics", "catalogue"},
+    "leftovers": set(),
+    "files": {"diagnostics", "catalogue", "leftovers"},
+    "free": set(),
     "attention": {"files", "diagnostics"},
     "backends": {
         "source",
@@ -36,6 +38,7 @@ MAY_IMPORT = {
         "codegen",
         "attention",
         "files",
+        "free",
     },
     "targets": {
         *CORE,
@@ -57,7 +60,7 @@ MAY_IMPORT = {
         "files",
         "templates",
     },
-    "inputs": {"diagnostics", "catalogue", "graph", "resolve", "files"},
+    "inputs": {"diagnostics", "catalogue", "graph", "resolve", "files", "free"},
     "tasks": {"catalogue", "diagnostics", "files"},
     "outputs": set(),
     "runs": {
