@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "free",
     },
     "targets": {
+        "__init__",
         *CORE,
         "attention",
         "backends",
@@ -78,18 +79,9 @@ MAY_IMPORT = {
         "attention",
         "visualize",
         "files",
-        "recording",
         "tasks",
         "api",
         "inputs",
-    },
-    "recording": {
-        "__init__",
-        "catalogue",
-        "attention",
-        "backends",
-        "inputs",
-        "graph",
     },
     "api": {
         "syntax",
@@ -102,7 +94,7 @@ MAY_IMPORT = {
         "backends",
         "inputs",
         "outputs",
-        "recording",
+        "targets",
     },
 }
 EVERYTHING = {*MAY_IMPORT, "cli"}
