@@ -208,16 +208,17 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     without answers, NE156 for no run.
     """
     from neural_dsl.runs.loaded import beyond_training
-    from neural_dsl.tasks.solving import right_answer
+    from neural_dsl.tasks.given import GivenTask
 
     loaded = _run(run)
+    task = loaded.task
     asked = [prompts] if isinstance(prompts, str) else list(prompts)
     return [
         Answer(
             prompt,
             text,
-            right_answer(loaded.task, prompt),
-            beyond_training(loaded.task, prompt),
+            task.solve(prompt) if isinstance(task, GivenTask) else None,
+            beyond_training(task, prompt),
         )
         for prompt, text in zip(asked, loaded.predict(asked), strict=True)
     ]
