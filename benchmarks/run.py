@@ -93,7 +93,7 @@ def start(folder: str) -> None:
     line("neural --help", shown, ratio(shown, bare, "at most 1.5 x"))
     checked = process([*neural, "check", BASIC], folder, 20)
     line(
-        "neural check basic_transformer", checked, ratio(checked, bare, "at most 2.2 x")
+        "neural check basic_transformer", checked, ratio(checked, bare, "at most 1.5 x")
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.render import render_text
-from neural_dsl.resolve.network import resolve
+from neural_dsl.resolve.checking import check_all
 from neural_dsl.syntax.parser import parse, read_source
 
 CASES = Path(__file__).parent / "errors"
@@ -29,7 +29,7 @@ def diagnose(path: Path) -> tuple[Diagnostic, ...]:
     before = Path.cwd()
     os.chdir(path.parent)  # so that messages name the file without a directory
     try:
-        return resolve(parse(read_source(path.name)), None)[1]
+        return check_all(parse(read_source(path.name)))
     except NeuralError as error:
         return error.diagnostics
     finally:

@@ -8,7 +8,7 @@ import click
 
 from neural_dsl.cli.console import note, print_diagnostics, print_json
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.resolve.network import check_all
+from neural_dsl.resolve.checking import check_all
 from neural_dsl.syntax.parser import parse, read_source
 
 

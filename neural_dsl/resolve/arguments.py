@@ -8,18 +8,19 @@ from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
 from neural_dsl.diagnostics import Related
-from neural_dsl.resolve.alternatives import alternatives
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.kinds import Misfit, fit
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.values import (
+from neural_dsl.resolve.terms import (
     UNKNOWN,
     CallValue,
     Invalid,
     Place,
     Scope,
-    evaluate,
+    describe,
+    show_value,
 )
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -133,23 +134,12 @@ class Binder:
     ) -> Any:
         below = place.below(parameter.name)
         value = evaluate(argument.value, scope, below, self.findings)
-        others = alternatives(argument.value, scope, below, self.findings)
-        refused = False
-        for span, other in others.items():
-            try:
-                if other is not UNKNOWN:
-                    fit(parameter, other)
-            except Misfit as misfit:
-                self._misfit(parameter, argument, other, misfit, span)
-                refused = True
-        if refused:
-            raise Invalid
         if value is UNKNOWN:
             return UNKNOWN
         try:
             return fit(parameter, value)
         except Misfit as misfit:
-            self._misfit(parameter, argument, value, misfit, argument.span)
+            self._misfit(parameter, argument, value, misfit)
             raise Invalid from None
 
     def _misfit(
@@ -158,10 +148,8 @@ class Binder:
         argument: syntax.Argument,
         value: Any,
         misfit: Misfit,
-        span: Span,
     ) -> None:
-        whole = span == argument.span
-        text = self.findings.text(argument.value.span if whole else span)
+        text = self.findings.text(argument.value.span)
         shown = text if isinstance(value, CallValue) else show_value(value)
         help = misfit.help
         if misfit.code == "NE029":
@@ -184,7 +172,7 @@ class Binder:
             )
         if not help and parameter.doc:
             help = f"`{parameter.name}` is: {parameter.doc}"
-        self.findings.error(code, message, span, label=label, help=help)
+        self.findings.error(code, message, argument.span, label=label, help=help)
 
     def _missing(self, parameters: Sequence[Parameter], span: Span) -> None:
         self.ok = False
@@ -251,31 +239,3 @@ class Binder:
             label="one too many",
             help=f"its parameters are, in order: {names}" if names else "",
         )
-
-
-def show_value(value: Any) -> str:
-    """A value as the language writes it, shortened."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower() if value is not None else "None"
-    if isinstance(value, tuple) and len(value) > 1:
-        text = f"({', '.join(map(show_value, value))})"
-    else:
-        text = f'"{value}"' if isinstance(value, str) else repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def describe(value: Any) -> str:
-    """What sort of value this is, in a reader's words."""
-    if value is None:
-        return "None"
-    if isinstance(value, CallValue):
-        return "a call"
-    kinds = (
-        (bool, "true or false"),
-        (int, "a whole number"),
-        (float, "a fractional number"),
-        (str, "text"),
-        (tuple, "a tuple"),
-        (dict, "a mapping"),
-    )
-    return next(text for kind, text in kinds if isinstance(value, kind))

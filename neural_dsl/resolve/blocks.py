@@ -19,7 +19,7 @@ from neural_dsl.resolve.macros import call_scope
 from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Size
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.values import Scope
+from neural_dsl.resolve.terms import Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 

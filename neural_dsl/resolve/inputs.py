@@ -16,15 +16,15 @@ from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Shape, Tensor
 from neural_dsl.diagnostics import Related
-from neural_dsl.resolve.alternatives import alternatives
+from neural_dsl.graph.findings import Findings
+from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Binder
-from neural_dsl.resolve.findings import Findings
 from neural_dsl.resolve.flow import Stream
 from neural_dsl.resolve.kinds import LARGEST_SIZE
 from neural_dsl.resolve.macros import Macros, call_scope
 from neural_dsl.resolve.naming import check_name
-from neural_dsl.resolve.tasks import Task
-from neural_dsl.resolve.values import CallValue, Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
 
 LOOKAHEAD = 2_000
@@ -83,15 +83,12 @@ def _shape(value: syntax.Value, name: str, findings: Findings) -> Shape | None:
         return None
     if not isinstance(sizes, tuple):
         sizes = (sizes,)
-    others = alternatives(value, scope, place, findings)
-    wrong = [span for span, other in others.items() if not _is_shape(other)]
-    if not wrong and _is_shape(sizes):
+    if _is_shape(sizes):
         return tuple(sizes)
-    span = wrong[0] if wrong else value.span
     findings.error(
         "NE051",
-        f"`{findings.text(span)}` is no input shape",
-        span,
+        f"`{findings.text(value.span)}` is no input shape",
+        value.span,
         label="sizes are whole numbers of 1 or more, or None",
         help="write for instance `input: (50, 256)` for 50 positions of 256 features, "
         "`(None, 256)` for any length, or `(128,)` for 128 token ids",

@@ -14,7 +14,7 @@ from neural_dsl.catalogue.activations import (
 )
 from neural_dsl.catalogue.spec import Parameter
 from neural_dsl.resolve.suggestions import did_you_mean, only_near
-from neural_dsl.resolve.values import CallValue
+from neural_dsl.resolve.terms import CallValue
 
 LARGEST_SIZE = 2**31 - 1
 """Sizes reach this far: beyond it neither framework can index a tensor."""

@@ -9,15 +9,16 @@ from typing import Any
 from neural_dsl.catalogue.shapes import check_inputs
 from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Node
+from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Binder, Bound
-from neural_dsl.resolve.findings import Findings
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Sizes
-from neural_dsl.resolve.tasks import Task
-from neural_dsl.resolve.values import UNKNOWN, Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -80,12 +81,14 @@ class SingleLayers:
         found = self._bound.get(key)
         if found is None:
             arguments, name = self._given_name(node.arguments or (), scope)
-            filled = self.task.filled(spec) if self.task else {}
-            binder = Binder(spec.name, spec.parameters, self.findings, filled=filled)
+            given = _filled(self.task, spec)
+            binder = Binder(spec.name, spec.parameters, self.findings, filled=given)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
             if self.task and bound.ok:
-                self.task.check_sizes(spec, bound, self.findings)
+                from neural_dsl.resolve.tasks import check_sizes
+
+                check_sizes(self.task, spec, bound, self.findings)
             found = self._bound[key] = (bound, name)
             self._alive.append(scope)
         return found
@@ -240,6 +243,15 @@ class SingleLayers:
                 help="positions change here, so the mask of `mask_zero=true` no longer "
                 "fits; keep the length, or attend before this layer",
             )
+
+
+def _filled(task: Task | None, spec: LayerSpec) -> dict[str, Any]:
+    """The parameters that the task gives (only a file with one imports what tasks need)."""
+    if task is None:
+        return {}
+    from neural_dsl.resolve.tasks import filled
+
+    return filled(task, spec)
 
 
 def _lost(layer: Layer, taken: tuple[Stream, ...]) -> tuple[Span, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 from neural_dsl.diagnostics import Related
-from neural_dsl.resolve.alternatives import alternatives
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.values import Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.terms import Invalid, Place, Scope
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
 
 
@@ -122,15 +123,14 @@ def call_scope(
         ok = False
     if not ok:
         return None
-    values, searched = {}, {}
+    values: dict[str, Any] = {}
     for name, argument in given.items():
         try:
             place = Place(f"{define.name.text}.{name}")
             values[name] = evaluate(argument.value, scope, place, findings)
-            searched[name] = alternatives(argument.value, scope, place, findings)
         except Invalid:
             values[name] = Invalid
-    return Scope(define.name.text, values, searched)
+    return Scope(define.name.text, values)
 
 
 def _wrong_count(

@@ -12,9 +12,9 @@ from typing import Any
 
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.diagnostics import Related
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Node, Residual
 from neural_dsl.graph.walk import Folded, fold, rebuild
-from neural_dsl.resolve.findings import Findings
 from neural_dsl.source import Span
 
 LONGEST_NAME = 64

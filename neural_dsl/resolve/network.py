@@ -1,15 +1,19 @@
-"""From a syntax tree to the model graph."""
+"""From a syntax tree to the model graph.
+
+What only a task needs, its tables and the rules of training, is imported where a file has
+one: `neural check` starts faster without.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.graph.nodes import Input, Network, SearchValue
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Choice, Findings
+from neural_dsl.graph.nodes import Input, Network, SearchValue, Setting
+from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.inputs import (
     ANY,
@@ -25,64 +29,35 @@ from neural_dsl.resolve.mistakes import softmax_of_one
 from neural_dsl.resolve.naming import Namer
 from neural_dsl.resolve.sections import Sections
 from neural_dsl.resolve.settings import resolve_settings
-from neural_dsl.resolve.sizes import Sizes
 from neural_dsl.resolve.structure import LayerResolver
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.values import UNKNOWN, Scope
-from neural_dsl.rules.learning import check_learning
-from neural_dsl.rules.measures import check_measures
-from neural_dsl.rules.muon import check_muon
-from neural_dsl.rules.training import for_task
-from neural_dsl.rules.without_task import check_without_task
+from neural_dsl.resolve.terms import Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 from neural_dsl.syntax.parser import garbage_collection_paused
 
 
 def resolve(
-    file: syntax.File, network: str | None = None
+    file: syntax.File, network: str | None = None, choice: Choice | None = None
 ) -> tuple[Network, tuple[Diagnostic, ...]]:
     """The model graph of one network of the file, and the warnings about it.
 
-    `network` chooses by name (the last of that name); by default the last one. Raises
-    NeuralError with everything that is wrong, in source order.
+    `network` chooses by name (the last of that name); by default the last one. `choice`
+    says which value each `HPO(…)` has, by its span; the first where it says nothing.
+    Raises NeuralError with everything that is wrong, in source order.
     """
-    findings = Findings(file.source)
+    findings = Findings(file.source, choice or {})
     chosen = _choose(file, network)
     with garbage_collection_paused():
-        macros = Macros(_defines(file), findings)
-        resolved = _resolve_network(chosen, macros, findings, set())
+        macros = Macros(defines(file), findings)
+        resolved = resolve_network(chosen, macros, set(), findings)
     findings.raise_if_failed()
     assert resolved is not None
     return resolved, findings.in_order()
 
 
-def check_all(file: syntax.File) -> tuple[Diagnostic, ...]:
-    """Everything there is to say about every network and macro of the file, in order."""
-    findings = Findings(file.source)
-    networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
-    used: set[str] = set()
-    with garbage_collection_paused():
-        macros = Macros(_defines(file), findings)
-        for node in networks:
-            _resolve_network(node, macros, findings, used)
-        # Callers are larger than what they call, which then needs no second look.
-        sizes = Sizes(macros)
-        for define in sorted(_defines(file), key=lambda each: -sizes.of(each).steps):
-            if define.name.text not in used:
-                _check_unused(define, macros, findings, used)
-    if not networks:
-        findings.error(
-            "NE054",
-            "the file has no network",
-            Span(0, 0),
-            label="nothing to build",
-            help="write `network Name { input: … layers: … }`",
-        )
-    return findings.in_order()
-
-
-def _defines(file: syntax.File) -> list[syntax.Define]:
+def defines(file: syntax.File) -> list[syntax.Define]:
+    """The macros of a file."""
     return [item for item in file.items if isinstance(item, syntax.Define)]
 
 
@@ -109,29 +84,21 @@ def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
     )
 
 
-def _check_unused(
-    define: syntax.Define, macros: Macros, findings: Findings, used: set[str]
-) -> None:
-    """Check the names and parameters in a macro that no network calls."""
-    resolver = LayerResolver(macros, {}, findings, used_macros=used)
-    parameters = {parameter.text: UNKNOWN for parameter in define.parameters}
-    flow = Flow((Stream(None),), unknown=True)
-    with suppress(TooLarge):
-        resolver.expand(define, flow, Scope(define.name.text, parameters))
-
-
-def _resolve_network(
-    node: syntax.NetworkNode, macros: Macros, findings: Findings, used: set[str]
+def resolve_network(
+    node: syntax.NetworkNode, macros: Macros, used: set[str], findings: Findings
 ) -> Network | None:
     """One network, or None when anything in it is wrong."""
     errors = findings.errors
-    findings.searches = {}
     sections = Sections.collect(node, findings)
     settings = resolve_settings(sections, findings)
     task = settings.task
     if task is not None and task.setting is not None:
+        from neural_dsl.rules.training import for_task
+
         settings = for_task(settings, task, findings)
-    elif task is None:
+    elif task is None and settings.learns:
+        from neural_dsl.rules.without_task import check_without_task
+
         check_without_task(settings, findings)
     statements: Sequence[syntax.Statement] = (
         sections.layers.body if sections.layers is not None else ()
@@ -180,14 +147,13 @@ def _resolve_network(
         metrics=settings.metrics,
         train=settings.train,
         execution=settings.execution,
-        task=task.reading(read) if task is not None else None,
+        task=_reading(task, read),
         train_spans=settings.train_spans,
     )
     if task is not None:
-        check_learning(network, task, findings)
-    if network.task is not None:
-        check_measures(network, findings)
-        check_muon(network, findings)
+        from neural_dsl.rules.whole import check_training
+
+        check_training(network, task, findings)
     return network if findings.errors == errors else None
 
 
@@ -197,10 +163,19 @@ def _tensor(
     macros: Macros,
     findings: Findings,
 ) -> Tensor | None:
-    need = Lookahead(macros, Findings(findings.source)).need(
+    need = Lookahead(macros, Findings(findings.source, findings.choice)).need(
         statements, declared.name, Scope()
     )
     return input_tensor(declared, need or ANY, findings)
+
+
+def _reading(task: Task | None, inputs: tuple[Input, ...]) -> Setting | None:
+    """The task, told what the network reads."""
+    if task is None:
+        return None
+    from neural_dsl.resolve.tasks import reading
+
+    return reading(task, inputs)
 
 
 def _inputs(

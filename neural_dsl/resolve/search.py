@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn, TypeAlias
 
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import SearchValue
-from neural_dsl.resolve.arguments import show_value
-from neural_dsl.resolve.findings import Findings
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.values import (
+from neural_dsl.resolve.terms import (
     UNKNOWN,
     CallValue,
     Invalid,
     Place,
     Scope,
-    evaluate,
+    show_value,
 )
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
+
+Evaluate: TypeAlias = Callable[[syntax.Value, Scope, Place, Findings], Any]
 
 CHOICES = ("choice", "categorical")
 RANGES = ("range", "int_range", "log_range")
@@ -33,34 +38,31 @@ BOUNDS = {
 }
 
 
-def search_value(
-    call: syntax.Call, scope: Scope, place: Place, findings: Findings
-) -> Any:
-    """The value to compile `HPO(…)` with: the first choice or the lower bound.
+ALL_OF = 12
+"""Ranges of at most so many whole numbers are checked at each of them."""
 
-    Records the search value and warns (NW060). Raises Invalid after reporting.
+
+def search_value(
+    call: syntax.Call,
+    scope: Scope,
+    place: Place,
+    findings: Findings,
+    evaluate: Evaluate,
+) -> Any:
+    """The value of `HPO(…)` that the resolution's choice picks (`Findings.choice`); by
+    default the first choice or the lower bound.
+
+    Records the search value, and what there is to choose from, and warns (NW060). Raises
+    Invalid after reporting.
     """
-    if len(call.arguments) != 1 or not isinstance(call.arguments[0].value, syntax.Call):
-        _refuse(
-            "`HPO` takes one search space", call.span, findings, "not a search space"
-        )
-    space = call.arguments[0].value
-    assert isinstance(space, syntax.Call)
+    space = _space(call, findings)
     kind = space.name.text.lower()
-    if kind not in (*CHOICES, *RANGES):
-        findings.error(
-            "NE072",
-            f"`{space.name.text}` is not a search space",
-            space.name.span,
-            label="unknown search space",
-            help=did_you_mean(kind, (*CHOICES, *RANGES)),
-        )
-        raise Invalid
-    if kind in CHOICES:
-        arguments, chosen = _choices(space, scope, place, findings)
-    else:
-        arguments, chosen = _range(space, kind, scope, place, findings)
+    points = _points(space, kind, scope, place, findings, evaluate)
+    number = min(findings.choice.get(call.span, 0), len(points.spans) - 1)
+    chosen = points.value(number)
+    findings.spaces.setdefault(call.span, points.spans)
     if call.span not in findings.searches:
+        arguments = points.arguments()
         found = SearchValue(place.path, kind, arguments, _plain(chosen), call.span)
         findings.searches[call.span] = (place.layer, found)
     if chosen is not UNKNOWN:
@@ -78,74 +80,141 @@ def search_value(
     return chosen
 
 
-def _choices(
-    space: syntax.Call, scope: Scope, place: Place, findings: Findings
-) -> tuple[dict[str, Any], Any]:
+def _space(call: syntax.Call, findings: Findings) -> syntax.Call:
+    """The `choice(…)` or `range(…)` of an `HPO(…)`."""
+    space = call.arguments[0].value if len(call.arguments) == 1 else None
+    if not isinstance(space, syntax.Call):
+        _refuse(
+            "`HPO` takes one search space", call.span, findings, "not a search space"
+        )
+    kind = space.name.text.lower()
+    if kind not in (*CHOICES, *RANGES):
+        findings.error(
+            "NE072",
+            f"`{space.name.text}` is not a search space",
+            space.name.span,
+            label="unknown search space",
+            help=did_you_mean(kind, (*CHOICES, *RANGES)),
+        )
+        raise Invalid
+    return space
+
+
+@dataclass(frozen=True)
+class Points:
+    """What one search space has to choose from, and where each of it stands. Only the
+    value that is chosen is worked out aloud; `arguments` are what the space says."""
+
+    spans: tuple[Span, ...]
+    value: Callable[[int], Any]
+    arguments: Callable[[], Mapping[str, Any]]
+
+
+def _points(
+    space: syntax.Call,
+    kind: str,
+    scope: Scope,
+    place: Place,
+    findings: Findings,
+    evaluate: Evaluate,
+) -> Points:
+    if kind in CHOICES:
+        values = _listed(space, findings)
+
+        def listed() -> Mapping[str, Any]:
+            quiet = Findings(findings.source)
+            return {"values": tuple(map(partial(plainly, quiet=quiet), values))}
+
+        def plainly(value: syntax.Value, quiet: Findings) -> Any:
+            with suppress(Invalid):
+                return _plain(evaluate(value, scope, place, quiet))
+            return None
+
+        return Points(
+            tuple(value.span for value in values),
+            lambda number: evaluate(values[number], scope, place, findings),
+            listed,
+        )
+    nodes = _bound_nodes(space, kind, findings)
+    bounds = {k: evaluate(node, scope, place, findings) for k, node in nodes.items()}
+    _check_bounds(bounds, kind, space.span, findings)
+    points = _of_range(bounds, {k: node.span for k, node in nodes.items()}, space.span)
+    if kind == "log_range":
+        points = [points[0], points[-1]]
+    return Points(
+        tuple(span for _, span in points),
+        lambda number: points[number][0],
+        lambda: bounds,
+    )
+
+
+def _of_range(
+    bounds: Mapping[str, Any], spans: Mapping[str, Span], whole: Span
+) -> list[tuple[Any, Span]]:
+    """The values of a range that are checked, and where they stand: the bounds, and with
+    a step or whole numbers those between, or some of them."""
+    low, high = bounds["low"], bounds["high"]
+    ends = [(low, spans["low"]), (high, spans["high"])]
+    integers = isinstance(low, int) and isinstance(high, int)
+    step = bounds.get("step", 1 if integers else None)
+    if step is None or UNKNOWN in (low, high, step):
+        return ends
+    second = (low + step, spans.get("step", whole))
+    between = [second] if second[0] < high else []
+    if integers and isinstance(step, int):
+        count = (high - low) // step  # of points after the lowest
+        rest = range(2, count + 1) if count < ALL_OF else (count // 2,)
+        inner = [low + number * step for number in rest]
+        between += [(value, whole) for value in inner if value < high]
+    return [ends[0], *between, ends[1]]
+
+
+def _listed(space: syntax.Call, findings: Findings) -> list[syntax.Value]:
+    """The choices of `choice(8, 16)` or `choice([8, 16])`."""
     if any(argument.name for argument in space.arguments):
         _refuse(
             "choices have no names", space.span, findings, "named arguments among these"
         )
-    values = _listed(space)
-    if not values:
-        _refuse("there is nothing to choose from", space.span, findings, "no choices")
-    evaluated = [evaluate(value, scope, place, findings) for value in values]
-    listed = tuple(_plain(value) for value in evaluated)
-    return {"values": listed}, evaluated[0]
-
-
-def _listed(space: syntax.Call) -> list[syntax.Value]:
-    """The choices of `choice(8, 16)` or `choice([8, 16])`."""
     values = [argument.value for argument in space.arguments]
     if (
         len(values) == 1
         and isinstance(values[0], syntax.Sequence)
         and values[0].brackets == "["
     ):
-        return list(values[0].items)
+        values = list(values[0].items)
+    if not values:
+        _refuse("there is nothing to choose from", space.span, findings, "no choices")
     return values
 
 
-def _bound(position: int, argument: syntax.Argument) -> str:
-    """Which of "low", "high" and "step" an argument of a range is; "" for none."""
-    if argument.name is None:
-        return ("low", "high", "step")[position] if position < 3 else ""
-    return BOUNDS.get(argument.name.text.lower(), "")
-
-
-def listed_values(call: syntax.Call) -> list[tuple[str, syntax.Value]]:
-    """What a well-formed `HPO(…)` lists: its choices, or low, high and step by name."""
-    space = call.arguments[0].value
-    assert isinstance(space, syntax.Call)
-    if space.name.text.lower() in CHOICES:
-        return [("", value) for value in _listed(space)]
-    arguments = enumerate(space.arguments)
-    found = {_bound(position, each): each.value for position, each in arguments}
-    return [(key, found[key]) for key in ("low", "high", "step") if key in found]
-
-
-def _range(
-    space: syntax.Call, kind: str, scope: Scope, place: Place, findings: Findings
-) -> tuple[dict[str, Any], Any]:
-    bounds: dict[str, Any] = {}
+def _bound_nodes(
+    space: syntax.Call, kind: str, findings: Findings
+) -> dict[str, syntax.Value]:
+    """The arguments of a range as "low", "high" and "step"."""
+    found: dict[str, syntax.Value] = {}
     for position, argument in enumerate(space.arguments):
-        key = _bound(position, argument)
-        if not key or key in bounds:
+        if argument.name is not None:
+            key = BOUNDS.get(argument.name.text.lower(), "")
+        else:
+            key = ("low", "high", "step")[position] if position < 3 else ""
+        if not key or key in found:
             _refuse(
                 f"`{kind}` takes a lower bound, an upper bound and a `step`",
                 argument.span,
                 findings,
                 "given twice" if key else "not one of them",
             )
-        bounds[key] = evaluate(argument.value, scope, place, findings)
-    _check_bounds(bounds, kind, space.span, findings)
-    return bounds, bounds["low"]
+        found[key] = argument.value
+    if not {"low", "high"} <= found.keys():
+        _refuse(
+            f"`{kind}` needs two bounds", space.span, findings, "a bound is missing"
+        )
+    return found
 
 
 def _check_bounds(
     bounds: dict[str, Any], kind: str, span: Span, findings: Findings
 ) -> None:
-    if not {"low", "high"} <= bounds.keys():
-        _refuse(f"`{kind}` needs two bounds", span, findings, "a bound is missing")
     if UNKNOWN in bounds.values():
         return
     allowed = (int,) if kind == "int_range" else (int, float)
@@ -166,7 +235,7 @@ def _check_bounds(
         _refuse("`step` must be above 0", span, findings, "never reaches the end")
 
 
-def _refuse(message: str, span: Span, findings: Findings, label: str) -> None:
+def _refuse(message: str, span: Span, findings: Findings, label: str) -> NoReturn:
     findings.error(
         "NE072",
         message,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from neural_dsl.diagnostics import Related
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax

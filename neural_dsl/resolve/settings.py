@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
-from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.catalogue.metrics import METRICS
-from neural_dsl.catalogue.optimizers import OPTIMIZERS
-from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import LayerProblem, Parameter
-from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import NeuralError, Related
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
-from neural_dsl.resolve.alternatives import Alternatives, alternatives
-from neural_dsl.resolve.arguments import Binder, Bound, Codes, describe
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.settings import Settings, Task
+from neural_dsl.resolve.arguments import Binder, Bound, Codes
 from neural_dsl.resolve.sections import Sections
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.tasks import Task, describe_task
-from neural_dsl.resolve.values import (
-    UNKNOWN,
-    CallValue,
-    Invalid,
-    Place,
-    Scope,
-    evaluate,
-)
+from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope, describe
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -45,61 +31,65 @@ CODES = Codes(
 BLOCK_CODES = replace(CODES, noun="setting")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a network says outside `input:` and `layers:`.
-
-    `spans` says where each key of `train`, `execution` and early stopping was given.
-    """
-
-    loss: Setting | None
-    optimizer: Setting | None
-    lr_schedule: Setting | None
-    metrics: tuple[Setting, ...]
-    train: Mapping[str, Any]
-    execution: Mapping[str, Any]
-    task: Task | None
-    spans: Mapping[str, Mapping[str, Span]]
-
-    @property
-    def train_spans(self) -> dict[str, Span]:
-        """Where each key of the completed `train` was given; some stand in `execution`."""
-        moved = dict(self.spans.get("execution", {}))
-        if "precision" in moved:
-            moved.setdefault("mixed_precision", moved["precision"])
-        return {**moved, **self.spans.get("train", {})}
-
-
 def resolve_settings(sections: Sections, findings: Findings) -> Settings:
     """Check every setting of a network; mistakes are reported, their settings left out."""
     given = sections.settings
     monitor = None if "task" in given else "val_loss"  # a task knows its measure
     resolver = SettingResolver(findings, monitor)
-    optimizer = resolver.one(given.get("optimizer"), OPTIMIZERS)
-    schedule = resolver.one(given.get("lr_schedule"), SCHEDULES)
+    optimizer = resolver.one(given, "optimizer")
+    schedule = resolver.one(given, "lr_schedule")
     if optimizer is not None and schedule is not None:
         _check_one_schedule(optimizer, schedule, findings)
     return Settings(
-        loss=resolver.one(given.get("loss"), LOSSES),
+        loss=resolver.one(given, "loss"),
         optimizer=optimizer,
         lr_schedule=schedule,
-        metrics=resolver.several(given.get("metrics"), METRICS),
-        task=_task(given.get("task"), resolver),
+        metrics=resolver.several(given.get("metrics")),
+        task=_task(given, resolver),
         spans=resolver.key_spans,
-        train=resolver.block(sections.blocks.get("train"), "train", TRAIN),
-        execution=resolver.block(
-            sections.blocks.get("execution"), "execution", EXECUTION
-        ),
+        train=resolver.block(sections.blocks.get("train"), "train"),
+        execution=resolver.block(sections.blocks.get("execution"), "execution"),
     )
 
 
-def _task(setting: syntax.Setting | None, resolver: SettingResolver) -> Task | None:
+def _table(section: str) -> Table:
+    """What a section may name. Each table is built for the first file that asks."""
+    match section:
+        case "loss":
+            from neural_dsl.catalogue.losses import LOSSES as table
+        case "optimizer":
+            from neural_dsl.catalogue.optimizers import OPTIMIZERS as table
+        case "lr_schedule":
+            from neural_dsl.catalogue.schedules import SCHEDULES as table
+        case "metrics":
+            from neural_dsl.catalogue.metrics import METRICS as table
+        case "early_stopping":
+            from neural_dsl.catalogue.configuration import STOPPING as table
+        case "task":
+            from neural_dsl.catalogue.tasks import TASKS as table
+        case _:
+            raise ValueError(section)
+    return table
+
+
+def _keys(block: str) -> Sequence[Parameter]:
+    """The keys of `train { … }` or `execution { … }`."""
+    from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
+
+    return {"train": TRAIN, "execution": EXECUTION}[block]
+
+
+def _task(
+    sections: Mapping[str, syntax.Setting], resolver: SettingResolver
+) -> Task | None:
     """The task of a network; one without a Setting when something is wrong with it."""
-    if setting is None:
+    if "task" not in sections:
         return None
-    given = resolver.one(setting, TASKS)
+    given = resolver.one(sections, "task")
     if given is None:
         return Task()
+    from neural_dsl.resolve.tasks import describe_task
+
     return describe_task(given, resolver.argument_spans[given.span], resolver.findings)
 
 
@@ -130,23 +120,28 @@ class SettingResolver:
     argument_spans: dict[Span, Mapping[str, Span]] = field(default_factory=dict)
     key_spans: dict[str, Mapping[str, Span]] = field(default_factory=dict)
 
-    def one(self, setting: syntax.Setting | None, table: Table) -> Setting | None:
-        """The one thing that a setting names; None without it or after reporting."""
+    def one(
+        self, sections: Mapping[str, syntax.Setting], section: str
+    ) -> Setting | None:
+        """The one thing that a section names; None without it or after reporting."""
+        setting = sections.get(section)
         if setting is None:
             return None
         try:
             return self._named(
-                setting.value, table, Place(setting.key.text.lower()), Scope()
+                setting.value,
+                _table(section),
+                Place(setting.key.text.lower()),
+                Scope(),
             )
         except Invalid:
             return None
 
-    def several(
-        self, setting: syntax.Setting | None, table: Table
-    ) -> tuple[Setting, ...]:
-        """The list that a setting names; one thing without brackets is a list too."""
+    def several(self, setting: syntax.Setting | None) -> tuple[Setting, ...]:
+        """The metrics; one thing without brackets is a list too."""
         if setting is None:
             return ()
+        table = _table("metrics")
         value, place = setting.value, Place("metrics")
         items = value.items if isinstance(value, syntax.Sequence) else (value,)
         found: dict[str, Setting] = {}
@@ -167,12 +162,7 @@ class SettingResolver:
             found.setdefault(metric.name, metric)
         return tuple(found.values())
 
-    def block(
-        self,
-        block: syntax.BlockSection | None,
-        name: str,
-        parameters: Sequence[Parameter],
-    ) -> dict[str, Any]:
+    def block(self, block: syntax.BlockSection | None, name: str) -> dict[str, Any]:
         """The keys that a block gives, under their canonical names."""
         if block is None:
             return {}
@@ -180,7 +170,7 @@ class SettingResolver:
             syntax.Argument(setting.key, setting.value, setting.span)
             for setting in block.settings
         ]
-        binder = Binder(name, parameters, self.findings, BLOCK_CODES, extra=())
+        binder = Binder(name, _keys(name), self.findings, BLOCK_CODES, extra=())
         bound = binder.bind(arguments, block.keyword.span, Scope(), Place(name))
         values = {}
         self.key_spans[name] = bound.spans
@@ -203,27 +193,7 @@ class SettingResolver:
         self, value: syntax.Value, table: Table, place: Place, scope: Scope
     ) -> Setting:
         evaluated = evaluate(value, scope, place, self.findings)
-        others = alternatives(value, scope, place, self.findings)
-        self._check_others(others, table, place, scope)
         return self._setting(evaluated, value.span, table, place, scope)
-
-    def _check_others(
-        self, others: Alternatives, table: Table, place: Place, scope: Scope
-    ) -> None:
-        """Check every choice of a search over named things. What is searched inside a
-        choice that is not compiled is no news: only mistakes are kept. Raises Invalid
-        after reporting them."""
-        errors = self.findings.errors
-        for span, other in others.items():
-            if other is UNKNOWN:
-                continue
-            trial = SettingResolver(Findings(self.findings.source), self.monitor)
-            with suppress(Invalid):
-                trial._setting(other, span, table, place, scope)
-            wrong = (each for each in trial.findings.found if each.severity == "error")
-            self.findings.adopt(wrong)
-        if self.findings.errors > errors:
-            raise Invalid
 
     def _setting(
         self, value: Any, span: Span, table: Table, place: Place, scope: Scope
@@ -332,16 +302,16 @@ class SettingResolver:
         if argument is None:
             return params
         below, span = place.below("learning_rate"), argument.value.span
-        others = alternatives(argument.value, scope, below, self.findings)
-        named = {k: v for k, v in others.items() if isinstance(v, str | CallValue)}
-        self._check_others(named, SCHEDULES, below, scope)
         if isinstance(rate, str | CallValue):
-            params["learning_rate"] = self._setting(rate, span, SCHEDULES, below, scope)
+            params["learning_rate"] = self._setting(
+                rate, span, _table("lr_schedule"), below, scope
+            )
         return params
 
     def _stopping(self, value: Any, argument: syntax.Argument) -> Setting | None:
         """`true`, a patience, a call or a mapping; None for `false`."""
-        span, rule = argument.value.span, STOPPING.specs[0]
+        span, table = argument.value.span, _table("early_stopping")
+        rule = table.specs[0]
         place = Place("train.early_stopping")
         try:
             if value is True:
@@ -358,6 +328,6 @@ class SettingResolver:
                     for key, entry in argument.value.entries
                 ]
                 return self._call(rule, entries, span, span, place, Scope())
-            return self._setting(value, span, STOPPING, place, Scope())
+            return self._setting(value, span, table, place, Scope())
         except Invalid:
             return None

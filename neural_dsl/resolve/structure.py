@@ -14,12 +14,12 @@ from typing import Any
 from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.graph.nodes import Node, Repeat
-from neural_dsl.resolve.alternatives import alternatives
 from neural_dsl.resolve.arguments import Bound
 from neural_dsl.resolve.blocks import Blocks
 from neural_dsl.resolve.flow import Flow
 from neural_dsl.resolve.mistakes import device_ignored, output_not_last, unknown_layer
-from neural_dsl.resolve.values import UNKNOWN, Invalid, Place, Scope, evaluate
+from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
+from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
 
 
@@ -110,23 +110,21 @@ class LayerResolver(Blocks):
         """The number of copies; 1 after reporting a bad one."""
         if repeat is None:
             return 1
-        place = Place("repeat")
         try:
-            value = evaluate(repeat, scope, place, self.findings)
-            others = alternatives(repeat, scope, place, self.findings)
+            value = evaluate(repeat, scope, Place("repeat"), self.findings)
         except Invalid:
             return 1
-        # Where something is searched over, its choices have the value among them.
-        for span, each in (others or {repeat.span: value}).items():
-            if each is not UNKNOWN and not _is_times(each):
-                self.findings.error(
-                    "NE047",
-                    "`*` repeats a layer a whole number of times, 1 or more",
-                    span,
-                    label="not such a number",
-                    help="write for instance `* 6`",
-                )
-        return value if _is_times(value) else 1
+        if _is_times(value):
+            return int(value)
+        if value is not UNKNOWN:
+            self.findings.error(
+                "NE047",
+                "`*` repeats a layer a whole number of times, 1 or more",
+                repeat.span,
+                label="not such a number",
+                help="write for instance `* 6`",
+            )
+        return 1
 
     def _repeated(
         self,

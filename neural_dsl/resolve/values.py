@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
+from neural_dsl.resolve.search import search_value
 from neural_dsl.resolve.suggestions import did_you_mean
+from neural_dsl.resolve.terms import LARGEST, UNKNOWN, CallValue, Invalid, Place, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
-
-UNKNOWN: Final = object()
-"""A value that cannot be known: a parameter of a macro that nobody calls."""
-
-LARGEST: Final = 2**63
-"""Whole numbers reach this far; beyond it, arithmetic is refused (NE046)."""
-
-
-class Invalid(Exception):
-    """A value that could not be worked out; the reason has been reported."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scope:
-    """What `$name` means where a value stands: the parameters of one macro call.
-
-    `searched` has the other values of those that are searched over, by the choice's span.
-    """
-
-    macro: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    searched: Mapping[str, Mapping[Span, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CallValue:
-    """A call used as a value, not evaluated yet: `ExponentialDecay(0.1, 1000)`."""
-
-    call: syntax.Call
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value stands, for search values: "optimizer.learning_rate", or a parameter
-    of the layer with an ordinal in the expanded network (its name comes later)."""
-
-    path: str
-    layer: int | None = None
-
-    def below(self, name: str) -> Place:
-        """The place of an entry of this one."""
-        return Place(f"{self.path}.{name}" if self.path else name, self.layer)
 
 
 def evaluate(
@@ -78,9 +36,7 @@ def evaluate(
         case syntax.Operation():
             return _arithmetic(value, scope, place, findings)
         case syntax.Call(name=name) if name.text.lower() == "hpo":
-            from neural_dsl.resolve.search import search_value
-
-            return search_value(value, scope, place, findings)
+            return search_value(value, scope, place, findings, evaluate)
         case syntax.Call():
             return CallValue(value, scope)
 

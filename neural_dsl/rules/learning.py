@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerProblem
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Network
-from neural_dsl.resolve.findings import Findings
-from neural_dsl.resolve.tasks import Task
+from neural_dsl.graph.settings import Task
 
 A_LENGTH = 1000
 """A length to try a layer's shape rule with, where the real one is open."""

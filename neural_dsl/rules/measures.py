@@ -7,8 +7,8 @@ from pathlib import Path
 
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile, custom_file
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.resolve.findings import Findings
 from neural_dsl.source import Span
 
 LOSS_OF_ACTIVATION = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Network
-from neural_dsl.resolve.findings import Findings
 
 NEVER_HIDDEN = ("Embedding", "PositionalEncoding", "Output")
 

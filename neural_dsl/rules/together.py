@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neural_dsl.diagnostics import Related
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
-from neural_dsl.resolve.findings import Findings
-
-if TYPE_CHECKING:
-    from neural_dsl.resolve.settings import Settings
+from neural_dsl.graph.settings import Settings
 
 DEFAULT_RATE = 0.002
 """The learning rate where the file names no optimizer."""

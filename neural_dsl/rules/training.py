@@ -8,20 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neural_dsl.catalogue.losses import LOSSES
 from neural_dsl.diagnostics import Related
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
-from neural_dsl.resolve.findings import Findings
-from neural_dsl.resolve.tasks import Task
+from neural_dsl.graph.settings import Settings, Task
 from neural_dsl.rules.measures import listed
 from neural_dsl.rules.together import check_together
 from neural_dsl.rules.unsupported import report_unsupported
 from neural_dsl.source import Span
-
-if TYPE_CHECKING:
-    from neural_dsl.resolve.settings import Settings
 
 LOSS = "sparse_categorical_crossentropy"
 MONITORS = {

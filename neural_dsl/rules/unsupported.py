@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.backends import BACKENDS, BackendSpec
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.diagnostics import Diagnostic
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Network
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.settings import Settings
 from neural_dsl.source import Span
-
-if TYPE_CHECKING:
-    from neural_dsl.resolve.settings import Settings
 
 TRAINED_LOSSES = (
     "sparse_categorical_crossentropy",

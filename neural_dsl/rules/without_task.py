@@ -7,16 +7,12 @@ around a training has nothing to act on there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.resolve.findings import Findings
+from neural_dsl.graph.findings import Findings
+from neural_dsl.graph.settings import Settings
 from neural_dsl.rules.together import check_together, plateau_of
 from neural_dsl.rules.unsupported import TRAINED_LOSSES
 from neural_dsl.source import Span
-
-if TYPE_CHECKING:
-    from neural_dsl.resolve.settings import Settings
 
 HELD_OUT = "`fit` trains on batches of your own and holds none out"
 AROUND = "`neural train` does this, for a file with a `task`"

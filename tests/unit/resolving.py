@@ -2,6 +2,7 @@
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Layer, Network
+from neural_dsl.resolve.checking import check_all
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
@@ -38,6 +39,14 @@ def diagnostics(text: str) -> tuple[Diagnostic, ...]:
     """Everything said about a whole file, warnings too."""
     try:
         return resolve(parse(Source("test.neural", text)))[1]
+    except NeuralError as error:
+        return error.diagnostics
+
+
+def checked(text: str) -> tuple[Diagnostic, ...]:
+    """Everything that `neural check` says about a whole file."""
+    try:
+        return check_all(parse(Source("test.neural", text)))
     except NeuralError as error:
         return error.diagnostics
 

@@ -8,7 +8,7 @@ from neural_dsl.catalogue.tensors import Mask
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.dump import dump
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Repeat, Residual
-from neural_dsl.resolve.network import check_all
+from neural_dsl.resolve.checking import check_all
 from neural_dsl.resolve.structure import LayerResolver
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse

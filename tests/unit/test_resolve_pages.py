@@ -6,7 +6,7 @@ import pytest
 
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.diagnostics.explain import codes, page
-from neural_dsl.resolve.network import check_all
+from neural_dsl.resolve.checking import check_all
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 

@@ -2,8 +2,13 @@
 
 import pytest
 
+from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
-from tests.unit.resolving import codes, marked, network
+from neural_dsl.resolve.macros import Macros
+from neural_dsl.resolve.network import resolve, resolve_network
+from neural_dsl.source import Source
+from neural_dsl.syntax.parser import parse
+from tests.unit.resolving import checked, codes, marked, network, source
 
 
 def net(extra: str, text: str = "Dense(3)"):
@@ -295,20 +300,25 @@ def test_impossible_search_spaces(space: str) -> None:
 
 
 def wrong_choices(layers: str, **parts: str) -> list[tuple[str, str]]:
-    """Code and text of every error, in order."""
-    found = marked(layers, **parts)
-    return [(code, text) for code, text in found if code.startswith("NE")]
+    """Code and text of every error that `check` finds, in order."""
+    text = source(layers, **parts)
+    errors = [each for each in checked(text) if each.severity == "error"]
+    assert all(each.span is not None for each in errors)
+    return [(each.code, text[each.span.start : each.span.end]) for each in errors]
 
 
 @pytest.mark.parametrize(
     ("layers", "wrong"),
     [
-        ("Dense(HPO(choice(0, 4)))", [("NE027", "0")]),
+        ("Dense(HPO(choice(0, 4)))", [("NE027", "HPO(choice(0, 4))")]),
         ("Dense(HPO(choice(4, 0, 8, -2)))", [("NE027", "0"), ("NE027", "-2")]),
         ('Dense(HPO(choice([8, "x"])))', [("NE026", '"x"')]),
         ("Dense(8, HPO(choice(relu, rleu)))", [("NE029", "rleu")]),
         ("Dropout(HPO(range(0.1, 1.5)))", [("NE027", "1.5")]),
-        ("Dropout(HPO(range(high=0.5, low=-1)))", [("NE027", "-1")]),
+        (
+            "Dropout(HPO(range(high=0.5, low=-1)))",
+            [("NE027", "HPO(range(high=0.5, low=-1))")],
+        ),
         ("Dense(HPO(range(2, 7.5)))", [("NE026", "7.5")]),
         ("Dense(HPO(range(2, 8, step=0.5)))", [("NE026", "0.5")]),
         ("Dense(HPO(choice(8, HPO(choice(4, 0)))))", [("NE027", "0")]),
@@ -341,19 +351,64 @@ def test_choices_given_to_a_macro_are_checked_where_they_are_used() -> None:
     wrong = wrong_choices(
         "Block(HPO(choice(8, 0)), HPO(choice(0.1, 1, 0.2)))", before=before
     )
-    assert wrong == [("NE027", "0"), ("NE027", "1")]
+    assert wrong == [("NE027", "$n"), ("NE027", "$r")]
     # One choice is the same wherever it reaches: 4 - 4 + 1, never 8 - 4 + 1.
     assert wrong_choices("Block(HPO(choice(8, 4)), 0.1)", before=before) == []
     nested = before + " define Outer(m) { Block($m * 2, 0.1) }"
     assert wrong_choices("Outer(HPO(choice(1, -3)))", before=nested) == [
-        ("NE027", "-3")
+        ("NE027", "$n")
     ]
 
 
-def test_choices_that_fail_only_together_are_left_to_the_search() -> None:
-    # Three heads do not divide sixteen features; one of the two may change with it.
-    found = network("TransformerEncoder(num_heads=HPO(choice(2, 3)), ff_dim=8)")
-    assert next(iter(found.layers())).params["num_heads"] == 2
+@pytest.mark.parametrize("choices", ["4, 7", "7, 4"])
+def test_a_choice_that_breaks_a_layers_rule_is_refused_whichever_comes_first(choices):
+    head = f"TransformerEncoder(num_heads=HPO(choice({choices})), ff_dim=8)"
+    ((code, text),) = wrong_choices(head, input="(10, 8)")
+    assert code == "NE021" and "7" in text
+
+
+def test_choices_are_tried_one_at_a_time() -> None:
+    # 4 heads with 12 features would do, but every search is tried beside the first.
+    text = "Dense(HPO(choice(8, 12))) MultiHeadAttention(HPO(choice(4, 3)))"
+    assert [text for _, text in wrong_choices(text)] == ["3"]
+
+
+def test_the_cost_of_many_searches_does_not_multiply(monkeypatch) -> None:
+    from neural_dsl.resolve import checking
+
+    runs = 0
+    resolve_network = checking.resolve_network
+
+    def counted(*arguments):
+        nonlocal runs
+        runs += 1
+        return resolve_network(*arguments)
+
+    monkeypatch.setattr(checking, "resolve_network", counted)
+    checked(source("Dense(HPO(choice(2, 3, 4))) " * 20))
+    assert runs == 1 + 20 * 2
+
+
+@pytest.mark.parametrize(
+    ("space", "points"),
+    [
+        ("range(2, 5)", [2, 3, 4, 5]),
+        ("int_range(1, 9, step=4)", [1, 5, 9]),
+        ("range(1, 4, step=2)", [1, 3, 4]),
+        ("int_range(1, 1000)", [1, 2, 500, 1000]),
+        ("log_range(2, 64)", [2, 64]),
+    ],
+)
+def test_a_range_is_tried_at_its_bounds_and_a_few_points_between(space, points) -> None:
+    tree = parse(Source("x", source(f"Dense(HPO({space}))")))
+    run = Findings(tree.source)
+    resolve_network(tree.items[0], Macros([], run), set(), run)
+    ((span, values),) = run.spaces.items()
+    found = [
+        next(resolve(tree, None, {span: number})[0].layers()).params["units"]
+        for number in range(len(values))
+    ]
+    assert found == points
 
 
 @pytest.mark.parametrize(
@@ -370,7 +425,7 @@ def test_choices_that_fail_only_together_are_left_to_the_search() -> None:
         ),
         (
             "optimizer: HPO(choice(Adam, SGD(HPO(range(-1, 0.5))), Adamm))",
-            [("NE069", "-1"), ("NE063", "Adamm")],
+            [("NE069", "HPO(range(-1, 0.5))"), ("NE063", "Adamm")],
         ),
         (
             "optimizer: Adam(lr=HPO(choice(0.1, ExponentialDecay(0.1, 0, 0.9))))",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError, Related, Severity
 from neural_dsl.graph.nodes import SearchValue
 from neural_dsl.source import Source, Span
+
+Choice: TypeAlias = Mapping[Span, int]
 
 SHOWN_CALLS = 3
 """How many of the macro calls around a finding are pointed at (innermost first)."""
@@ -19,12 +22,18 @@ class Findings:
 
     The same mistake in a macro body that is expanded a thousand times is one mistake: a
     message is reported once per place. `calls` is the stack of macro calls being expanded.
+
+    A resolution takes one `choice` of a search space: the span of an `HPO(…)` -> the
+    number of the value that it stands for, 0 where it says nothing. `spaces` are the
+    `HPO(…)` that were met, each with the places of its values.
     """
 
     source: Source
+    choice: Choice = field(default_factory=dict)
     found: list[Diagnostic] = field(default_factory=list)
     calls: list[Span] = field(default_factory=list)
     searches: dict[Span, tuple[int | None, SearchValue]] = field(default_factory=dict)
+    spaces: dict[Span, tuple[Span, ...]] = field(default_factory=dict)
     errors: int = 0
     _seen: set[tuple[str, Span, str]] = field(default_factory=set)
 
