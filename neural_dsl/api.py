@@ -83,16 +83,22 @@ class Model:
 
 
 def compile(
-    source: PathLike | Source, backend: str | None = None, *, network: str | None = None
+    source: PathLike | Source,
+    backend: str | None = None,
+    *,
+    network: str | None = None,
+    spell_out: bool = False,
 ) -> CompiledModel:
     """Check a file (or a text) and emit its code for one backend.
 
     `source` is a path, or the text itself when it contains a brace or a line break.
     `backend` is "pytorch" or "tensorflow"; by default the file's, NEURAL_BACKEND's, or
     the first one installed, and PyTorch when none is. `network` picks one of several.
+    `spell_out` writes the arithmetic of attention in the open, in place of a fused kernel.
     """
     checked = analyse(source, network)
-    return emit(checked, backend_for_code(checked, backend))
+    target = backend_for_code(checked, backend)
+    return emit(checked, target, spell_out=spell_out)
 
 
 def load(
@@ -175,13 +181,20 @@ def as_source(source: PathLike | Source) -> Source:
     return read_source(Path(source))
 
 
-def emit(network: Network, backend: str, file_name: str | None = None) -> CompiledModel:
+def emit(
+    network: Network,
+    backend: str,
+    file_name: str | None = None,
+    *,
+    spell_out: bool = False,
+) -> CompiledModel:
     """The code of a checked network. `file_name` is what its docstring says to run."""
     from neural_dsl.codegen.generate import generate
     from neural_dsl.compiler import backend_named
 
     target = backend_named(backend)
-    return generate(network, target.name, file_name or target.file_name())
+    name = file_name or target.file_name()
+    return generate(network, target.name, name, spell_out=spell_out)
 
 
 def backend_for_code(network: Network, requested: str | None) -> str:

@@ -90,7 +90,7 @@ def own_naming(compiled: CompiledModel, backend: str) -> Naming:
         except NeuralError:
             return Naming({})
     named = BACKENDS[backend].own_name
-    names: dict[str, tuple[str, tuple[int, ...]]] = {}
+    names: dict[str, tuple[str, Order]] = {}
     beside: set[str] = set()
     for layer in network.layers():
         if not layer.weights:
