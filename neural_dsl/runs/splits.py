@@ -15,7 +15,7 @@ import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
-from neural_dsl.tasks.custom import failures_named
+from neural_dsl.tasks.checked import failures_named
 
 LOOKED_AT = 200  # examples of each split
 SPLITS = ("train", "validation", "test")

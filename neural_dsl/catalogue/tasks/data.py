@@ -8,7 +8,7 @@ from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.custom import custom_file
 from neural_dsl.catalogue.tasks.files import array_lengths, task_text, tokenizer_symbols
 from neural_dsl.catalogue.tasks.sequences import VOCABULARY
-from neural_dsl.catalogue.tasks.spec import Part, TaskSpec
+from neural_dsl.catalogue.tasks.spec import TaskSpec
 
 TOKENIZERS = ("char", "bpe")  # any other is a file
 BYTES = 256
@@ -43,17 +43,6 @@ def _complete_text(params: Params) -> Params:
     if params["tokenizer"] == "bpe":
         rest["vocabulary"] = params.get("vocabulary") or 1000
     return rest
-
-
-def _tokenizer(params: Params) -> dict[str, Part]:
-    tokenizer = params["tokenizer"]
-    if tokenizer == "char":
-        part = Part("characters", "Characters", {})
-    elif tokenizer == "bpe":
-        part = Part("subwords", "Subwords", {"vocabulary": params["vocabulary"]})
-    else:
-        part = Part("subwords", "Subwords", {"file": tokenizer})
-    return {"tokenizer": part}
 
 
 def _text_files(params: Params) -> tuple[str, ...]:
@@ -120,9 +109,7 @@ TEXT = TaskSpec(
         ),
     ),
     check=_check_text,
-    modules=("base", "text"),
     data="text",
-    parts=_tokenizer,
     complete=_complete_text,
     files=_text_files,
     symbols=_text_symbols,
@@ -163,7 +150,6 @@ ARRAYS = TaskSpec(
         Parameter("path", "text", doc="a .npz file with x and y", aliases=("file",)),
         Parameter("data_seed", "natural", 0, "which examples are held out"),
     ),
-    modules=("base", "arrays"),
     data="arrays",
     files=lambda params: ("path",),
     symbols=_check_arrays_file,
@@ -185,7 +171,6 @@ CUSTOM = TaskSpec(
     "Your own task: a Python file with a class such as those of `neural_dsl/tasks`. It "
     "is code, and runs only with `--trust`.",
     (Parameter("path", "text", doc="a Python file", aliases=("file",)),),
-    modules=("base",),
     data="custom",
     files=lambda params: ("path",),
     symbols=_check_custom,
