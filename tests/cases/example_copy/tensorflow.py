@@ -282,8 +282,8 @@ def evaluate(model: keras.Model, split: str) -> dict[str, float]:
         count = int((y != IGNORED).sum())
         total += count * float(loss_function(tf.constant(logits), y))
         counted += count
-        answered = ((logits.argmax(-1) == y) | (y == IGNORED)).all(axis=1)
-        right += int(answered.sum())
+        hit = ((logits.argmax(-1) == y) | (y == IGNORED)).all(axis=1)
+        right += int(hit.sum())
     return {"loss": total / counted, "exact_match": right / len(targets)}
 
 
