@@ -64,14 +64,14 @@ def generate(
         task, before, after, run = _with_training(writer, model, paths)
     imports = writer.structure.imports
     chosen = [imports[name] for name in needs if name in imports]
-    if after:
-        around = f"{before}\n{after}\n{run}"
+    if before or after:
         known = [*imports.values(), *(task.imports if task else ())]
+        around = f"{before}\n{after}\n{run}"
         chosen += mentioned(known, around, task.own if task else "")
     standard, packages = import_blocks(chosen)
     if task and task.postponed:
         standard = f"from __future__ import annotations\n\n{standard}".rstrip()
-    parts = (part.strip("\n") + "\n" for part in (before, code, after) if part.strip())
+    parts = (before, code, after)
     text = writer.templates.file("module").render(
         name=writer.name,
         source=_base_name(network.source.name),
@@ -79,9 +79,9 @@ def generate(
         file_name=file_name,
         standard_imports=standard,
         package_imports=packages,
-        code="\n\n".join(parts),
+        code="\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip()),
         trains=network.task is not None,
-        constants=before.lstrip("\n")[:1].isupper(),
+        constants=bool(before),
         reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
@@ -120,19 +120,20 @@ def _with_training(
 ) -> tuple[TaskSource | None, str, str, str]:
     """The task, the code before and after the model, and what a run of the file does.
 
-    With a task the file trains: constants and the task come first, the training last.
+    With a task the file trains: constants and the data come first, the training last.
+    Without one it keeps what it says of learning as `fit`.
     """
-    # Only files that say how they learn need what describes trainings.
     from neural_dsl.codegen.training import fit_plan, training_plan
 
     network = writer.network
     if network.task is None:
-        shown = str(writer.templates.macros("model").forward(model))
+        forward = str(writer.templates.macros("model").forward(model))
         fit = fit_plan(network, writer.templates.backend, paths)
         if fit is None:
-            return None, "", "", shown
-        fits = writer.templates.macros("fit")
-        return None, str(fits.constants(fit)), str(fits.define(fit)), shown
+            return None, "", "", forward
+        fitting = writer.templates.macros("fit")
+        constants = str(fitting.constants(fit)).strip("\n")
+        return None, constants, str(fitting.define(fit)), forward
     plan = training_plan(network, paths)
     plan.model = writer.name
     training = writer.templates.macros("training")
