@@ -169,8 +169,10 @@ def _mask(
 
 def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
+    own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
-        return set()
+        said = network.loss, network.optimizer, network.lr_schedule, network.train
+        return own if any(said) else set()
     from neural_dsl.codegen.task_source import data_part
 
     task = data_part(network)
