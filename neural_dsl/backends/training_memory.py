@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from neural_dsl.backends.free import available
-from neural_dsl.backends.memory import ALWAYS_FREE, FLOAT32, GIB, Holds, no_matrices
+from neural_dsl.backends.memory import FLOAT32, GIB, Holds, limit_for, no_matrices
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Network
@@ -75,8 +74,7 @@ def refuse_training_if_too_large(
         weights = FLOAT32 * network.parameter_count
         parts = {"weights": weights, "examples": parts["examples"]}
     needed = sum(parts.values())
-    if limit is None:
-        limit = max(available(), ALWAYS_FREE) if needed > ALWAYS_FREE else ALWAYS_FREE
+    limit = limit_for(needed, limit)
     if needed <= limit:
         return
     most = max(parts, key=lambda name: parts[name])

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from neural_dsl.catalogue.tasks.data import text_parts
+from neural_dsl.catalogue.tasks.files import task_text
 from neural_dsl.tasks.base import Split
 from neural_dsl.tasks.given import GivenTask
 
@@ -102,7 +104,8 @@ class Text(GivenTask):
 
     def text_of(self, split: Split) -> str:
         """A part of the text."""
-        return str(self.data.text_of(split))
+        text = task_text(self.params["path"], self.folder)
+        return text_parts(text)[("train", "validation", "test").index(split)]
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """Both halves of a window."""

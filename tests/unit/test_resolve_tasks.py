@@ -580,7 +580,7 @@ def test_a_task_s_class_has_the_sizes_that_the_catalogue_tells(call: str) -> Non
     spec = task_spec(given.name)
     task = package_task(net(call, layers))
     folder = Path()
-    assert list(spec.symbols(given.params, folder)) == task.symbols
+    assert [*spec.symbols(given.params, folder)] == [*task.symbols]
     assert spec.vocabulary_size(given.params) == len(task.symbols)
     assert spec.max_length(given.params) == task.max_length
     assert spec.train_size(given.params) == task.size("train")

@@ -56,7 +56,7 @@ def _text_symbols(params: Params, folder: Path) -> list[str] | None:
         return None
     if tokenizer != "char":
         return tokenizer_symbols(tokenizer, folder)
-    shortest = min(len(part) for part in _text_parts(text))
+    shortest = min(len(part) for part in text_parts(text))
     if shortest <= params["context"]:
         raise LayerProblem(
             "NE075",
@@ -69,7 +69,7 @@ def _text_symbols(params: Params, folder: Path) -> list[str] | None:
     return ["PAD", *sorted(set(text))]
 
 
-def _text_parts(text: str) -> tuple[str, str, str]:
+def text_parts(text: str) -> tuple[str, str, str]:
     """What a text trains, validates and tests with."""
     first, second = len(text) * 18 // 20, len(text) * 19 // 20
     return text[:first], text[first:second], text[second:]
@@ -78,7 +78,7 @@ def _text_parts(text: str) -> tuple[str, str, str]:
 def _text_windows(params: Params, folder: Path) -> int | None:
     if params["tokenizer"] != "char":
         return None
-    train = _text_parts(task_text(params["path"], folder))[0]
+    train = text_parts(task_text(params["path"], folder))[0]
     return (len(train) - 1) // int(params["context"])
 
 
