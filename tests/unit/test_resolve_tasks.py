@@ -444,13 +444,13 @@ def test_nothing_is_fed_back_where_all_is_answered_at_once() -> None:
     assert found("Sort(layout=aligned)", ALIGNED, extra) == ["NE074"]
 
 
-def test_without_a_task_no_training_setting_is_questioned() -> None:
+def test_without_a_task_what_fit_cannot_use_is_told() -> None:
     extra = (
         "loss: mse optimizer: Muon(clipnorm=1) metrics: [f1] train { validation_split: "
         '0.1 num_workers: 2 early_stopping: EarlyStopping(monitor="val_f1") }'
     )
     whole = f"network Test {{ input: (4,) layers: Output(2) {extra} }}"
-    assert diagnostics(whole) == ()
+    assert [each.code for each in diagnostics(whole)] == ["NW075"] * 4
     stopping = resolved(whole.replace('(monitor="val_f1")', "()")).train
     assert stopping["early_stopping"].params["monitor"] == "val_loss"
 
