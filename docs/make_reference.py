@@ -2,9 +2,9 @@
 
     python docs/make_reference.py
 
-commands.md comes from the commands' own help, layers.md from the catalogue, metrics.md
-from the registry of metrics, codes.md from the pages that `neural explain` prints. A test
-fails when a page is not what this script would write.
+commands.md comes from the commands' own help, layers.md and the table of weights.md from
+the catalogue, metrics.md from the registry of metrics, codes.md from the pages that `neural
+explain` prints. A test fails when a page is not what this script would write.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ import click
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.catalogue import LAYERS, RESIDUAL_CONNECTION
 from neural_dsl.catalogue.activations import ACTIVATIONS
+from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.catalogue.examples import Example
+from neural_dsl.catalogue.shapes import show, wanted
 from neural_dsl.catalogue.spec import REQUIRED, LayerSpec, Parameter
+from neural_dsl.catalogue.tensors import Array, Tensor, Weight
 from neural_dsl.cli.program import SECTIONS, program
 from neural_dsl.diagnostics.explain import codes, title
 
@@ -80,6 +84,8 @@ def layer(spec: LayerSpec) -> Iterator[str]:
     yield spec.doc
     if spec.aliases:
         yield "\nAlso called " + ", ".join(f"`{alias}`" for alias in spec.aliases) + "."
+    if spec.ids or spec.ranks is not None:
+        yield f"\nReads {'token ids (time,)' if spec.ids else wanted(spec.ranks or ())}."
     if spec.parameters:
         yield "\n| parameter | default | meaning |\n|---|---|---|"
         for parameter in spec.parameters:
@@ -87,6 +93,19 @@ def layer(spec: LayerSpec) -> Iterator[str]:
                 f"| `{parameter.name}` | {default(parameter)} "
                 f"| {meaning(parameter).replace('|', chr(92) + '|')} |"
             )
+
+    for number, each in enumerate(spec.examples):
+        yield f"{'' if number else chr(10)}- {example(spec, each)}"
+
+
+def example(spec: LayerSpec, each: Example) -> str:
+    """`Dense(units=7)`: (10, 16) to (10, 7), 119 trainable numbers."""
+    reads = [show(shape) for shape in each.reads]
+    if spec.arity == "target" and len(reads) > 1:
+        reads[-1] = f"memory {reads[-1]}"
+    numbers = f", {each.numbers:,} trainable numbers" if each.numbers else ""
+    arrows = f"{' and '.join(reads)} to {show(each.gives)}"
+    return f"`{each.written(spec.name)}`: {arrows}{numbers}"
 
 
 def default(parameter: Parameter) -> str:
@@ -111,6 +130,64 @@ def meaning(parameter: Parameter) -> str:
     if parameter.aliases:
         text += "; also " + ", ".join(f"`{alias}`" for alias in parameter.aliases)
     return text
+
+
+def weights() -> str:
+    """weights.md with its table of layouts as the catalogue has it."""
+    page = (HERE / "weights.md").read_text("utf-8")
+    before, _, rest = page.partition(TABLE_BEGINS)
+    _, _, after = rest.partition(TABLE_ENDS)
+    titles = [BACKENDS[name].title for name in BACKENDS]
+    rows = [
+        f"| layer | weight | axes | {' | '.join(titles)} |",
+        "|---|---|---|---|---|",
+    ]
+    for spec in LAYERS.values():
+        first = spec.name
+        for array, names in _arrays(spec).items():
+            names_shown = ", ".join(f"`{name}`" for name in names)
+            kept = (_kept(array, backend) for backend in BACKENDS)
+            rows.append(
+                f"| {first} | {names_shown} | {_axes(array.axes)} | {' | '.join(kept)} |"
+            )
+            first = ""
+    table = "\n".join(rows)
+    return f"{before}{TABLE_BEGINS}\n{table}\n{TABLE_ENDS}{after}"
+
+
+TABLE_BEGINS = "<!-- table: written by docs/make_reference.py -->"
+TABLE_ENDS = "<!-- end of the table -->"
+
+
+def _arrays(spec: LayerSpec) -> dict[Array, list[str]]:
+    """Each kind of array that a layer's examples own, with the weights of the kind."""
+    found: dict[Array, list[str]] = {}
+    for each in spec.examples:
+        for weight in example_weights(spec, each):
+            names = found.setdefault(weight.array, [])
+            if weight.name not in names:
+                names.append(weight.name)
+    return found
+
+
+def example_weights(spec: LayerSpec, each: Example) -> tuple[Weight, ...]:
+    """What the layer of an example owns."""
+    inputs = tuple(
+        Tensor(shape, "ids" if spec.ids else "float") for shape in each.reads
+    )
+    given = {one.name: one.default for one in spec.parameters} | dict(each.params)
+    return spec.weights(spec.complete(given, inputs), inputs)
+
+
+def _axes(axes: tuple[str, ...]) -> str:
+    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+
+
+def _kept(array: Array, backend: str) -> str:
+    """`kernel` (in, out); axes only where they come in another order."""
+    own = array.on(backend)
+    axes = f" {_axes(own.axes)}" if own.axes != array.axes else ""
+    return f"`{own.attribute}`{axes}"
 
 
 def metrics() -> str:
@@ -146,6 +223,7 @@ def diagnostic_codes() -> str:
 PAGES = {
     "commands.md": commands,
     "layers.md": layers,
+    "weights.md": weights,
     "metrics.md": metrics,
     "codes.md": diagnostic_codes,
 }

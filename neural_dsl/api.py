@@ -75,24 +75,29 @@ class Model:
 
     def at(self, network: Network) -> Model:
         """This model at other sequence lengths, with the same weights."""
-        if network is self.network:
-            return self
-        other = _build(network, self.compiled.backend, 0)
-        other.runtime.load_weights(self.weights(), origin=self.weights_origin)
-        return other
+        from neural_dsl.targets.network import NetworkTarget
+
+        runtime = NetworkTarget(self.runtime).at(network).runtime
+        return Model(runtime.compiled, runtime)
 
 
 def compile(
-    source: PathLike | Source, backend: str | None = None, *, network: str | None = None
+    source: PathLike | Source,
+    backend: str | None = None,
+    *,
+    network: str | None = None,
+    spell_out: bool = False,
 ) -> CompiledModel:
     """Check a file (or a text) and emit its code for one backend.
 
     `source` is a path, or the text itself when it contains a brace or a line break.
     `backend` is "pytorch" or "tensorflow"; by default the file's, NEURAL_BACKEND's, or
     the first one installed, and PyTorch when none is. `network` picks one of several.
+    `spell_out` writes the arithmetic of attention in the open, in place of a fused kernel.
     """
     checked = analyse(source, network)
-    return emit(checked, backend_for_code(checked, backend))
+    target = backend_for_code(checked, backend)
+    return emit(checked, target, spell_out=spell_out)
 
 
 def load(
@@ -143,21 +148,16 @@ def capture(
     """
     from neural_dsl.attention.items import check_batch_item
     from neural_dsl.inputs.selection import select_layers
-    from neural_dsl.recording import assemble
+    from neural_dsl.targets.network import NetworkTarget
+    from neural_dsl.targets.record import record
 
     live = model if isinstance(model, Model) else load(model)
     names = select_layers(live.network, layers)
     prepared = _prepared(live.network, data, tokens, seed)
     check_batch_item(batch_item, prepared.batch_size)
-    live = live.at(prepared.network)
-    captured = live.runtime.capture(prepared.arrays, names)
-    return assemble(
-        prepared,
-        captured.weights,
-        live.compiled.backend,
-        live.weights_origin,
-        batch_item,
-    )
+    target = NetworkTarget(live.runtime)
+    batch = target.encode(prepared, item=batch_item)
+    return record(target, batch, target.named(names))
 
 
 def analyse(source: PathLike | Source, network: str | None = None) -> Network:
@@ -175,13 +175,20 @@ def as_source(source: PathLike | Source) -> Source:
     return read_source(Path(source))
 
 
-def emit(network: Network, backend: str, file_name: str | None = None) -> CompiledModel:
+def emit(
+    network: Network,
+    backend: str,
+    file_name: str | None = None,
+    *,
+    spell_out: bool = False,
+) -> CompiledModel:
     """The code of a checked network. `file_name` is what its docstring says to run."""
     from neural_dsl.codegen.generate import generate
     from neural_dsl.compiler import backend_named
 
     target = backend_named(backend)
-    return generate(network, target.name, file_name or target.file_name())
+    name = file_name or target.file_name()
+    return generate(network, target.name, name, spell_out=spell_out)
 
 
 def backend_for_code(network: Network, requested: str | None) -> str:

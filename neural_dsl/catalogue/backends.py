@@ -6,7 +6,8 @@ its models) and one in `templates/` (what its files look like).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -22,6 +23,7 @@ class BackendSpec:
     - `imports`: the top-level modules that only this backend may import.
     - `optimizers_lacking`: names of optimizers that its training scripts do not have.
     - `train_lacking`: keys of `train` that its scripts do not have -> what to do instead.
+    - `own_name`: what the framework itself calls the weight at a path of attributes.
     - `whole_matrices`: whether its attention holds all its weights while the model runs.
     """
 
@@ -34,6 +36,7 @@ class BackendSpec:
     imports: frozenset[str]
     optimizers_lacking: frozenset[str] = frozenset()
     train_lacking: Mapping[str, str] = field(default_factory=dict)
+    own_name: Callable[[str], str] = str
     whole_matrices: bool = False
 
     def file_name(self, suffix: str = "") -> str:
@@ -68,6 +71,8 @@ BACKENDS: Mapping[str, BackendSpec] = {
                 "mixed_precision": "leave it out, or compile for pytorch, which uses it "
                 "on GPUs"
             },
+            # Keras names the layers of a list after the list: `blocks.0` is `blocks_0`.
+            own_name=lambda path: re.sub(r"\.(\d+)", r"_\1", path).replace(".", "/"),
             whole_matrices=True,
         ),
     )

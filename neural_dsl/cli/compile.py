@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import note, say
 from neural_dsl.cli.options import (
     backend_option,
     checked_network,
@@ -27,6 +27,7 @@ from neural_dsl.files import (
 Examples:
   neural compile model.neural --backend pytorch -o my_model.py
   neural compile model.neural --backend tensorflow | less
+  neural compile model.neural --spell-out
   neural compile model.neural --emit ir"""
 )
 @file_argument
@@ -45,9 +46,19 @@ Examples:
     show_default=True,
     help="ir: the checked model graph. syntax: the parsed file, names unchecked.",
 )
+@click.option(
+    "--spell-out",
+    is_flag=True,
+    help="Write softmax(Q Kᵀ / √d) V in the open, to read, in place of a fused kernel.",
+)
 @network_option
 def command(
-    file: Path, backend: str | None, output: Path | None, emit: str, network: str | None
+    file: Path,
+    backend: str | None,
+    output: Path | None,
+    emit: str,
+    spell_out: bool,
+    network: str | None,
 ) -> None:
     """Write FILE's model as one readable Python file.
 
@@ -59,16 +70,21 @@ def command(
     if output is not None:
         refuse_shadowing(output)
         refuse_overwriting(output, file)
-    text = emitted(file, backend, emit, network, output)
+    text = emitted(file, backend, emit, spell_out, network, output)
     if output is None:
-        click.echo(text, nl=False)
+        say(text, end="")
     else:
         write_text(output, text)
         note(f"wrote {quoted(output)}")
 
 
 def emitted(
-    file: Path, backend: str | None, emit: str, network: str | None, output: Path | None
+    file: Path,
+    backend: str | None,
+    emit: str,
+    spell_out: bool,
+    network: str | None,
+    output: Path | None,
 ) -> str:
     """The text of the wanted stage."""
     if emit == "syntax":
@@ -84,4 +100,5 @@ def emitted(
     from neural_dsl import api
 
     name = output.name if output else None
-    return api.emit(checked, api.backend_for_code(checked, backend), name).code
+    target = api.backend_for_code(checked, backend)
+    return api.emit(checked, target, name, spell_out=spell_out).code

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.tensors import Mask
-from neural_dsl.codegen.emit import Flow, ScopeWriter, statements, streams_of
+from neural_dsl.codegen.context import Context
+from neural_dsl.codegen.emit import Flow, ScopeWriter, statements
 from neural_dsl.codegen.environment import Symbol
 from neural_dsl.codegen.names import Names
 from neural_dsl.codegen.plan import (
@@ -18,30 +19,30 @@ from neural_dsl.codegen.plan import (
     LayerStep,
     ResidualStep,
     Step,
-    flat_layers,
     inputs_read,
     is_size,
     masks_read,
     needs_memory,
+    streams_of,
 )
 from neural_dsl.graph.nodes import Layer
+from neural_dsl.graph.walk import layers
 
-if TYPE_CHECKING:
-    from neural_dsl.codegen.module import ModuleWriter
+Symbols: TypeAlias = dict[int, dict[str, Symbol]]
 
 
-def block_class(module: ModuleWriter, block: BlockClass) -> str:
+def block_class(context: Context, block: BlockClass) -> str:
     """The text of one block class; also settles its constructor's parameters."""
     use = block.uses[0]
     symbols = _symbols(block)
     masks, flow = _signature(use)
     masked = set(masks.values())
     own = {*masked, *flow.streams, "memory", "x"}
-    variables = Names({*module.reserved_variables(), *own})
+    variables = Names({*context.reserved_variables(), *own})
     read = Counter(inputs_read(use.nodes))
     inputs = {name: variables.unique(name) for name in read}
     scope = ScopeWriter(
-        module,
+        context=context,
         inline=False,
         variables=variables,
         masks=masks,
@@ -53,11 +54,12 @@ def block_class(module: ModuleWriter, block: BlockClass) -> str:
     passed = [*(flow.streams or [flow.read]), flow.memory, *masks.values()]
     passed += inputs.values()
     scope.steps(use.steps, flow)
-    parameters = {s.name: s for s in symbols.values() if s.used}
+    made = (s for each in symbols.values() for s in each.values())
+    parameters = {s.name: s for s in made if s.used}
     block.parameters = list(parameters)
     kinds = [(name, type(use.values[name]).__name__) for name in block.parameters]
     return str(
-        module.templates.structure.block(
+        context.structure.block(
             block.name,
             f"{_inventory(use.steps)}.",
             kinds,
@@ -68,12 +70,12 @@ def block_class(module: ModuleWriter, block: BlockClass) -> str:
     )
 
 
-def _symbols(block: BlockClass) -> dict[tuple[int, str], Symbol]:
+def _symbols(block: BlockClass) -> Symbols:
     """A symbol for every size in which the uses differ; equal columns share one."""
     table = [list(_slots(use.steps)) for use in block.uses]
     names = Names({"self"})
     by_column: dict[tuple[Any, ...], Symbol] = {}
-    symbols: dict[tuple[int, str], Symbol] = {}
+    symbols: Symbols = {}
     for position, (owner, slot, _) in enumerate(table[0]):
         column = tuple(row[position][2] for row in table)
         if len(set(column)) == 1:
@@ -84,7 +86,7 @@ def _symbols(block: BlockClass) -> dict[tuple[int, str], Symbol]:
             symbol = by_column[column] = Symbol(names.unique(wanted))
             for use, value in zip(block.uses, column, strict=True):
                 use.values[symbol.name] = value
-        symbols[owner, slot] = symbol
+        symbols.setdefault(owner, {})[slot] = symbol
     return symbols
 
 
@@ -133,8 +135,8 @@ def _inventory(steps: tuple[Step, ...]) -> str:
     words: list[str] = []
     for step in steps:
         match step:
-            case LayerStep(layers=layers):
-                words.append(_times(len(layers)) + layers[0].type)
+            case LayerStep(layers=copies):
+                words.append(_times(len(copies)) + copies[0].type)
             case BlockStep(uses=uses):
                 assert uses[0].block is not None
                 words.append(_times(len(uses)) + uses[0].block.name)
@@ -150,6 +152,6 @@ def _times(count: int) -> str:
 
 
 def _memory_layers(use: BlockUse) -> Iterator[Layer]:
-    for layer in flat_layers(use.nodes):
+    for layer in layers(use.nodes):
         if layer.spec.arity == "target" and len(layer.inputs) > 1:
             yield layer

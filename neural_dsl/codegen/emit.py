@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
+from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import Symbol, arguments
+from neural_dsl.codegen.lines import Variables
 from neural_dsl.codegen.names import Names
 from neural_dsl.codegen.plan import (
     BlockStep,
@@ -21,31 +22,11 @@ from neural_dsl.codegen.plan import (
     mask_readers,
     masks_read,
     needs_memory,
+    streams_of,
 )
 from neural_dsl.codegen.uses import View
 from neural_dsl.graph.nodes import Layer
-from neural_dsl.graph.wiring import reads_memory, wired
-
-if TYPE_CHECKING:
-    from neural_dsl.codegen.module import ModuleWriter
-
-INDENT = "    "
-
-
-@dataclass
-class Line:
-    """`target = expression  # comment`, or any other statement when target is empty."""
-
-    depth: int
-    target: str
-    expression: str
-    comment: str = ""
-
-    def text(self) -> str:
-        """The statement as code."""
-        code = f"{self.target} = {self.expression}" if self.target else self.expression
-        comment = f"  # {self.comment}" if self.comment else ""
-        return INDENT * self.depth + code + comment
+from neural_dsl.graph.wiring import first_layer, reads_memory, wired
 
 
 @dataclass
@@ -61,21 +42,19 @@ class Flow:
 
 
 @dataclass
-class ScopeWriter:
+class ScopeWriter(Variables):
     """Collects the members (what the constructor makes) and the lines of one scope."""
 
-    module: ModuleWriter
+    context: Context
     inline: bool
     variables: Names
     masks: Mapping[Mask, str]
     inputs: Mapping[str, str] = field(default_factory=dict)
     kept: Collection[str] = ()
     """The variables of inputs that are read more than once: no step writes to them."""
-    symbols: Mapping[tuple[int, str], Symbol] = field(default_factory=dict)
-    show_shapes: bool = True
+    symbols: Mapping[int, Mapping[str, Symbol]] = field(default_factory=dict)
+    """What stands in for the sizes of a layer or block, by its id."""
     members: list[str] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    depth: int = 0
 
     def steps(self, steps: tuple[Step, ...], flow: Flow) -> None:
         """Write the steps one after another; `flow` says where the value ends up."""
@@ -90,45 +69,74 @@ class ScopeWriter:
                 case BranchesStep():
                     self._branches(step, flow)
 
+    def end(self, flow: Flow) -> None:
+        """What leaves a scope has its features last."""
+        self._arrange(flow, "last")
+
     def _layer(self, step: LayerStep, flow: Flow) -> None:
         layer = step.layers[0]
-        templates = self.module.templates.layer(layer.spec.snake_name)
+        template = self.context.templates.layer(layer)
         view = self._view(layer)
-        argument = self._argument(layer, view, flow)
+        argument = self._argument(layer, view, flow, template.layout(view))
         names = [layer.name for layer in step.layers]
         if self.inline:
-            names = [self.module.operations.layers[name] for name in names]
-            view.name = self._name_expression(names)
-        elif self.module.names_members and layer.weights:
+            names = [self.context.operations.layers[name] for name in names]
+            view.name = _name_expression(names)
+        elif self.context.names_members and layer.weights:
             view.name = _member_name(step.attr, len(names))
-        constructor = _macro(templates, "module", view)
+        constructor = template.make(view)
         if len(names) > 1:
             argument = self._one_variable(flow)
         called = self._member(constructor, step.attr, names)
-        expression = _macro(templates, "call", view, called, argument)
-        if not expression:
-            expression = f"{called}({argument})"
+        expression = template.call(view, called, argument)
         if expression == argument:
             return  # a linear activation does nothing
         if len(names) > 1 and not constructor:
-            self._say(f"for _ in range({len(names)}):")
+            self.say(f"for _ in range({len(names)}):")
             self.depth += 1
-        self._assign(flow, expression, layer.output)
+        layout = view.layout if len(layer.output.shape) > 1 else "last"
+        self._assign(flow, expression, layer.output, layer.inputs[0], layout)
         if len(names) > 1:
             self.depth -= 1
 
-    def _argument(self, layer: Layer, view: View, flow: Flow) -> Any:
-        """What the layer is called with; leaves the flow at a single value."""
+    def _argument(
+        self, layer: Layer, view: View, flow: Flow, layout: str
+    ) -> str | list[str]:
+        """What the layer is called with, in its layout; leaves the flow at one value."""
         read, memory = wired(layer, flow.streams or [flow.read], flow.memory or None)
         flow.memory = memory or ""
         if layer.spec.arity == "many":
+            alike = {self.layout_of(name) for name in read}
+            view.layout = alike.pop() if layout == "any" and len(alike) == 1 else "last"
             flow.streams = []
+            given = [self.arranged(name, view.layout) for name in read]
             flow.write = self._merged_name(flow)
-            return list(read)
+            return given
         self._take_target(flow)
+        view.layout = self.layout_of(flow.read) if layout == "any" else layout
+        self._arrange(flow, view.layout, layer.inputs[0])
         if reads_memory(layer):
-            view.memory = flow.memory
+            flow.memory = view.memory = self.arranged(flow.memory, "last")
         return flow.read
+
+    def _arrange(self, flow: Flow, layout: str, tensor: Tensor | None = None) -> None:
+        """Give the value the order of axes that is wanted, where it has another."""
+        if self.layout_of(flow.read) != layout:
+            tensor = tensor or self.shapes[flow.read]
+            self.permute(flow.read, flow.write, tensor, layout)
+            flow.read = flow.write
+
+    def permute(self, read: str, write: str, tensor: Tensor, layout: str) -> None:
+        """`write` is `read` with its axes in this order."""
+        rank = len(tensor.shape) + 1
+        text = self.context.structure.permuted(read, rank, layout)
+        self.assign(write, str(text).strip(), tensor, None, layout)
+
+    def arranged(self, name: str, layout: str) -> str:
+        """The variable, after its axes were put in this order."""
+        if self.layout_of(name) != layout:
+            self.permute(name, name, self.shapes[name], layout)
+        return name
 
     def _take_target(self, flow: Flow) -> None:
         """After branches, go on with the last as the value and the first as memory."""
@@ -149,29 +157,31 @@ class ScopeWriter:
         if len(step.uses) > 1:
             self._take_target(flow)
             self._one_variable(flow)
-        arguments = self._block_arguments(use, flow)
+        given = self._block_arguments(use, flow)
         name, names = "", [""] * len(step.uses)
         if self.inline:
-            names = self.module.operations.blocks[id(step)]
-            name = self._name_expression(names)
-        elif self.module.names_members:
+            names = self.context.operations.blocks[id(step)]
+            name = _name_expression(names)
+        elif self.context.names_members:
             name = _member_name(step.attr, len(names))
-        constructor = construct_block(use, self.symbols, name)
+        constructor = construct_block(use, self.symbols.get(id(use), {}), name)
         called = self._member(constructor, step.attr, names)
-        self._assign(flow, f"{called}({arguments})", use.output)
+        first = first_layer(use.nodes)
+        before = first.inputs[0] if first else None
+        self._assign(flow, f"{called}({given})", use.output, before)
         if len(step.uses) > 1:
             self.depth -= 1
 
     def _block_arguments(self, use: BlockUse, flow: Flow) -> str:
-        takes_streams = streams_of(use)
-        if takes_streams and flow.streams:
-            values = flow.streams
+        if streams_of(use) and flow.streams:
+            values = [self.arranged(name, "last") for name in flow.streams]
             flow.write, flow.streams = self._merged_name(flow), []
         else:
             self._take_target(flow)
+            self._arrange(flow, "last")
             values = [flow.read]
             if needs_memory(use.nodes):
-                values = [flow.read, flow.memory]
+                values = [flow.read, self.arranged(flow.memory, "last")]
         masks = [self.masks[mask] for mask in masks_read(use.nodes)]
         inputs = [self.inputs[name] for name in dict.fromkeys(inputs_read(use.nodes))]
         return ", ".join([*values, *masks, *inputs])
@@ -181,16 +191,51 @@ class ScopeWriter:
             flow.read = flow.write = flow.streams[-1]  # the body merges them all
         else:
             self._take_target(flow)
+        if not self.inline and all(map(self._nests, step.steps)):
+            inner = flow.read
+            for layer_step in step.steps:
+                assert isinstance(layer_step, LayerStep)
+                inner = self._nested(layer_step, inner)
+            output = step.node.output
+            self._assign(flow, f"{flow.read} + {inner}", output, output)
+            return
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
             shortcut = self.variables.unique("residual")
-            self._say(f"{shortcut} = {flow.read}")
+            self.say(f"{shortcut} = {flow.read}")
+            self.same(shortcut, flow.read)
         self.steps(step.steps, flow)
-        name = self.module.operations.layers[step.node.name] if self.inline else ""
-        added = self.module.templates.structure.add_residual(shortcut, flow.read, name)
-        self._assign(flow, str(added).strip(), step.node.output)
+        layout = self.layout_of(shortcut)
+        self._arrange(flow, layout)
+        name = self.context.operations.layers[step.node.name] if self.inline else ""
+        added = self.context.structure.add_residual(shortcut, flow.read, name)
+        output = step.node.output
+        self._assign(flow, str(added).strip(), output, output, layout)
         if copied:
             self.variables.taken.discard(shortcut)
+
+    def _nests(self, step: Step) -> bool:
+        """Whether a layer's call may be the argument of the next one's: it is one call,
+        with the features last, that says its argument once."""
+        if not isinstance(step, LayerStep) or len(step.layers) > 1:
+            return False
+        layer = step.layers[0]
+        template = self.context.templates.layer(layer)
+        view = self._view(layer)
+        return template.is_call and not (
+            layer.spec.arity == "many"
+            or reads_memory(layer)
+            or template.layout(view) == "first"
+            or view.rank > 3
+        )
+
+    def _nested(self, step: LayerStep, argument: str) -> str:
+        layer = step.layers[0]
+        template, view = self.context.templates.layer(layer), self._view(layer)
+        if self.context.names_members and layer.weights:
+            view.name = _member_name(step.attr, 1)
+        called = self._member(template.make(view), step.attr, [layer.name])
+        return template.call(view, called, argument)
 
     def _branches(self, step: BranchesStep, flow: Flow) -> None:
         streams = []
@@ -211,7 +256,8 @@ class ScopeWriter:
     def _one_variable(self, flow: Flow) -> str:
         """A loop reads and writes one variable: copy the value to it if need be."""
         if flow.read != flow.write:
-            self._say(f"{flow.write} = {flow.read}")
+            self.say(f"{flow.write} = {flow.read}")
+            self.same(flow.write, flow.read)
             flow.read = flow.write
         return flow.read
 
@@ -225,91 +271,53 @@ class ScopeWriter:
         several = len(names) > 1
         if self.inline:
             if several:
-                self._say(f"for {_loop_over(names)}:")
+                self.say(f"for {_loop_over(names)}:")
                 self.depth += 1
             return constructor
         if not several:
             self.members.append(f"self.{attr} = {constructor}")
             return f"self.{attr}"
-        many = self.module.templates.structure.members(constructor, len(names)).strip()
+        many = self.context.structure.members(constructor, len(names)).strip()
         self.members.append(f"self.{attr} = {many}")
         one = self.variables.unique(_singular(attr))
         self.variables.taken.discard(one)  # free again after the loop
-        self._say(f"for {one} in self.{attr}:")
+        self.say(f"for {one} in self.{attr}:")
         self.depth += 1
         return one
 
-    def _name_expression(self, names: list[str]) -> str:
-        """`"dense"`, or `f"dense_{i}"` inside a loop."""
-        if len(names) == 1:
-            return repr_double(names[0])
-        base = re.sub(r"\d+$", "", names[0])
-        return f'f"{base}{{i}}"'
-
     def _view(self, layer: Layer) -> View:
-        params: Mapping[str, Any] = layer.params
-        inputs = layer.inputs
-        d_in: Any = inputs[0].features
-        d_memory: Any = inputs[-1].features
-        if self.symbols:
-            found = {
-                key: self.symbols[id(layer), key]
-                for key in (*params, "d_in", "d_memory")
-                if (id(layer), key) in self.symbols
-            }
-            d_in = found.pop("d_in", d_in)
-            d_memory = found.pop("d_memory", d_memory)
-            params = {**params, **found}
-        view = View(
-            layer,
-            params,
-            d_in,
-            d_memory,
-            self.module.class_of.get(id(layer)),
-            self.module.shared,
-        )
+        view = self.context.view(layer, self.symbols.get(id(layer), {}))
         if layer.spec.reads_mask:
-            read = mask_readers(layer)
-            if read[0] is inputs[0] and inputs[0].mask is not None:
-                view.mask = self.masks[inputs[0].mask]
-            if len(inputs) > 1 and inputs[-1].mask is not None:
-                view.memory_mask = self.masks[inputs[-1].mask]
+            first, last = layer.inputs[0], layer.inputs[-1]
+            if mask_readers(layer)[0] is first and first.mask is not None:
+                view.mask = self.masks[first.mask]
+            if len(layer.inputs) > 1 and last.mask is not None:
+                view.memory_mask = self.masks[last.mask]
         return view
 
-    def _assign(self, flow: Flow, expression: str, output: Tensor | None) -> None:
-        comment = shape_comment(output) if output and self.show_shapes else ""
-        self.lines.append(Line(self.depth, flow.write, expression, comment))
+    def _assign(
+        self,
+        flow: Flow,
+        expression: str,
+        output: Tensor | None,
+        before: Tensor | None = None,
+        layout: str = "last",
+    ) -> None:
+        self.assign(flow.write, expression, output, before, layout)
         flow.read = flow.write
 
-    def _say(self, statement: str) -> None:
-        self.lines.append(Line(self.depth, "", statement))
 
-
-def streams_of(use: BlockUse | ResidualStep) -> int:
-    """How many streams a block's first layer merges (0: it takes one tensor)."""
-    first = use.steps[0] if use.steps else None
-    if isinstance(first, ResidualStep):
-        return streams_of(first)
-    if isinstance(first, LayerStep) and first.layers[0].spec.arity == "many":
-        return len(first.layers[0].inputs)
-    return streams_of(first.uses[0]) if isinstance(first, BlockStep) else 0
-
-
-def construct_block(
-    use: BlockUse, symbols: Mapping[tuple[int, str], Symbol], name: str
-) -> str:
+def construct_block(use: BlockUse, symbols: Mapping[str, Symbol], name: str) -> str:
     """`Block(units=64)`, with the caller's own parameters where it has them."""
     assert use.block is not None
-    values = {
-        key: symbols.get((id(use), key), use.values[key])
-        for key in use.block.parameters
-    }
+    values = {key: symbols.get(key, use.values[key]) for key in use.block.parameters}
     parts = [f"{key}={value!r}" for key, value in values.items()]
     return f"{use.block.name}({arguments([*parts, name and f'name={name}'])})"
 
 
 def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
     """The lines of a scope as code; the last value is returned or named `result`."""
+    scope.end(flow)
     lines = scope.lines
     last = lines[-1] if lines else None
     if last is not None and last.depth == 0 and last.target == flow.read:
@@ -319,24 +327,26 @@ def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
             last.target = result
     else:
         end = f"return {flow.read}" if result == "return" else f"{result} = {flow.read}"
-        scope._say(end)
+        scope.say(end)
     return [line.text() for line in lines]
 
 
-def repr_double(text: str) -> str:
-    """A string literal as Ruff quotes it. `text` is an identifier."""
-    return f'"{text}"'
-
-
-def shape_comment(tensor: Tensor) -> str:
-    """`(B, 50, 256)`; an axis of any length is T."""
-    sizes = ["B", *("T" if size is None else str(size) for size in tensor.shape)]
-    return f"({', '.join(sizes)})"
+def _name_expression(names: list[str]) -> str:
+    """`"dense"`, or `f"dense_{i}"` inside a loop."""
+    if len(names) == 1:
+        return _quoted(names[0])
+    base = re.sub(r"\d+$", "", names[0])
+    return f'f"{base}{{i}}"'
 
 
 def _member_name(attr: str, count: int) -> str:
     """What Keras calls a member of a block, `"dense"`: weights' paths are made of it."""
-    return repr_double(attr) if count == 1 else f'f"{attr}_{{i}}"'
+    return _quoted(attr) if count == 1 else f'f"{attr}_{{i}}"'
+
+
+def _quoted(text: str) -> str:
+    """A string literal as Ruff quotes it. `text` is an identifier."""
+    return f'"{text}"'
 
 
 def _loop_over(names: list[str]) -> str:
@@ -351,8 +361,3 @@ def _singular(attr: str) -> str:
     word = re.sub(r"_\d+$", "", attr).rstrip("_").rsplit("_", 1)[-1]
     word = word[:-1] if word.endswith("s") else word
     return word if len(word) <= 10 else "layer"
-
-
-def _macro(templates: Any, name: str, *arguments: Any) -> str:
-    macro = getattr(templates, name, None)
-    return str(macro(*arguments)).strip() if macro else ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.layout import WIDTH
+from neural_dsl.codegen.needs import need
 
 
 class Symbol:
@@ -92,10 +94,9 @@ def prose(text: str) -> str:
     return shown.replace("\\", "/").replace('"', "'")
 
 
-def mentions(code: str, name: str) -> bool:
-    """Whether code calls or passes the function or class `name`: `self.name(x)` and
-    words that merely contain it are something else."""
-    return bool(re.search(rf"(?<![\w.]){name}(?=[(),])", code))
+def total(terms: Sequence[str]) -> str:
+    """The sum of the terms; Python cannot compile an expression of thousands of `+`."""
+    return " + ".join(terms) if len(terms) <= 64 else f"sum([{', '.join(terms)}])"
 
 
 def docstring(text: str, indent: str = "    ") -> str:
@@ -144,39 +145,12 @@ def environment() -> Environment:
         arguments=arguments,
         complement=complement,
         docstring=docstring,
-        mentions=mentions,
         prose=prose,
         pythonic=literal,
+        variable_path=BACKENDS["tensorflow"].own_name,
         default_size=lambda size, length: length if size is None else size,
+        total=total,
         sentence=lambda text: text[:1].upper() + text[1:],
     )
+    made.globals["need"] = need
     return made
-
-
-class BackendTemplates:
-    """The templates of one backend."""
-
-    def __init__(self, backend: str):
-        self.backend = backend
-        self._layers: dict[str, Any] = {}
-
-    def file(self, name: str) -> Template:
-        """The template `templates/<backend>/<name>.py.j2`."""
-        return environment().get_template(f"{self.backend}/{name}.py.j2")
-
-    @cached_property
-    def structure(self) -> Any:
-        """How this backend writes loops, masks and classes."""
-        return self.file("structure").module
-
-    def layer(self, snake_name: str) -> Any:
-        """The macros of one layer."""
-        module = self._layers.get(snake_name)
-        if module is None:
-            module = self.file(f"layers/{snake_name}").module
-            self._layers[snake_name] = module
-        return module
-
-    def part(self, name: str) -> Any:
-        """The macros of a class that several layers share."""
-        return self.file(f"parts/{name}").module

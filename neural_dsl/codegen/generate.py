@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from types import SimpleNamespace
-from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED
 from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import prose
-from neural_dsl.codegen.imports import import_blocks
+from neural_dsl.codegen.imports import import_blocks, mentioned
 from neural_dsl.codegen.layout import lay_out
-from neural_dsl.codegen.module import ModuleWriter
+from neural_dsl.codegen.module import class_texts, names_of_training, write_model
+from neural_dsl.codegen.needs import Needs, collecting, need
 from neural_dsl.codegen.paths import layer_paths
-from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_source
+from neural_dsl.codegen.task_source import TaskSource, data_part, refuse_taken_names
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.rules.unsupported import training_problems
@@ -44,34 +45,33 @@ class CompiledModel:
     paths: Mapping[str, str]
 
 
-def generate(network: Network, backend: str, file_name: str) -> CompiledModel:
-    """Write the file. `file_name` is what its docstring says to run.
+def generate(
+    network: Network, backend: str, file_name: str, *, spell_out: bool = False
+) -> CompiledModel:
+    """Write the file. `file_name` is what its docstring says to run; `spell_out` writes
+    the arithmetic of attention in the open, in place of the framework's fused kernel.
 
     Raises NeuralError (NE059) for a training that this backend's scripts cannot do.
     """
     problems = training_problems(network, backend)
     if problems:
         raise NeuralError(*problems)
-    writer = ModuleWriter(network, backend)
-    templates: Any = writer.templates.file("model").module
-    classes = list(writer.class_texts())
-    model = writer.model()
-    body = "\n".join([*classes, *model.members, *model.lines])
-    initialiser = str(templates.initialiser(body))
-    model.initialised = bool(initialiser.strip())
-    parts = [str(templates.helpers(body)), *classes, initialiser]
-    parts.append(str(templates.define(model)))
-    code = "\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip())
-    paths = layer_paths(writer)
-    task, code, run = _with_training(writer, model, code, paths)
-    structure = writer.templates.structure
-    standard, packages = import_blocks(
-        [*structure.imports.splitlines(), *(task.imports if task else ())],
-        f"{structure.always}\n{code}\n{run}",
-        task.own if task else "",
-    )
+    writer = Context(network, backend, names_of_training(network))
+    with collecting() as needs:
+        need(*writer.structure.always)
+        code, model = _model_part(writer, spell_out, needs)
+        paths = layer_paths(writer)
+        task, before, after, run = _with_training(writer, model, paths)
+    imports = writer.structure.imports
+    chosen = [imports[name] for name in needs if name in imports]
+    if before or after:
+        known = [*imports.values(), *(task.imports if task else ())]
+        around = f"{before}\n{after}\n{run}"
+        chosen += mentioned(known, around, task.own if task else "")
+    standard, packages = import_blocks(chosen)
     if task and task.postponed:
         standard = f"from __future__ import annotations\n\n{standard}".rstrip()
+    parts = (before, code, after)
     text = writer.templates.file("module").render(
         name=writer.name,
         source=_base_name(network.source.name),
@@ -79,12 +79,13 @@ def generate(network: Network, backend: str, file_name: str) -> CompiledModel:
         file_name=file_name,
         standard_imports=standard,
         package_imports=packages,
-        code=code,
+        code="\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip()),
         trains=network.task is not None,
+        constants=bool(before),
         reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
-    entry = str(writer.templates.structure.entry(writer.name)).strip()
+    entry = str(writer.structure.entry(writer.name)).strip()
     if not (task and task.own):
         return CompiledModel(network, backend, lay_out(text), entry, paths)
     before, own, after = text.partition(task.own)
@@ -93,27 +94,53 @@ def generate(network: Network, backend: str, file_name: str) -> CompiledModel:
     return CompiledModel(network, backend, before + own + after, entry, paths)
 
 
-def _with_training(
-    writer: ModuleWriter, model: SimpleNamespace, code: str, paths: Mapping[str, str]
-) -> tuple[TaskSource | None, str, str]:
-    """The task, the code below the imports, and what a run of the file does.
+def _model_part(
+    writer: Context, spell_out: bool, needs: Needs
+) -> tuple[str, SimpleNamespace]:
+    """The helpers, classes and the model; and what the skeleton needs to know of it."""
+    classes = list(class_texts(writer, spell_out))
+    model = write_model(writer)
+    helpers = writer.templates.macros("helpers")
+    starts = str(helpers.init_weights(needs)) if "init_weights" in needs else ""
+    model.initialised = bool(starts.strip())
+    # A helper may need another, which is then written before it.
+    written: dict[str, str] = {}
+    while missing := [n for n in needs if n not in written and hasattr(helpers, n)]:
+        for name in missing:
+            written[name] = (
+                str(getattr(helpers, name)()) if name != "init_weights" else ""
+            )
+    parts = [*reversed(written.values()), *classes, starts]
+    parts.append(str(writer.templates.macros("model").define(model)))
+    return "\n\n".join(p.strip("\n") + "\n" for p in parts if p.strip()), model
 
-    With a task the file trains: constants and the task come first, the training last.
+
+def _with_training(
+    writer: Context, model: SimpleNamespace, paths: Mapping[str, str]
+) -> tuple[TaskSource | None, str, str, str]:
+    """The task, the code before and after the model, and what a run of the file does.
+
+    With a task the file trains: constants and the data come first, the training last.
+    Without one it keeps what it says of learning as `fit`.
     """
+    from neural_dsl.codegen.training import fit_plan, training_plan
+
     network = writer.network
     if network.task is None:
-        templates: Any = writer.templates.file("model").module
-        return None, code, str(templates.forward(model))
-    # Only files with a task need what describes trainings.
-    from neural_dsl.codegen.training import training_plan
-
+        forward = str(writer.templates.macros("model").forward(model))
+        fit = fit_plan(network, writer.templates.backend, paths)
+        if fit is None:
+            return None, "", "", forward
+        fitting = writer.templates.macros("fit")
+        constants = str(fitting.constants(fit)).strip("\n")
+        return None, constants, str(fitting.define(fit)), forward
     plan = training_plan(network, paths)
     plan.model = writer.name
-    training: Any = writer.templates.file("training").module
-    task = task_source(network)
-    parts = [str(training.constants(plan)), task.code, code, str(training.define(plan))]
-    body = "\n\n".join(part.strip("\n") + "\n" for part in parts)
-    return task, body, "main()"
+    training = writer.templates.macros("training")
+    task = data_part(network)
+    parts = [str(training.constants(plan)), f"# --- data\n\n{task.code}", "# --- model"]
+    before = "\n\n".join(part.strip("\n") + "\n" for part in parts)
+    return task, before, f"# --- training\n\n\n{training.define(plan)}", "main()"
 
 
 def files_read(network: Network) -> list[str]:

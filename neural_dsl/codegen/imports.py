@@ -13,34 +13,40 @@ _SILENT = re.compile(rf"{_PROSE}|(\br?f{_STRING})|{_STRING}")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
-def import_blocks(lines: Iterable[str], code: str, own: str = "") -> tuple[str, str]:
-    """The standard library's imports and the installed packages' that `code` needs.
+def mentioned(lines: Iterable[str], code: str, own: str = "") -> Iterator[str]:
+    """The imports that a training and its data mention, of `lines`, each one statement.
 
-    `lines` are the imports to choose from, each one statement. `own` is a user's part of
-    the code, in which a string may be an annotation: it mentions what it says.
+    `own` is a user's part of the code, in which a string may be an annotation: it mentions
+    what it says.
     """
-    mentioned = set(_WORD.findall(_SILENT.sub(r"\1", code)))
-    mentioned.update(_WORD.findall(re.sub(_PROSE, "", own)))
+    words = set(_WORD.findall(_SILENT.sub(r"\1", code)))
+    words.update(_WORD.findall(re.sub(_PROSE, "", own)))
+    for line in lines:
+        start, _, names = line.rpartition("import ")
+        for name in names.split(", "):
+            if name.rpartition(" as ")[2].partition(".")[0] in words:
+                yield f"{start}import {name}"
+
+
+def import_blocks(statements: Iterable[str]) -> tuple[str, str]:
+    """The imports of the standard library and of installed packages, each statement of
+    one name, in Ruff's order."""
     plain: set[str] = set()
     members: dict[str, set[str]] = {}
-    for line in lines:
-        if line.startswith("from "):
-            module, _, names = line[5:].partition(" import ")
-            for name in names.split(", "):
-                if name.rpartition(" ")[2] in mentioned:  # `a as b`
-                    members.setdefault(module, set()).add(name)
+    for statement in statements:
+        if statement.startswith("from "):
+            module, _, name = statement[5:].partition(" import ")
+            members.setdefault(module, set()).add(name)
         else:
-            module, _, alias = line[7:].partition(" as ")
-            if (alias or module.partition(".")[0]) in mentioned:
-                plain.add(line)
-    statements = sorted(plain)
+            plain.add(statement)
+    ordered = sorted(plain)
     for module, taken in sorted(members.items()):
         renamed = sorted(name for name in taken if " as " in name)
         kept = ", ".join(sorted(taken.difference(renamed), key=_order))
         parts = [kept, *renamed] if kept else renamed
-        statements += [f"from {module} import {part}" for part in parts]
+        ordered += [f"from {module} import {part}" for part in parts]
     blocks: tuple[list[str], list[str]] = ([], [])
-    for statement in statements:
+    for statement in ordered:
         package = statement.split()[1].partition(".")[0]
         blocks[package not in sys.stdlib_module_names].append(statement)
     return "\n".join(blocks[0]), "\n".join(blocks[1])

@@ -61,7 +61,8 @@ def _assigned(code: str, indent: str) -> Iterator[str]:
     value = code[found.end() :]
     operands = _operands(value)
     lines = list(_break(code, indent))
-    if len(operands) == 1 and max(len(lines[0]), len(lines[-1])) <= WIDTH:
+    breakable = len(operands) == 1 or _ends_in_brackets(operands)
+    if breakable and max(len(lines[0]), len(lines[-1])) <= WIDTH:
         yield from lines
         return
     inner = indent + "    "
@@ -73,6 +74,13 @@ def _assigned(code: str, indent: str) -> Iterator[str]:
         yield from lines  # parentheses would not help
     else:
         yield from (f"{indent}{found[0]}(", *wrapped, f"{indent})")
+
+
+def _ends_in_brackets(operands: list[str]) -> bool:
+    """Whether a value is `x + f(…)`: it is broken in the brackets that end it."""
+    if len(operands) != 2 or _bracket_to_break(operands[0], WIDTH):
+        return False
+    return operands[1].endswith(")") and not operands[1].endswith("()")
 
 
 def _operands(value: str) -> list[str]:

@@ -24,7 +24,9 @@ from neural_dsl.graph.nodes import (
     Node,
     Repeat,
     Residual,
+    everything,
 )
+from neural_dsl.graph.walk import Folded, fold, layers
 from neural_dsl.graph.wiring import Walk, reads_memory
 
 SIZES = frozenset({"count", "int", "float", "positive", "rate"})
@@ -104,15 +106,15 @@ class Planner:
         self.reserved = frozenset(reserved)
         self.class_names = class_names
         self.classes: dict[Hashable, BlockClass] = {}
-        # With the node itself, so that its id stays its own while the key is kept.
         self._keys: dict[int, tuple[Node, Hashable]] = {}
+        self._numbers: dict[Hashable, int] = {}
 
     def plan(self, nodes: Iterable[Node], *, top: bool) -> tuple[Step, ...]:
         """The steps of one scope. At the top, layers keep their canonical names."""
         if not top:
             return self._steps(nodes, Names(self.reserved), top)
         nodes = tuple(nodes)
-        canonical = {layer.name for layer in flat_layers(nodes)}
+        canonical = {layer.name for layer in layers(nodes)}
         return self._steps(nodes, Names(self.reserved, canonical), top)
 
     def _steps(
@@ -191,30 +193,23 @@ class Planner:
         return use
 
     def key(self, node: Node) -> Hashable:
-        """Equal for nodes that the same code builds with the same numbers."""
-        known = self._keys.get(id(node))
-        if known is None:
-            known = self._keys[id(node)] = (node, self._make_key(node))
-        return known[1]
+        """Equal for nodes that the same code builds with the same numbers: a number, so
+        that keys of keys stay short."""
+        return fold((node,), self._key, self._keys)[0]
 
-    def _make_key(self, node: Node) -> Hashable:
+    def _key(self, node: Node, inside: Folded[Hashable]) -> Hashable:
+        said: tuple[Hashable, ...]
         match node:
             case Layer():
-                return (node.type, repr(node.params), node.inputs)
+                said = (node.type, repr(node.params), node.inputs)
             case MacroUse():
-                return ("macro", node.macro, *map(self.key, node.body))
-            case Repeat():
-                return ("repeat", *(tuple(map(self.key, c)) for c in node.copies))
-            case Residual():
-                return ("residual", *map(self.key, node.body))
+                said = (node.macro,)
             case Branches():
-                return (
-                    "branches",
-                    *(
-                        (b.name, b.input, tuple(map(self.key, b.body)))
-                        for b in node.branches
-                    ),
-                )
+                said = tuple((branch.name, branch.input) for branch in node.branches)
+            case _:
+                said = ()
+        whole = (type(node), said, inside)
+        return self._numbers.setdefault(whole, len(self._numbers))
 
 
 class _RunKey:
@@ -308,11 +303,10 @@ def is_size(kind: str, value: object) -> bool:
 def masks_read(nodes: Iterable[Node]) -> list[Mask]:
     """The masks that layers below these nodes read, in the order of first use."""
     found: dict[Mask, None] = {}
-    for layer in flat_layers(nodes):
+    for layer in layers(nodes):
         if layer.spec.reads_mask:
-            for tensor in mask_readers(layer):
-                if tensor.mask is not None:
-                    found.setdefault(tensor.mask)
+            read = (tensor.mask for tensor in mask_readers(layer))
+            found.update((mask, None) for mask in read if mask is not None)
     return list(found)
 
 
@@ -326,34 +320,19 @@ def mask_readers(layer: Layer) -> tuple[Tensor, ...]:
 
 def inputs_read(nodes: Iterable[Node]) -> Iterator[str]:
     """The network inputs at which branches below these nodes start, one a branch."""
-    for node in nodes:
-        match node:
-            case Repeat(copies=copies):
-                for copy in copies:
-                    yield from inputs_read(copy)
-            case MacroUse(body=body) | Residual(body=body):
-                yield from inputs_read(body)
-            case Branches(branches=branches):
-                for branch in branches:
-                    if branch.input is not None:
-                        yield branch.input
-                    yield from inputs_read(branch.body)
+    for node in everything(nodes):
+        if isinstance(node, Branches):
+            yield from (b.input for b in node.branches if b.input is not None)
 
 
-def flat_layers(nodes: Iterable[Node]) -> Iterator[Layer]:
-    """Every layer below these nodes, in order."""
-    for node in nodes:
-        match node:
-            case Layer():
-                yield node
-            case Repeat(copies=copies):
-                for copy in copies:
-                    yield from flat_layers(copy)
-            case MacroUse(body=body) | Residual(body=body):
-                yield from flat_layers(body)
-            case Branches(branches=branches):
-                for branch in branches:
-                    yield from flat_layers(branch.body)
+def streams_of(use: BlockUse | ResidualStep) -> int:
+    """How many streams a block's first layer merges (0: it takes one tensor)."""
+    first = use.steps[0] if use.steps else None
+    if isinstance(first, ResidualStep):
+        return streams_of(first)
+    if isinstance(first, LayerStep) and first.layers[0].spec.arity == "many":
+        return len(first.layers[0].inputs)
+    return streams_of(first.uses[0]) if isinstance(first, BlockStep) else 0
 
 
 def needs_memory(nodes: Iterable[Node]) -> bool:

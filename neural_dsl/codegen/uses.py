@@ -29,6 +29,45 @@ class Uses:
         return made
 
 
+class AttentionUses(Uses):
+    """The attentions of one sort, to the sequence itself or to a memory: one class."""
+
+    def __init__(self, class_name: str, is_cross: bool, uses: list[SimpleNamespace]):
+        super().__init__(uses)
+        self.class_name = class_name
+        self.is_cross = is_cross
+
+    @property
+    def hides_keys(self) -> bool:
+        """Whether every use has keys that some query may not see."""
+        return bool(self.masked.all or self.causal.all)
+
+
+class Parts:
+    """The classes that several layers are made of."""
+
+    def __init__(self, needed: Mapping[str, list[Layer]]):
+        uses: dict[bool, list[SimpleNamespace]] = {}
+        for layer in needed.get("attention", ()):
+            for each in layer.attentions:
+                is_cross = each.kind == "cross"
+                uses.setdefault(is_cross, []).append(attention_use(layer, each))
+        names = {True: "CrossAttention", False: "SelfAttention"}
+        if len(uses) == 1:
+            names = dict.fromkeys(names, "MultiHeadAttention")
+        self.attentions = [
+            AttentionUses(names[is_cross], is_cross, uses[is_cross])
+            for is_cross in sorted(uses)
+        ]
+        fed = needed.get("feed_forward")
+        self.feed_forward = Uses(map(layer_use, fed)) if fed else None
+
+    def attention_of(self, kind: str) -> AttentionUses:
+        """The class of an attention of this kind."""
+        (found,) = (a for a in self.attentions if a.is_cross == (kind == "cross"))
+        return found
+
+
 @dataclass
 class LayerClass:
     """A class that stands for one kind of layer in the emitted file."""
@@ -36,6 +75,15 @@ class LayerClass:
     name: str
     variant: str
     uses: Uses
+
+    @property
+    def in_words(self) -> str:
+        """`Causal self-attention, then a feed-forward network`: a transformer's parts."""
+        kinds = [each.kind for each in self.uses.sublayers.value]
+        first = "causal attention" if self.uses.causal.all else "self-attention"
+        said = ["cross-attention" if kind == "cross" else first for kind in kinds]
+        text = ", ".join([*said, "then a feed-forward network"])
+        return text[0].upper() + text[1:]
 
 
 @dataclass
@@ -45,7 +93,8 @@ class View:
     `p` holds the parameters (a number may be a Symbol, inside a block class); `d_in` and
     `d_memory` are feature sizes. `name` is a Python expression for the layer's name,
     empty where names are not needed. `mask`, `memory` and `memory_mask` are variable
-    names, empty where there is none. `shared` has the uses of the shared parts.
+    names, empty where there is none. `layout` is the order of axes of what it is given:
+    "last", or "first" with the channels behind the batch.
     """
 
     layer: Layer
@@ -53,11 +102,12 @@ class View:
     d_in: Any
     d_memory: Any
     cls: LayerClass | None
-    shared: Mapping[str, Uses]
+    parts: Parts
     name: str = ""
     mask: str = ""
     memory: str = ""
     memory_mask: str = ""
+    layout: str = "last"
 
     @property
     def rank(self) -> int:
@@ -69,17 +119,36 @@ class View:
         """The output's shape without the batch axis."""
         return self.layer.output.shape
 
+    @property
+    def features_axis(self) -> int:
+        """Where the features of its output stand."""
+        return 1 if self.layout == "first" else -1
+
+
+@dataclass(frozen=True)
+class Sublayer:
+    """One attention of a layer that has several: where it is, and to what."""
+
+    path: str
+    kind: str
+
 
 def layer_use(layer: Layer) -> SimpleNamespace:
     """The concrete facts of one layer, for the traits of its class."""
     inputs = layer.inputs
     has_memory = layer.spec.arity == "target" and len(inputs) > 1
+    kinds = [
+        (a.path, "cross" if a.kind == "cross" else "self") for a in layer.attentions
+    ]
     facts = {
         "d_model": inputs[0].features,
         "d_memory": inputs[-1].features,
         "has_memory": has_memory,
+        "own_memory": has_memory and inputs[-1].features != inputs[0].features,
         "masked": inputs[0].mask is not None,
         "memory_masked": has_memory and inputs[1].mask is not None,
+        "sublayers": tuple(Sublayer(path, kind) for path, kind in kinds),
+        "causal": any(a.kind == "causal" for a in layer.attentions),
         **layer.params,
     }
     key_dim, num_heads = facts.get("key_dim"), facts.get("num_heads")
@@ -94,15 +163,12 @@ def attention_use(layer: Layer, attention: Attention) -> SimpleNamespace:
     read = layer.inputs[-1] if cross else layer.inputs[0]
     alone = attention.path == ""
     return SimpleNamespace(
-        d_model=layer.inputs[0].features,
-        d_memory=read.features,
         own_memory=read.features != layer.inputs[0].features,
-        value_dim=params.get("value_dim", params["key_dim"]),
+        own_key_dim=params["key_dim"] * params["num_heads"] != layer.inputs[0].features
+        or params.get("value_dim", params["key_dim"]) != params["key_dim"],
         own_value_dim=params.get("value_dim", params["key_dim"]) != params["key_dim"],
         use_bias=params["use_bias"],
         causal=attention.kind == "causal",
-        cross=cross,
         masked=read.mask is not None,
-        dropout=params["dropout"] if alone else 0,
         drops=alone and params["dropout"] > 0,
     )

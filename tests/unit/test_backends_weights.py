@@ -2,16 +2,12 @@
 
 import json
 import os
-import re
 import stat
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from neural_dsl.backends import canonical, weights_file
-from neural_dsl.catalogue import LAYERS
-from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.diagnostics import NeuralError
 from tests.handwritten import translator_network
 
@@ -200,19 +196,3 @@ def test_a_renamed_layer_is_two_problems_not_one_for_each_weight():
     assert message.endswith(
         "the layer `output` has no weights there; the model has no layer `head`"
     )
-
-
-# --- the documentation --------------------------------------------------------------
-
-
-def test_every_layer_with_weights_stands_in_the_table_of_layouts():
-    text = (Path(__file__).parents[2] / "docs" / "weights.md").read_text("utf-8")
-    table = [line for line in text.splitlines() if line.startswith("|")]
-    documented = {name for line in table for name in re.findall(r"\w+", line)}
-    for spec in LAYERS.values():
-        if spec.weights is not LayerSpec.weights:
-            assert spec.name in documented, spec.name
-    network = translator_network()
-    for name in canonical.expected(network):
-        own = name.partition(".")[2].split(".")
-        assert set(own) <= documented | {"bias"}, name

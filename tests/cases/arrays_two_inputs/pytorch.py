@@ -14,23 +14,21 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -48,14 +46,14 @@ class Decide(nn.Module):
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding(9, 8)
-        self.multi_head_attention = MultiHeadAttention(8, num_heads=2, key_dim=4)
+        self.multi_head_attention = MultiHeadAttention(8, num_heads=2)
         self.dense = nn.Linear(3, 4)
         self.output = nn.Linear(44, 1)
         self.apply(init_weights)
 
     def forward(self, words: Tensor, numbers: Tensor) -> Tensor:
         words = self.embedding(words)  # (B, 5, 8)
-        words = self.multi_head_attention(words)  # (B, 5, 8)
+        words = self.multi_head_attention(words)
         words = words.flatten(1)  # (B, 40)
         numbers = F.relu(self.dense(numbers))  # (B, 4)
         x = torch.cat([words, numbers], dim=-1)  # (B, 44)
@@ -71,6 +69,5 @@ if __name__ == "__main__":
     with torch.inference_mode():
         words = torch.randint(1, 9, (1, 5))
         numbers = torch.randn(1, 3)
-        logits = model(words, numbers)
-        probabilities = torch.sigmoid(logits)
+        probabilities = torch.sigmoid(model(words, numbers))
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,13 +15,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(scores)  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(scores)
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
@@ -30,30 +33,22 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         context = scaled_dot_product_attention(q, k, v)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 def build_model() -> keras.Model:
@@ -64,14 +59,11 @@ def build_model() -> keras.Model:
     words = layers.Embedding(
         9, 8, keras.initializers.RandomNormal(stddev=0.02), name="embedding"
     )(words)  # (B, 5, 8)
-    words = MultiHeadAttention(8, num_heads=2, key_dim=4, name="multi_head_attention")(
-        words
-    )  # (B, 5, 8)
+    words = MultiHeadAttention(8, num_heads=2, name="multi_head_attention")(words)
     words = layers.Flatten(name="flatten")(words)  # (B, 40)
     numbers = layers.Dense(4, activation="relu", name="dense")(numbers)  # (B, 4)
     x = layers.Concatenate(name="concatenate")([words, numbers])  # (B, 44)
-    # (B, 1): logits, a sigmoid makes them probabilities
-    logits = layers.Dense(1, name="output")(x)
+    logits = layers.Dense(1, name="output")(x)  # (B, 1)
     return keras.Model(inputs, logits, name="Decide")
 
 
@@ -81,6 +73,5 @@ if __name__ == "__main__":
     model.summary()
     words = keras.random.randint((1, 5), 1, 9)
     numbers = keras.random.normal((1, 3))
-    logits = model([words, numbers])
-    probabilities = keras.activations.sigmoid(logits)
+    probabilities = keras.activations.sigmoid(model([words, numbers]))
     print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())

@@ -42,16 +42,14 @@ class Convolution(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv1d_0(x.transpose(1, 2)).transpose(1, 2))  # (B, 19, 8)
-        x = self.conv1d_1(x.transpose(1, 2)).transpose(1, 2)  # (B, 19, 8)
-        x = self.conv1d_2(F.pad(x.transpose(1, 2), (6, 0))).transpose(1, 2)
-        x = F.gelu(
-            self.conv1d_3(
-                pad_same(x.transpose(1, 2), kernel_size=5, stride=2)
-            ).transpose(1, 2),
-        )  # (B, 10, 16)
-        x = self.conv1d_4(x.transpose(1, 2)).transpose(1, 2)  # (B, 5, 4)
-        x = self.batch_normalization(x.transpose(1, 2)).transpose(1, 2)  # (B, 5, 4)
+        x = x.transpose(1, 2)  # (B, 6, 21)
+        x = F.relu(self.conv1d_0(x))  # (B, 8, 19)
+        x = self.conv1d_1(x)
+        x = self.conv1d_2(F.pad(x, (6, 0)))
+        x = F.gelu(self.conv1d_3(pad_same(x, kernel_size=5, stride=2)))  # (B, 16, 10)
+        x = self.conv1d_4(x)  # (B, 4, 5)
+        x = self.batch_normalization(x)
+        x = x.transpose(1, 2)  # (B, 5, 4)
         x = x.amax(dim=1)  # (B, 4)
         return self.output(x)  # (B, 1): logits, a sigmoid makes them probabilities
 
@@ -63,7 +61,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 21, 6)
-        logits = model(x)
-        probabilities = torch.sigmoid(logits)
+        probabilities = torch.sigmoid(model(torch.randn(1, 21, 6)))
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -18,7 +18,7 @@ def build_model() -> keras.Model:
     """Float input (B, 21, 6) to logits (B, 1)."""
     inputs = keras.Input((21, 6), name="input")
     x = layers.Conv1D(8, 3, activation="relu", name="conv1d_0")(inputs)  # (B, 19, 8)
-    x = layers.Conv1D(8, 3, padding="same", name="conv1d_1")(x)  # (B, 19, 8)
+    x = layers.Conv1D(8, 3, padding="same", name="conv1d_1")(x)
     x = layers.Conv1D(8, 4, padding="causal", dilation_rate=2, name="conv1d_2")(x)
     x = layers.Conv1D(
         16, 5, strides=2, padding="same", groups=2, activation="gelu", name="conv1d_3"
@@ -26,10 +26,9 @@ def build_model() -> keras.Model:
     x = layers.Conv1D(4, 2, strides=2, use_bias=False, name="conv1d_4")(x)  # (B, 5, 4)
     x = layers.BatchNormalization(
         momentum=0.99, epsilon=0.001, name="batch_normalization"
-    )(x)  # (B, 5, 4)
+    )(x)
     x = layers.GlobalMaxPooling1D(name="global_max_pooling1d")(x)  # (B, 4)
-    # (B, 1): logits, a sigmoid makes them probabilities
-    logits = layers.Dense(1, name="output")(x)
+    logits = layers.Dense(1, name="output")(x)  # (B, 1)
     return keras.Model(inputs, logits, name="Convolution")
 
 
@@ -37,7 +36,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    inputs = keras.random.normal((1, 21, 6))
-    logits = model(inputs)
-    probabilities = keras.activations.sigmoid(logits)
+    probabilities = keras.activations.sigmoid(model(keras.random.normal((1, 21, 6))))
     print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())

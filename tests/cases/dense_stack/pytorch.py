@@ -31,8 +31,8 @@ class DenseStack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.dense_0(x))  # (B, 64)
         for layer in self.dense_layers:
-            x = F.relu(layer(x))  # (B, 64)
-        x = self.dropout(x)  # (B, 64)
+            x = F.relu(layer(x))
+        x = self.dropout(x)
         return self.output(x)  # (B, 3): logits, softmax makes them probabilities
 
 
@@ -43,7 +43,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 10)
-        logits = model(x)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randn(1, 10)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

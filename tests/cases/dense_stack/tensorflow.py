@@ -18,10 +18,9 @@ def build_model() -> keras.Model:
     inputs = keras.Input((10,), name="input")
     x = layers.Dense(64, activation="relu", name="dense_0")(inputs)  # (B, 64)
     for i in range(1, 4):
-        x = layers.Dense(64, activation="relu", name=f"dense_{i}")(x)  # (B, 64)
-    x = layers.Dropout(0.5, name="dropout")(x)  # (B, 64)
-    # (B, 3): logits, softmax makes them probabilities
-    logits = layers.Dense(3, name="output")(x)
+        x = layers.Dense(64, activation="relu", name=f"dense_{i}")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
+    logits = layers.Dense(3, name="output")(x)  # (B, 3)
     return keras.Model(inputs, logits, name="DenseStack")
 
 
@@ -29,7 +28,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    inputs = keras.random.normal((1, 10))
-    logits = model(inputs)
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(model(keras.random.normal((1, 10))))
     print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())

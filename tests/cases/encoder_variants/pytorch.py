@@ -26,14 +26,12 @@ class MultiHeadAttention(nn.Module):
         self.projection = nn.Linear(num_heads * key_dim, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -52,7 +50,7 @@ class FeedForward(nn.Module):
 
 
 class PostNormTransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(
         self,
@@ -72,14 +70,12 @@ class PostNormTransformerEncoder(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(d_model, eps=epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        attended = self.attention(x)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 class PreNormTransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each normalises first, then is added."""
+    """Self-attention, then a feed-forward network; each normalises, then adds."""
 
     def __init__(
         self,
@@ -99,14 +95,12 @@ class PreNormTransformerEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        attended = self.attention(self.attention_norm(x))
-        x = x + self.dropout(attended)
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + self.dropout(expanded)
+        x = x + self.dropout(self.attention(self.attention_norm(x)))
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
 
 class NoNormTransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each is added to its input."""
+    """Self-attention, then a feed-forward network; each adds to its input."""
 
     def __init__(
         self,
@@ -123,14 +117,12 @@ class NoNormTransformerEncoder(nn.Module):
         self.feed_forward = FeedForward(d_model, ff_dim, activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        attended = self.attention(x)
-        x = x + attended
-        expanded = self.feed_forward(x)
-        return x + expanded
+        x = x + self.attention(x)
+        return x + self.feed_forward(x)
 
 
 class TransformerDecoder(nn.Module):
-    """Causal self-attention, feed-forward; each with a residual."""
+    """Causal attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(
         self,
@@ -148,10 +140,8 @@ class TransformerDecoder(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        attended = self.self_attention(x)
-        x = self.self_attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.self_attention_norm(x + self.self_attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -195,11 +185,11 @@ class EncoderVariants(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.transformer_encoder_0(x)  # (B, 12, 24)
-        x = self.transformer_encoder_1(x)  # (B, 12, 24)
-        x = self.transformer_encoder_2(x)  # (B, 12, 24)
-        x = self.transformer_encoder_3(x)  # (B, 12, 24)
-        x = self.transformer_decoder(x)  # (B, 12, 24)
+        x = self.transformer_encoder_0(x)
+        x = self.transformer_encoder_1(x)
+        x = self.transformer_encoder_2(x)
+        x = self.transformer_encoder_3(x)
+        x = self.transformer_decoder(x)
         x = x.mean(dim=1)  # (B, 24)
         return self.output(x)  # (B, 1): logits
 
@@ -211,6 +201,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 12, 24)
-        logits = model(x)
+        logits = model(torch.randn(1, 12, 24))
     print("logits:", logits.squeeze(0).tolist())

@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,15 +15,19 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
     if mask is not None:
         scores = ops.where(mask, scores, -1e9)
-    weights = ops.softmax(scores)  # (B, H, T, T)
+    weights = ops.softmax(scores)
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
@@ -44,25 +47,17 @@ class MultiHeadAttention(layers.Layer):
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         allowed = None
         if self.causal:
             position = ops.arange(ops.shape(x)[1])
             allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -80,7 +75,7 @@ class FeedForward(layers.Layer):
 
 @keras.saving.register_keras_serializable()
 class PostNormTransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(
         self,
@@ -111,15 +106,13 @@ class PostNormTransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 @keras.saving.register_keras_serializable()
 class PreNormTransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each normalises first, then is added."""
+    """Self-attention, then a feed-forward network; each normalises, then adds."""
 
     def __init__(
         self,
@@ -150,15 +143,13 @@ class PreNormTransformerEncoder(layers.Layer):
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(self.attention_norm(x))
-        x = x + self.dropout(attended)
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + self.dropout(expanded)
+        x = x + self.dropout(self.attention(self.attention_norm(x)))
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
 
 @keras.saving.register_keras_serializable()
 class NoNormTransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each is added to its input."""
+    """Self-attention, then a feed-forward network; each adds to its input."""
 
     def __init__(
         self,
@@ -178,15 +169,13 @@ class NoNormTransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x)
-        x = x + attended
-        expanded = self.feed_forward(x)
-        return x + expanded
+        x = x + self.attention(x)
+        return x + self.feed_forward(x)
 
 
 @keras.saving.register_keras_serializable()
 class TransformerDecoder(layers.Layer):
-    """Causal self-attention, feed-forward; each with a residual."""
+    """Causal attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(
         self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
@@ -210,10 +199,8 @@ class TransformerDecoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        attended = self.self_attention(x)
-        x = self.self_attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.self_attention_norm(x + self.self_attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def build_model() -> keras.Model:
@@ -227,7 +214,7 @@ def build_model() -> keras.Model:
         causal=False,
         epsilon=1e-5,
         name="transformer_encoder_0",
-    )(inputs)  # (B, 12, 24)
+    )(inputs)
     x = PreNormTransformerEncoder(
         d_model=24,
         num_heads=3,
@@ -235,7 +222,7 @@ def build_model() -> keras.Model:
         dropout=0.1,
         activation="gelu",
         name="transformer_encoder_1",
-    )(x)  # (B, 12, 24)
+    )(x)
     x = NoNormTransformerEncoder(
         d_model=24,
         num_heads=4,
@@ -243,7 +230,7 @@ def build_model() -> keras.Model:
         key_dim=5,
         activation="relu",
         name="transformer_encoder_2",
-    )(x)  # (B, 12, 24)
+    )(x)
     x = PostNormTransformerEncoder(
         d_model=24,
         num_heads=4,
@@ -252,12 +239,12 @@ def build_model() -> keras.Model:
         causal=True,
         epsilon=0.01,
         name="transformer_encoder_3",
-    )(x)  # (B, 12, 24)
+    )(x)
     x = TransformerDecoder(
         d_model=24, num_heads=2, ff_dim=8, activation="relu", name="transformer_decoder"
-    )(x)  # (B, 12, 24)
+    )(x)
     x = layers.GlobalAveragePooling1D(name="global_average_pooling1d")(x)  # (B, 24)
-    logits = layers.Dense(1, name="output")(x)  # (B, 1): logits
+    logits = layers.Dense(1, name="output")(x)  # (B, 1)
     return keras.Model(inputs, logits, name="EncoderVariants")
 
 
@@ -265,6 +252,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    inputs = keras.random.normal((1, 12, 24))
-    logits = model(inputs)
+    logits = model(keras.random.normal((1, 12, 24)))
     print("logits:", ops.convert_to_numpy(logits)[0].tolist())

@@ -14,23 +14,21 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -53,27 +51,22 @@ class PositionalEncoding(nn.Module):
         self.weight = nn.Parameter(0.02 * torch.randn(max_len, d_model))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.weight[: x.shape[1]]  # (B, T, d_model)
+        return x + self.weight[: x.shape[1]]
 
 
 class TransformerDecoder(nn.Module):
-    """Causal self-attention, feed-forward; each with a residual."""
+    """Causal attention, then a feed-forward network; each normalises, then adds."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int):
         super().__init__()
-        self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
-        )
+        self.self_attention = MultiHeadAttention(d_model, num_heads)
         self.self_attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        normed = self.self_attention_norm(x)
-        attended = self.self_attention(normed)
-        x = x + attended
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        x = x + self.self_attention(self.self_attention_norm(x))
+        return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -101,10 +94,10 @@ class CausalDecoder(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)  # (B, T, 64)
-        x = self.positional_encoding(x)  # (B, T, 64)
+        x = self.positional_encoding(x)
         for decoder in self.transformer_decoders:
-            x = decoder(x)  # (B, T, 64)
-        x = self.layer_normalization(x)  # (B, T, 64)
+            x = decoder(x)
+        x = self.layer_normalization(x)
         return self.output(x)  # (B, T, 256): logits, softmax makes them probabilities
 
 
@@ -115,7 +108,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        tokens = torch.randint(1, 256, (1, 16))
-        logits = model(tokens)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randint(1, 256, (1, 16))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

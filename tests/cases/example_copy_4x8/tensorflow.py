@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,13 +15,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
@@ -30,32 +33,24 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         position = ops.arange(ops.shape(x)[1])
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -84,17 +79,17 @@ class PositionalEncoding(layers.Layer):
         self.weight = self.add_weight(self.shape, start, name="weight")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return x + self.weight[: ops.shape(x)[1]]  # (B, T, d_model)
+        return x + self.weight[: ops.shape(x)[1]]
 
 
 @keras.saving.register_keras_serializable()
 class TransformerDecoder(layers.Layer):
-    """Causal self-attention, feed-forward; each with a residual."""
+    """Causal attention, then a feed-forward network; each normalises, then adds."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, name="self_attention"
+            d_model, num_heads, name="self_attention"
         )
         self.self_attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="self_attention_norm"
@@ -105,11 +100,8 @@ class TransformerDecoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        normed = self.self_attention_norm(x)
-        attended = self.self_attention(normed)
-        x = x + attended
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        x = x + self.self_attention(self.self_attention_norm(x))
+        return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 def build_model() -> keras.Model:
@@ -122,10 +114,9 @@ def build_model() -> keras.Model:
     for i in range(4):
         x = TransformerDecoder(
             d_model=128, num_heads=8, ff_dim=512, name=f"transformer_decoder_{i}"
-        )(x)  # (B, T, 128)
+        )(x)
     x = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization")(x)
-    # (B, T, 23): logits, softmax makes them probabilities
-    logits = layers.Dense(23, name="output")(x)
+    logits = layers.Dense(23, name="output")(x)  # (B, T, 23)
     return keras.Model(tokens, logits, name="Copy4x8")
 
 
@@ -133,7 +124,7 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    tokens = keras.random.randint((1, 16), 1, 23)
-    logits = model(tokens)
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(
+        model(keras.random.randint((1, 16), 1, 23))
+    )
     print("probabilities:", tuple(probabilities.shape))

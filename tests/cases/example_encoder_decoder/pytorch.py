@@ -12,23 +12,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class MultiHeadAttention(nn.Module):
+class SelfAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, causal: bool):
+    def __init__(self, d_model: int, num_heads: int, causal: bool):
         super().__init__()
         self.num_heads = num_heads
         self.causal = causal
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
-    def forward(self, x: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(memory))  # (B, H, S, d)
-        v = self.split_heads(self.value(memory))  # (B, H, S, d)
-        allowed = mask[:, None, None, :]  # (B, 1, 1, S)
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
+        allowed = mask[:, None, None, :]  # (B, 1, 1, T)
         if self.causal:
             size = x.shape[1]
             past = torch.ones(size, size, dtype=torch.bool, device=x.device).tril()
@@ -36,8 +37,26 @@ class MultiHeadAttention(nn.Module):
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
 
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+class CrossAttention(nn.Module):
+    """Scaled dot-product attention to a memory, in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
+
+    def forward(self, x: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(memory), self.value(memory))
+        )  # (B, H, T, d) and twice (B, H, S, d)
+        allowed = mask[:, None, None, :]  # (B, 1, 1, S)
+        context = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
 
 
 class FeedForward(nn.Module):
@@ -66,40 +85,33 @@ class PositionalEncoding(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: x.shape[1]]  # (B, T, d_model)
+        return x + self.table[: x.shape[1]]
 
 
 class TransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int):
         super().__init__()
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=False
-        )
+        self.attention = SelfAttention(d_model, num_heads, causal=False)
         self.attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        attended = self.attention(x, x, mask)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 class TransformerDecoder(nn.Module):
-    """Causal self-attention, cross-attention, feed-forward; each with a residual."""
+    """Causal attention, cross-attention, then a feed-forward network; each adds,
+    then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int):
         super().__init__()
-        self.self_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=True
-        )
+        self.self_attention = SelfAttention(d_model, num_heads, causal=True)
         self.self_attention_norm = nn.LayerNorm(d_model)
-        self.cross_attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, causal=False
-        )
+        self.cross_attention = CrossAttention(d_model, num_heads)
         self.cross_attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
@@ -107,12 +119,9 @@ class TransformerDecoder(nn.Module):
     def forward(
         self, x: Tensor, memory: Tensor, mask: Tensor, memory_mask: Tensor
     ) -> Tensor:
-        attended = self.self_attention(x, x, mask)
-        x = self.self_attention_norm(x + attended)
-        attended = self.cross_attention(x, memory, memory_mask)
-        x = self.cross_attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.self_attention_norm(x + self.self_attention(x, mask))
+        x = self.cross_attention_norm(x + self.cross_attention(x, memory, memory_mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -146,13 +155,13 @@ class EncoderDecoder(nn.Module):
         source_mask = source != 0  # (B, T): True where a position is valid
         target_mask = target != 0  # (B, T): True where a position is valid
         source = self.embedding_0(source)  # (B, 12, 64)
-        source = self.positional_encoding_0(source)  # (B, 12, 64)
+        source = self.positional_encoding_0(source)
         for encoder in self.transformer_encoders:
-            source = encoder(source, source_mask)  # (B, 12, 64)
+            source = encoder(source, source_mask)
         target = self.embedding_1(target)  # (B, 10, 64)
-        target = self.positional_encoding_1(target)  # (B, 10, 64)
+        target = self.positional_encoding_1(target)
         for decoder in self.transformer_decoders:
-            target = decoder(target, source, target_mask, source_mask)  # (B, 10, 64)
+            target = decoder(target, source, target_mask, source_mask)
         # (B, 10, 1200): logits, softmax makes them probabilities
         return self.output(target)
 
@@ -166,6 +175,5 @@ if __name__ == "__main__":
     with torch.inference_mode():
         source = torch.randint(1, 1000, (1, 12))
         target = torch.randint(1, 1200, (1, 10))
-        logits = model(source, target)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(source, target), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

@@ -7,7 +7,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -18,53 +17,70 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, S)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, S)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     weights = ops.where(mask, weights, 0.0)  # a row without any valid key is 0
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
 @keras.saving.register_keras_serializable()
-class MultiHeadAttention(layers.Layer):
+class SelfAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(
-        self, d_model: int, num_heads: int, key_dim: int, causal: bool, **kwargs
-    ):
+    def __init__(self, d_model: int, num_heads: int, causal: bool, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.causal = causal
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
-    def call(self, x: tf.Tensor, memory: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(memory))  # (B, H, S, d)
-        v = self.split_heads(self.value(memory))  # (B, H, S, d)
-        allowed = key_mask[:, None, None, :]  # (B, 1, 1, S): the keys that may be seen
+    def call(self, x: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
+        allowed = key_mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
         if self.causal:
             position = ops.arange(ops.shape(x)[1])
             past = position[:, None] >= position  # (T, T)
             allowed = ops.logical_and(allowed, past)  # (B, 1, T, T)
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
 
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+@keras.saving.register_keras_serializable()
+class CrossAttention(layers.Layer):
+    """Scaled dot-product attention to a memory, in several heads (Vaswani et al., 2017)."""
+
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
+        self.projection = layers.Dense(d_model, name="projection")
+
+    def call(self, x: tf.Tensor, memory: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(memory), self.num_heads)  # (B, H, S, d)
+        v = split_heads(self.value(memory), self.num_heads)  # (B, H, S, d)
+        allowed = key_mask[:, None, None, :]  # (B, 1, 1, S): the keys that may be seen
+        context = scaled_dot_product_attention(q, k, v, allowed)
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -94,21 +110,17 @@ class PositionalEncoding(layers.Layer):
         self.table = ops.convert_to_tensor(table)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
+        return x + self.table[: ops.shape(x)[1]]
 
 
 @keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            causal=False,
-            name="attention",
+        self.attention = SelfAttention(
+            d_model, num_heads, causal=False, name="attention"
         )
         self.attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="attention_norm"
@@ -119,34 +131,25 @@ class TransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x, x, mask)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 @keras.saving.register_keras_serializable()
 class TransformerDecoder(layers.Layer):
-    """Causal self-attention, cross-attention, feed-forward; each with a residual."""
+    """Causal attention, cross-attention, then a feed-forward network; each adds,
+    then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.self_attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            causal=True,
-            name="self_attention",
+        self.self_attention = SelfAttention(
+            d_model, num_heads, causal=True, name="self_attention"
         )
         self.self_attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="self_attention_norm"
         )
-        self.cross_attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            causal=False,
-            name="cross_attention",
+        self.cross_attention = CrossAttention(
+            d_model, num_heads, name="cross_attention"
         )
         self.cross_attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="cross_attention_norm"
@@ -159,12 +162,9 @@ class TransformerDecoder(layers.Layer):
     def call(
         self, x: tf.Tensor, memory: tf.Tensor, mask: tf.Tensor, memory_mask: tf.Tensor
     ) -> tf.Tensor:
-        attended = self.self_attention(x, x, mask)
-        x = self.self_attention_norm(x + attended)
-        attended = self.cross_attention(x, memory, memory_mask)
-        x = self.cross_attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.self_attention_norm(x + self.self_attention(x, mask))
+        x = self.cross_attention_norm(x + self.cross_attention(x, memory, memory_mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def build_model() -> keras.Model:
@@ -179,23 +179,22 @@ def build_model() -> keras.Model:
     )(source)  # (B, 12, 64)
     source = PositionalEncoding(d_model=64, max_len=12, name="positional_encoding_0")(
         source
-    )  # (B, 12, 64)
+    )
     for i in range(2):
         source = TransformerEncoder(
             d_model=64, num_heads=4, ff_dim=128, name=f"transformer_encoder_{i}"
-        )(source, source_mask)  # (B, 12, 64)
+        )(source, source_mask)
     target = layers.Embedding(
         1200, 64, keras.initializers.RandomNormal(stddev=0.02), name="embedding_1"
     )(target)  # (B, 10, 64)
     target = PositionalEncoding(d_model=64, max_len=10, name="positional_encoding_1")(
         target
-    )  # (B, 10, 64)
+    )
     for i in range(2):
         target = TransformerDecoder(
             d_model=64, num_heads=4, ff_dim=128, name=f"transformer_decoder_{i}"
-        )(target, source, target_mask, source_mask)  # (B, 10, 64)
-    # (B, 10, 1200): logits, softmax makes them probabilities
-    logits = layers.Dense(1200, name="output")(target)
+        )(target, source, target_mask, source_mask)
+    logits = layers.Dense(1200, name="output")(target)  # (B, 10, 1200)
     return keras.Model(inputs, logits, name="EncoderDecoder")
 
 
@@ -205,6 +204,5 @@ if __name__ == "__main__":
     model.summary()
     source = keras.random.randint((1, 12), 1, 1000)
     target = keras.random.randint((1, 10), 1, 1200)
-    logits = model([source, target])
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(model([source, target]))
     print("probabilities:", tuple(probabilities.shape))

@@ -15,23 +15,21 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class PositionalEncoding(nn.Module):
@@ -48,7 +46,7 @@ class PositionalEncoding(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: x.shape[1]]  # (B, T, d_model)
+        return x + self.table[: x.shape[1]]
 
 
 class ResidualBlock(nn.Module):
@@ -57,13 +55,10 @@ class ResidualBlock(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer_normalization = nn.LayerNorm(128)
-        self.multi_head_attention = MultiHeadAttention(128, num_heads=2, key_dim=64)
+        self.multi_head_attention = MultiHeadAttention(128, num_heads=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x
-        x = self.layer_normalization(x)  # (B, T, 128)
-        x = self.multi_head_attention(x)  # (B, T, 128)
-        return residual + x  # (B, T, 128)
+        return x + self.multi_head_attention(self.layer_normalization(x))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -90,11 +85,11 @@ class Induction(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)  # (B, T, 128)
-        x = self.layer_normalization_0(x)  # (B, T, 128)
-        x = self.positional_encoding(x)  # (B, T, 128)
+        x = self.layer_normalization_0(x)
+        x = self.positional_encoding(x)
         for block in self.residual_blocks:
-            x = block(x)  # (B, T, 128)
-        x = self.layer_normalization_3(x)  # (B, T, 128)
+            x = block(x)
+        x = self.layer_normalization_3(x)
         return self.output(x)  # (B, T, 27): logits, softmax makes them probabilities
 
 
@@ -105,7 +100,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        tokens = torch.randint(1, 27, (1, 16))
-        logits = model(tokens)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randint(1, 27, (1, 16))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

@@ -23,14 +23,12 @@ class MultiHeadAttention(nn.Module):
         self.projection = nn.Linear(num_heads * value_dim, d_model, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class PositionalEncoding(nn.Module):
@@ -41,7 +39,7 @@ class PositionalEncoding(nn.Module):
         self.weight = nn.Parameter(0.02 * torch.randn(max_len, d_model))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.weight[: x.shape[1]]  # (B, T, d_model)
+        return x + self.weight[: x.shape[1]]
 
 
 def init_weights(module: nn.Module) -> None:
@@ -68,13 +66,9 @@ class KnownAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)  # (B, T, 36)
-        x = self.positional_encoding(x)  # (B, T, 36)
-        residual = x
-        x = self.six_patterns(x)  # (B, T, 36)
-        x = residual + x  # (B, T, 36)
-        residual = x
-        x = self.induction(x)  # (B, T, 36)
-        x = residual + x  # (B, T, 36)
+        x = self.positional_encoding(x)
+        x = x + self.six_patterns(x)
+        x = x + self.induction(x)
         return self.output(x)  # (B, T, 8): logits, softmax makes them probabilities
 
 
@@ -85,7 +79,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        tokens = torch.randint(1, 8, (1, 12))
-        logits = model(tokens)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randint(1, 8, (1, 12))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,13 +15,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
@@ -41,23 +44,15 @@ class MultiHeadAttention(layers.Layer):
         self.projection = layers.Dense(d_model, use_bias=False, name="projection")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         position = ops.arange(ops.shape(x)[1])
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -73,7 +68,7 @@ class PositionalEncoding(layers.Layer):
         self.weight = self.add_weight(self.shape, start, name="weight")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return x + self.weight[: ops.shape(x)[1]]  # (B, T, d_model)
+        return x + self.weight[: ops.shape(x)[1]]
 
 
 def build_model() -> keras.Model:
@@ -86,15 +81,14 @@ def build_model() -> keras.Model:
     residual = x
     x = MultiHeadAttention(
         36, num_heads=6, key_dim=12, value_dim=8, name="six_patterns"
-    )(x)  # (B, T, 36)
-    x = layers.Add(name="residual_connection_0")([residual, x])  # (B, T, 36)
+    )(x)
+    x = layers.Add(name="residual_connection_0")([residual, x])
     residual = x
     x = MultiHeadAttention(36, num_heads=1, key_dim=12, value_dim=8, name="induction")(
         x
-    )  # (B, T, 36)
-    x = layers.Add(name="residual_connection_1")([residual, x])  # (B, T, 36)
-    # (B, T, 8): logits, softmax makes them probabilities
-    logits = layers.Dense(8, name="output")(x)
+    )
+    x = layers.Add(name="residual_connection_1")([residual, x])
+    logits = layers.Dense(8, name="output")(x)  # (B, T, 8)
     return keras.Model(tokens, logits, name="KnownAttention")
 
 
@@ -102,7 +96,7 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    tokens = keras.random.randint((1, 12), 1, 8)
-    logits = model(tokens)
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(
+        model(keras.random.randint((1, 12), 1, 8))
+    )
     print("probabilities:", tuple(probabilities.shape))

@@ -6,6 +6,8 @@
 Run this file for a summary and a forward pass: python pytorch.py
 """
 
+from collections.abc import Collection, Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,49 +16,38 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class Block(nn.Module):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Dense -> Dense)."""
 
-    def __init__(self, num_heads: int, key_dim: int, units: int):
+    def __init__(self, num_heads: int, units: int):
         super().__init__()
         self.layer_normalization = nn.LayerNorm(64)
-        self.multi_head_attention = MultiHeadAttention(
-            64, num_heads=num_heads, key_dim=key_dim
-        )
+        self.multi_head_attention = MultiHeadAttention(64, num_heads=num_heads)
         self.layer_normalization_2 = nn.LayerNorm(64)
         self.dense_0 = nn.Linear(64, units)
         self.dense_1 = nn.Linear(units, 64)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x
-        x = self.layer_normalization(x)  # (B, 32, 64)
-        x = self.multi_head_attention(x)  # (B, 32, 64)
-        x = residual + x  # (B, 32, 64)
-        residual = x
-        x = self.layer_normalization_2(x)  # (B, 32, 64)
-        x = F.gelu(self.dense_0(x))  # (B, 32, 256)
-        x = self.dense_1(x)  # (B, 32, 64)
-        return residual + x  # (B, 32, 64)
+        x = x + self.multi_head_attention(self.layer_normalization(x))
+        return x + self.dense_1(F.gelu(self.dense_0(self.layer_normalization_2(x))))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -71,21 +62,31 @@ class MacroBlocks(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.blocks = nn.ModuleList(
-            Block(num_heads=4, key_dim=16, units=256) for _ in range(2)
-        )
-        self.block = Block(num_heads=8, key_dim=8, units=128)
+        self.blocks = nn.ModuleList(Block(num_heads=4, units=256) for _ in range(2))
+        self.block = Block(num_heads=8, units=128)
         self.layer_normalization_6 = nn.LayerNorm(64)
         self.output = nn.Linear(64, 10)
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
-            x = block(x)  # (B, 32, 64)
-        x = self.block(x)  # (B, 32, 64)
-        x = self.layer_normalization_6(x)  # (B, 32, 64)
+            x = block(x)
+        x = self.block(x)
+        x = self.layer_normalization_6(x)
         x = x.mean(dim=1)  # (B, 64)
         return self.output(x)  # (B, 10): logits, softmax makes them probabilities
+
+
+def fit(model: nn.Module, batches: Collection) -> Iterator[float]:
+    """Trains for 1 epoch on batches (x, y); yields the loss of each."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7, fused=True)
+    for x, y in batches:
+        model.train()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        yield loss.item()
 
 
 if __name__ == "__main__":
@@ -95,7 +96,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 32, 64)
-        logits = model(x)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randn(1, 32, 64)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -14,23 +14,21 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -46,23 +44,19 @@ class FeedForward(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, dropout: float):
         super().__init__()
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
-        )
+        self.attention = MultiHeadAttention(d_model, num_heads)
         self.attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        attended = self.attention(x)
-        x = self.attention_norm(x + self.dropout(attended))
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + self.dropout(expanded))
+        x = self.attention_norm(x + self.dropout(self.attention(x)))
+        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -88,10 +82,10 @@ class MultiLayerTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for encoder in self.transformer_encoders:
-            x = encoder(x)  # (B, 128, 512)
+            x = encoder(x)
         x = x.mean(dim=1)  # (B, 512)
         x = F.relu(self.dense(x))  # (B, 256)
-        x = self.dropout(x)  # (B, 256)
+        x = self.dropout(x)
         return self.output(x)  # (B, 20): logits, softmax makes them probabilities
 
 
@@ -102,7 +96,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 128, 512)
-        logits = model(x)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randn(1, 128, 512)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

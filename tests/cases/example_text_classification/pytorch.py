@@ -20,24 +20,22 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
-        allowed = mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
+        allowed = mask[:, None, None, :]  # (B, 1, 1, T)
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -66,27 +64,23 @@ class PositionalEncoding(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: x.shape[1]]  # (B, T, d_model)
+        return x + self.table[: x.shape[1]]
 
 
 class TransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, dropout: float):
         super().__init__()
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
-        )
+        self.attention = MultiHeadAttention(d_model, num_heads)
         self.attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        attended = self.attention(x, mask)
-        x = self.attention_norm(x + self.dropout(attended))
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + self.dropout(expanded))
+        x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
+        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -117,11 +111,11 @@ class TextClassification(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         mask = tokens != 0  # (B, T): True where a position is valid
         x = self.embedding(tokens)  # (B, 200, 128)
-        x = self.positional_encoding(x)  # (B, 200, 128)
+        x = self.positional_encoding(x)
         for encoder in self.transformer_encoders:
-            x = encoder(x, mask)  # (B, 200, 128)
+            x = encoder(x, mask)
         x = masked_mean(x, mask)  # (B, 128)
-        x = self.dropout(x)  # (B, 128)
+        x = self.dropout(x)
         x = F.relu(self.dense(x))  # (B, 64)
         return self.output(x)  # (B, 3): logits, softmax makes them probabilities
 
@@ -133,7 +127,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        tokens = torch.randint(1, 10000, (1, 200))
-        logits = model(tokens)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randint(1, 10000, (1, 200))), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -13,23 +13,21 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class Feed(nn.Module):
@@ -52,17 +50,12 @@ class Layer(nn.Module):
     def __init__(self, in_features: int, num_heads: int, units: int):
         super().__init__()
         self.layer_normalization = nn.LayerNorm(in_features)
-        self.multi_head_attention = MultiHeadAttention(
-            in_features, num_heads=num_heads, key_dim=8
-        )
+        self.multi_head_attention = MultiHeadAttention(in_features, num_heads=num_heads)
         self.layer_normalization_2 = nn.LayerNorm(in_features)
         self.feed = Feed(in_features=in_features, units=units, units_2=in_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x
-        x = self.layer_normalization(x)
-        x = self.multi_head_attention(x)
-        x = residual + x
+        x = x + self.multi_head_attention(self.layer_normalization(x))
         residual = x
         x = self.layer_normalization_2(x)
         x = self.feed(x)
@@ -78,7 +71,7 @@ class Head(nn.Module):
         self.output = nn.Linear(16, 11)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.layer_normalization(x)  # (B, T, 16)
+        x = self.layer_normalization(x)
         return self.output(x)  # (B, T, 11)
 
 
@@ -104,9 +97,9 @@ class MacrosNested(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layer_layers:
-            x = layer(x)  # (B, T, 32)
+            x = layer(x)
         x = self.feed(x)  # (B, T, 16)
-        x = self.layer(x)  # (B, T, 16)
+        x = self.layer(x)
         return self.head(x)  # (B, T, 11): logits, softmax makes them probabilities
 
 
@@ -117,7 +110,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 16, 32)
-        logits = model(x)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randn(1, 16, 32)), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

@@ -5,7 +5,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -15,13 +14,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
@@ -29,32 +32,24 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         position = ops.arange(ops.shape(x)[1])
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -82,7 +77,7 @@ class Layer(layers.Layer):
             epsilon=1e-5, name="layer_normalization"
         )
         self.multi_head_attention = MultiHeadAttention(
-            in_features, num_heads=num_heads, key_dim=8, name="multi_head_attention"
+            in_features, num_heads=num_heads, name="multi_head_attention"
         )
         self.layer_normalization_2 = layers.LayerNormalization(
             epsilon=1e-5, name="layer_normalization_2"
@@ -90,10 +85,7 @@ class Layer(layers.Layer):
         self.feed = Feed(units=units, units_2=in_features, name="feed")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        residual = x
-        x = self.layer_normalization(x)
-        x = self.multi_head_attention(x)
-        x = residual + x
+        x = x + self.multi_head_attention(self.layer_normalization(x))
         residual = x
         x = self.layer_normalization_2(x)
         x = self.feed(x)
@@ -112,7 +104,7 @@ class Head(layers.Layer):
         self.output_2 = layers.Dense(11, name="output_2")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.layer_normalization(x)  # (B, T, 16)
+        x = self.layer_normalization(x)
         return self.output_2(x)  # (B, T, 11)
 
 
@@ -123,9 +115,8 @@ def build_model() -> keras.Model:
     for i in range(3):
         x = Layer(in_features=32, num_heads=4, units=128, name=f"layer_layers_{i}")(x)
     x = Feed(units=32, units_2=16, name="feed")(x)  # (B, T, 16)
-    x = Layer(in_features=16, num_heads=2, units=64, name="layer")(x)  # (B, T, 16)
-    # (B, T, 11): logits, softmax makes them probabilities
-    logits = Head(name="head")(x)
+    x = Layer(in_features=16, num_heads=2, units=64, name="layer")(x)
+    logits = Head(name="head")(x)  # (B, T, 11)
     return keras.Model(inputs, logits, name="MacrosNested")
 
 
@@ -133,7 +124,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    inputs = keras.random.normal((1, 16, 32))
-    logits = model(inputs)
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(model(keras.random.normal((1, 16, 32))))
     print("probabilities:", tuple(probabilities.shape))

@@ -14,23 +14,21 @@ from torch import Tensor, nn
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int):
+    def __init__(self, d_model: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query = nn.Linear(d_model, num_heads * key_dim)
-        self.key = nn.Linear(d_model, num_heads * key_dim)
-        self.value = nn.Linear(d_model, num_heads * key_dim)
-        self.projection = nn.Linear(num_heads * key_dim, d_model)
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.projection = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         context = F.scaled_dot_product_attention(q, k, v)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -46,22 +44,18 @@ class FeedForward(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int):
         super().__init__()
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads
-        )
+        self.attention = MultiHeadAttention(d_model, num_heads)
         self.attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim)
         self.feed_forward_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        attended = self.attention(x)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 class F2(nn.Module):
@@ -72,7 +66,7 @@ class F2(nn.Module):
         self.dense = nn.Linear(in_features, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dense(x)  # (B, 5, 4)
+        return self.dense(x)
 
 
 class Nn(nn.Module):
@@ -85,7 +79,7 @@ class Nn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.dense(x)  # (B, 5, 4)
-        return self.f(x)  # (B, 5, 4)
+        return self.f(x)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -111,16 +105,14 @@ class TransformerEncoderModel(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.train_2(x)  # (B, 5, 4)
-        mask = self.weights(mask)  # (B, 5, 4)
+        x = self.train_2(x)
+        mask = self.weights(mask)
         x = torch.cat([x, mask], dim=-1)  # (B, 5, 8)
-        x = self.forward_2(x)  # (B, 5, 8)
+        x = self.forward_2(x)
         x = self.nn(x)  # (B, 5, 4)
-        x = self.nn_2(x)  # (B, 5, 4)
-        x = self.residual(x)  # (B, 5, 4)
-        residual = x
-        x = self.self_(x)  # (B, 5, 4)
-        x = residual + x  # (B, 5, 4)
+        x = self.nn_2(x)
+        x = self.residual(x)
+        x = x + self.self_(x)
         return self.output(x)  # (B, 5, 2): logits
 
 

@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,13 +15,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(scores)  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(scores)
     return ops.matmul(weights, value)  # (B, H, T, d)
 
 
@@ -30,30 +33,22 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         context = scaled_dot_product_attention(q, k, v)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -71,13 +66,11 @@ class FeedForward(layers.Layer):
 
 @keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, name="attention"
-        )
+        self.attention = MultiHeadAttention(d_model, num_heads, name="attention")
         self.attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="attention_norm"
         )
@@ -87,10 +80,8 @@ class TransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 @keras.saving.register_keras_serializable()
@@ -102,7 +93,7 @@ class F(layers.Layer):
         self.dense = layers.Dense(4, name="dense")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return self.dense(x)  # (B, 5, 4)
+        return self.dense(x)
 
 
 @keras.saving.register_keras_serializable()
@@ -116,7 +107,7 @@ class Nn(layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.dense(x)  # (B, 5, 4)
-        return self.f(x)  # (B, 5, 4)
+        return self.f(x)
 
 
 def build_model() -> keras.Model:
@@ -124,17 +115,17 @@ def build_model() -> keras.Model:
     x = keras.Input((5, 4), name="x")
     mask = keras.Input((5, 4), name="mask")
     inputs = [x, mask]
-    x = layers.Dense(4, name="train")(x)  # (B, 5, 4)
-    mask = layers.Dense(4, name="weights")(mask)  # (B, 5, 4)
+    x = layers.Dense(4, name="train")(x)
+    mask = layers.Dense(4, name="weights")(mask)
     x = layers.Concatenate(name="concatenate")([x, mask])  # (B, 5, 8)
     x = TransformerEncoder(d_model=8, num_heads=2, ff_dim=8, name="forward")(x)
     x = Nn(units=4, name="nn")(x)  # (B, 5, 4)
-    x = Nn(units=8, name="nn_2")(x)  # (B, 5, 4)
-    x = layers.Dense(4, name="residual")(x)  # (B, 5, 4)
+    x = Nn(units=8, name="nn_2")(x)
+    x = layers.Dense(4, name="residual")(x)
     residual = x
-    x = layers.Dense(4, name="self_")(x)  # (B, 5, 4)
-    x = layers.Add(name="residual_connection")([residual, x])  # (B, 5, 4)
-    logits = layers.Dense(2, name="output")(x)  # (B, 5, 2): logits
+    x = layers.Dense(4, name="self_")(x)
+    x = layers.Add(name="residual_connection")([residual, x])
+    logits = layers.Dense(2, name="output")(x)  # (B, 5, 2)
     return keras.Model(inputs, logits, name="TransformerEncoderModel")
 
 

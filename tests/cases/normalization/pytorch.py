@@ -30,13 +30,15 @@ class Normalization(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.batch_normalization_0(x.transpose(1, 2)).transpose(1, 2)  # (B, 7, 12)
-        x = self.layer_normalization_0(x)  # (B, 7, 12)
+        x = x.transpose(1, 2)  # (B, 12, 7)
+        x = self.batch_normalization_0(x)
+        x = x.transpose(1, 2)  # (B, 7, 12)
+        x = self.layer_normalization_0(x)
         x = x.flatten(1)  # (B, 84)
-        x = self.batch_normalization_1(x)  # (B, 84)
+        x = self.batch_normalization_1(x)
         x = x.reshape(len(x), 3, 28)  # (B, 3, 28)
         x = self.dense(x)  # (B, 3, 5)
-        return self.layer_normalization_1(x)  # (B, 3, 5)
+        return self.layer_normalization_1(x)
 
 
 if __name__ == "__main__":
@@ -46,6 +48,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 7, 12)
-        outputs = model(x)
+        outputs = model(torch.randn(1, 7, 12))
     print("outputs:", tuple(outputs.shape))

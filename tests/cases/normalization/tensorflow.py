@@ -19,12 +19,12 @@ def build_model() -> keras.Model:
     inputs = keras.Input((7, 12), name="input")
     x = layers.BatchNormalization(
         momentum=0.9, epsilon=0.001, name="batch_normalization_0"
-    )(inputs)  # (B, 7, 12)
+    )(inputs)
     x = layers.LayerNormalization(epsilon=0.001, name="layer_normalization_0")(x)
     x = layers.Flatten(name="flatten")(x)  # (B, 84)
     x = layers.BatchNormalization(
         momentum=0.99, epsilon=0.01, name="batch_normalization_1"
-    )(x)  # (B, 84)
+    )(x)
     x = layers.Reshape((3, 28), name="reshape")(x)  # (B, 3, 28)
     x = layers.Dense(5, name="dense")(x)  # (B, 3, 5)
     outputs = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization_1")(x)
@@ -35,6 +35,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    inputs = keras.random.normal((1, 7, 12))
-    outputs = model(inputs)
+    outputs = model(keras.random.normal((1, 7, 12)))
     print("outputs:", tuple(outputs.shape))

@@ -23,21 +23,20 @@ def masked_max(x: Tensor, mask: Tensor) -> Tensor:
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(
-        self, d_model: int, num_heads: int, key_dim: int, use_bias: bool, causal: bool
-    ):
+    def __init__(self, d_model: int, num_heads: int, use_bias: bool, causal: bool):
         super().__init__()
         self.num_heads = num_heads
         self.causal = causal
-        self.query = nn.Linear(d_model, num_heads * key_dim, bias=use_bias)
-        self.key = nn.Linear(d_model, num_heads * key_dim, bias=use_bias)
-        self.value = nn.Linear(d_model, num_heads * key_dim, bias=use_bias)
-        self.projection = nn.Linear(num_heads * key_dim, d_model, bias=use_bias)
+        self.query = nn.Linear(d_model, d_model, bias=use_bias)
+        self.key = nn.Linear(d_model, d_model, bias=use_bias)
+        self.value = nn.Linear(d_model, d_model, bias=use_bias)
+        self.projection = nn.Linear(d_model, d_model, bias=use_bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q, k, v = (
+            each.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for each in (self.query(x), self.key(x), self.value(x))
+        )  # (B, H, T, d)
         allowed = mask[:, None, None, :]  # (B, 1, 1, T)
         if self.causal:
             size = x.shape[1]
@@ -45,9 +44,6 @@ class MultiHeadAttention(nn.Module):
             allowed = allowed & past  # (B, 1, T, T)
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         return self.projection(context.transpose(1, 2).flatten(2))  # (B, T, d_model)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -79,11 +75,11 @@ class PositionalEncoding(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: x.shape[1]]  # (B, T, d_model)
+        return x + self.table[: x.shape[1]]
 
 
 class PreNormTransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each normalises first, then is added."""
+    """Self-attention, then a feed-forward network; each normalises, then adds."""
 
     def __init__(
         self,
@@ -94,25 +90,19 @@ class PreNormTransformerEncoder(nn.Module):
     ):
         super().__init__()
         self.attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            use_bias=True,
-            causal=False,
+            d_model, num_heads, use_bias=True, causal=False
         )
         self.attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim, activation)
         self.feed_forward_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        attended = self.attention(self.attention_norm(x), mask)
-        x = x + attended
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        x = x + self.attention(self.attention_norm(x), mask)
+        return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 class PostNormTransformerEncoder(nn.Module):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Causal attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(
         self,
@@ -123,21 +113,15 @@ class PostNormTransformerEncoder(nn.Module):
     ):
         super().__init__()
         self.attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            use_bias=False,
-            causal=True,
+            d_model, num_heads, use_bias=False, causal=True
         )
         self.attention_norm = nn.LayerNorm(d_model)
         self.feed_forward = FeedForward(d_model, ff_dim, activation)
         self.feed_forward_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        attended = self.attention(x, mask)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -173,11 +157,13 @@ class PaddedClassifier(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         mask = tokens != 0  # (B, T): True where a position is valid
         x = self.embedding(tokens)  # (B, T, 16)
-        x = self.positional_encoding(x)  # (B, T, 16)
+        x = self.positional_encoding(x)
         for encoder in self.transformer_encoders:
-            x = encoder(x, mask)  # (B, T, 16)
-        x = self.transformer_encoder_2(x, mask)  # (B, T, 16)
-        x = F.relu(self.conv1d(x.transpose(1, 2)).transpose(1, 2))  # (B, T, 16)
+            x = encoder(x, mask)
+        x = self.transformer_encoder_2(x, mask)
+        x = x.transpose(1, 2)  # (B, 16, T)
+        x = F.relu(self.conv1d(x))
+        x = x.transpose(1, 2)  # (B, T, 16)
         x = masked_max(x, mask)  # (B, 16)
         return self.output(x)  # (B, 3): logits, softmax makes them probabilities
 
@@ -189,7 +175,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        tokens = torch.randint(1, 50, (1, 16))
-        logits = model(tokens)
-        probabilities = F.softmax(logits, dim=-1)
+        probabilities = F.softmax(model(torch.randint(1, 50, (1, 16))), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -27,13 +26,17 @@ class MaskedMaxPooling1D(layers.Layer):
         return ops.where(ops.any(valid, axis=1), largest, 0.0)
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     weights = ops.where(mask, weights, 0.0)  # a row without any valid key is 0
     return ops.matmul(weights, value)  # (B, H, T, d)
 
@@ -43,43 +46,29 @@ class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
     def __init__(
-        self,
-        d_model: int,
-        num_heads: int,
-        key_dim: int,
-        use_bias: bool,
-        causal: bool,
-        **kwargs,
+        self, d_model: int, num_heads: int, use_bias: bool, causal: bool, **kwargs
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.causal = causal
-        self.query = layers.Dense(num_heads * key_dim, use_bias=use_bias, name="query")
-        self.key = layers.Dense(num_heads * key_dim, use_bias=use_bias, name="key")
-        self.value = layers.Dense(num_heads * key_dim, use_bias=use_bias, name="value")
+        self.query = layers.Dense(d_model, use_bias=use_bias, name="query")
+        self.key = layers.Dense(d_model, use_bias=use_bias, name="key")
+        self.value = layers.Dense(d_model, use_bias=use_bias, name="value")
         self.projection = layers.Dense(d_model, use_bias=use_bias, name="projection")
 
     def call(self, x: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         allowed = key_mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
         if self.causal:
             position = ops.arange(ops.shape(x)[1])
             past = position[:, None] >= position  # (T, T)
             allowed = ops.logical_and(allowed, past)  # (B, 1, T, T)
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -109,24 +98,19 @@ class PositionalEncoding(layers.Layer):
         self.table = ops.convert_to_tensor(table)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
+        return x + self.table[: ops.shape(x)[1]]
 
 
 @keras.saving.register_keras_serializable()
 class PreNormTransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each normalises first, then is added."""
+    """Self-attention, then a feed-forward network; each normalises, then adds."""
 
     def __init__(
         self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
     ):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            use_bias=True,
-            causal=False,
-            name="attention",
+            d_model, num_heads, use_bias=True, causal=False, name="attention"
         )
         self.attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="attention_norm"
@@ -139,27 +123,20 @@ class PreNormTransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(self.attention_norm(x), mask)
-        x = x + attended
-        expanded = self.feed_forward(self.feed_forward_norm(x))
-        return x + expanded
+        x = x + self.attention(self.attention_norm(x), mask)
+        return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 @keras.saving.register_keras_serializable()
 class PostNormTransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Causal attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(
         self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
     ):
         super().__init__(**kwargs)
         self.attention = MultiHeadAttention(
-            d_model,
-            num_heads,
-            key_dim=d_model // num_heads,
-            use_bias=False,
-            causal=True,
-            name="attention",
+            d_model, num_heads, use_bias=False, causal=True, name="attention"
         )
         self.attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="attention_norm"
@@ -172,10 +149,8 @@ class PostNormTransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x, mask)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def build_model() -> keras.Model:
@@ -193,18 +168,17 @@ def build_model() -> keras.Model:
             ff_dim=32,
             activation="gelu",
             name=f"transformer_encoder_{i}",
-        )(x, mask)  # (B, T, 16)
+        )(x, mask)
     x = PostNormTransformerEncoder(
         d_model=16,
         num_heads=2,
         ff_dim=32,
         activation="relu",
         name="transformer_encoder_2",
-    )(x, mask)  # (B, T, 16)
+    )(x, mask)
     x = layers.Conv1D(16, 3, padding="same", activation="relu", name="conv1d")(x)
     x = MaskedMaxPooling1D(name="global_max_pooling1d")(x, mask)  # (B, 16)
-    # (B, 3): logits, softmax makes them probabilities
-    logits = layers.Dense(3, name="output")(x)
+    logits = layers.Dense(3, name="output")(x)  # (B, 3)
     return keras.Model(tokens, logits, name="PaddedClassifier")
 
 
@@ -212,7 +186,7 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    tokens = keras.random.randint((1, 16), 1, 50)
-    logits = model(tokens)
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(
+        model(keras.random.randint((1, 16), 1, 50))
+    )
     print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())

@@ -23,11 +23,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = x
-        residual_2 = x
-        x = self.dense(x)  # (B, 8, 8)
-        x = residual_2 + x  # (B, 8, 8)
-        x = self.dropout(x)  # (B, 8, 8)
-        return residual + x  # (B, 8, 8)
+        x = x + self.dense(x)
+        x = self.dropout(x)
+        return residual + x
 
 
 class Block(nn.Module):
@@ -39,8 +37,8 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(0.2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.dense(x))  # (B, 8, 8)
-        return self.dropout(x)  # (B, 8, 8)
+        x = F.relu(self.dense(x))
+        return self.dropout(x)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -67,21 +65,15 @@ class ResidualBranches(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x
-        x = F.relu(self.dense_0(x))  # (B, 8, 32)
-        x = self.dense_1(x)  # (B, 8, 16)
-        x = residual + x  # (B, 8, 16)
+        x = x + self.dense_1(F.relu(self.dense_0(x)))
         left = self.dense_2(x)  # (B, 8, 8)
-        residual = left
-        left = self.layer_normalization(left)  # (B, 8, 8)
-        left = self.dense_3(left)  # (B, 8, 8)
-        left = residual + left  # (B, 8, 8)
+        left = left + self.dense_3(self.layer_normalization(left))
         right = torch.tanh(self.dense_4(x))  # (B, 8, 8)
-        x = left + right  # (B, 8, 8)
+        x = left + right
         for block in self.residual_blocks:
-            x = block(x)  # (B, 8, 8)
+            x = block(x)
         for block in self.blocks:
-            x = block(x)  # (B, 8, 8)
+            x = block(x)
         x = x.flatten(1)  # (B, 64)
         return self.output(x)  # (B, 1): logits
 
@@ -93,6 +85,5 @@ if __name__ == "__main__":
     print(model)
     print(f"{parameters:,} parameters")
     with torch.inference_mode():
-        x = torch.randn(1, 8, 16)
-        logits = model(x)
+        logits = model(torch.randn(1, 8, 16))
     print("logits:", logits.squeeze(0).tolist())

@@ -28,11 +28,9 @@ class ResidualBlock(layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         residual = x
-        residual_2 = x
-        x = self.dense(x)  # (B, 8, 8)
-        x = residual_2 + x  # (B, 8, 8)
-        x = self.dropout(x)  # (B, 8, 8)
-        return residual + x  # (B, 8, 8)
+        x = x + self.dense(x)
+        x = self.dropout(x)
+        return residual + x
 
 
 @keras.saving.register_keras_serializable()
@@ -45,8 +43,8 @@ class Block(layers.Layer):
         self.dropout = layers.Dropout(0.2)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.dense(x)  # (B, 8, 8)
-        return self.dropout(x)  # (B, 8, 8)
+        x = self.dense(x)
+        return self.dropout(x)
 
 
 def build_model() -> keras.Model:
@@ -54,20 +52,20 @@ def build_model() -> keras.Model:
     inputs = keras.Input((8, 16), name="input")
     x = layers.Dense(32, activation="relu", name="dense_0")(inputs)  # (B, 8, 32)
     x = layers.Dense(16, name="dense_1")(x)  # (B, 8, 16)
-    x = layers.Add(name="residual_connection_0")([inputs, x])  # (B, 8, 16)
+    x = layers.Add(name="residual_connection_0")([inputs, x])
     left = layers.Dense(8, name="dense_2")(x)  # (B, 8, 8)
     residual = left
     left = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization")(left)
-    left = layers.Dense(8, name="dense_3")(left)  # (B, 8, 8)
-    left = layers.Add(name="residual_connection_1")([residual, left])  # (B, 8, 8)
+    left = layers.Dense(8, name="dense_3")(left)
+    left = layers.Add(name="residual_connection_1")([residual, left])
     right = layers.Dense(8, activation="tanh", name="dense_4")(x)  # (B, 8, 8)
-    x = layers.Add(name="add")([left, right])  # (B, 8, 8)
+    x = layers.Add(name="add")([left, right])
     for i in range(2):
-        x = ResidualBlock(name=f"residual_blocks_{i}")(x)  # (B, 8, 8)
+        x = ResidualBlock(name=f"residual_blocks_{i}")(x)
     for i in range(3):
-        x = Block(name=f"blocks_{i}")(x)  # (B, 8, 8)
+        x = Block(name=f"blocks_{i}")(x)
     x = layers.Flatten(name="flatten")(x)  # (B, 64)
-    logits = layers.Dense(1, name="output")(x)  # (B, 1): logits
+    logits = layers.Dense(1, name="output")(x)  # (B, 1)
     return keras.Model(inputs, logits, name="ResidualBranches")
 
 
@@ -75,6 +73,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    inputs = keras.random.normal((1, 8, 16))
-    logits = model(inputs)
+    logits = model(keras.random.normal((1, 8, 16)))
     print("logits:", ops.convert_to_numpy(logits)[0].tolist())

@@ -6,7 +6,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -17,13 +16,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     weights = ops.where(mask, weights, 0.0)  # a row without any valid key is 0
     return ops.matmul(weights, value)  # (B, H, T, d)
 
@@ -32,31 +35,23 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         allowed = key_mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -86,18 +81,16 @@ class PositionalEncoding(layers.Layer):
         self.table = ops.convert_to_tensor(table)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return x + self.table[: ops.shape(x)[1]]  # (B, T, d_model)
+        return x + self.table[: ops.shape(x)[1]]
 
 
 @keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, name="attention"
-        )
+        self.attention = MultiHeadAttention(d_model, num_heads, name="attention")
         self.attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="attention_norm"
         )
@@ -107,10 +100,8 @@ class TransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x, mask)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def build_model() -> keras.Model:
@@ -123,9 +114,8 @@ def build_model() -> keras.Model:
     x = PositionalEncoding(d_model=16, max_len=6, name="positional_encoding")(x)
     x = TransformerEncoder(
         d_model=16, num_heads=2, ff_dim=16, name="transformer_encoder"
-    )(x, mask)  # (B, T, 16)
-    # (B, T, 9): logits, softmax makes them probabilities
-    logits = layers.Dense(9, name="output")(x)
+    )(x, mask)
+    logits = layers.Dense(9, name="output")(x)  # (B, T, 9)
     return keras.Model(tokens, logits, name="Mirror")
 
 
@@ -133,7 +123,5 @@ if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     model.summary()
-    tokens = keras.random.randint((1, 6), 1, 9)
-    logits = model(tokens)
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(model(keras.random.randint((1, 6), 1, 9)))
     print("probabilities:", tuple(probabilities.shape))

@@ -7,7 +7,6 @@
 Run this file for a summary and a forward pass: python tensorflow.py
 """
 
-import math
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -26,13 +25,17 @@ class MaskedAveragePooling1D(layers.Layer):
         return ops.sum(x * valid, axis=1) / ops.maximum(ops.sum(valid, axis=1), 1)
 
 
+def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, x.shape[-1] // num_heads))
+    return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
+
+
 def scaled_dot_product_attention(
     query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V; a query sees only the keys where `mask` is True."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3))  # (B, H, T, T)
-    scores = scores / math.sqrt(query.shape[-1])
-    weights = ops.softmax(ops.where(mask, scores, -1e9))  # (B, H, T, T)
+    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
+    weights = ops.softmax(ops.where(mask, scores, -1e9))
     weights = ops.where(mask, weights, 0.0)  # a row without any valid key is 0
     return ops.matmul(weights, value)  # (B, H, T, d)
 
@@ -41,31 +44,23 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(layers.Layer):
     """Scaled dot-product attention in several heads (Vaswani et al., 2017)."""
 
-    def __init__(self, d_model: int, num_heads: int, key_dim: int, **kwargs):
+    def __init__(self, d_model: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.query = layers.Dense(num_heads * key_dim, name="query")
-        self.key = layers.Dense(num_heads * key_dim, name="key")
-        self.value = layers.Dense(num_heads * key_dim, name="value")
+        self.query = layers.Dense(d_model, name="query")
+        self.key = layers.Dense(d_model, name="key")
+        self.value = layers.Dense(d_model, name="value")
         self.projection = layers.Dense(d_model, name="projection")
 
     def call(self, x: tf.Tensor, key_mask: tf.Tensor) -> tf.Tensor:
-        q = self.split_heads(self.query(x))  # (B, H, T, d)
-        k = self.split_heads(self.key(x))  # (B, H, T, d)
-        v = self.split_heads(self.value(x))  # (B, H, T, d)
+        q = split_heads(self.query(x), self.num_heads)  # (B, H, T, d)
+        k = split_heads(self.key(x), self.num_heads)  # (B, H, T, d)
+        v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         allowed = key_mask[:, None, None, :]  # (B, 1, 1, T): the keys that may be seen
         context = scaled_dot_product_attention(q, k, v, allowed)
-        return self.projection(self.join_heads(context))  # (B, T, d_model)
-
-    def split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        size = x.shape[-1] // self.num_heads
-        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, size))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def join_heads(self, x: tf.Tensor) -> tf.Tensor:
-        features = x.shape[1] * x.shape[3]
-        x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, ops.shape(x)[1], features))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
+        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
+        return self.projection(ops.reshape(context, joined))
 
 
 @keras.saving.register_keras_serializable()
@@ -83,13 +78,11 @@ class FeedForward(layers.Layer):
 
 @keras.saving.register_keras_serializable()
 class TransformerEncoder(layers.Layer):
-    """Self-attention, then a feed-forward network; each added to its input, normalised."""
+    """Self-attention, then a feed-forward network; each adds, then normalises."""
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.attention = MultiHeadAttention(
-            d_model, num_heads, key_dim=d_model // num_heads, name="attention"
-        )
+        self.attention = MultiHeadAttention(d_model, num_heads, name="attention")
         self.attention_norm = layers.LayerNormalization(
             epsilon=1e-5, name="attention_norm"
         )
@@ -99,10 +92,8 @@ class TransformerEncoder(layers.Layer):
         )
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        attended = self.attention(x, mask)
-        x = self.attention_norm(x + attended)
-        expanded = self.feed_forward(x)
-        return self.feed_forward_norm(x + expanded)
+        x = self.attention_norm(x + self.attention(x, mask))
+        return self.feed_forward_norm(x + self.feed_forward(x))
 
 
 def build_model() -> keras.Model:
@@ -124,14 +115,13 @@ def build_model() -> keras.Model:
     answer = layers.Embedding(
         20, 8, keras.initializers.RandomNormal(stddev=0.02), name="embedding_1"
     )(answer)  # (B, 5, 8)
-    image = layers.Dense(8, name="dense")(image)  # (B, 4, 8)
+    image = layers.Dense(8, name="dense")(image)
     x = layers.Concatenate(axis=-2, name="concatenate")([question, answer, image])
     x = TransformerEncoder(
         d_model=8, num_heads=2, ff_dim=16, name="transformer_encoder"
-    )(x, mask)  # (B, 15, 8)
+    )(x, mask)
     x = MaskedAveragePooling1D(name="global_average_pooling1d")(x, mask)  # (B, 8)
-    # (B, 2): logits, softmax makes them probabilities
-    logits = layers.Dense(2, name="output")(x)
+    logits = layers.Dense(2, name="output")(x)  # (B, 2)
     return keras.Model(inputs, logits, name="TwoTowers")
 
 
@@ -142,6 +132,5 @@ if __name__ == "__main__":
     question = keras.random.randint((1, 6), 1, 20)
     answer = keras.random.randint((1, 5), 1, 20)
     image = keras.random.normal((1, 4, 8))
-    logits = model([question, answer, image])
-    probabilities = keras.activations.softmax(logits)
+    probabilities = keras.activations.softmax(model([question, answer, image]))
     print("probabilities:", ops.convert_to_numpy(probabilities)[0].tolist())
