@@ -22,6 +22,7 @@ from peers.shapes import (
     batches,
     examples,
     ours,
+    task_of,
 )
 from peers.turns import Contestant
 
@@ -31,14 +32,14 @@ LONGEST = 3_000  # batches that the data set holds, more than any measurement ta
 def contestants(shape: Shape, folder: Path, device: str) -> list[Contestant]:
     """Ours, and `fit`."""
     live = ours(shape, "tensorflow", folder, device)
-    model = keras_fit.build(shape, len(live.task.symbols))
+    model = keras_fit.build(shape, len(task_of(live).symbols))
     model.set_weights(list(keras_fit.weights(live.runtime.weights(), shape)))
     optimizer = keras.optimizers.AdamW(
         LEARNING_RATE, DECAY, *BETAS, EPSILON, global_clipnorm=CLIP
     )
     loss = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=-100)
     model.compile(optimizer, loss)
-    return [contestant(live), FitContestant(model, live.task, shape)]
+    return [contestant(live), FitContestant(model, task_of(live), shape)]
 
 
 def emitted(shape: Shape, folder: Path, device: str) -> Contestant:

@@ -11,7 +11,7 @@ import numpy as np
 
 from neural_dsl import api
 from neural_dsl.backends.training import BaseTraining, start_training
-from neural_dsl.runs.task_files import make_task
+from neural_dsl.runs.task_files import package_task, tell_places
 
 ROOT = Path(__file__).parents[2]
 LEARNING_RATE, BETAS, EPSILON, DECAY, CLIP = 5e-4, (0.9, 0.98), 1e-7, 0.01, 1.0
@@ -74,12 +74,17 @@ def ours(
     compiled = api.compile(file, backend)
     code = folder / f"{shape.name}_{backend}.py"
     code.write_text(compiled.code, "utf-8")
-    make = make_task(compiled.network)
-    return start_training(compiled, make, seed=0, device=device, file=str(code))
+    prepare = tell_places(compiled.network)
+    return start_training(compiled, 0, device, str(code), prepare)
+
+
+def task_of(live: BaseTraining) -> Any:
+    """The package's task, whose text is that of the training."""
+    return package_task(live.runtime.network)
 
 
 def batches(task: Any, batch: int) -> Iterator[np.ndarray]:
-    """The numbers of the examples of each batch, as the emitted training takes them."""
+    """The numbers of the examples of each batch, each once an epoch."""
     size, epoch = task.size("train"), 0
     while True:
         order = np.random.default_rng((0, epoch)).permutation(size)

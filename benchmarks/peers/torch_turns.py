@@ -22,6 +22,7 @@ from peers.shapes import (
     batches,
     examples,
     ours,
+    task_of,
 )
 from peers.torch_encoder import EncoderModel
 from peers.turns import Contestant
@@ -60,15 +61,15 @@ def contestants(shape: Shape, folder: Path, device: str) -> list[Contestant]:
     live = ours(shape, "pytorch", folder, device)
     weights = {k: v.clone() for k, v in live.runtime.model.state_dict().items()}
     found = [contestant("emitted Training", live)]
-    size = (len(live.task.symbols), shape.layers, shape.heads, shape.width)
-    x, y = map(torch.from_numpy, examples(live.task))
+    size = (len(task_of(live).symbols), shape.layers, shape.heads, shape.width)
+    x, y = map(torch.from_numpy, examples(task_of(live)))
     for name, kind, names in (
         ("minGPT's loop", GPT, MINGPT),
         ("nn.TransformerEncoder", EncoderModel, ENCODER),
     ):
         model = kind(*size, shape.length)
         model.load_state_dict(renamed(weights, names) | buffers(model), strict=False)
-        order = list(islice(batches(live.task, shape.batch), LONGEST))
+        order = list(islice(batches(task_of(live), shape.batch), LONGEST))
         # In this process: more of them would take the two cores from the training.
         loader = DataLoader(TensorDataset(x, y), batch_sampler=order, num_workers=0)
         trainer = Trainer(model, optimizer(model), loader, CLIP, device)

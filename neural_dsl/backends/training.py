@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import cached_property
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -24,24 +25,45 @@ from neural_dsl.graph.nodes import Network
 
 Array = npt.NDArray[np.generic]
 Float32 = npt.NDArray[np.float32]
-MakeTask = Callable[[ModuleType], Any]
+
+FEW = 8  # validation examples that tell whether a model gives numbers
+_NUMBERS = (bool, int, float)
 
 
 class BaseTraining(ABC):
-    """Wraps `module.Training`, so that what stands around it needs no framework."""
+    """Wraps `module.Training`, so that what stands around it needs no framework.
+
+    `tokens` counts what the training has read: token ids, or examples where the inputs
+    are none. `speed_up` says what was done to the model to train faster, "" for nothing.
+    """
 
     runtime: Any  # a BaseRuntime, with its backend's `model`
+    speed_up = ""
 
-    def __init__(
-        self, runtime: BaseRuntime, make_task: MakeTask, seed: int, device: str
-    ):
-        """Build the task and the training of the runtime's module, for its model."""
+    def __init__(self, runtime: BaseRuntime, seed: int, device: str):
+        """Build the training of the runtime's module, for its model."""
         self.runtime = runtime
         self.module = runtime.module
         self.device = device
-        self.task = make_task(self.module)
+        self.tokens = 0
+        self._count_tokens()
         with self._scope():
             self.training = self._start(seed)
+
+    def _count_tokens(self) -> None:
+        """Let the emitted `batch` count what it gives."""
+        batch, reads_ids = self.module.batch, self._reads_ids()
+
+        def counted(seed: int, number: int) -> tuple[Any, Array]:
+            x, y = batch(seed, number)
+            self.tokens += x.size if reads_ids else len(y)
+            return x, y
+
+        self.module.batch = counted  # type: ignore[attr-defined]
+
+    def _reads_ids(self) -> bool:
+        inputs = self.runtime.compiled.network.inputs
+        return len(inputs) == 1 and inputs[0].tensor.dtype == "ids"
 
     @property
     def step(self) -> int:
@@ -76,32 +98,38 @@ class BaseTraining(ABC):
             yield step
 
     def state(self) -> dict[str, Array]:
-        """Everything that the next steps depend on."""
-        state: dict[str, Array] = self.training.state()
-        return state
+        """Everything that the next steps depend on: model, optimizer, best weights, the
+        framework's random numbers, and every plain number of the emitted `Training`."""
+        numbers = {
+            f"progress.{name}": np.array(value)
+            for name, value in vars(self.training).items()
+            if isinstance(value, _NUMBERS)
+        }
+        return {**self._arrays(), **numbers}
 
     def load_state(self, state: Arrays) -> None:
-        """Go on where `state` was taken."""
+        """Go on where `state` was taken. Raises KeyError or ValueError for the state of
+        another training."""
         with self._scope():
-            self.training.load_state(dict(state))
+            self._load_arrays(dict(state))
+        for name, value in vars(self.training).items():
+            if isinstance(value, _NUMBERS):
+                setattr(self.training, name, type(value)(state[f"progress.{name}"]))
         self._remember()
 
     def evaluate(self, split: str) -> dict[str, float]:
-        """The emitted file's own measures of a split."""
+        """The emitted file's own measures of a split, and its size as `count`."""
         with self._scope():
-            measured: dict[str, float] = self.module.evaluate(
-                self.runtime.model,
-                self.task,
-                split,
-            )
-        return measured
+            return measures_of(self.module, self.runtime.model, split)
+
+    @cached_property
+    def _few(self) -> tuple[Array, ...]:
+        x, _ = self.module.held_out("validation")
+        return tuple(part[:FEW] for part in (x if isinstance(x, tuple) else (x,)))
 
     def gives_numbers(self) -> bool:
         """Whether the model's output for a few validation examples is finite."""
-        few = np.arange(min(8, self.task.size("validation")))
-        x, _ = self.task.batch("validation", few)
-        output = self.logits(*(x if isinstance(x, tuple) else (x,)))
-        return bool(np.isfinite(output).all())
+        return bool(np.isfinite(self.logits(*self._few)).all())
 
     @property
     def restores_best(self) -> bool:
@@ -116,7 +144,7 @@ class BaseTraining(ABC):
     def restore_best(self) -> None:
         """Put back the weights that the script itself would end with."""
         if self.restores_best:
-            self.training.restore_best_weights()
+            self._restore(self.training.best_weights)
             self.runtime.weights_origin = "training, best step"
 
     def _remember(self) -> None:
@@ -132,30 +160,50 @@ class BaseTraining(ABC):
         """Where the device is chosen around every call into the emitted code."""
 
     @abstractmethod
+    def _arrays(self) -> dict[str, Array]:
+        """Model, optimizers, best weights and random numbers, each by a name of its own
+        that starts with "model.", "optimizer.", "best." or "rng."."""
+
+    @abstractmethod
+    def _load_arrays(self, arrays: dict[str, Array]) -> None:
+        """Put back what `_arrays` gave."""
+
+    @abstractmethod
+    def _restore(self, weights: Any) -> None:
+        """Give the model the weights that the emitted `Training` kept."""
+
+    @abstractmethod
     def logits(self, *inputs: Array) -> Float32:
         """The model's output for its inputs, in their order, without touching any state:
         (B, T, V) for token ids (B, T)."""
 
 
+def measures_of(module: ModuleType, model: Any, split: str) -> dict[str, float]:
+    """What the emitted `evaluate` measures on a split, and its size as `count`."""
+    measures: dict[str, float] = module.evaluate(model, split)
+    return {**measures, "count": len(module.held_out(split)[1])}
+
+
 def start_training(
     compiled: CompiledModel,
-    make_task: MakeTask,
     seed: int,
     device: str | None = None,
     file: str | None = None,
+    prepare: Callable[[ModuleType], None] = lambda module: None,
 ) -> BaseTraining:
-    """Import the emitted file and build its model, task and training.
+    """Import the emitted file and build its model and training.
 
     `device`: "cpu", "cuda", "cuda:0", or "auto" or None for the best there is.
-    `file` is where the emitted text stands. Weights and batches are those of
-    `python train.py`. Raises NeuralError: NE152 when there is no such device, and as
-    `create_runtime` does.
+    `file` is where the emitted text stands; `prepare` tells the module where its data
+    are. Weights and batches are those of `python train.py`. Raises NeuralError: NE152
+    when there is no such device, and as `create_runtime` does.
     """
     backend = _backend_module(compiled.backend)
     chosen = backend.choose_device(device)
     with backend.placed(chosen):
-        runtime = create_runtime(compiled, seed, file)
-    training: BaseTraining = backend.LiveTraining(runtime, make_task, seed, chosen)
+        runtime: Any = create_runtime(compiled, seed, file)
+    prepare(runtime.module)
+    training: BaseTraining = backend.LiveTraining(runtime, seed, chosen)
     return training
 
 

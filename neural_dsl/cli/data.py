@@ -56,11 +56,7 @@ def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> N
 
 def live_task(network: Network, trust: bool) -> Task:
     """The network's task, at work. Raises NeuralError."""
-    from neural_dsl.runs.task_files import (
-        make_task,
-        refuse_without_task,
-        task_classes,
-    )
+    from neural_dsl.runs.task_files import package_task, refuse_without_task
 
     refuse_without_task(network)
     setting = network.task
@@ -70,5 +66,4 @@ def live_task(network: Network, trust: bool) -> Task:
 
         folder = Path(network.source.name).parent
         return trusted_task(folder / setting.params["path"], trust)
-    task: Task = make_task(network)(task_classes(network))
-    return task
+    return package_task(network)

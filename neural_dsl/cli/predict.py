@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import note, say
 from neural_dsl.cli.evaluate import run_argument, which_option
 from neural_dsl.cli.options import trust_option
 
@@ -48,14 +48,10 @@ def command(
 
     loaded = open_run(run, weights, trust)
     said: set[str] = set()
-    if prompts:
-        click.echo("\n".join(loaded.predict(list(prompts))))
-        say_what_is_beyond(loaded, prompts, said)
-        return
-    waiting = lines()
+    waiting = ((prompt, "") for prompt in prompts) if prompts else lines()
     while chunk := list(islice(waiting, AT_ONCE)):
         for answer in answers(loaded, chunk):
-            click.echo(answer)
+            say(answer)
         say_what_is_beyond(loaded, [prompt for prompt, _ in chunk], said)
 
 

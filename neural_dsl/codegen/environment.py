@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.layout import WIDTH
 from neural_dsl.codegen.needs import need
 
@@ -146,6 +147,7 @@ def environment() -> Environment:
         docstring=docstring,
         prose=prose,
         pythonic=literal,
+        variable_path=BACKENDS["tensorflow"].own_name,
         default_size=lambda size, length: length if size is None else size,
         total=total,
         sentence=lambda text: text[:1].upper() + text[1:],

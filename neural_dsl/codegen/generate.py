@@ -17,7 +17,7 @@ from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import class_texts, names_of_training, write_model
 from neural_dsl.codegen.needs import Needs, collecting, need
 from neural_dsl.codegen.paths import layer_paths
-from neural_dsl.codegen.task_source import TaskSource, refuse_taken_names, task_source
+from neural_dsl.codegen.task_source import TaskSource, data_part, refuse_taken_names
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.rules.unsupported import training_problems
@@ -64,10 +64,10 @@ def generate(
         task, before, after, run = _with_training(writer, model, paths)
     imports = writer.structure.imports
     chosen = [imports[name] for name in needs if name in imports]
-    if task:
+    if before or after:
+        known = [*imports.values(), *(task.imports if task else ())]
         around = f"{before}\n{after}\n{run}"
-        known = [*imports.values(), *task.imports]
-        chosen += mentioned(known, around, task.own)
+        chosen += mentioned(known, around, task.own if task else "")
     standard, packages = import_blocks(chosen)
     if task and task.postponed:
         standard = f"from __future__ import annotations\n\n{standard}".rstrip()
@@ -81,6 +81,7 @@ def generate(
         package_imports=packages,
         code="\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip()),
         trains=network.task is not None,
+        constants=bool(before),
         reads=files_read(network),
         run=run.strip("\n").split("\n"),
     )
@@ -119,21 +120,27 @@ def _with_training(
 ) -> tuple[TaskSource | None, str, str, str]:
     """The task, the code before and after the model, and what a run of the file does.
 
-    With a task the file trains: constants and the task come first, the training last.
+    With a task the file trains: constants and the data come first, the training last.
+    Without one it keeps what it says of learning as `fit`.
     """
+    from neural_dsl.codegen.training import fit_plan, training_plan
+
     network = writer.network
     if network.task is None:
-        return None, "", "", str(writer.templates.macros("model").forward(model))
-    # Only files with a task need what describes trainings.
-    from neural_dsl.codegen.training import training_plan
-
+        forward = str(writer.templates.macros("model").forward(model))
+        fit = fit_plan(network, writer.templates.backend, paths)
+        if fit is None:
+            return None, "", "", forward
+        fitting = writer.templates.macros("fit")
+        constants = str(fitting.constants(fit)).strip("\n")
+        return None, constants, str(fitting.define(fit)), forward
     plan = training_plan(network, paths)
     plan.model = writer.name
     training = writer.templates.macros("training")
-    task = task_source(network)
-    parts = [str(training.constants(plan)), task.code]
+    task = data_part(network)
+    parts = [str(training.constants(plan)), f"# --- data\n\n{task.code}", "# --- model"]
     before = "\n\n".join(part.strip("\n") + "\n" for part in parts)
-    return task, before, str(training.define(plan)), "main()"
+    return task, before, f"# --- training\n\n\n{training.define(plan)}", "main()"
 
 
 def files_read(network: Network) -> list[str]:

@@ -171,17 +171,10 @@ def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
     if network.task is None:
         return set()
-    from neural_dsl.codegen.task_source import task_source
+    from neural_dsl.codegen.task_source import data_part
 
-    task = task_source(network)
+    task = data_part(network)
     found = re.findall(r"^(?:class |def )?(\w+)(?= ?[:=(])", task.code, re.M)
     imported = imported_names("\n".join(task.imports))
-    own = {
-        "Step",
-        "Training",
-        "ConvolvedLinear",
-        "CANONICAL",
-        "ACCUMULATION",
-        "PATIENCE",
-    }
+    own = {"Step", "Training", "ACCUMULATION", "PATIENCE"}
     return {*found, *imported, *own}

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from neural_dsl.catalogue.optimizers import OPTIMIZERS
+from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.rules.measures import Goal, custom_of, goal_of
+from neural_dsl.rules.measures import Goal, goal_of, loss_of
 from neural_dsl.rules.muon import matrix_ends
 from neural_dsl.rules.together import DEFAULT_RATE, first_rate, plateau_of
+from neural_dsl.rules.unsupported import TRAINED_LOSSES
 from neural_dsl.source import Span
 
 _NOWHERE = Span(0, 0)
@@ -36,7 +37,6 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     """
     assert network.task is not None
     train, task = network.train, network.task
-    optimizer, schedule = _optimizer(network)
     batch_size = train.get("batch_size") or DEFAULT_BATCH_SIZE
     accumulation = train.get("gradient_accumulation_steps") or 1
     folder = Path(network.source.name).parent
@@ -47,51 +47,96 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         epoch_steps = math.ceil(math.ceil(size / batch_size) / accumulation)
     total = train.get("steps") or (train.get("epochs") or DEFAULT_EPOCHS) * epoch_steps
     stopping = train.get("early_stopping")
-    plateau = plateau_of(None, schedule)
     goal = goal_of(network)
+    optimizer, schedule = _optimizer(network, RECIPE)
     plan = SimpleNamespace(
-        optimizer=optimizer,
-        muon_ends=[_attribute(paths[layer.name]) for layer in matrix_ends(network)],
-        schedule=schedule,
-        plateau=plateau,
+        **_steps(network, paths, optimizer, schedule),
         batch_size=batch_size,
         total_steps=total,
         validate_every=train.get("validate_every") or min(epoch_steps, total),
-        accumulation=accumulation,
-        clip=_clip(train, optimizer),
-        label_smoothing=_smoothing(network),
         scheduled_sampling=train.get("scheduled_sampling") or 0,
-        mixed_precision=bool(train.get("mixed_precision")),
         shuffle=train.get("shuffle") is not False,
-        clipnorm=optimizer.params.get("clipnorm"),
-        clipvalue=optimizer.params.get("clipvalue"),
         device=network.execution.get("device") or "",
-        deterministic=bool(network.execution.get("deterministic")),
         stopping=stopping,
         restores=bool(stopping and stopping.params["restore_best_weights"]),
-        seed=train.get("seed") or 0,
-        task_call=_task_call(network),
-        several=len(network.inputs) > 1,
         tokens=goal.tokens,
+        ignores=goal.tokens and task.name != "Text",  # there every token counts
         loss=goal.loss,
         measure=goal.measure,
         measure_words=goal.measure.replace("_", " "),
         short=goal.measure.split("_")[0],
         extras=goal.extras,
         extras_words=_and(goal.extras),
-        output_rank=len(network.output.shape),
+        measures=_measures(goal),
         weights_file=f"{network.name.lower()}.safetensors",
         tokenizer_file=f"{network.name.lower()}.tokenizer.json"
         if task.params.get("tokenizer") == "bpe"
         else None,
-        renamed=json.dumps({p: n for n, p in paths.items() if p != n}),
     )
     plan.constants = list(_constants(plan))
-    plan.progress_fields = list(_progress(plan))
-    pairs = (f'"{name}": self.{name}' for name, _ in plan.progress_fields)
-    plan.progress = f"{{{', '.join(pairs)}}}"
-    plan.result = _result(goal)
     return plan
+
+
+def fit_plan(
+    network: Network, backend: str, paths: Mapping[str, str]
+) -> SimpleNamespace | None:
+    """The values that `fit.py.j2` asks for. None for a file that says nothing of how its
+    network learns, or names what the backend has no words for (`without_task` says so)."""
+    train, loss = network.train, loss_of(network)
+    said = (network.loss, network.optimizer, network.lr_schedule, train or None)
+    if all(each is None for each in said) or loss.name not in TRAINED_LOSSES:
+        return None
+    optimizer, schedule = _optimizer(network, None)
+    if optimizer.name in BACKENDS[backend].optimizers_lacking:
+        return None
+    plan = SimpleNamespace(
+        **_steps(network, paths, optimizer, schedule),
+        batch_size=train.get("batch_size") or 0,
+        shuffle=train.get("shuffle") is not False,
+        epochs=train.get("epochs") or 1,
+        steps=train.get("steps") or 0,
+        tokens=False,
+        ignores=False,
+        loss=loss,
+    )
+    count, unit = (plan.steps, "step") if plan.steps else (plan.epochs, "epoch")
+    plan.length = f"{count:,} {unit}{'s' * (count != 1)}"
+    plan.doc = f"Trains for {plan.length} on inputs x and targets y."
+    asked = any(metric.name == "accuracy" for metric in network.metrics)
+    plan.accuracy = asked and loss.name.endswith("crossentropy")
+    warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
+    plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
+    plan.constants = list(_fit_constants(plan))
+    return plan
+
+
+def _steps(
+    network: Network,
+    paths: Mapping[str, str],
+    optimizer: Setting,
+    schedule: Setting | None,
+) -> dict[str, Any]:
+    """What a step of any training does, with a task or without one."""
+    train = network.train
+    plateau = plateau_of(None, schedule)
+    return {
+        "optimizer": optimizer,
+        "asked": list(_asked(optimizer)),
+        "muon_ends": [paths[layer.name] for layer in matrix_ends(network)],
+        "schedule": None if plateau else schedule,
+        "plateau": plateau,
+        "accumulation": train.get("gradient_accumulation_steps") or 1,
+        "clip": _clip(train, network),
+        "clipnorm": optimizer.params.get("clipnorm"),
+        "clipvalue": optimizer.params.get("clipvalue"),
+        "label_smoothing": _smoothing(network),
+        "mixed_precision": bool(train.get("mixed_precision")),
+        "deterministic": bool(network.execution.get("deterministic")),
+        "seed": train.get("seed") or 0,
+        "several": len(network.inputs) > 1,
+        "output_rank": len(network.output.shape),
+        "embeds": any(layer.type == "Embedding" for layer in network.layers()),
+    }
 
 
 def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str]:
@@ -99,7 +144,7 @@ def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str
     plan = training_plan(network, paths)
     rules = {
         "optimizer": plan.optimizer,
-        "schedule": plan.schedule,
+        "schedule": plan.schedule or plan.plateau,
         "loss": plan.loss,
         "early stopping": plan.stopping,
     }
@@ -122,11 +167,16 @@ def _call(setting: Setting) -> str:
     return _construct(setting.name, given)
 
 
-def _attribute(path: str) -> tuple[str, str, str]:
-    """A layer's path; its first part, and the rest as Python: `.blocks[2].dense`."""
-    first, *rest = path.split(".")
-    below = (f"[{part}]" if part.isdigit() else f".{part}" for part in rest)
-    return path, first, "".join(below)
+def _asked(optimizer: Setting) -> Iterator[str]:
+    """`beta_2=0.98`: the parameters that are not the optimizer's defaults. The rate, the
+    decay and the clipping of gradients are said elsewhere."""
+    spec = OPTIMIZERS.find(optimizer.name)
+    assert spec is not None
+    elsewhere = {"learning_rate", "weight_decay", *(each.name for each in CLIPPING)}
+    for parameter in spec.parameters:
+        value = optimizer.params[parameter.name]
+        if parameter.name not in elsewhere and value != parameter.default:
+            yield f"{parameter.name}={literal(value)}"
 
 
 def _and(names: tuple[str, ...]) -> str:
@@ -135,25 +185,28 @@ def _and(names: tuple[str, ...]) -> str:
     return "".join(f", {name}" for name in first) + (f" and {last}" if last else "")
 
 
-def _result(goal: Goal) -> str:
+def _measures(goal: Goal) -> str:
     """What `evaluate` returns, by name, as Python code."""
-    values = {
-        "loss": "loss / size",
-        goal.measure: "loss / size" if goal.measure == "loss" else "right / size",
-    }
+    values = {"loss": "total / counted"}
+    if goal.measure != "loss":
+        values[goal.measure] = "right / len(targets)"
     computed = {
-        "accuracy": "hits / answers",
-        "perplexity": "float(np.exp(loss / size))",
+        "accuracy": "hits / counted",
+        "perplexity": "float(np.exp(total / counted))",
     }
     values |= {name: computed[name] for name in goal.extras}
-    pairs = (
-        f'"{name}": {value}' for name, value in (values | {"count": "size"}).items()
-    )
+    pairs = (f'"{name}": {value}' for name, value in values.items())
     return f"{{{', '.join(pairs)}}}"
 
 
-def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
-    """The optimizer with a plain learning rate, and its schedule if it has one."""
+RECIPE = Setting("WarmupCosine", {"warmup_steps": WARMUP_STEPS}, _NOWHERE)
+
+
+def _optimizer(
+    network: Network, recipe: Setting | None
+) -> tuple[Setting, Setting | None]:
+    """The optimizer with a plain learning rate, and its schedule if it has one; `recipe`
+    is the schedule of a file that names neither."""
     optimizer, schedule = network.optimizer, network.lr_schedule
     if optimizer is None:
         spec = OPTIMIZERS.find("AdamW")
@@ -161,7 +214,6 @@ def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
         defaults = {p.name: p.default for p in spec.parameters}
         given = {"learning_rate": DEFAULT_RATE, "beta_2": 0.98, "weight_decay": 0.01}
         optimizer = Setting("AdamW", {**defaults, **given}, _NOWHERE)
-        recipe = Setting("WarmupCosine", {"warmup_steps": WARMUP_STEPS}, _NOWHERE)
         schedule = schedule or recipe
     rate = optimizer.params["learning_rate"]
     if isinstance(rate, Setting):
@@ -170,8 +222,9 @@ def _optimizer(network: Network) -> tuple[Setting, Setting | None]:
     return Setting(optimizer.name, params, optimizer.span), schedule
 
 
-def _clip(train: Mapping[str, Any], optimizer: Setting) -> float | None:
-    given = train.get("gradient_clip") or optimizer.params.get("global_clipnorm")
+def _clip(train: Mapping[str, Any], network: Network) -> float | None:
+    of_optimizer = network.optimizer and network.optimizer.params.get("global_clipnorm")
+    given = train.get("gradient_clip") or of_optimizer
     return float(given) if given else None
 
 
@@ -182,67 +235,49 @@ def _smoothing(network: Network) -> float:
     return float(given or 0.0)
 
 
-def _constants(plan: SimpleNamespace) -> list[tuple[str, Any, str]]:
-    rate = plan.optimizer.params["learning_rate"]
-    warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
-    patience = plan.stopping.params["patience"] if plan.stopping else 0
-    floor = plan.plateau.params["min_lr"] if plan.plateau else 0
-    table = [
-        ("BATCH_SIZE", plan.batch_size, "problems a step", True),
-        ("TOTAL_STEPS", plan.total_steps, "", True),
-        ("VALIDATE_EVERY", plan.validate_every, "steps", True),
-        ("LEARNING_RATE", rate, "", True),
-        ("WARMUP_STEPS", plan.schedule.params["warmup_steps"] if warm else 0, "", warm),
-        ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients", plan.clip),
-        ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient", plan.clipnorm),
-        ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient", plan.clipvalue),
-        (
-            "LABEL_SMOOTHING",
-            plan.label_smoothing,
-            "in training alone",
-            plan.label_smoothing,
-        ),
-        ("ACCUMULATION", plan.accumulation, "batches a step", plan.accumulation > 1),
-        ("PATIENCE", patience, "validations without improvement", plan.stopping),
-        ("MIN_LEARNING_RATE", floor, "", floor),
-        (
-            "SCHEDULED_SAMPLING",
-            plan.scheduled_sampling,
-            "share of its own predictions at the end",
-            plan.scheduled_sampling,
-        ),
-    ]
-    return [(name, value, comment) for name, value, comment, used in table if used]
+Constant = tuple[str, Any, str]
 
 
-def _progress(plan: SimpleNamespace) -> list[tuple[str, str]]:
-    fields = [("step", "int")]
+def _constants(plan: SimpleNamespace) -> Iterator[Constant]:
+    yield "BATCH_SIZE", plan.batch_size, "problems a step"
+    yield "TOTAL_STEPS", plan.total_steps, ""
+    yield "VALIDATE_EVERY", plan.validate_every, "steps"
+    yield "LEARNING_RATE", plan.optimizer.params["learning_rate"], ""
+    yield from _constants_of_steps(plan)
     if plan.stopping:
-        fields += [("best", "float"), ("waited", "int"), ("stopped", "bool")]
-    if plan.plateau:
-        # With early stopping there are two waits, often for two measures.
-        prefix = "plateau_" if plan.stopping else ""
-        fields += [(f"{prefix}best", "float"), (f"{prefix}waited", "int")]
-        fields.append(("factor", "float"))
-        if plan.plateau.params["cooldown"]:
-            fields.append(("resting", "int"))
-    return fields
+        patience = plan.stopping.params["patience"]
+        yield "PATIENCE", patience, "validations without improvement"
+    if plan.plateau and plan.plateau.params["min_lr"]:
+        yield "MIN_LEARNING_RATE", plan.plateau.params["min_lr"], ""
+    if plan.scheduled_sampling:
+        what = "share of its own predictions at the end"
+        yield "SCHEDULED_SAMPLING", plan.scheduled_sampling, what
 
 
-def _task_call(network: Network) -> str:
-    """`Copy(length=8, vocabulary=20)`: what the file gave and what it needs."""
-    task = network.task
-    assert task is not None
-    custom = custom_of(network)
-    if custom is not None:
-        return f"{custom.name}()"
-    spec = task_spec(task.name)
-    defaults = {p.name: p.default for p in spec.parameters}
-    arguments = spec.arguments(task.params)
-    given = {k: v for k, v in arguments.items() if v != defaults.get(k)}
-    if task.name == "Arrays":
-        given |= _array_names(network)
-    return _construct(spec.name, given)
+def _fit_constants(plan: SimpleNamespace) -> Iterator[Constant]:
+    if plan.steps:
+        yield "TOTAL_STEPS", plan.steps, ""
+    else:
+        yield "EPOCHS", plan.epochs, ""
+    if plan.schedule:
+        yield "LEARNING_RATE", plan.optimizer.params["learning_rate"], ""
+    yield from _constants_of_steps(plan)
+
+
+def _constants_of_steps(plan: SimpleNamespace) -> Iterator[Constant]:
+    """The numbers of `_steps` that are in use."""
+    schedule = plan.schedule
+    if schedule is not None and schedule.name.startswith("Warmup"):
+        yield "WARMUP_STEPS", schedule.params["warmup_steps"], ""
+    for name, value, comment in (
+        ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients"),
+        ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient"),
+        ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient"),
+        ("LABEL_SMOOTHING", plan.label_smoothing, "in training alone"),
+        ("ACCUMULATION", plan.accumulation, "batches a step"),
+    ):
+        if value and (name, value) != ("ACCUMULATION", 1):
+            yield name, value, comment
 
 
 def _construct(name: str, arguments: Mapping[str, Any]) -> str:
@@ -252,16 +287,3 @@ def _construct(name: str, arguments: Mapping[str, Any]) -> str:
         for k, v in arguments.items()
     }
     return f"{name}({', '.join(f'{k}={v}' for k, v in written.items())})"
-
-
-def _array_names(network: Network) -> dict[str, tuple[str, ...]]:
-    """Which arrays of the file are the model's inputs, and which of these are ids."""
-    inputs = network.inputs
-    alone = len(inputs) == 1 and inputs[0].name == "input"
-    names = ("x",) if alone else tuple(each.name for each in inputs)
-    ids = tuple(
-        n for n, i in zip(names, inputs, strict=True) if i.tensor.dtype == "ids"
-    )
-    return {
-        k: v for k, v in {"inputs": names, "ids": ids}.items() if v not in ((), ("x",))
-    }

@@ -69,6 +69,12 @@ class Settings:
     spans: Mapping[str, Mapping[str, Span]]
 
     @property
+    def learns(self) -> bool:
+        """Whether anything is said of how the network learns."""
+        rules = (self.loss, self.optimizer, self.lr_schedule)
+        return any(rules) or bool(self.metrics or self.train)
+
+    @property
     def train_spans(self) -> dict[str, Span]:
         """Where each key of the completed `train` was given; some stand in `execution`."""
         moved = dict(self.spans.get("execution", {}))

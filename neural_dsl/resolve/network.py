@@ -96,6 +96,10 @@ def resolve_network(
         from neural_dsl.rules.training import for_task
 
         settings = for_task(settings, task, findings)
+    elif task is None and settings.learns:
+        from neural_dsl.rules.without_task import check_without_task
+
+        check_without_task(settings, findings)
     statements: Sequence[syntax.Statement] = (
         sections.layers.body if sections.layers is not None else ()
     )

@@ -49,13 +49,18 @@ def custom_of(network: Network) -> CustomFile | None:
     return custom_file(network.task.params, Path(network.source.name).parent)
 
 
+def loss_of(network: Network) -> Setting:
+    """The loss; the one that goes with the output where the file names none."""
+    default = LOSS_OF_ACTIVATION.get(network.output_activation, "mean_squared_error")
+    return network.loss or Setting(default, {}, Span(0, 0))
+
+
 def goal_of(network: Network) -> Goal:
     """The goal of a network with a task."""
     assert network.task is not None
     spec = task_spec(network.task.name)
     tokens = spec.layout(network.task.params) != "free"
-    default = LOSS_OF_ACTIVATION.get(network.output_activation, "mean_squared_error")
-    loss = network.loss or Setting(default, {}, Span(0, 0))
+    loss = loss_of(network)
     classes = loss.name.endswith("crossentropy")
     measure: str = spec.measure if tokens else "accuracy" if classes else "loss"
     custom = custom_of(network)

@@ -6,11 +6,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
+from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.tasks.custom import failures_named, has_answers
 
 CHUNK = 250  # problems a pass
@@ -68,9 +70,8 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 
 def _report(run: LoadedRun, split: str) -> Report:
-    task, module = run.task, run.runtime.module
-    model: Any = run.runtime
-    measures = module.evaluate(model.model, task, split)
+    task = run.task
+    measures = measured(run, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
     found = tokens = None
@@ -97,6 +98,12 @@ def _report(run: LoadedRun, split: str) -> Report:
         attention=ablations(run, split, without_count(measures)),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
+
+
+def measured(run: LoadedRun, split: str) -> dict[str, float]:
+    """What the emitted file's own `evaluate` says of a split."""
+    runtime: Any = run.runtime
+    return measures_of(runtime.module, runtime.model, split)
 
 
 def answered(run: LoadedRun, split: str) -> tuple[list[Sample], list[list[int]]]:
@@ -139,8 +146,10 @@ def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablat
     become wrong: the loss must stay too, within 2%, for a layer to be decoration.
     """
     found = []
+    target = NetworkTarget(run.runtime)
     for name, _, attention in run.network.attentions():
-        left = without_count(run.runtime.evaluate_uniform(run.task, split, [name]))
+        with target.gated({(name, None): "uniform"}):
+            left = without_count(measured(run, split))
         change = {key: abs(left[key] - whole[key]) for key in whole}
         same_loss = change.pop("loss") < 0.005 + 0.02 * whole["loss"]
         answers = [change[key] for key in ("exact_match", "accuracy") if key in change]

@@ -21,14 +21,15 @@ from neural_dsl.runs.decoding import greedy
 from neural_dsl.runs.directory import SOURCE
 from neural_dsl.runs.prepare import prepare_again, refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
-from neural_dsl.runs.task_files import make_task
+from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.tasks.custom import failures_named, has_answers
 from neural_dsl.tasks.solving import builds_on
 
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """`step` is the one whose weights these are; `task` is the emitted file's own."""
+    """`step` is the one whose weights these are; `task` is the package's own, whose
+    examples are the emitted file's."""
 
     folder: Path
     runtime: BaseRuntime
@@ -90,7 +91,8 @@ def open_run(
     step = int(found.metadata.get("step", 0))
     origin = f"run {folder}, step {step:,}, {path.stem}"
     runtime.load_weights(found.arrays, str(path), origin=origin)
-    task = make_task(run.network, folder)(runtime.module)
+    tell_places(run.network, folder)(runtime.module)
+    task = run_task(run.network, runtime.module, folder)
     refuse_other_splits(run.about, task, folder)
     return LoadedRun(folder, runtime, task, step, path.stem)
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from neural_dsl import api
 from neural_dsl.attention.record import AttentionRecord
-from neural_dsl.recording import assemble
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.loaded import open_run as load_run
+from neural_dsl.targets.record import record
+from neural_dsl.targets.run import RunTarget
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class OpenedRun(LoadedRun):
         """The live model."""
         return api.Model(self.runtime.compiled, self.runtime)
 
+    @property
+    def target(self) -> RunTarget:
+        """The run as what is looked at."""
+        return RunTarget(self.runtime, task=self.task)
+
     def capture(
         self,
         ids: npt.NDArray[np.int64],
@@ -43,22 +49,14 @@ class OpenedRun(LoadedRun):
         A model that takes any length runs as it is; one of a fixed length is built anew
         for that of the ids.
         """
-        from neural_dsl.inputs import Prepared, prepare
         from neural_dsl.inputs.selection import select_layers
 
-        name = self.network.inputs[0].name
-        arrays = {name: ids}
-        labels = {name: (tokens,)} if tokens else {}
-        if self.input_length is None:
-            prepared = Prepared(self.network, arrays, {}, origin)
-        else:
-            prepared = replace(prepare(self.network, arrays), origin=origin)
-        model = self.model.at(prepared.network)
-        names = select_layers(prepared.network, layers)
-        weights = model.runtime.capture(prepared.arrays, names).weights
-        backend = model.compiled.backend
-        origin = model.weights_origin
-        return assemble(prepared, weights, backend, origin, tokens=labels)
+        target = self.target
+        batch = target.reading(ids[0])
+        labels = {self.network.inputs[0].name: (tokens,)} if tokens else {}
+        batch = replace(batch, tokens=labels, origin=origin)
+        names = select_layers(self.network, layers)
+        return record(target, batch, target.named(names))
 
 
 def open_run(

@@ -10,6 +10,7 @@ from neural_dsl.tasks.custom import has_answers
 
 if TYPE_CHECKING:
     from neural_dsl.backends.training import BaseTraining
+    from neural_dsl.tasks.base import Task
 
 LOOKED_AT = 32  # problems, the same ones each time
 SHOWN = 3  # right ones, and as many wrong ones
@@ -34,9 +35,8 @@ class Sample:
         return f"{self.prompt}{self.answer}{wrong}"
 
 
-def sample_predictions(training: BaseTraining) -> list[Sample]:
+def sample_predictions(task: Task, training: BaseTraining) -> list[Sample]:
     """A few right answers and a few wrong ones; none for tasks without answers."""
-    task = training.task
     if not has_answers(task):
         return []
     count = min(LOOKED_AT, task.size("validation"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -40,45 +42,78 @@ def refuse_untrusted(network: Network, trust: bool) -> None:
         custom.refuse_untrusted(located_files(network)["path"], trust)
 
 
-def make_task(network: Network, run: Path | None = None) -> Any:
-    """A function that makes the network's task from the module that holds its class.
+def run_task(network: Network, module: ModuleType, run: Path | None = None) -> Task:
+    """The network's task: the package's own, whose examples are those of the emitted
+    `module`; of a task of the user's own the module's, whose code is already trusted.
 
     Paths in the file are relative to the file; a tokenizer that is stored in the folder
     of a `run` is used as it is. Raises NeuralError NE162 for data that the task refuses.
     """
+    custom = custom_of(network)
+    with _refusals_named(network):
+        if custom is not None:
+            return _custom_task(network, module, custom)
+    return package_task(network, run)
+
+
+def package_task(network: Network, run: Path | None = None) -> Task:
+    """One of the tasks of `neural_dsl/tasks`, at work. Raises NeuralError NE162."""
     setting = network.task
     assert setting is not None
+    spec, classes = task_spec(setting.name), task_classes(network)
+    with _refusals_named(network):
+        params = {**setting.params, **located_files(network)}
+        if run is not None and (run / directory.TOKENIZER).is_file():
+            params["tokenizer"] = run / directory.TOKENIZER
+            params = dict(spec.complete(params))  # its vocabulary is its own
+        found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
+        arguments = spec.arguments(found)
+        for name, part in arguments.items():
+            if isinstance(part, Part):
+                arguments[name] = getattr(classes, part.name)(**part.params)
+        task: Task = getattr(classes, setting.name)(**arguments)
+    return task
 
-    def make(module: ModuleType | SimpleNamespace) -> Task:
-        try:
-            custom = custom_of(network)
-            if custom is not None:
-                return _custom_task(network, module, custom)
-            spec = task_spec(setting.name)
-            params = {**setting.params, **located_files(network)}
-            if run is not None and (run / directory.TOKENIZER).is_file():
-                params["tokenizer"] = run / directory.TOKENIZER
-                params = dict(spec.complete(params))  # its vocabulary is its own
-            found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
-            arguments = spec.arguments(found)
-            for name, part in arguments.items():
-                if isinstance(part, Part):
-                    arguments[name] = getattr(module, part.name)(**part.params)
-            task: Task = getattr(module, setting.name)(**arguments)
-        except (OSError, ValueError, ImportError) as error:
-            missing = getattr(error, "name", None)
-            raise NeuralError(
-                Diagnostic(
-                    "NE162",
-                    f"the data of the task `{setting.name}` cannot be used: {error}",
-                    network.source,
-                    setting.span,
-                    help=f"pip install {missing}" if missing else "",
-                )
-            ) from error
-        return task
 
-    return make
+def tell_places(
+    network: Network, run: Path | None = None
+) -> Callable[[ModuleType], None]:
+    """What tells an emitted module where the files of its task stand: its constants
+    PATH and TOKENIZER are relative to wherever its script is run, and the tokenizer that
+    a `run` learnt is in its folder."""
+
+    def tell(module: ModuleType) -> None:
+        for name, path in located_files(network).items():
+            if hasattr(module, name.upper()):
+                setattr(module, name.upper(), str(path))
+        stored = run and run / directory.TOKENIZER
+        if stored and stored.is_file() and hasattr(module, "tokenizer"):
+            from tokenizers import Tokenizer
+
+            learnt = Tokenizer.from_file(str(stored))
+            vars(module)["tokenizer"] = lambda: learnt
+
+    return tell
+
+
+@contextmanager
+def _refusals_named(network: Network) -> Iterator[None]:
+    """NE162 for what a task raises when it is made."""
+    setting = network.task
+    assert setting is not None
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        missing = getattr(error, "name", None)
+        raise NeuralError(
+            Diagnostic(
+                "NE162",
+                f"the data of the task `{setting.name}` cannot be used: {error}",
+                network.source,
+                setting.span,
+                help=f"pip install {missing}" if missing else "",
+            )
+        ) from error
 
 
 def task_classes(network: Network) -> SimpleNamespace:
@@ -98,7 +133,7 @@ def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
     path = str(located_files(network)["path"])
     try:
         with exits_are_errors():
-            task: Task = getattr(module, custom.name)()
+            task: Task = module.task()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     refuse_unfinished(task, module.Task, path)

@@ -12,11 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from neural_dsl.backends.training import (
-    BaseTraining,
-    MakeTask,
-    start_training,
-)
+from neural_dsl.backends.training import BaseTraining, start_training
 from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import write_text
@@ -44,7 +40,7 @@ from neural_dsl.runs.splits import (
     refuse_other_splits,
     split_digests,
 )
-from neural_dsl.runs.task_files import make_task
+from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.tasks.custom import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
@@ -128,8 +124,7 @@ class Run:
         self.progress = Progress()
         wish = request.device or run.network.execution.get("device")
         # A new run's files are still the user's: what is wrong in them is shown there.
-        given = run.given or run.network
-        make = make_task(given, None if run.given else self.folder)
+        given, stored = run.given or run.network, None if run.given else self.folder
         write_text(self.folder / directory.CODE, run.compiled.code)
         if "status" not in run.about:  # from here on the folder can be resumed
             self.run.about["code_sha256"] = digest(run.compiled.code)
@@ -137,12 +132,16 @@ class Run:
         code = str(self.folder / directory.CODE)
         count = run.network.train.get("attention_snapshots")
         self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
-        self.training = start_training(run.compiled, make, run.seed, wish, code)
-        refuse_unfit_data(given, self.training.task)
-        self._compare_splits(make)
+        self.training = start_training(
+            run.compiled, run.seed, wish, code, tell_places(given, stored)
+        )
+        self.task = run_task(given, self.training.module, stored)
+        refuse_unfit_data(given, self.task)
+        self._compare_splits()
         self._store_tokenizer()
+        tell_places(given, self.folder)(self.training.module)
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
-        self.tokens, self.clock = 0, time.monotonic()
+        self.clock = time.monotonic()
         self.journal = Journal(self.folder, log, self.training.total_steps)
         self.checkpoint_every = (
             run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
@@ -154,7 +153,7 @@ class Run:
         self._open()
         self.watcher.started(self.run, self.training)
         try:
-            with stop_wishes() as wishes, failures_named(self.training.task):
+            with stop_wishes() as wishes, failures_named(self.task):
                 interrupted = self._steps(wishes)
         except BaseException as error:
             kept = not isinstance(error, KeyboardInterrupt)
@@ -173,19 +172,20 @@ class Run:
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
 
-    def _compare_splits(self, make: MakeTask) -> None:
+    def _compare_splits(self) -> None:
         """Refuse other examples than the run began with; a new one notes what it has."""
-        task, about = self.training.task, self.run.about
+        about, custom = self.run.about, custom_of(self.run.network)
         if self.run.given is None:
-            refuse_other_splits(about, task, self.folder)
+            refuse_other_splits(about, self.task, self.folder)
             return
-        about["splits_sha256"] = split_digests(task)
-        if custom_of(self.run.network) is not None:
-            refuse_drawn_anew(about["splits_sha256"], make(self.training.module))
+        about["splits_sha256"] = split_digests(self.task)
+        if custom is not None:
+            again = getattr(self.training.module, custom.name)()
+            refuse_drawn_anew(about["splits_sha256"], again)
 
     def _store_tokenizer(self) -> None:
         """Keep what the ids of a text in parts of words mean, beside the weights."""
-        learnt = getattr(self.training.task, "tokenizer", None)
+        learnt = getattr(self.task, "tokenizer", None)
         library = getattr(learnt, "tokenizer", None)  # characters need none
         path = self.folder / directory.TOKENIZER
         if library is not None and not path.exists():
@@ -207,6 +207,8 @@ class Run:
             "task": f"{self.run.network.task.name} {dict(self.run.network.task.params)}",  # type: ignore[union-attr]
         } | hyperparameters(self.run.network, self.run.compiled.paths)
         self.log.text(heading(self.run.network, settings, versions))
+        if self.training.speed_up:
+            self.log.write("info", self.training.speed_up)
         for warning in self.run.warnings:
             self.log.write("warning", f"{warning.code}: {warning.message}")
         if found is not None:
@@ -221,8 +223,8 @@ class Run:
             self._note("no checkpoint was saved yet: starting afresh")
         self.journal.begin(self.progress.step)
         if self.snapshots is not None:
-            total, task = self.training.total_steps, self.training.task
-            self.snapshots.begin(task, total, self.progress.step)
+            total = self.training.total_steps
+            self.snapshots.begin(self.task, total, self.progress.step)
 
     def _note_other_versions(self, versions: dict[str, str]) -> None:
         """Say so when the run goes on with another framework than it has been trained
@@ -247,7 +249,6 @@ class Run:
             self.progress.step = step.step
             self._snapshot(step.step)
             self.pending.append((step.step, step.loss, step.learning_rate))
-            self.tokens += step.tokens
             validated = step.validation is not None
             due = step.step % self.checkpoint_every == 0
             if validated or due or wishes or len(self.pending) >= LOSSES_READ_EVERY:
@@ -277,7 +278,7 @@ class Run:
         """Fetch the losses from the device, note them, and refuse those that are none."""
         elapsed = time.monotonic() - self.clock
         self.progress.seconds += elapsed
-        speed = self.tokens / elapsed if elapsed > 0 else 0.0
+        speed = self.training.tokens / elapsed if elapsed > 0 else 0.0
         for step, loss, rate in self.pending:
             value = float(loss)
             if not math.isfinite(value):
@@ -285,14 +286,14 @@ class Run:
             self.journal.loss(step, value, rate)
         self.watcher.stepped(self.pending[-1][0], value, speed)
         self.pending.clear()
-        self.tokens, self.clock = 0, time.monotonic()
+        self.training.tokens, self.clock = 0, time.monotonic()
 
     def _validated(self, step: int, measures: dict[str, float]) -> None:
         """Note a validation, look at some answers, and see whether it is the best."""
         if not math.isfinite(measures.get("loss", 0.0)):
             raise self._diverged(step, f"the validation loss became {measures['loss']}")
         self.journal.validation(step, self.progress.seconds, measures)
-        samples = sample_predictions(self.training)
+        samples = sample_predictions(self.task, self.training)
         self.journal.samples(samples)
         value, best = self._score(measures), self.progress.best
         if self.training.restores_best:
@@ -375,6 +376,6 @@ class Run:
 
 
 def _versions(backend: str) -> dict[str, str]:
-    from neural_dsl.recording import versions
+    from neural_dsl.targets.about import versions
 
     return versions(backend)

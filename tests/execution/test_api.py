@@ -5,7 +5,6 @@ import pytest
 
 import neural_dsl as nd
 from neural_dsl.backends.training import start_training
-from neural_dsl.runs.task_files import make_task
 
 TEXT = """
 network Small {
@@ -61,8 +60,7 @@ def test_weights_that_do_not_fit_leave_the_provenance_as_it_was(model):
 
 def test_a_trained_model_is_not_called_random(backend):
     compiled = nd.compile(TASK, backend)
-    network = compiled.network
-    training = start_training(compiled, make_task(network), 0, "cpu", "")
+    training = start_training(compiled, 0, "cpu", "")
     assert training.runtime.weights_origin == "random, seed 0"
     for _ in training.steps():
         pass

@@ -1,4 +1,7 @@
-"""The convolution that stands in for nn.Linear where it is faster: same sums, same names."""
+"""The convolution that stands in for nn.Linear where it is faster: same sums, same names.
+
+The package puts it there, around the emitted training.
+"""
 
 from copy import deepcopy
 from pathlib import Path
@@ -7,10 +10,13 @@ import pytest
 
 from neural_dsl.backends.training import start_training
 from neural_dsl.compiler import compile_source
-from neural_dsl.runs.task_files import make_task
 from neural_dsl.source import Source
 
 torch = pytest.importorskip("torch")
+from neural_dsl.backends.pytorch.convolved import (  # noqa: E402
+    ConvolvedLinear,
+    convolve,
+)
 
 FAST = {"cpu_name": "AMD EPYC", "avx512_f": True}
 SLOW = [
@@ -35,7 +41,7 @@ network Tiny {
 def live():
     """A training whose processor is not yet known."""
     compiled, _ = compile_source(Source("tiny.neural", TEXT), "pytorch")
-    return start_training(compiled, make_task(compiled.network), 0, "cpu", "")
+    return start_training(compiled, 0, "cpu", "")
 
 
 def classes(model):
@@ -44,10 +50,10 @@ def classes(model):
 
 
 def fresh(live, monkeypatch, known):
-    """A model as a Training takes it where the processor is a certain one."""
+    """A model as `neural train` trains it where the processor is a certain one."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
     model = live.module.Tiny()
-    live.module.Training(model, live.task)
+    assert convolve(model) == (known == FAST)
     return model
 
 
@@ -60,7 +66,7 @@ def fresh(live, monkeypatch, known):
 def test_outputs_and_gradients_are_those_of_a_linear_layer(live, shape, bias):
     layer = torch.nn.Linear(12, 20, bias)
     other = deepcopy(layer)
-    other.__class__ = live.module.ConvolvedLinear
+    other.__class__ = ConvolvedLinear
     # Every second feature of a wider array: not contiguous, as what follows a split is.
     x = torch.randn(*shape, 24)[..., ::2].requires_grad_()
     gradient = torch.randn(*shape, 20)
@@ -77,9 +83,9 @@ def test_amd_processors_with_avx512_convolve_under_the_same_names(live, monkeypa
     before = live.module.Tiny()
     model = fresh(live, monkeypatch, FAST)
     assert classes(before) == {torch.nn.Linear}
-    assert classes(model) == {live.module.ConvolvedLinear}
+    assert classes(model) == {ConvolvedLinear}
     assert list(model.state_dict()) == list(before.state_dict())
-    assert classes(deepcopy(model)) == {live.module.ConvolvedLinear}
+    assert classes(deepcopy(model)) == {ConvolvedLinear}
 
 
 @pytest.mark.parametrize("known", SLOW, ids=str)
@@ -90,20 +96,20 @@ def test_other_processors_multiply(live, monkeypatch, known):
 def test_a_pytorch_that_does_not_tell_multiplies(live, monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     model = live.module.Tiny()
-    live.module.Training(model, live.task)
+    assert not convolve(model)
     assert classes(model) == {torch.nn.Linear}
 
 
 def test_large_batches_of_the_training_do_convolve(live, monkeypatch):
     model = fresh(live, monkeypatch, FAST)
     seen = []
-    convolve = torch.nn.functional.conv2d
+    conv2d = torch.nn.functional.conv2d
     monkeypatch.setattr(
         torch.nn.functional,
         "conv2d",
-        lambda x, *more: seen.append(1) or convolve(x, *more),
+        lambda x, *more: seen.append(1) or conv2d(x, *more),
     )
-    x, _ = live.task.batch("train", range(20))
+    x = live.module.batch(0, 0)[0][:20]
     model(torch.from_numpy(x))
     assert not seen
     model(torch.from_numpy(x).repeat(8, 1))
@@ -112,8 +118,19 @@ def test_large_batches_of_the_training_do_convolve(live, monkeypatch):
     )
 
 
+def test_neural_train_convolves_and_says_so(monkeypatch):
+    for known, says in ((FAST, "oneDNN"), ({}, "")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
+        compiled, _ = compile_source(Source("tiny.neural", TEXT), "pytorch")
+        training = start_training(compiled, 0, "cpu", "")
+        assert bool(says) == bool(training.speed_up) and says in training.speed_up
+        convolved = classes(training.runtime.model) == {ConvolvedLinear}
+        assert convolved == bool(says)
+        assert "Convolved" not in compiled.code
+
+
 def test_a_network_may_bear_the_name_of_what_trains_it(tmp_path: Path):
-    for name in ("ConvolvedLinear", "Training", "Step", "Task"):
+    for name in ("Training", "Step", "Path", "Sequence"):
         text = TEXT.replace("Tiny", name)
         code = compile_source(Source("tiny.neural", text), "pytorch")[0].code
         assert code.count(f"class {name}(") + code.count(f"class {name}:") == 1

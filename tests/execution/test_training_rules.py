@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,7 +65,8 @@ def test_muon_turns_hidden_matrices_and_leaves_the_rest_to_adamw(backend):
             assert off < (0.25 if backend == "pytorch" else 1e-3), name
             turned += 1
         else:
-            expected = -RATE * (0.2 * weight + g / (abs(g) + 1e-7))
+            decay = 0.2 * weight if weight.ndim > 1 else 0.0  # biases and norms keep
+            expected = -RATE * (decay + g / (abs(g) + 1e-7))
             # Keras adds its epsilon before it corrects the moments: tiny gradients differ.
             expected = np.where(abs(g) < 2e-4, moved, expected)
             np.testing.assert_allclose(moved, expected, atol=0.03 * RATE, err_msg=name)
@@ -146,9 +148,9 @@ def with_validations(live, monkeypatch):
     """The training, whose validations give the numbers above, whatever it learns."""
     told = iter(zip(LOSSES, MATCHES, strict=True))
 
-    def evaluate(model, task, split):
+    def evaluate(model, split):
         loss, match = next(told)
-        return {"loss": loss, "exact_match": match, "count": 50}
+        return {"loss": loss, "exact_match": match}
 
     monkeypatch.setattr(live.module, "evaluate", evaluate)
     return live
@@ -246,9 +248,11 @@ def test_the_script_and_neural_train_test_the_same_weights(
     for key, array in alone.arrays.items():
         np.testing.assert_array_equal(array, tested.arrays[key], err_msg=key)
     test = outcome.test
-    assert lines[-1] == f"exact match {round(test['exact_match'] * 40)}/40"
-    assert lines[-2] == f"test perplexity {test['perplexity']:.2f}"
-    assert lines[-3] == f"test accuracy {test['accuracy']:.1%}"
+    assert lines[-3:] == [
+        f"test exact match {test['exact_match']:.1%}",
+        f"test accuracy {test['accuracy']:.1%}",
+        f"test perplexity {test['perplexity']:.2f}",
+    ]
 
 
 def training_module(path):
@@ -289,20 +293,19 @@ def test_a_script_stops_when_its_loss_is_no_number(backend, tmp_path, monkeypatc
     ],
 )
 def test_a_layer_is_decoration_when_neither_answers_nor_loss_suffer(
-    whole, left, decoration
+    whole, left, decoration, monkeypatch
 ):
-    from neural_dsl.runs.evaluation import ablations
+    from neural_dsl.runs import evaluation
 
     run = SimpleNamespace(
-        task=None,
         network=SimpleNamespace(
             attentions=lambda: [("layer", None, SimpleNamespace(num_heads=2))]
         ),
-        runtime=SimpleNamespace(
-            evaluate_uniform=lambda task, split, names: {**left, "count": 5}
-        ),
+        runtime=None,
     )
-    (found,) = ablations(run, "test", whole)
+    monkeypatch.setattr(evaluation.NetworkTarget, "gated", lambda *_: nullcontext())
+    monkeypatch.setattr(evaluation, "measured", lambda *_: left)
+    (found,) = evaluation.ablations(run, "test", whole)
     assert (found.decoration, found.measures) == (decoration, left)
 
 
@@ -372,9 +375,13 @@ def test_what_is_fed_back_is_predicted_without_dropout(backend):
     live = training(backend, dropout="0.5", more="scheduled_sampling: 1.0", steps=20)
     emitted = live.training
     emitted.step = 20  # a share of 1.0
-    x, y = emitted.batch(0)
-    mixed = np.array(emitted.feed_back(x, y, *([1.0] if backend != "pytorch" else [])))
-    x, y = np.array(x), np.array(y)
+    x, y = live.module.batch(0, 0)
+    given = (x, y)
+    if backend == "pytorch":
+        import torch
+
+        given = (torch.from_numpy(x), torch.from_numpy(y))
+    mixed = np.array(emitted.feed_back(*given))
     predicted = np.roll(live.logits(x).argmax(-1), 1, axis=1)
     answers = np.roll(y >= 0, 1, axis=1)
     answers[:, 0] = False

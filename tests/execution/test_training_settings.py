@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 import numpy as np
 import pytest
@@ -67,12 +66,7 @@ def training(text: str, backend: str):
     except NeuralError as error:
         pytest.skip(f"refused with its line: {error.diagnostics[0].message}")
     module = import_emitted(compiled)
-    main = re.search(
-        r"^    task = (.+?)\n    model = (.+?)\n", compiled.code, re.M | re.S
-    )
-    assert main is not None
-    task, model = (eval(each, vars(module)) for each in main.groups())
-    return module.Training(model, task), module
+    return module.Training(getattr(module, compiled.entry)()), module
 
 
 def losses(text: str, backend: str, steps: int = 3) -> list[float]:

@@ -609,13 +609,13 @@ def test_a_quarter_of_the_problems_can_be_held_out_and_never_a_third(call: str) 
 
 
 def test_text_and_arrays_have_the_parameters_of_their_classes(tmp_path: Path) -> None:
-    from neural_dsl.runs.task_files import make_task, task_classes
+    from neural_dsl.runs.task_files import package_task
 
     words = "the cat sat on the mat\n" * 50
     (tmp_path / "a.txt").write_text(words, encoding="utf-8")
     network = from_file(tmp_path, 'Text("a.txt", context=16)')
     spec, params = TASKS.find("Text"), network.task.params
-    task = make_task(network)(task_classes(network))
+    task = package_task(network)
     assert spec.symbols(params, tmp_path) == task.symbols
     assert spec.train_size(params, tmp_path) == task.size("train")
     assert spec.max_length(params, tmp_path) == task.max_length

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neural_dsl.backends.pytorch.convolved import convolve
 from neural_dsl.backends.training import BaseTraining, no_such_device
 
 
@@ -17,7 +18,50 @@ class LiveTraining(BaseTraining):
 
     def _start(self, seed: int) -> Any:
         model = self.runtime.model
-        return self.module.Training(model, self.task, seed=seed, device=self.device)
+        if self.device == "cpu" and convolve(model):
+            self.speed_up = "large products are computed as convolutions, by oneDNN"
+        return self.module.Training(model, seed=seed, device=self.device)
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        found = {f"model.{k}": v for k, v in self.runtime.model.state_dict().items()}
+        for which, optimizer in enumerate(self._optimizers()):
+            for number, slots in optimizer.state_dict()["state"].items():
+                found |= {
+                    f"optimizer.{which}.{number}.{k}": v for k, v in slots.items()
+                }
+        if self.restores_best:
+            found |= {f"best.{k}": v for k, v in self.training.best_weights.items()}
+        found["rng.torch"] = torch.get_rng_state()
+        if self.device != "cpu":
+            found["rng.cuda"] = torch.cuda.get_rng_state(self.device)
+        return {k: torch.as_tensor(v).cpu().numpy().copy() for k, v in found.items()}
+
+    def _load_arrays(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+        tensors = {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
+        self.runtime.model.load_state_dict(_below("model.", tensors))
+        if self.restores_best:
+            self.training.best_weights = {
+                name: tensor.to(self.device)
+                for name, tensor in _below("best.", tensors).items()
+            }
+        for which, optimizer in enumerate(self._optimizers()):
+            slots: dict[int, dict[str, torch.Tensor]] = {}
+            for key, tensor in _below(f"optimizer.{which}.", tensors).items():
+                number, name = key.split(".", 1)
+                slots.setdefault(int(number), {})[name] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        torch.set_rng_state(tensors["rng.torch"])
+        if self.device != "cpu":
+            torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        """Muon takes matrices alone, so there are two of them then."""
+        several = getattr(self.training, "optimizers", None)
+        return list(several) if several else [self.training.optimizer]
+
+    def _restore(self, weights: Any) -> None:
+        self.runtime.model.load_state_dict(weights)
 
     def _scope(self) -> AbstractContextManager[Any]:
         return nullcontext()
@@ -51,3 +95,8 @@ def choose_device(wish: str | None) -> str:
 def placed(device: str) -> AbstractContextManager[Any]:
     """Models are built on the CPU, where equal seeds give equal weights."""
     return nullcontext()
+
+
+def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names start with a prefix, without it."""
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

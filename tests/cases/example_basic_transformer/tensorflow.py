@@ -11,6 +11,7 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -97,6 +98,17 @@ def build_model() -> keras.Model:
     x = layers.Dense(64, activation="relu", name="dense")(x)  # (B, 64)
     logits = layers.Dense(5, name="output")(x)  # (B, 5)
     return keras.Model(inputs, logits, name="BasicTransformer")
+
+
+def fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, **options
+) -> keras.callbacks.History:
+    """Trains for 10 epochs; `options` go to Keras' own `fit`."""
+    optimizer = keras.optimizers.Adam(0.001)
+    model.compile(
+        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model.fit(x, y, batch_size=32, epochs=10, **options)
 
 
 if __name__ == "__main__":

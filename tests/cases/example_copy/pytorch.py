@@ -1,4 +1,4 @@
-"""CopyModel for PyTorch, compiled from copy.neural.
+"""Copy for PyTorch, compiled from copy.neural.
 
     input (None) -> Embedding(22) -> PositionalEncoding -> 2 x TransformerDecoder ->
         LayerNormalization -> Output(22)
@@ -7,12 +7,9 @@ Run this file to train the model and to test it: python pytorch.py
 """
 
 import math
-import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -29,338 +26,52 @@ GRADIENT_CLIP = 1.0  # largest norm of all gradients
 PATIENCE = 8  # validations without improvement
 
 
-Split = Literal["train", "validation", "test"]
+# --- data
+
+SYMBOLS = ["PAD", *"abcdefghijklmnopqrst", ":"]  # the symbol of each id
+LENGTH = 8
 IGNORED = -100  # a target that the loss leaves out
-PAD = 0  # the id that fills up the shorter sequences of a batch
+HASH = 6364136223846793005  # scatters the problems (Knuth's MMIX)
+SPLITS = {"test": (0, 5), "validation": (5, 10), "train": (10, 100)}
+SIZES = {"validation": 2000, "test": 1000}
+
+# A problem belongs to the split whose hundredths its hash falls into: none share one.
 
 
-class Task:
-    """Examples to learn from, in three splits that share none.
-
-    `symbols[id]` is the symbol behind an id. `max_length` is the longest model input. A
-    causal task asks for the next symbol, so its model must not look ahead. `measure` is
-    what tells how good a model is at it.
-    """
-
-    symbols: list[str]
-    max_length: int
-    causal = True
-    measure: Literal["exact_match", "accuracy", "loss"] = "exact_match"
-
-    def size(self, split: Split) -> int:
-        """The number of examples in a split."""
-        raise NotImplementedError
-
-    def batch(self, split: Split, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets (B, T) of some examples.
-
-        Inputs are padded with PAD; targets are IGNORED where no loss is taken.
-        """
-        raise NotImplementedError
-
-    def problem(self, split: Split, index: int) -> tuple[str, str]:
-        """The prompt and the answer of one example, as people write them."""
-        raise NotImplementedError
-
-    def encode(self, prompt: str) -> np.ndarray:
-        """The ids of a prompt, as the model reads it. Raises ValueError."""
-        raise NotImplementedError
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of an answer, as people write it."""
-        raise NotImplementedError
-
-    def answer_length(self, prompt: str) -> int:
-        """How many ids the answer to a prompt has at most."""
-        raise NotImplementedError
-
-    def is_end(self, id: int) -> bool:
-        """Whether this id ends an answer before its full length."""
-        return False
-
-    def attention_for(self, prompt: str) -> list[tuple[int, tuple[int, ...]]] | None:
-        """Where a model that solves the prompt must look: (query, keys) positions.
-
-        The query is the position that predicts a symbol of the answer; the keys are
-        what that symbol follows from. None where no such thing is known.
-        """
-        return None
-
-    def known_attention(
-        self, split: Split, index: int
-    ) -> list[tuple[int, tuple[int, ...]]] | None:
-        """`attention_for` the prompt of one example."""
-        return self.attention_for(self.problem(split, index)[0])
+def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Random sequences, ids (count, LENGTH), of one split."""
+    first, end = SPLITS[split]
+    found = np.empty((0, LENGTH), dtype=np.int64)
+    while len(found) < count:
+        x = rng.integers(1, 21, size=(2 * count, LENGTH))
+        code = x @ HASH ** np.arange(1, LENGTH + 1)
+        code = ((code ^ code >> 32) * HASH >> 40) % 100
+        found = np.concatenate([found, x[(first <= code) & (code < end)]])
+        if split != "train":  # each of them once
+            found = found[np.sort(np.unique(found, axis=0, return_index=True)[1])]
+    return found[:count]
 
 
-ENUMERABLE = 4_000_000  # spaces up to this size are shuffled as a whole
+def examples(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets (B, 16): each position predicts the next symbol."""
+    colon = np.full((len(x), 1), SYMBOLS.index(":"))
+    tokens = np.concatenate([x, colon, x], axis=1)
+    targets = tokens.copy()
+    targets[:, : LENGTH + 1] = IGNORED  # the prompt is nobody's to predict
+    return tokens[:, :-1], targets[:, 1:]
 
 
-def draw_distinct(
-    radices: Sequence[int], count: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Distinct random rows (count, len(radices)), with 0 <= row[i] < radices[i].
-
-    Fewer come back where fewer exist; of a large space at most three quarters.
-    """
-    total = math.prod(radices)
-    if total <= ENUMERABLE:
-        order = rng.permutation(total)[:count]
-        return np.stack(np.unravel_index(order, radices), axis=1)
-    count = min(count, total * 3 // 4)
-    rows = np.empty((0, len(radices)), dtype=np.int64)
-    while len(rows) < count:
-        more = rng.integers(0, radices, size=(count, len(radices)))
-        rows = np.concatenate([rows, more])
-        first = np.unique(rows, axis=0, return_index=True)[1]
-        rows = rows[np.sort(first)]  # without the repeats, in the order of drawing
-    return rows[:count]
+def batch(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fresh problems, always the same ones for a seed and a number."""
+    return examples(draw("train", BATCH_SIZE, np.random.default_rng((seed, number))))
 
 
-def share_out(size: int, capacities: Sequence[int]) -> list[int]:
-    """Equal shares of `size`; what one capacity cannot take goes to the next ones."""
-    shares = []
-    for number, capacity in enumerate(capacities):
-        shares.append(min(capacity, math.ceil(size / (len(capacities) - number))))
-        size -= shares[-1]
-    return shares
+def held_out(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """All examples of "validation" or "test"."""
+    return examples(draw(split, SIZES[split], np.random.default_rng(0)))
 
 
-def deal(
-    spaces: Sequence[Sequence[int]], sizes: dict[Split, int], data_seed: int
-) -> dict[Split, np.ndarray]:
-    """Deal the problems of some spaces out to splits that share none.
-
-    A space is a tuple of radices: how many choices there are at each place. A problem is
-    a row of choices, filled up with -1. Problems are split before they are sampled:
-    validation and test take at most a quarter of each space, and train repeats problems
-    of the rest as often as it must.
-    """
-    totals = [math.prod(space) for space in spaces]
-    quarters = [total // 4 for total in totals]
-    held_out: tuple[Split, ...] = ("test", "validation")
-    for split in held_out:
-        if sizes[split] > sum(quarters):
-            raise ValueError(
-                f"{sizes[split]:,} {split} problems were asked for, and "
-                f"{sum(quarters):,} can be had: a quarter of the {sum(totals):,} "
-                f"that exist"
-            )
-    shares = {split: share_out(sizes[split], quarters) for split in held_out}
-    shares["train"] = share_out(sizes["train"], [sizes["train"]] * len(spaces))
-    dealt: dict[Split, list[np.ndarray]] = {"test": [], "validation": [], "train": []}
-    for number, space in enumerate(spaces):
-        n_test, n_validation, n_train = (shares[split][number] for split in dealt)
-        rng = np.random.default_rng((data_seed, number))
-        rows = draw_distinct(space, n_test + n_validation + n_train, rng)
-        missing = max(map(len, spaces)) - len(space)
-        rows = np.pad(rows, [(0, 0), (0, missing)], constant_values=-1)
-        test, validation, rest = np.split(rows, [n_test, n_test + n_validation])
-        dealt["test"].append(test)
-        dealt["validation"].append(validation)
-        dealt["train"].append(np.resize(rest, (n_train, rows.shape[1])))
-    rng = np.random.default_rng(data_seed)
-    joined = {split: np.concatenate(parts) for split, parts in dealt.items()}
-    return {split: rows[rng.permutation(len(rows))] for split, rows in joined.items()}
-
-
-class ProblemTask(Task):
-    """A task with one right answer to each problem; `problems` holds the splits' rows."""
-
-    def __init__(
-        self,
-        spaces: Sequence[Sequence[int]],
-        train_size: int = 20_000,
-        validation_size: int = 2_000,
-        test_size: int = 1_000,
-        data_seed: int = 0,
-    ):
-        sizes: dict[Split, int] = {
-            "train": train_size,
-            "validation": validation_size,
-            "test": test_size,
-        }
-        self.problems = deal(spaces, sizes, data_seed)
-
-    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of prompts (B, P) and answers (B, A), with PAD in any free place."""
-        raise NotImplementedError
-
-    def size(self, split: Split) -> int:
-        """The number of problems in a split."""
-        return len(self.problems[split])
-
-    def batch(self, split: Split, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (B, T) and targets (B, T): the answer alone is to be learnt."""
-        prompts, answers = self.write(self.problems[split][indices])
-        targets = np.where(answers == PAD, IGNORED, answers)
-        if not self.causal:
-            return prompts, targets
-        tokens = np.concatenate([prompts, answers], axis=1)
-        targets = np.concatenate([np.full_like(prompts, IGNORED), targets], axis=1)
-        order = np.argsort(tokens == PAD, axis=1, kind="stable")  # padding goes last
-        tokens = np.take_along_axis(tokens, order, axis=1)
-        targets = np.take_along_axis(targets, order, axis=1)
-        return tokens[:, :-1], targets[:, 1:]  # each position predicts the next symbol
-
-
-def padding_last(x: np.ndarray) -> np.ndarray:
-    """Rows of ids (B, T) with their padding moved to the end."""
-    return np.take_along_axis(x, np.argsort(x == PAD, axis=1, kind="stable"), axis=1)
-
-
-class SequenceTask(ProblemTask):
-    """A sequence is read, and another one, made from it, is written.
-
-    `length` is one number, or the shortest and the longest; `vocabulary` is how many
-    symbols there are; `unique` sequences repeat none. With the layout "sequence" the
-    model reads `dabc:` and goes on with the answer, one symbol after another; with
-    "aligned" it reads `dabc` and answers at the same positions, all at once. `framing`
-    puts START and END around both sequences; START then takes the place of the colon.
-    """
-
-    answer_factor = 1  # an answer's length, in lengths of its source
-    separator = ":"
-
-    def __init__(
-        self,
-        length: int | tuple[int, int] = 8,
-        vocabulary: int = 20,
-        unique: bool = False,
-        framing: bool = False,
-        layout: Literal["sequence", "aligned"] = "sequence",
-        **sizes: int,
-    ):
-        shortest, self.longest = length if isinstance(length, tuple) else (length,) * 2
-        if unique and self.longest > vocabulary:
-            raise ValueError(
-                f"unique sequences of {self.longest} need as many symbols, "
-                f"and the vocabulary has {vocabulary}"
-            )
-        self.unique, self.framing = unique, framing
-        self.causal = layout == "sequence"
-        self.words = list(string.ascii_lowercase[:vocabulary])
-        if vocabulary > len(self.words):
-            self.words = [str(number + 1) for number in range(vocabulary)]
-        self.space = " " if vocabulary > 26 else ""  # between the words of a text
-        self.symbols = ["PAD", *self.words]
-        if framing:
-            self.symbols += ["START", "END"]
-        elif self.causal and self.separator:
-            self.symbols += [self.separator]
-        self.max_length = self.input_length(self.longest)
-        choices = [vocabulary - place * unique for place in range(self.longest)]
-        spaces = [choices[:n] for n in range(shortest, self.longest + 1)]
-        super().__init__(spaces, **sizes)
-
-    def input_length(self, n: int) -> int:
-        """The length of the model's input for a source of n symbols."""
-        source = n + 2 * self.framing
-        return source + self.answer_factor * n + self.framing if self.causal else source
-
-    def answer(self, x: np.ndarray) -> np.ndarray:
-        """The answers (B, A) to sources x (B, n), with PAD in any free place."""
-        raise NotImplementedError
-
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
-        """The places of the source x that symbol k of its answer may be taken from."""
-        raise NotImplementedError
-
-    def spell(self, problems: np.ndarray) -> np.ndarray:
-        """The sources of problems: ids (B, n), padded at the end."""
-        x = problems.copy()
-        if self.unique:  # choice i means the i-th symbol not used yet (Lehmer code)
-            for place in reversed(range(x.shape[1] - 1)):
-                x[:, place + 1 :] += x[:, place + 1 :] >= x[:, [place]]
-        return np.where(problems < 0, PAD, x + 1)
-
-    def frame(self, x: np.ndarray) -> np.ndarray:
-        """START before each row and END after it."""
-        start, end = self.symbols.index("START"), self.symbols.index("END")
-        return np.pad(x, [(0, 0), (1, 1)], constant_values=((0, 0), (start, end)))
-
-    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of prompts and answers, in the task's layout."""
-        return self.arrange(self.spell(problems))
-
-    def arrange(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prompts and answers for sources x (B, n)."""
-        y = self.answer(x)
-        if self.framing:
-            x, y = self.frame(x), self.frame(y)
-        if not self.causal:
-            return padding_last(x), padding_last(y)
-        if self.framing:
-            return np.concatenate([x, y[:, :1]], axis=1), y[:, 1:]
-        separator = np.full((len(x), 1), self.symbols.index(self.separator))
-        return np.concatenate([x, separator], axis=1), y
-
-    def problem(self, split: Split, index: int) -> tuple[str, str]:
-        """`dabc:` and `abcd`."""
-        x = self.spell(self.problems[split][index : index + 1])
-        y = self.answer(x)
-        return self.decode(x[x != PAD]) + self.separator, self.decode(y[y != PAD])
-
-    def ids(self, text: str) -> list[int]:
-        """The ids of the words of a text. Raises ValueError."""
-        words = text.split() if self.space else [*"".join(text.split())]
-        for word in words:
-            if word not in self.words:
-                known = f"{self.words[0]} to {self.words[-1]}"
-                raise ValueError(f"unknown symbol {word!r}; the symbols are {known}")
-        return [self.symbols.index(word) for word in words]
-
-    def source(self, prompt: str) -> np.ndarray:
-        """The source (1, n) in a prompt such as `dabc:`. Raises ValueError."""
-        x = self.ids(prompt.strip().removesuffix(self.separator))
-        if not 1 <= len(x) <= self.longest:
-            raise ValueError(
-                f"{prompt!r} has {len(x)} symbols; this task takes 1 to {self.longest}"
-            )
-        return np.array([x])
-
-    def encode(self, prompt: str) -> np.ndarray:
-        """The ids of a prompt such as `dabc:`, as the model reads it. Raises ValueError."""
-        return self.arrange(self.source(prompt))[0].flatten()
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The words of an answer up to its END, without START and final padding."""
-        symbols = [self.symbols[id] for id in ids]
-        if "END" in symbols:
-            symbols = symbols[: symbols.index("END")]
-        while symbols and symbols[-1] == "PAD":
-            symbols.pop()
-        return self.space.join(symbols[symbols[:1] == ["START"] :])
-
-    def answer_length(self, prompt: str) -> int:
-        """As the source's length demands, and END."""
-        return self.arrange(self.source(prompt))[1].size
-
-    def is_end(self, id: int) -> bool:
-        """Whether this is END."""
-        return self.symbols[id] == "END"
-
-    def attention_for(self, prompt: str) -> list[tuple[int, tuple[int, ...]]]:
-        """Each symbol of the answer is taken from its origins in the source."""
-        x = self.source(prompt)[0].tolist()
-        first = len(self.encode(prompt)) - 1 if self.causal else int(self.framing)
-        known = []
-        for k in range(self.answer_factor * len(x)):
-            keys = tuple(place + self.framing for place in self.origins(x, k))
-            known.append((first + k, keys))
-        return known
-
-
-class Copy(SequenceTask):
-    """`dabc:dabc`: the answer is the source."""
-
-    def answer(self, x: np.ndarray) -> np.ndarray:
-        """x itself."""
-        return x
-
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
-        """Symbol k is symbol k of the source."""
-        return (k,)
+# --- model
 
 
 class MultiHeadAttention(nn.Module):
@@ -430,7 +141,7 @@ def init_weights(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
 
 
-class CopyModel(nn.Module):
+class Copy(nn.Module):
     """Token ids (B, T) to logits (B, T, 22)."""
 
     def __init__(self):
@@ -453,6 +164,9 @@ class CopyModel(nn.Module):
         return self.output(x)  # (B, T, 22): logits, softmax makes them probabilities
 
 
+# --- training
+
+
 @dataclass
 class Step:
     """One optimiser step; the last of each round carries a validation."""
@@ -460,7 +174,6 @@ class Step:
     step: int  # steps done so far
     loss: Tensor  # of this step's batch, before the step
     learning_rate: float
-    tokens: int  # that this step read
     validation: dict[str, float] | None = None
 
 
@@ -468,112 +181,64 @@ def learning_rate(step: int) -> float:
     """Linear warm-up, then half a cosine down to 0 at the last step."""
     if step < WARMUP_STEPS:
         return LEARNING_RATE * (step + 1) / WARMUP_STEPS
-    progress = min((step - WARMUP_STEPS) / max(TOTAL_STEPS - WARMUP_STEPS, 1), 1.0)
+    progress = (step - WARMUP_STEPS) / (TOTAL_STEPS - WARMUP_STEPS)
     return LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean cross-entropy of the answer's tokens; other targets are IGNORED."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-
-class ConvolvedLinear(nn.Linear):
-    """nn.Linear as a convolution of width 1: same weights, same result up to rounding."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() != 3 or x.shape[0] * x.shape[1] < 1024:  # too small to gain
-            return super().forward(x)
-        image = x.mT.unsqueeze(2)  # (B, C, 1, T), channels last: it is read in place
-        return F.conv2d(image, self.weight[:, :, None, None], self.bias).squeeze(2).mT
-
-
-def multiply_by_convolving(model: nn.Module) -> None:
-    """Speed up the products on AMD processors with AVX-512, up to two times.
-
-    There MKL, which multiplies matrices, makes do with AVX2; oneDNN, which convolves,
-    uses AVX-512.
-    """
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # older ones do not tell
-    if "AMD" in known.get("cpu_name", "") and known.get("avx512_f"):
-        for layer in model.modules():
-            if type(layer) is nn.Linear:
-                layer.__class__ = ConvolvedLinear
-
-
-@lru_cache(maxsize=1)
-def batch_order(size: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of the examples in an epoch, kept until the next epoch begins."""
-    return np.random.default_rng((seed, epoch)).permutation(size)
+    """The mean cross-entropy of the targets that are not IGNORED."""
+    return F.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED
+    )
 
 
 class Training:
-    """Trains a model on a task. Iterate it: each turn is one optimiser step.
+    """Trains a model. Iterate it: each turn is one optimiser step.
 
-    The order of the batches is a pure function of the seed and the epoch, so `state`
-    and `load_state` carry a training over to another process bit for bit.
+    A batch is a pure function of the seed and the step, so what stands in `self` is all
+    that a training must keep to go on.
     """
 
-    def __init__(
-        self, model: nn.Module, task: Task, seed: int = 0, device: str = "cpu"
-    ):
+    def __init__(self, model: nn.Module, seed: int = 0, device: str = "cpu"):
         torch.manual_seed(seed)
-        self.model = model.to(device)
-        if device == "cpu":
-            multiply_by_convolving(model)
-        self.task = task
-        self.seed = seed
-        self.device = device
+        self.model, self.seed, self.device = model.to(device), seed, device
+        matrices = [p for p in model.parameters() if p.dim() > 1]
+        vectors = [p for p in model.parameters() if p.dim() < 2]  # biases and norms
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=LEARNING_RATE,
-            betas=(0.9, 0.98),
-            eps=1e-7,
-            weight_decay=0.01,
-            fused=True,
+            groups, lr=LEARNING_RATE, betas=(0.9, 0.98), eps=1e-7, fused=True
         )
         self.step = 0
-        self.best = -math.inf
-        self.waited = 0
-        self.stopped = False
+        self.best, self.waited, self.stopped = -math.inf, 0, False
         self.best_weights = deepcopy(model.state_dict())
 
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
-            loss, tokens = self.update(rate)
+            loss = self.update(rate)
             self.step += 1
-            result = Step(self.step, loss, rate, tokens)
+            result = Step(self.step, loss, rate)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
-                result.validation = evaluate(self.model, self.task, "validation")
-                self.watch(result.validation)
+                result.validation = evaluate(self.model, "validation")
+                self.watch(result.validation["exact_match"])
             yield result
 
-    def update(self, rate: float) -> tuple[Tensor, int]:
-        """One optimiser step; returns the loss before it and the tokens read."""
+    def update(self, rate: float) -> Tensor:
+        """One optimiser step; returns the loss before it."""
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        x, y = self.batch(self.step)
+        arrays = batch(self.seed, self.step)
+        x, y = (torch.from_numpy(a).to(self.device) for a in arrays)
         loss = loss_function(self.model(x), y)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
         self.optimizer.step()
-        return loss.detach(), x.numel()
+        return loss.detach()
 
-    def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """The batch of that number, counted over all epochs: inputs and targets."""
-        size = self.task.size("train")
-        epoch, position = divmod(number, math.ceil(size / BATCH_SIZE))
-        order = batch_order(size, self.seed, epoch)
-        chosen = order[position * BATCH_SIZE : (position + 1) * BATCH_SIZE]
-        x, y = self.task.batch("train", chosen)
-        inputs = torch.from_numpy(x).to(self.device)
-        return inputs, torch.from_numpy(y).to(self.device)
-
-    def watch(self, validation: dict[str, float]) -> None:
-        """Stop when the exact match stands still."""
-        value = validation["exact_match"]
+    def watch(self, value: float) -> None:
+        """Keep the best weights, and stop when the exact match stands still."""
         if value > self.best:
             self.best, self.waited = value, 0
             self.best_weights = deepcopy(self.model.state_dict())
@@ -581,109 +246,44 @@ class Training:
             self.waited += 1
         self.stopped = value >= 1.0 or self.waited >= PATIENCE
 
-    def restore_best_weights(self) -> None:
-        """Back to the weights of the best validation."""
-        self.model.load_state_dict(self.best_weights)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on, as arrays."""
-        found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        for number, slots in self.optimizer.state_dict()["state"].items():
-            found |= {f"optimizer.{number}.{k}": v for k, v in slots.items()}
-        found |= {f"best.{k}": v for k, v in self.best_weights.items()}
-        found["rng.torch"] = torch.get_rng_state()
-        if self.device != "cpu":
-            found["rng.cuda"] = torch.cuda.get_rng_state(self.device)
-        arrays = {k: torch.as_tensor(v).cpu().numpy().copy() for k, v in found.items()}
-        progress = {
-            "step": self.step,
-            "best": self.best,
-            "waited": self.waited,
-            "stopped": self.stopped,
-        }
-        return arrays | {f"progress.{k}": np.array(v) for k, v in progress.items()}
-
-    def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on where `state` was taken."""
-        tensors = {k: torch.from_numpy(np.array(v)) for k, v in state.items()}
-        model = {
-            k.removeprefix("model."): v for k, v in tensors.items() if k[:6] == "model."
-        }
-        self.model.load_state_dict(model)
-        self.best_weights = {k[5:]: v for k, v in tensors.items() if k[:5] == "best."}
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key in (key for key in tensors if key.startswith("optimizer.")):
-            _, number, name = key.split(".", 2)
-            slots.setdefault(int(number), {})[name] = tensors[key]
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        torch.set_rng_state(tensors["rng.torch"])
-        if self.device != "cpu":
-            torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
-        self.step = int(state["progress.step"])
-        self.best = float(state["progress.best"])
-        self.waited = int(state["progress.waited"])
-        self.stopped = bool(state["progress.stopped"])
-
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, task: Task, split: str) -> dict[str, float]:
+def evaluate(model: nn.Module, split: str) -> dict[str, float]:
     """Loss and exact match over a split.
 
-    A problem counts when every token of its answer is the most likely one. Given the
-    right tokens before, that is when greedy decoding writes the whole answer.
+    A problem counts when each symbol of its answer is the most likely one: given the
+    right symbols before, that is when greedy decoding writes the whole answer.
     """
     model.eval()
     device = next(model.parameters()).device
-    size, loss = task.size(split), 0.0
-    right = 0
-    for start in range(0, size, BATCH_SIZE):
-        x, y = task.batch(split, np.arange(start, min(start + BATCH_SIZE, size)))
-        logits = model(torch.from_numpy(x).to(device))
-        targets = torch.from_numpy(y).to(device)
-        loss += len(y) * loss_function(logits, targets).item()
-        answered = (logits.argmax(-1) == targets) | (targets == IGNORED)
-        right += int(answered.all(dim=1).sum())
-    return {"loss": loss / size, "exact_match": right / size, "count": size}
-
-
-def save_weights(model: nn.Module, path: str) -> None:
-    """Writes the weights under the names that `neural visualize --weights` reads."""
-    weights = {name: value.cpu().contiguous() for name, value in named_weights(model)}
-    save_file(weights, path)
-
-
-def named_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Every weight under its layer's name."""
-    layers = {
-        "transformer_decoders.0": "transformer_decoder_0",
-        "transformer_decoders.1": "transformer_decoder_1",
-    }
-    for name, value in model.state_dict().items():
-        for path, layer in layers.items():
-            if name.startswith(path + "."):
-                name = layer + name.removeprefix(path)
-                break
-        yield name, value
+    inputs, targets = held_out(split)
+    total, counted, right = 0.0, 0, 0
+    for start in range(0, len(targets), BATCH_SIZE):
+        part = slice(start, start + BATCH_SIZE)
+        x, y = (torch.from_numpy(a[part]).to(device) for a in (inputs, targets))
+        logits = model(x)
+        count = int((y != IGNORED).sum())
+        total += count * loss_function(logits, y).item()
+        counted += count
+        right += int(((logits.argmax(-1) == y) | (y == IGNORED)).all(dim=1).sum())
+    return {"loss": total / counted, "exact_match": right / len(targets)}
 
 
 def main() -> None:
     """Trains, prints how it goes, and tests on problems never seen."""
     torch.manual_seed(0)
-    task = Copy(train_size=100000)
-    model = CopyModel()
-    training = Training(model, task, seed=0)
+    model = Copy()
+    training = Training(model)
     for step in training:
         if step.validation:
             loss, exact = float(step.loss), step.validation["exact_match"]
             if not math.isfinite(loss):
                 raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
-    training.restore_best_weights()
-    save_weights(model, "copy.safetensors")
-    result = evaluate(model, task, "test")
-    right, count = round(result["exact_match"] * result["count"]), result["count"]
-    print(f"exact match {right}/{count}")
+    model.load_state_dict(training.best_weights)
+    save_file(model.state_dict(), "copy.safetensors")
+    result = evaluate(model, "test")
+    print(f"test exact match {result['exact_match']:.1%}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""What a file without a task says of its training, and `fit` cannot do (NW075).
+
+Loss, optimizer, schedule and `train` become the emitted file's `fit`, which takes batches
+of the reader's own: whatever needs examples held out, a task's answers or what stands
+around a training has nothing to act on there.
+"""
+
+from __future__ import annotations
+
+from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.graph.findings import Findings
+from neural_dsl.graph.settings import Settings
+from neural_dsl.rules.together import check_together, plateau_of
+from neural_dsl.rules.unsupported import TRAINED_LOSSES
+from neural_dsl.source import Span
+
+HELD_OUT = "`fit` trains on batches of your own and holds none out"
+AROUND = "`neural train` does this, for a file with a `task`"
+UNUSED = {
+    "steps_per_epoch": "an epoch is one pass over your batches",
+    "validate_every": HELD_OUT,
+    "validation_split": HELD_OUT,
+    "validation_steps": HELD_OUT,
+    "early_stopping": HELD_OUT,
+    "scheduled_sampling": "only a `task` says which inputs are answers",
+    "checkpoint_every": AROUND,
+    "attention_snapshots": AROUND,
+    "save_best": AROUND,
+    "num_workers": "you make the batches",
+    "verbose": "`fit` gives you the losses and prints nothing",
+    "search_method": "nothing searches in this version",
+    "max_trials": "nothing searches in this version",
+}
+
+
+def check_without_task(settings: Settings, findings: Findings) -> None:
+    """Report what has no effect, as warnings: such files are drawn and run as well."""
+
+    def unused(what: str, span: Span, help: str) -> None:
+        findings.warning(
+            "NW075",
+            f"{what} has no effect without a task",
+            span,
+            label="not used",
+            help=help,
+        )
+
+    spans = settings.spans.get("train", {})
+    for key in settings.train:
+        if key in UNUSED:
+            unused(f"`{key}`", spans[key], UNUSED[key])
+    for metric in settings.metrics:
+        if metric.name != "accuracy":
+            help = "`fit` gives losses; measure the rest yourself"
+            unused(f"`{metric.name}`", metric.span, help)
+    loss, optimizer = settings.loss, settings.optimizer
+    classes = loss is None or loss.name.endswith("crossentropy")
+    for metric in settings.metrics:
+        if metric.name != "accuracy" or not classes:
+            help = "`fit` of the TensorFlow file reports the `accuracy` of classes"
+            unused(f"`{metric.name}`", metric.span, help)
+    plateau = plateau_of(optimizer, settings.lr_schedule)
+    if plateau is not None:
+        unused(f"`{plateau.name}`", plateau.span, HELD_OUT)
+    if loss is not None and loss.name not in TRAINED_LOSSES:
+        able = ", ".join(f"`{name}`" for name in TRAINED_LOSSES)
+        unused(f"the loss `{loss.name}`", loss.span, f"`fit` has {able}")
+    lacking = [
+        spec.name
+        for spec in BACKENDS.values()
+        if optimizer is not None and optimizer.name in spec.optimizers_lacking
+    ]
+    if lacking and optimizer is not None:
+        what = f"`{optimizer.name}` for {' and '.join(lacking)}"
+        unused(what, optimizer.span, "the file for it has no `fit`")
+    check_together(settings, settings.train, findings)

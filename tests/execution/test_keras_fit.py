@@ -1,0 +1,132 @@
+"""`fit` of a TensorFlow file without a task: each setting acts, held against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neural_dsl.backends import create_runtime
+from neural_dsl.compiler import compile_text
+
+FILE = """network Line {{
+  input: (3,)
+  layers: {}
+  {}
+}}"""
+ROWS, BATCH = 40, 8
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, 3)).astype(np.float32)
+    return x, (x @ [[1.0], [-2.0], [0.5]] + 0.3).astype(np.float32)
+
+
+def fitted(settings, y=None, layers="Output(1)"):
+    pytest.importorskip("keras")
+    compiled = compile_text(FILE.format(layers, settings), "tensorflow")
+    runtime = create_runtime(compiled, 0)
+    start = runtime.weights()
+    x, line = data()
+    y = line if y is None else y
+    history = runtime.module.fit(runtime.model, x, y, verbose=0)
+    return runtime, start, history
+
+
+def expected(start, rates, momentum=0.0, clip=None, parts=1):
+    """The weights of a line after steps at these rates, by definition, in float64."""
+    x, y = data()
+    w = np.append(start["output.weight"][0], start["output.bias"]).astype(np.float64)
+    x = np.column_stack([x, np.ones(ROWS)])
+    velocity = np.zeros(4)
+    batches = [slice(i, i + BATCH) for i in range(0, ROWS, BATCH)] * 9
+    for step, rate in enumerate(rates):
+        gradient = np.mean(
+            [
+                2 * (x[b] @ w - y[b, 0]) @ x[b] / len(x[b])
+                for b in batches[step * parts : (step + 1) * parts]
+            ],
+            axis=0,
+        )
+        if clip:
+            gradient *= min(1, clip / np.linalg.norm(gradient))
+        velocity = momentum * velocity + gradient
+        w = w - rate * velocity
+    return w
+
+
+def rates_of(runtime, total, *more):
+    return [runtime.module.learning_rate(step, *more) for step in range(total)]
+
+
+def agrees(runtime, wanted):
+    found = runtime.weights()
+    w = np.append(found["output.weight"][0], found["output.bias"])
+    np.testing.assert_allclose(w, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_epochs_batches_and_their_order():
+    order = f"train {{ epochs: 2 batch_size: {BATCH} shuffle: false }}"
+    runtime, start, history = fitted(f"optimizer: SGD(0.05) {order}")
+    agrees(runtime, expected(start, [0.05] * 10))
+    assert history.history["loss"][1] < history.history["loss"][0], "it learns"
+
+
+def test_a_schedule_acts_on_every_step_and_momentum_follows_it():
+    runtime, start, _ = fitted(
+        "optimizer: SGD(0.05, momentum=0.9) lr_schedule: WarmupCosine(warmup_steps=2)"
+        f" train {{ epochs: 2 batch_size: {BATCH} shuffle: false gradient_clip: 1.0 }}"
+    )
+    rates = rates_of(runtime, 10, 10)
+    assert len(set(rates)) > 5
+    agrees(runtime, expected(start, rates, momentum=0.9, clip=1.0))
+
+
+def test_steps_end_in_the_middle_of_an_epoch_and_take_several_batches():
+    runtime, start, _ = fitted(
+        "optimizer: SGD(0.05) lr_schedule: ExponentialDecay(0.05, 2, 0.5) train {"
+        f" steps: 4 batch_size: {BATCH} shuffle: false gradient_accumulation_steps: 2 }}"
+    )
+    assert int(runtime.model.optimizer.iterations) == 4
+    agrees(runtime, expected(start, rates_of(runtime, 4), parts=2))
+
+
+def test_label_smoothing_accuracy_and_the_seed():
+    labels = np.arange(ROWS) % 4
+    settings = (
+        "metrics: [accuracy] optimizer: SGD(1e-9) train { SMOOTH seed: 3 epochs: 1 }"
+    )
+    head = 'Output(4, activation="softmax")'
+    losses = {}
+    for smooth in ("", "label_smoothing: 0.4"):
+        given = settings.replace("SMOOTH", smooth)
+        runtime, _, history = fitted(given, labels, head)
+        losses[smooth] = history.history["loss"][0]
+        logits = runtime.run({"input": data()[0]}).astype(np.float64)
+        log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        chosen = log_p[np.arange(ROWS), labels]
+        share = 0.4 if smooth else 0.0
+        wanted = -((1 - share) * chosen + share * log_p.mean(-1)).mean()
+        assert losses[smooth] == pytest.approx(wanted, rel=1e-4)
+        right = (logits.argmax(-1) == labels).mean()
+        assert history.history["accuracy"][0] == pytest.approx(right, abs=1e-6)
+    again, more = (
+        fitted("optimizer: SGD(0.1) train { seed: 3 batch_size: 4 }")[0].weights()
+        for _ in range(2)
+    )
+    for name, array in again.items():
+        np.testing.assert_array_equal(array, more[name])
+
+
+def test_what_fit_compiled_loads_from_a_keras_file(tmp_path):
+    keras = pytest.importorskip("keras")
+    runtime, _, _ = fitted("optimizer: RMSprop(0.01, momentum=0.5)")
+    runtime.model.save(tmp_path / "line.keras")
+    loaded = keras.saving.load_model(tmp_path / "line.keras")
+    x, y = data()
+    np.testing.assert_allclose(loaded(x), runtime.model(x), atol=1e-6)
+    loaded.fit(x, y, verbose=0)  # its optimizer goes on
+
+
+def test_a_file_that_says_nothing_of_training_has_no_fit():
+    assert "fit" not in compile_text(FILE.format("Output(1)", ""), "tensorflow").code
