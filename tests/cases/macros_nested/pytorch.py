@@ -103,9 +103,8 @@ class MacrosNested(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = MacrosNested().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randn(1, 16, 32)), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

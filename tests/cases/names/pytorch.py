@@ -119,9 +119,8 @@ class TransformerEncoderModel(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = TransformerEncoderModel().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         x = torch.randn(1, 5, 4)
         mask = torch.randn(1, 5, 4)
