@@ -15,7 +15,8 @@ import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
-from neural_dsl.tasks.custom import failures_named
+from neural_dsl.tasks.checked import failures_named
+from neural_dsl.tasks.given import GivenTask
 
 LOOKED_AT = 200  # examples of each split
 SPLITS = ("train", "validation", "test")
@@ -62,16 +63,19 @@ def refuse_other_splits(about: Mapping[str, Any], task: Any, folder: Path) -> No
     if split is not None:
         raise _others(
             f"`{type(task).__name__}` has other {split} examples than when the run in "
-            f"{quoted(folder)} began"
+            f"{quoted(folder)} began",
+            "this version draws them in another way than the one that it began with: "
+            "train again"
+            if isinstance(task, GivenTask)
+            else SEEDED,
         )
 
 
-def _others(what: str) -> NeuralError:
-    return NeuralError(
-        Diagnostic(
-            "NE162",
-            what,
-            help="what was held out can only be told where the splits stay the same: "
-            "seed every random choice, as in `np.random.default_rng(0)`",
-        )
-    )
+SEEDED = (
+    "what was held out can only be told where the splits stay the same: seed every random "
+    "choice, as in `np.random.default_rng(0)`"
+)
+
+
+def _others(what: str, help: str = SEEDED) -> NeuralError:
+    return NeuralError(Diagnostic("NE162", what, help=help))

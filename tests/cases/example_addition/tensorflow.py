@@ -37,11 +37,10 @@ HASH = 6364136223846793005  # scatters the problems (Knuth's MMIX)
 SPLITS = {"test": (0, 13), "validation": (13, 36), "train": (36, 100)}
 SIZES = {"validation": 2000, "test": 1000}
 
-# A problem belongs to the split whose hundredths its hash falls into: none share one.
-
 
 def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random problems `a+b`, both numbers (count, 2), of one split."""
+    """Random problems `a+b`, both numbers (count, 2); a hash, 0 to 99, tells their
+    split."""
     first, end = SPLITS[split]
     found = np.empty((0, 2), dtype=np.int64)
     while len(found) < count:
@@ -54,20 +53,10 @@ def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
     return found[:count]
 
 
-def digits(numbers: np.ndarray, width: int) -> np.ndarray:
-    """The ids of the digits of numbers (B,), the highest place first: (B, width)."""
-    return numbers[:, None] // 10 ** np.arange(width)[::-1] % 10 + 1
-
-
 def examples(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets (B, 8): each position predicts the next symbol."""
-    a, b = x.T
-    result = a + b
-    equals, plus = map(SYMBOLS.index, "=+")
-    sign = np.full(len(x), plus)
-    prompt = [digits(a, 2), sign, digits(b, 2), np.full(len(x), equals)]
-    answer = digits(result, 3)
-    tokens = np.column_stack([*prompt, answer])
+    texts = [f"{a:02d}+{b:02d}={a + b:03d}" for a, b in x.tolist()]
+    tokens = np.array([[SYMBOLS.index(symbol) for symbol in text] for text in texts])
     targets = tokens.copy()
     targets[:, :6] = IGNORED  # the prompt is nobody's to predict
     return tokens[:, :-1], targets[:, 1:]
@@ -120,8 +109,7 @@ class MultiHeadAttention(layers.Layer):
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()
@@ -224,8 +212,7 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 class Training:
     """Trains a model. Iterate it: each turn is one optimiser step.
 
-    A batch is a pure function of the seed and the step, so what stands in `self` is all
-    that a training must keep to go on.
+    A batch follows from the seed and the step: to go on, keep what stands in `self`.
     """
 
     def __init__(self, model: keras.Model, seed: int = 0):
@@ -280,8 +267,7 @@ class Training:
 def evaluate(model: keras.Model, split: str) -> dict[str, float]:
     """Loss and exact match over a split.
 
-    A problem counts when each symbol of its answer is the most likely one: given the
-    right symbols before, that is when greedy decoding writes the whole answer.
+    A problem counts when each symbol of its answer is the likeliest after the right ones.
     """
     inputs, targets = held_out(split)
     total, counted, right = 0.0, 0, 0

@@ -38,19 +38,13 @@ CONTEXT = 64  # tokens that the model sees at once
 PARTS = {"train": (0, 18), "validation": (18, 19), "test": (19, 20)}  # twentieths
 
 
-def text_of(split: str) -> str:
-    """A part of the text: the last tenth is held out."""
-    text = Path(PATH).read_text("utf-8-sig")
-    first, end = (len(text) * part // 20 for part in PARTS[split])
-    return text[first:end]
-
-
 @cache
 def tokens(split: str) -> np.ndarray:
-    """The ids of a part of the text; 0 is padding."""
-    symbols = sorted(set(Path(PATH).read_text("utf-8-sig")))
-    ids = {symbol: id for id, symbol in enumerate(symbols, start=1)}
-    return np.array([ids[symbol] for symbol in text_of(split)])
+    """The ids of a part of the text; the last tenth is held out, and 0 is padding."""
+    text = Path(PATH).read_text("utf-8-sig")
+    ids = {symbol: id for id, symbol in enumerate(sorted(set(text)), start=1)}
+    first, end = (len(text) * part // 20 for part in PARTS[split])
+    return np.array([ids[symbol] for symbol in text[first:end]])
 
 
 def windows(split: str, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,8 +102,7 @@ class MultiHeadAttention(layers.Layer):
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()
@@ -211,8 +204,7 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 class Training:
     """Trains a model. Iterate it: each turn is one optimiser step.
 
-    A batch is a pure function of the seed and the step, so what stands in `self` is all
-    that a training must keep to go on.
+    A batch follows from the seed and the step: to go on, keep what stands in `self`.
     """
 
     def __init__(self, model: keras.Model, seed: int = 0):

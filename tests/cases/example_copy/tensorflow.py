@@ -37,11 +37,9 @@ HASH = 6364136223846793005  # scatters the problems (Knuth's MMIX)
 SPLITS = {"test": (0, 5), "validation": (5, 10), "train": (10, 100)}
 SIZES = {"validation": 2000, "test": 1000}
 
-# A problem belongs to the split whose hundredths its hash falls into: none share one.
-
 
 def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random sequences, ids (count, LENGTH), of one split."""
+    """Random sequences, ids (count, LENGTH); a hash, 0 to 99, tells their split."""
     first, end = SPLITS[split]
     found = np.empty((0, LENGTH), dtype=np.int64)
     while len(found) < count:
@@ -110,8 +108,7 @@ class MultiHeadAttention(layers.Layer):
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()
@@ -214,8 +211,7 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 class Training:
     """Trains a model. Iterate it: each turn is one optimiser step.
 
-    A batch is a pure function of the seed and the step, so what stands in `self` is all
-    that a training must keep to go on.
+    A batch follows from the seed and the step: to go on, keep what stands in `self`.
     """
 
     def __init__(self, model: keras.Model, seed: int = 0):
@@ -270,8 +266,7 @@ class Training:
 def evaluate(model: keras.Model, split: str) -> dict[str, float]:
     """Loss and exact match over a split.
 
-    A problem counts when each symbol of its answer is the most likely one: given the
-    right symbols before, that is when greedy decoding writes the whole answer.
+    A problem counts when each symbol of its answer is the likeliest after the right ones.
     """
     inputs, targets = held_out(split)
     total, counted, right = 0.0, 0, 0
