@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from neural_dsl import api
@@ -32,13 +32,13 @@ class OpenedRun(LoadedRun):
 
     def capture(
         self,
-        ids: npt.NDArray[np.int64],
+        arrays: Mapping[str, npt.NDArray[Any]],
         origin: str,
         layers: Sequence[str] = (),
         tokens: tuple[str, ...] = (),
     ) -> AttentionRecord:
-        """The attention while the model reads ids (1, T); `origin` is for provenance,
-        `tokens` are the symbols of the ids.
+        """The attention while the model reads one example by input name, as ids (1, T);
+        `origin` is for provenance, `tokens` are the symbols of the ids.
 
         A model that takes any length runs as it is; one of a fixed length is built anew
         for that of the ids.
@@ -46,13 +46,11 @@ class OpenedRun(LoadedRun):
         from neural_dsl.inputs import Prepared, prepare
         from neural_dsl.inputs.selection import select_layers
 
-        name = self.network.inputs[0].name
-        arrays = {name: ids}
-        labels = {name: (tokens,)} if tokens else {}
+        labels = {self.network.inputs[0].name: (tokens,)} if tokens else {}
         if self.input_length is None:
-            prepared = Prepared(self.network, arrays, {}, origin)
+            prepared = Prepared(self.network, dict(arrays), {}, origin)
         else:
-            prepared = replace(prepare(self.network, arrays), origin=origin)
+            prepared = replace(prepare(self.network, dict(arrays)), origin=origin)
         model = self.model.at(prepared.network)
         names = select_layers(prepared.network, layers)
         weights = model.runtime.capture(prepared.arrays, names).weights
@@ -74,4 +72,4 @@ def open_run(
     NeuralError as `loaded.open_run` does, and as building the model does.
     """
     run = load_run(folder, checkpoint, trust, backend)
-    return OpenedRun(run.folder, run.runtime, run.task, run.step, run.weights)
+    return OpenedRun(**vars(run))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neural_dsl.attention.expected import expected_cells
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
@@ -33,6 +35,8 @@ class Reading:
       nothing of the answer is written.
     - `remark`: what one must know to judge the answer, "" for nothing.
     - `known`: where a model that solves this must look, as the task tells it.
+    - `arrays`: what the model reads by input name, of examples that are no sequences of
+      symbols; `ids` and `tokens` are empty then.
     """
 
     prompt: str
@@ -43,6 +47,7 @@ class Reading:
     writes: tuple[str, ...]
     known: list[tuple[int, tuple[int, ...]]] | None
     remark: str = ""
+    arrays: dict[str, npt.NDArray[Any]] | None = None
 
     @property
     def verdict(self) -> str:
@@ -151,11 +156,11 @@ def read_text(run: OpenedRun, text: str) -> Reading:
 
 def read_held_out(run: OpenedRun) -> Reading:
     """The first problem of the test split, which no training saw; of a text, its
-    beginning. Raises NeuralError NE172 for a task without prompts."""
+    beginning; of arrays, the first example."""
     try:
         prompt, _ = run.task.problem("test", 0)
-    except NotImplementedError as error:
-        raise without_prompts(run) from error
+    except NotImplementedError:
+        return first_example(run)
     if run.task.measure == "loss":
         ids = run.task.batch("test", np.array([0]))[0][0][:LONGEST_WINDOW].tolist()
         tokens = tuple(run.task.symbols[id] for id in ids)
@@ -164,12 +169,21 @@ def read_held_out(run: OpenedRun) -> Reading:
     return read_prompt(run, prompt)
 
 
+def first_example(run: OpenedRun) -> Reading:
+    """The first test example of a task whose examples have no text form."""
+    x, _ = run.task.batch("test", np.array([0]))
+    names = [each.name for each in run.network.inputs]
+    arrays = dict(zip(names, x if isinstance(x, tuple) else (x,), strict=True))
+    return Reading("first test example", None, None, (), (), (), None, arrays=arrays)
+
+
 def capture(
     run: OpenedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
 ) -> Shown:
     """Capture the attention while the model reads a sequence."""
     ids = np.array([reading.ids], dtype=np.int64)
-    record = run.capture(ids, origin, tuple(layers), reading.tokens)
+    arrays = reading.arrays or {run.network.inputs[0].name: ids}
+    record = run.capture(arrays, origin, tuple(layers), reading.tokens)
     found = tuple(dressed(layer, reading) for layer in record.layers)
     return Shown(run, reading, replace(record, layers=found))
 
@@ -228,7 +242,8 @@ def without_prompts(run: OpenedRun) -> NeuralError:
             "NE172",
             f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
             "no prompts",
-            help="draw it on data of your own: `neural visualize MODEL.neural "
-            f"--attention --data X.npy --weights {run.folder}/{run.weights}.safetensors`",
+            help="without `--prompt` its first test example is drawn; for others: `neural "
+            "visualize MODEL.neural --attention --data X.npy --weights "
+            f"{run.folder}/{run.weights}.safetensors`",
         )
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
+from neural_dsl.runs.directory import LAYOUT
 from neural_dsl.tasks.custom import failures_named
 
 LOOKED_AT = 200  # examples of each split
@@ -63,6 +64,26 @@ def refuse_other_splits(about: Mapping[str, Any], task: Any, folder: Path) -> No
         raise _others(
             f"`{type(task).__name__}` has other {split} examples than when the run in "
             f"{quoted(folder)} began"
+        )
+
+
+def refuse_unknown_splits(
+    about: Mapping[str, Any], task: Any, folder: Path, split: str
+) -> None:
+    """Raise NE162 for the split of a run of an older layout whose examples were others:
+    what is held out now, the model may have been trained on."""
+    if about.get("layout", 1) == LAYOUT:
+        return
+    known = about.get("splits_sha256", {}).get(split)
+    if known is None or known != split_digests(task)[split]:
+        raise NeuralError(
+            Diagnostic(
+                "NE162",
+                f"another version of neural trained the run in {quoted(folder)}, with "
+                f"other examples: it may have learnt those of the {split} split",
+                help="train anew to test; `neural predict` and `neural visualize` use "
+                "its weights as they are",
+            )
         )
 
 

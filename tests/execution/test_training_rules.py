@@ -286,7 +286,15 @@ def test_a_script_stops_when_its_loss_is_no_number(backend, tmp_path, monkeypatc
             {"exact_match": 0.0, "loss": 1.45},
             False,
         ),
-        ({"exact_match": 0.0, "loss": 1.44}, {"exact_match": 0.0, "loss": 1.45}, True),
+        ({"exact_match": 0.0, "loss": 1.44}, {"exact_match": 0.0, "loss": 1.444}, True),
+        # 0.026 nats are a loss, however large it was before.
+        (
+            {"exact_match": 0.0, "loss": 1.44},
+            {"exact_match": 0.0, "loss": 1.466},
+            False,
+        ),
+        # What answers better without its attention does not need it.
+        ({"exact_match": 0.9, "loss": 0.5}, {"exact_match": 0.95, "loss": 0.3}, True),
         ({"loss": 1.0}, {"loss": 1.2}, False),
         ({"loss": 1.0, "accuracy": 0.5}, {"loss": 1.0, "accuracy": 0.4}, False),
     ],

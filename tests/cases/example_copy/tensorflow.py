@@ -212,11 +212,7 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 
 class Training:
-    """Trains a model. Iterate it: each turn is one optimiser step.
-
-    A batch is a pure function of the seed and the step, so what stands in `self` is all
-    that a training must keep to go on.
-    """
+    """Trains a model. Iterate it: each turn is one optimiser step."""
 
     def __init__(self, model: keras.Model, seed: int = 0):
         self.model, self.seed = model, seed
@@ -233,9 +229,8 @@ class Training:
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
-            loss = self.update(rate)
+            result = Step(self.step + 1, self.update(rate), rate)
             self.step += 1
-            result = Step(self.step, loss, rate)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, "validation")
                 self.watch(result.validation["exact_match"])
@@ -268,11 +263,7 @@ class Training:
 
 
 def evaluate(model: keras.Model, split: str) -> dict[str, float]:
-    """Loss and exact match over a split.
-
-    A problem counts when each symbol of its answer is the most likely one: given the
-    right symbols before, that is when greedy decoding writes the whole answer.
-    """
+    """Loss and exact match over a split. An answer is right as a whole."""
     inputs, targets = held_out(split)
     total, counted, right = 0.0, 0, 0
     for start in range(0, len(targets), BATCH_SIZE):
@@ -300,8 +291,7 @@ def main() -> None:
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
     model.set_weights(training.best_weights)
     save_file({w.path: w.numpy() for w in model.weights}, "copy.safetensors")
-    result = evaluate(model, "test")
-    print(f"test exact match {result['exact_match']:.1%}")
+    print(f"test exact match {evaluate(model, 'test')['exact_match']:.1%}")
 
 
 if __name__ == "__main__":
