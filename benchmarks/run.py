@@ -14,10 +14,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neural_dsl.targets.base import Site
 
 ROOT = Path(__file__).parents[1]
 BASIC = ROOT / "examples" / "attention_examples" / "basic_transformer.neural"
@@ -161,6 +165,7 @@ def capture_at(width: int, heads: int, length: int) -> None:
     """The capture section for one size."""
     import neural_dsl as nd
     from neural_dsl.inputs import prepare
+    from neural_dsl.targets.network import NetworkTarget
 
     model = nd.load(
         f"network Twelve {{ input: ({length}, {width}) layers: "
@@ -169,16 +174,23 @@ def capture_at(width: int, heads: int, length: int) -> None:
         "pytorch",
     )
     arrays = prepare(model.network).arrays
-    runtime, layer = model.runtime, ["transformer_encoder_6"]
+    runtime, target = model.runtime, NetworkTarget(model.runtime)
+    layer = target.named(["transformer_encoder_6"])
+    batch = target.encode(arrays)
+
+    def seen(sites: Collection[Site] | None) -> None:
+        """Every weight of these sites."""
+        target.attend(batch, sites, visit=lambda site, scores: scores.dense())
+
     runtime.run(arrays)
     began = time.perf_counter()
-    runtime.capture(arrays, layer)
+    seen(layer)
     first = time.perf_counter() - began
     plain, one, every = in_turn(
         [
             lambda: runtime.run(arrays),
-            lambda: runtime.capture(arrays, layer),
-            lambda: runtime.capture(arrays),
+            lambda: seen(layer),
+            lambda: seen(None),
         ],
         rounds=15,
     )

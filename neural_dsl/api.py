@@ -75,11 +75,10 @@ class Model:
 
     def at(self, network: Network) -> Model:
         """This model at other sequence lengths, with the same weights."""
-        if network is self.network:
-            return self
-        other = _build(network, self.compiled.backend, 0)
-        other.runtime.load_weights(self.weights(), origin=self.weights_origin)
-        return other
+        from neural_dsl.targets.network import NetworkTarget
+
+        runtime = NetworkTarget(self.runtime).at(network).runtime
+        return Model(runtime.compiled, runtime)
 
 
 def compile(
@@ -149,21 +148,16 @@ def capture(
     """
     from neural_dsl.attention.items import check_batch_item
     from neural_dsl.inputs.selection import select_layers
-    from neural_dsl.recording import assemble
+    from neural_dsl.targets.network import NetworkTarget
+    from neural_dsl.targets.record import record
 
     live = model if isinstance(model, Model) else load(model)
     names = select_layers(live.network, layers)
     prepared = _prepared(live.network, data, tokens, seed)
     check_batch_item(batch_item, prepared.batch_size)
-    live = live.at(prepared.network)
-    captured = live.runtime.capture(prepared.arrays, names)
-    return assemble(
-        prepared,
-        captured.weights,
-        live.compiled.backend,
-        live.weights_origin,
-        batch_item,
-    )
+    target = NetworkTarget(live.runtime)
+    batch = target.encode(prepared, item=batch_item)
+    return record(target, batch, target.named(names))
 
 
 def analyse(source: PathLike | Source, network: str | None = None) -> Network:

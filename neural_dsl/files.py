@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neural_dsl import leftovers
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
@@ -34,11 +34,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         with output_errors(path):
             path.write_bytes(content)
         return
-    target = path.resolve()  # write through a symbolic link, do not replace it
     with output_errors(path):
-        temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.tmp")
+        target = resolved(path)  # write through a symbolic link, do not replace it
+        temporary = temporary_beside(target)
         try:
             with temporary.open("xb") as file:
+                leftovers.lock(file.fileno())
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -52,13 +53,29 @@ def write_bytes(path: Path, content: bytes) -> None:
 def refuse_unwritable(path: Path) -> None:
     """Raise NE134 now for a file that could not be written later, after slow work."""
     if not is_stream(path):
-        target = path.resolve()
         with output_errors(path):
+            target = resolved(path)
             if target.is_dir():
                 raise IsADirectoryError(21, "Is a directory", str(path))
-            probe = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.tmp")
+            probe = temporary_beside(target)
             probe.touch(exist_ok=False)
             probe.unlink()
+
+
+def resolved(path: Path) -> Path:
+    """The file that a path leads to through symbolic links. Raises OSError for a circle."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # what Python says of a circle before 3.13
+        words = "the symbolic links lead in a circle"
+        raise OSError(errno.ELOOP, words, str(path)) from error
+
+
+def temporary_beside(target: Path) -> Path:
+    """A name for a file that becomes `target`; those that dead processes left go."""
+    leftovers.remove(target.parent)
+    name = f".{target.name[:80]}.{leftovers.mark()}.tmp"
+    return target.with_name(name)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -100,12 +117,14 @@ class OutputFolder:
             if path.exists() and not path.is_dir():
                 raise NotADirectoryError(20, "it is a file, not a folder", str(path))
             self._made = make_folder(path)
-            self._staging = path / f".neural-{secrets.token_hex(4)}"
+            leftovers.remove(path)
+            self._staging = path / f".neural-{leftovers.mark()}.tmp"
             try:
                 self._staging.mkdir()
             except OSError:
                 self._remove_made()
                 raise
+            self._held = leftovers.hold(self._staging)
 
     def __enter__(self) -> OutputFolder:
         return self
@@ -113,6 +132,7 @@ class OutputFolder:
     def __exit__(
         self, kind: object, error: BaseException | None, trace: object
     ) -> None:
+        leftovers.release(self._held)
         shutil.rmtree(self._staging, ignore_errors=True)
         if error is not None:
             self._remove_made()
@@ -159,7 +179,7 @@ def output_errors(path: Path) -> Iterator[None]:
 def _takes_nothing(path: Path) -> PermissionError | None:
     """The true reason where a folder exists and yet nothing can be made in it, as in
     /proc: the system's words are "no such file or directory"."""
-    parent = path.resolve().parent
+    parent = resolved(path).parent
     if not parent.is_dir():
         return None
     return PermissionError(1, f"nothing new can be made in {quoted(parent)}", str(path))
@@ -185,6 +205,8 @@ def advice(error: OSError, path: Path) -> str:
         case PermissionError():
             return "choose a place that you may write to"
         case IsADirectoryError() | NotADirectoryError() | FileExistsError():
+            return "choose another name"
+        case _ if error.errno == errno.ELOOP:
             return "choose another name"
         case _ if error.errno == 28:
             return "free some space, or choose another disk"
@@ -215,7 +237,9 @@ def refuse_shadowing(path: Path) -> None:
 def refuse_overwriting(path: Path, source: Path) -> None:
     """Raise NeuralError NE136 when the output would replace the file that was read, or
     another model: what a command writes is never a `.neural` file."""
-    if path.suffix in (".neural", ".nr"):
+    with output_errors(path):
+        names = (path, resolved(path))  # a link may lead to one
+    if any(one.suffix in (".neural", ".nr") for one in names):
         raise NeuralError(
             Diagnostic(
                 "NE136",

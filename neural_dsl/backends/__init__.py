@@ -78,11 +78,32 @@ def runtime_module(backend: str) -> Any:
 
     Raises NeuralError: NE100 when it is not installed, NE102 when it cannot be imported.
     """
+    return _module(backend, "runtime")
+
+
+def foreign_model(model: Any) -> Any:
+    """A live model that was not emitted, with its backend's methods to run and watch it
+    (`backends/*/foreign.py`). Raises NeuralError NE111 for what is no model."""
+    roots = {one.__module__.partition(".")[0] for one in type(model).__mro__}
+    for name, spec in BACKENDS.items():
+        if roots & spec.imports and callable(model):
+            return _module(name, "foreign").ForeignModel(model)
+    raise NeuralError(
+        Diagnostic(
+            "NE111",
+            f"{type(model).__name__} is no model whose attention can be seen",
+            help="give a torch.nn.Module or a keras.Model",
+        )
+    )
+
+
+def _module(backend: str, name: str) -> Any:
+    """One module of a backend, its framework imported with it."""
     package = BACKENDS[backend].package
     if not find_spec(package):
         raise NeuralError(_missing(backend))
     try:
-        return import_module(f"neural_dsl.backends.{backend}.runtime")
+        return import_module(f"neural_dsl.backends.{backend}.{name}")
     except (ImportError, OSError) as error:
         raise NeuralError(
             Diagnostic(

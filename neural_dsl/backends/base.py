@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.catalogue.tensors import Weight
+from neural_dsl.attention.scores import Scores
+from neural_dsl.backends.gates import Gates
+from neural_dsl.backends.memory import Holds
+from neural_dsl.catalogue.tensors import Attention, Weight
 from neural_dsl.codegen.generate import CompiledModel
+from neural_dsl.graph.nodes import Layer, Network
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -23,12 +28,16 @@ class Place:
     weight: Weight
 
 
-@dataclass(frozen=True)
-class Capture:
-    """`output`: the model's logits. `weights`: attention name -> float32 (B, H, Q, K)."""
+class Watcher(Protocol):
+    """What `Runtime.watching` gives: `seen` holds every place that ever attended, as
+    (module path, which of its calls); while `paused`, nothing is seen or gated."""
 
-    output: npt.NDArray[np.float32]
-    weights: dict[str, npt.NDArray[np.float32]]
+    seen: set[tuple[str, int]]
+    paused: bool
+
+
+Visit = Callable[[str, int, Scores], None]
+"""Is told of an attention: the path of the module, which of its calls, its scores."""
 
 
 class Runtime(Protocol):
@@ -43,6 +52,17 @@ class Runtime(Protocol):
     # What provenance says of the weights that the model has now: "random, seed 0",
     # "weights from W.safetensors", "given" (arrays of the caller).
     weights_origin: str
+    # The matrices that the model's own forward pass holds.
+    holds: Holds
+
+    @property
+    def network(self) -> Network:
+        """The checked model graph."""
+        ...
+
+    def path(self, layer: Layer, attention: Attention) -> str:
+        """Where in the live model an attention happens."""
+        ...
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """Every weight under its canonical name, in canonical layout, in model order."""
@@ -61,8 +81,12 @@ class Runtime(Protocol):
         """The logits for inputs keyed by input name; ids int64, the rest float32."""
         ...
 
-    def capture(self, inputs: Arrays, wanted: Collection[str] | None = None) -> Capture:
-        """Run once and return the attention weights of the wanted attention names (None:
-        all). Checks itself (DESIGN.md, principle 3) and raises NeuralError where the
-        weights could not be captured truthfully."""
+    def watching(
+        self,
+        visit: Visit | None = None,
+        wanted: Collection[str] | None = None,
+        gates: Gates | None = None,
+    ) -> AbstractContextManager[Watcher]:
+        """While this lasts, `visit` is told of the attentions of the wanted modules (paths
+        in the live model; None: all) whenever the model runs, and gates are applied."""
         ...

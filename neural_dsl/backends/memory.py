@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-from neural_dsl.backends.free import available
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.free import available
 from neural_dsl.graph.nodes import Layer, Network
 
 FLOAT32 = 4
@@ -128,7 +128,7 @@ def refuse_if_too_large(
     """Raise NeuralError NE108 when capturing the wanted attentions takes more memory than
     `limit` (default: what is available)."""
     needed = estimate(network, batch, lengths, wanted, holds=holds)
-    limit = _limit(needed, limit)
+    limit = limit_for(needed, limit)
     if needed <= limit:
         return
     names = [name for name, _, _ in network.attentions()]
@@ -155,7 +155,7 @@ def refuse_run_if_too_large(
 ) -> None:
     """The same for running the model."""
     needed = estimate_run(network, batch, lengths, holds)
-    limit = _limit(needed, limit)
+    limit = limit_for(needed, limit)
     if needed <= limit:
         return
     tokens = max(lengths.values(), default=1)
@@ -194,7 +194,8 @@ def eager(layer: Layer, attention: Attention) -> Matrices:
     return Matrices(heads=3, masks=0.25) if causal else Matrices(heads=2)
 
 
-def _limit(needed: int, limit: int | None) -> int:
+def limit_for(needed: int, limit: int | None = None) -> int:
+    """The bytes that may be used: the caller's limit, else what is free."""
     if limit is not None:
         return limit
     return max(available(), ALWAYS_FREE) if needed > ALWAYS_FREE else ALWAYS_FREE

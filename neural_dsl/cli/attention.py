@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.cli.console import files_written, note, print_diagnostics
-from neural_dsl.files import OutputFolder, refuse_overwriting, refuse_unwritable
+from neural_dsl.cli.console import files_written, note, print_diagnostics, say
+from neural_dsl.files import (
+    OutputFolder,
+    quoted,
+    refuse_overwriting,
+    refuse_unwritable,
+)
 from neural_dsl.graph.nodes import Network
-from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs import Prepared, Tokens, prepare
 from neural_dsl.inputs.labels import lost_labels
 from neural_dsl.inputs.selection import select_heads, select_layers
 from neural_dsl.inputs.tokens import from_options
@@ -73,10 +76,11 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
             model.save_weights(request.save_weights)
         written = folder.commit()
     print_diagnostics(lost_labels(prepared.network, layers, prepared.tokens))
-    click.echo(analysis_block(record))
+    say(analysis_block(record))
     weights = [request.save_weights] if request.save_weights is not None else []
-    files_written([*written, *weights], "attention_")
+    files_written([*written, *weights], "attention", "compiled_model_")
     say_what_is_shown(record, prepared, network)
+    say_how_tokens_are_split(prepared.tokens)
     say_what_is_missing(record)
 
 
@@ -109,6 +113,17 @@ def write_files(
     opened = heads[0] if heads else None
     page = attention_page(record, batch_item=item, head=opened, scale=scale)
     folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
+
+
+def say_how_tokens_are_split(tokens: Tokens) -> None:
+    """A hint where one token with spaces was probably meant to be several."""
+    for words in tokens.values():
+        if len(words) == 1 and len(words[0].split()) > 1:
+            several = ",".join(words[0].split())
+            note(
+                f"{quoted(words[0])} is one token; commas stand between tokens: "
+                f'--tokens "{several}"'
+            )
 
 
 def say_what_is_missing(record: AttentionRecord) -> None:

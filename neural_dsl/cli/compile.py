@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import note, say
 from neural_dsl.cli.options import (
     backend_option,
     checked_network,
@@ -72,7 +72,7 @@ def command(
         refuse_overwriting(output, file)
     text = emitted(file, backend, emit, spell_out, network, output)
     if output is None:
-        click.echo(text, nl=False)
+        say(text, end="")
     else:
         write_text(output, text)
         note(f"wrote {quoted(output)}")

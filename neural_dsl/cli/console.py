@@ -6,14 +6,16 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from neural_dsl.diagnostics import Diagnostic
+from neural_dsl.diagnostics.layout import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def colours(stream: TextIO) -> bool:
@@ -39,19 +41,26 @@ def print_json(diagnostics: Iterable[Diagnostic]) -> None:
     click.echo(render_json(tuple(diagnostics)))
 
 
+def say(text: str, *, end: str = "\n") -> None:
+    """What was asked for, on stdout. What stands in a file or a model must not command a
+    terminal: there, control characters are shown by a stand-in. A pipe gets the text."""
+    shown = safe(text) if sys.stdout.isatty() else text
+    click.echo(shown + end, nl=False)
+
+
 def note(text: str) -> None:
     """A remark to the person who waits: stderr, so that results stay clean."""
-    click.echo(text, err=True)
+    click.echo(safe(text), err=True)
 
 
-def files_written(written: Sequence[Path], family: str) -> None:
-    """List them. Files of the same `family` (how their names begin) that an earlier call
+def files_written(written: Sequence[Path], *families: str) -> None:
+    """List them. Files of the same families (how their names begin) that an earlier call
     left in the folder are named too, so that nobody takes them for part of this one."""
-    click.echo("\nFiles written:")
+    say("\nFiles written:")
     for path in written:
-        click.echo(f"  {path}")
+        say(f"  {path}")
     folder = written[0].parent
-    left = sorted(path.name for path in folder.glob(f"{family}*"))
+    left = sorted({one.name for each in families for one in folder.glob(f"{each}*")})
     older = [name for name in left if folder / name not in written]
     if older:
         more = f" and {len(older) - 5} more" if len(older) > 5 else ""
@@ -60,13 +69,22 @@ def files_written(written: Sequence[Path], family: str) -> None:
 
 def rich_console() -> Console:
     """Rich on stdout, as wide as the terminal, or as the content when it goes to a file."""
+    return safe_console(sys.stdout, None if sys.stdout.isatty() else 1000)
+
+
+def safe_console(stream: TextIO, width: int | None = None) -> Console:
+    """Rich on a stream; of every string that it prints, control characters are shown."""
     from rich.console import Console
 
-    terminal = sys.stdout.isatty()
-    return Console(
-        file=sys.stdout,
-        no_color=not colours(sys.stdout),
-        width=None if terminal else 1000,
+    class SafeConsole(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            """Text of a string."""
+            return super().render_str(safe(text), **options)
+
+    return SafeConsole(
+        file=stream,
+        no_color=not colours(stream),
+        width=width,
         highlight=False,
         soft_wrap=False,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neural_dsl.cli.console import rich_console
+from neural_dsl.cli.console import rich_console, say
 from neural_dsl.cli.options import trust_option
 from neural_dsl.runs.metrics import in_words
 
@@ -65,7 +65,7 @@ def command(run: Path, weights: str | None, form: str, trust: bool) -> None:
     if form == "json":
         import json
 
-        click.echo(json.dumps(report.as_dict(), indent=2))
+        say(json.dumps(report.as_dict(), indent=2))
     else:
         print_report(report)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from neural_dsl.cli.console import files_written, note
+from neural_dsl.cli.console import files_written, note, say
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def draw_evolution(
         animation = evolution_gif(moments, str(run), scale=scale)
         folder.staged("evolution.gif").write_bytes(animation)
         written = folder.commit()
-    click.echo("\n".join(summary(moments)))
+    say("\n".join(summary(moments)))
     files_written(written, "evolution")
     note(f"\n{moments[-1].record.provenance.line()}")
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from neural_dsl.cli.console import colours, rich_console
+from neural_dsl.cli.console import rich_console, say
 from neural_dsl.diagnostics.explain import codes, page, title
 
 
@@ -21,12 +21,12 @@ def command(code: str | None) -> None:
     """Explain a diagnostic CODE; without one, list them all."""
     if code is None:
         for known in codes():
-            click.echo(f"{known}  {title(known)}")
+            say(f"{known}  {title(known)}")
         return
     text = page(code)
-    if colours(sys.stdout):
+    if sys.stdout.isatty():
         from rich.markdown import Markdown
 
         rich_console().print(Markdown(text))
     else:
-        click.echo(text.rstrip())
+        say(text.rstrip())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from neural_dsl.cli.console import say
 from neural_dsl.cli.evaluate import run_argument, which_option
 from neural_dsl.cli.options import trust_option
 
@@ -72,7 +73,7 @@ def command(
     from neural_dsl.runs.generation import generate_text
     from neural_dsl.runs.loaded import open_run
 
-    click.echo(
+    say(
         generate_text(
             open_run(run, weights, trust), prompt, max_tokens, temperature, top_k, seed
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neural_dsl.cli.console import note
+from neural_dsl.cli.console import note, say
 from neural_dsl.cli.evaluate import run_argument, which_option
 from neural_dsl.cli.options import trust_option
 
@@ -59,8 +59,8 @@ def command(
         refused += unreadable
         for (
             answer
-        ) in answers:  # an empty line keeps the others in step with their prompts
-            click.echo(answer or "")
+        ) in answers:  # an empty line keeps the rest in step with their prompts
+            say(answer or "")
         answered = zip(chunk, answers, strict=True)
         read = [prompt for (prompt, _), answer in answered if answer is not None]
         say_what_is_beyond(loaded, read, said)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from neural_dsl.cli.console import colours, note, print_diagnostics
+from neural_dsl.cli.console import note, print_diagnostics, safe_console, say
+from neural_dsl.diagnostics.layout import safe
 from neural_dsl.runs.metrics import SHARES, in_words
 
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ class LiveProgress(PlainProgress):
 
     def started(self, run: Prepared, training: BaseTraining) -> None:
         """Show the bar, where a resumed run has got to already."""
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -88,9 +86,6 @@ class LiveProgress(PlainProgress):
         )
 
         super().started(run, training)
-        console = Console(
-            stderr=True, no_color=not colours(sys.stderr), highlight=False
-        )
         self.bar: Progress = Progress(
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -98,7 +93,7 @@ class LiveProgress(PlainProgress):
             TextColumn("{task.fields[measure]}"),
             TextColumn("{task.fields[speed]} tokens/s"),
             TimeRemainingColumn(compact=True),
-            console=console,
+            console=safe_console(sys.stderr),
             transient=True,
         )
         fields: dict[str, Any] = {"loss": "…", "measure": "", "speed": "…"}
@@ -130,7 +125,7 @@ class LiveProgress(PlainProgress):
         shown = Text("    ")
         for sample in samples:
             mark, style = ("✓ ", "green") if sample.right else ("✗ ", "red")
-            shown.append(mark + sample.line() + "   ", style=style)
+            shown.append(mark + safe(sample.line()) + "   ", style=style)
         if samples:
             self.bar.console.print(shown, no_wrap=True, overflow="ellipsis")
         name = next((name for name in measures if name in SHARES), "loss")
@@ -161,4 +156,4 @@ def exact(measures: dict[str, float], measure: str) -> str:
 
 def print_result(text: str) -> None:
     """The one line that is the result: stdout."""
-    click.echo(text)
+    say(text)

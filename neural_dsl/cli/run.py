@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neural_dsl.cli.console import note, print_diagnostics
+from neural_dsl.cli.console import note, print_diagnostics, say
 from neural_dsl.cli.options import (
     backend_option,
     checked_network,
@@ -88,7 +88,7 @@ def command(
     print_diagnostics(not_finite(result))
     if output is None:
         for example in result:
-            click.echo(as_json(example))
+            say(as_json(example))
     else:
         write_bytes(output, npy(result))
         note(f"wrote {quoted(output)}")

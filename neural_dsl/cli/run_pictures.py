@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.expected import best_head, expected_mass, uniform_mass
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.cli.console import files_written, note
+from neural_dsl.cli.console import files_written, note, say
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder
 from neural_dsl.inputs.selection import select_heads, select_layers
@@ -77,10 +75,10 @@ def draw_runs(request: RunRequest) -> None:
         write_code(folder, runs)
         written = folder.commit()
     for each in shown:
-        click.echo(summary(each, several=len(runs) > 1))
+        say(summary(each, several=len(runs) > 1))
     if len(shown) == 1:
-        click.echo(f"\n{analysis_block(shown[0].record)}")
-    files_written(written, "attention_")
+        say(f"\n{analysis_block(shown[0].record)}")
+    files_written(written, "attention", "compiled_model_")
     note("")
     for line in dict.fromkeys(each.record.provenance.line() for each in shown):
         note(line)
@@ -112,7 +110,7 @@ def readings(
     if not (request.prompts or request.texts):
         origin = "first held-out problem"
         reading = read_held_out(first)
-        if run is not first and (reading.arrays or run.task.measure == "loss"):
+        if run is not first and (not reading.ids or run.task.measure == "loss"):
             reading = read_held_out(run)
         elif run is not first:
             reading = read_prompt(run, reading.prompt)

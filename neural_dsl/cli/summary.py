@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neural_dsl.catalogue.tensors import Shape, Tensor
-from neural_dsl.cli.console import rich_console
+from neural_dsl.cli.console import rich_console, say
 from neural_dsl.cli.options import checked_network, file_argument, network_option
 from neural_dsl.graph.nodes import (
     Branches,
@@ -44,9 +44,9 @@ def command(file: Path, network: str | None) -> None:
     """
     checked = checked_network(file, network)
     console = rich_console()
-    click.echo(f"{checked.name}  ({checked.source.name})")
+    say(f"{checked.name}  ({checked.source.name})")
     console.print(table(checked))
-    click.echo(totals(checked))
+    say(totals(checked))
 
 
 def table(network: Network) -> Table:

@@ -9,6 +9,7 @@ import click
 
 from neural_dsl import __version__
 from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.cli.console import say
 
 SHOWN = {
     **{spec.package: spec.distributions for spec in BACKENDS.values()},
@@ -37,8 +38,8 @@ Examples:
 )
 def command() -> None:
     """Print the versions of neural, Python, the frameworks and the drawing libraries."""
-    click.echo(f"neural {__version__}")
+    say(f"neural {__version__}")
     rows = {"python": f"{platform.python_version()} ({platform.platform()})"}
     rows |= {name: installed_version(names) for name, names in SHOWN.items()}
     for name, version in rows.items():
-        click.echo(f"  {name:<11} {version}")
+        say(f"  {name:<11} {version}")

@@ -234,7 +234,7 @@ def command(
 
     form = form or form_of(output)
     if output is not None and to_stdout(output):
-        click.echo(render(checked, form), nl=False)
+        click.echo(render(checked, form), nl=False)  # bytes, as a file has them
         return
     target = output or Path(f"{name}_architecture.{form}")
     refuse_overwriting(target, file)

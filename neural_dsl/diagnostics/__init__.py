@@ -14,9 +14,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from neural_dsl.diagnostics.layout import safe, shorten
 from neural_dsl.source import Source, Span
 
 Severity = Literal["error", "warning", "note"]
+
+MOST = 100
+"""Findings that a person is shown; a program gets all of them."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,33 @@ class Diagnostic:
     severity: Severity = "error"
 
 
+def first_of(found: tuple[Diagnostic, ...]) -> list[Diagnostic]:
+    """At most `MOST` of them in their order, no warning in place of an error."""
+    by_weight = sorted(range(len(found)), key=lambda i: found[i].severity != "error")
+    return [found[index] for index in sorted(by_weight[:MOST])]
+
+
 class NeuralError(Exception):
     """Input that was refused, with every diagnostic that says why (and any warnings)."""
 
     def __init__(self, *diagnostics: Diagnostic):
-        super().__init__("; ".join(f"{d.code}: {d.message}" for d in diagnostics))
+        super().__init__(*diagnostics)
         self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        """Code and message of each finding, below it the place and the help."""
+        lines = []
+        for each in first_of(self.diagnostics):
+            lines.append(f"{each.code}: {safe(shorten(each.message))}")
+            if each.source:
+                start = each.source.position(each.span.start) if each.span else ()
+                place = ":".join(map(str, (each.source.place, *start)))
+                lines.append(f"  at {safe(place)}")
+            if each.help:
+                lines.append(f"  help: {safe(shorten(each.help))}")
+        if len(self.diagnostics) > MOST:
+            lines.append(f"and {len(self.diagnostics) - MOST:,} more")
+        return "\n".join(lines)
 
 
 @dataclass

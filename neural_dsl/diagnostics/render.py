@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from neural_dsl.diagnostics import Diagnostic
+from neural_dsl.diagnostics import Diagnostic, first_of
 from neural_dsl.diagnostics.layout import crop, safe, shorten
 from neural_dsl.source import Source, Span
 
@@ -35,17 +35,19 @@ _STYLES = {  # ANSI "select graphic rendition" codes
 def render_text(
     diagnostics: Iterable[Diagnostic], *, colour: bool = False, width: int = 100
 ) -> str:
-    """All findings, each with its lines and carets, and a count at the end.
+    """The first findings, each with its lines and carets, and a count of all at the end.
 
-    Source lines longer than `width` columns are cropped around the marked part. Without
+    Of more than `diagnostics.MOST`, errors come before the rest. Source lines longer than `width` columns are cropped around the marked part. Without
     `colour` the text is plain.
     """
     found = tuple(diagnostics)
     if not found:
         return ""
     paint: _Painter = _paint if colour else _plain
-    parts: list[str] = [_one(diagnostic, paint, width) for diagnostic in found]
-    return "\n\n".join([*parts, paint("bold", count(found))])
+    parts: list[str] = [_one(each, paint, width) for each in first_of(found)]
+    left = len(found) - len(parts)
+    more = f", of which {left:,} more are not shown" if left else ""
+    return "\n\n".join([*parts, paint("bold", count(found) + more)])
 
 
 def count(diagnostics: Iterable[Diagnostic]) -> str:

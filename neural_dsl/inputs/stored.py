@@ -16,9 +16,13 @@ import numpy.typing as npt
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import is_stream, quoted, reason
+from neural_dsl.free import available
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
+
+GIB = 2**30
+ALWAYS_FREE = 64 * 2**20  # bytes; asking the system takes longer than reading that
 
 # By version of the format; the third names the fields of structs in UTF-8.
 HEADERS = {
@@ -42,6 +46,7 @@ class Archive(Mapping[str, AnyArray]):
             }
 
     def __getitem__(self, name: str) -> AnyArray:
+        self._check(name)
         with self._opened(name) as member:
             array: AnyArray = np.lib.format.read_array(member, allow_pickle=False)
             member.read(1)  # to the end, where the archive's checksum is compared
@@ -49,6 +54,10 @@ class Archive(Mapping[str, AnyArray]):
 
     def shape(self, name: str) -> Shape:
         """The shape that the header of a member gives."""
+        return self._header(name)[0]
+
+    def _header(self, name: str) -> tuple[Shape, np.dtype[Any], int]:
+        """Shape, type and the length of the header itself."""
         with self._opened(name) as member:
             version = np.lib.format.read_magic(member)
             header = HEADERS.get(version)
@@ -57,7 +66,23 @@ class Archive(Mapping[str, AnyArray]):
             shape, _, dtype = header(member)
             if dtype.hasobject:
                 raise pickled(self.path)
-            return tuple(shape)
+            return tuple(shape), dtype, member.tell()
+
+    def _check(self, name: str) -> None:
+        """Raise NE120 where the archive's directory and the member's header differ in
+        its size, and NE108 where that takes more memory than there is."""
+        shape, dtype, begins = self._header(name)
+        size = math.prod(shape) * dtype.itemsize
+        with reading(self.path), zipfile.ZipFile(self.path) as archive:
+            stored = archive.getinfo(self._members[name]).file_size
+        if stored != begins + size:
+            raise refuse(
+                "NE120",
+                f"{quoted(name)} in {quoted(self.path)} says that it has "
+                f"{begins + size:,} bytes, and has {stored:,}",
+                "write the file again",
+            )
+        refuse_too_large(f"{quoted(name)} in {quoted(self.path)}", shape, dtype)
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
@@ -105,6 +130,19 @@ def read(path: Path) -> AnyArray | Archive:
     )
 
 
+def refuse_too_large(what: str, shape: Shape, dtype: np.dtype[Any]) -> None:
+    """Raise NE108 for an array that does not fit in memory beside what it is converted
+    to, at most 8 bytes a number."""
+    needed = math.prod(shape) * (dtype.itemsize + 8)
+    if needed > ALWAYS_FREE and needed > (free := available()):
+        raise refuse(
+            "NE108",
+            f"{what} needs {needed / GIB:.1f} GiB when it is unpacked and converted, and "
+            f"{free / GIB:.1f} GiB are free",
+            "give fewer examples at a time",
+        )
+
+
 def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
     """Raise NE120 for a .npy file that ends before its array does."""
     header = HEADERS.get(np.lib.format.read_magic(file))
@@ -119,6 +157,7 @@ def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
             f"{quoted(path)} is cut off: it has {size:,} of {wanted:,} bytes",
             "write or copy the file again",
         )
+    refuse_too_large(quoted(path), shape, dtype)
 
 
 @contextmanager
@@ -137,6 +176,12 @@ def reading(path: Path) -> Iterator[None]:
         # A damaged file makes NumPy raise nearly anything: ValueError, EOFError,
         # zlib.error, MemoryError for an absurd header, SyntaxError, …
         words = str(error).lower()
+        if "header info length" in words:  # NumPy's words go on about pickles
+            raise refuse(
+                "NE120",
+                f"{quoted(path)} has a header larger than any array of numbers needs",
+                "write it again with numpy.save(…)",
+            ) from error
         if "pickle" in words or "python objects" in words:
             raise pickled(path) from error
         raise damaged(path, error) from error

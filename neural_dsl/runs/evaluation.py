@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
@@ -13,6 +13,7 @@ from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
 from neural_dsl.runs.splits import refuse_unknown_splits
+from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.tasks.custom import failures_named, has_answers
 
 CHUNK = 250  # problems a pass
@@ -72,8 +73,8 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 def _report(run: LoadedRun, split: str) -> Report:
     refuse_unknown_splits(run.about, run.task, run.folder, split)
-    task, runtime = run.task, cast(Any, run.runtime)
-    measures = measures_of(runtime.module, runtime.model, split)
+    task = run.task
+    measures = measured(run, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
     found = tokens = None
@@ -100,6 +101,12 @@ def _report(run: LoadedRun, split: str) -> Report:
         attention=ablations(run, split, without_count(measures)),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
+
+
+def measured(run: LoadedRun, split: str) -> dict[str, float]:
+    """What the emitted file's own `evaluate` says of a split."""
+    runtime: Any = run.runtime
+    return measures_of(runtime.module, runtime.model, split)
 
 
 def answered(run: LoadedRun, split: str) -> tuple[list[Sample], list[list[int]]]:
@@ -141,8 +148,10 @@ def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablat
     `whole` are the measures with all of them.
     """
     found = []
+    target = NetworkTarget(run.runtime)
     for name, _, attention in run.network.attentions():
-        left = without_count(run.runtime.evaluate_uniform(split, [name]))
+        with target.gated({(name, None): "uniform"}):
+            left = without_count(measured(run, split))
         decoration = is_decoration(whole, left)
         found.append(Ablation(name, attention.num_heads, left, decoration))
     return found

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from neural_dsl import api
 from neural_dsl.attention.record import AttentionRecord
-from neural_dsl.recording import assemble
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.loaded import open_run as load_run
+from neural_dsl.targets.record import record
+from neural_dsl.targets.run import RunTarget
 
 
 @dataclass(frozen=True)
@@ -30,33 +31,32 @@ class OpenedRun(LoadedRun):
         """The live model."""
         return api.Model(self.runtime.compiled, self.runtime)
 
+    @property
+    def target(self) -> RunTarget:
+        """The run as what is looked at."""
+        return RunTarget(self.runtime, task=self.task)
+
     def capture(
         self,
-        arrays: Mapping[str, npt.NDArray[Any]],
+        ids: npt.NDArray[np.int64] | None,
         origin: str,
         layers: Sequence[str] = (),
         tokens: tuple[str, ...] = (),
     ) -> AttentionRecord:
-        """The attention while the model reads one example by input name, as ids (1, T);
-        `origin` is for provenance, `tokens` are the symbols of the ids.
+        """The attention while the model reads ids (1, T), without any the first test
+        example; `origin` is for provenance, `tokens` are the symbols of the ids.
 
         A model that takes any length runs as it is; one of a fixed length is built anew
         for that of the ids.
         """
-        from neural_dsl.inputs import Prepared, prepare
         from neural_dsl.inputs.selection import select_layers
 
+        target = self.target
+        batch = target.encode() if ids is None else target.reading(ids[0])
         labels = {self.network.inputs[0].name: (tokens,)} if tokens else {}
-        if self.input_length is None:
-            prepared = Prepared(self.network, dict(arrays), {}, origin)
-        else:
-            prepared = replace(prepare(self.network, dict(arrays)), origin=origin)
-        model = self.model.at(prepared.network)
-        names = select_layers(prepared.network, layers)
-        weights = model.runtime.capture(prepared.arrays, names).weights
-        backend = model.compiled.backend
-        origin = model.weights_origin
-        return assemble(prepared, weights, backend, origin, tokens=labels)
+        batch = replace(batch, tokens=labels, origin=origin)
+        names = select_layers(self.network, layers)
+        return record(target, batch, target.named(names))
 
 
 def open_run(

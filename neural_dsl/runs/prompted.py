@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from neural_dsl.attention.expected import expected_cells
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
@@ -35,8 +33,8 @@ class Reading:
       nothing of the answer is written.
     - `remark`: what one must know to judge the answer, "" for nothing.
     - `known`: where a model that solves this must look, as the task tells it.
-    - `arrays`: what the model reads by input name, of examples that are no sequences of
-      symbols; `ids` and `tokens` are empty then.
+
+    Of an example that is no sequence of symbols, `ids`, `tokens` and `writes` are empty.
     """
 
     prompt: str
@@ -47,7 +45,6 @@ class Reading:
     writes: tuple[str, ...]
     known: list[tuple[int, tuple[int, ...]]] | None
     remark: str = ""
-    arrays: dict[str, npt.NDArray[Any]] | None = None
 
     @property
     def verdict(self) -> str:
@@ -160,7 +157,7 @@ def read_held_out(run: OpenedRun) -> Reading:
     try:
         prompt, _ = run.task.problem("test", 0)
     except NotImplementedError:
-        return first_example(run)
+        return Reading("first test example", None, None, (), (), (), None)
     if run.task.measure == "loss":
         ids = run.task.batch("test", np.array([0]))[0][0][:LONGEST_WINDOW].tolist()
         tokens = tuple(run.task.symbols[id] for id in ids)
@@ -169,21 +166,14 @@ def read_held_out(run: OpenedRun) -> Reading:
     return read_prompt(run, prompt)
 
 
-def first_example(run: OpenedRun) -> Reading:
-    """The first test example of a task whose examples have no text form."""
-    x, _ = run.task.batch("test", np.array([0]))
-    names = [each.name for each in run.network.inputs]
-    arrays = dict(zip(names, x if isinstance(x, tuple) else (x,), strict=True))
-    return Reading("first test example", None, None, (), (), (), None, arrays=arrays)
-
-
 def capture(
     run: OpenedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
 ) -> Shown:
     """Capture the attention while the model reads a sequence."""
     ids = np.array([reading.ids], dtype=np.int64)
-    arrays = reading.arrays or {run.network.inputs[0].name: ids}
-    record = run.capture(arrays, origin, tuple(layers), reading.tokens)
+    record = run.capture(
+        ids if reading.ids else None, origin, tuple(layers), reading.tokens
+    )
     found = tuple(dressed(layer, reading) for layer in record.layers)
     return Shown(run, reading, replace(record, layers=found))
 

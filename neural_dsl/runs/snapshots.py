@@ -23,7 +23,9 @@ from neural_dsl.backends.base import Arrays, Runtime
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder, output_errors, quoted
-from neural_dsl.recording import assemble
+from neural_dsl.targets.base import Batch
+from neural_dsl.targets.network import NetworkTarget
+from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
 
 FOLDER = "attention"
@@ -97,9 +99,9 @@ class Snapshots:
         if not all(np.isfinite(array).all() for array in weights.values()):
             return  # the training itself reports this
         self.observer.load_weights(weights, origin=f"run {self.run}, step {step:,}")
-        record = self.probe.capture(self.observer)
+        seen = self.probe.capture(self.observer)
         with OutputFolder(self.folder) as output, output_errors(self.folder):
-            save_record(record, output.staged(""), f"step-{step:06d}")
+            save_record(seen, output.staged(""), f"step-{step:06d}")
             output.commit()
         self.taken.add(step)
 
@@ -137,22 +139,10 @@ class Probe:
 
     def capture(self, model: Runtime) -> AttentionRecord:
         """The record of a model that reads the batch."""
-        from neural_dsl.inputs import Prepared
-
-        network = self.compiled.network
-        captured = model.capture(self.arrays)
-        prepared = Prepared(network, dict(self.arrays), {}, self.origin)
-        labels = {network.inputs[0].name: self.tokens} if self.tokens else {}
-        record = assemble(
-            prepared,
-            captured.weights,
-            self.compiled.backend,
-            model.weights_origin,
-            tokens=labels,
-        )
-        return replace(
-            record, layers=tuple(self._dressed(one) for one in record.layers)
-        )
+        name = self.compiled.network.inputs[0].name
+        labels = {name: self.tokens} if self.tokens else {}
+        seen = record(NetworkTarget(model), Batch(self.arrays, labels, self.origin))
+        return replace(seen, layers=tuple(map(self._dressed, seen)))
 
     def _dressed(self, layer: LayerAttention) -> LayerAttention:
         if self.tokens is None or layer.query_tokens != self.tokens:

@@ -380,6 +380,6 @@ class Run:
 
 
 def _versions(backend: str) -> dict[str, str]:
-    from neural_dsl.recording import versions
+    from neural_dsl.targets.about import versions
 
     return versions(backend)

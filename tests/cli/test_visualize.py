@@ -432,3 +432,42 @@ def test_a_misspelt_input_name_is_refused(neural, file):
     result = neural("visualize", file(SMALL), "--attention", *tokens)
     assert result.code == 1 and "error[NE129]" in result.err
     assert "did you mean `input`?" in result.err
+
+
+def test_spaces_between_tokens_are_hinted_at(neural, file):
+    path = file(SMALL.replace("(4, 8)", "(None, 8)"))
+    shown = neural("visualize", path, "--attention", "--tokens", "a b c")
+    assert shown.code == 0 and '--tokens "a,b,c"' in shown.err
+    for fine in ("a,b,c", "a b,c", "abc"):
+        shown = neural("visualize", path, "--attention", "--tokens", fine)
+        assert "is one token" not in shown.err
+
+
+def test_what_an_earlier_call_left_in_the_folder_is_named(neural, file, tmp_path):
+    folder = tmp_path / "attention_outputs"
+    folder.mkdir()
+    for name in ("attention_1.npz", "compiled_model_tensorflow_2.py", "other.txt"):
+        (folder / name).touch()
+    shown = neural("visualize", file(SMALL), "--attention", "--backend", "pytorch")
+    (line,) = [one for one in shown.err.splitlines() if one.startswith("Older files")]
+    assert line.endswith(": attention_1.npz, compiled_model_tensorflow_2.py")
+
+
+def test_the_page_opens_on_the_head_that_was_asked_for(neural, file, tmp_path):
+    neural("visualize", file(SMALL), "--attention", "--layer", "1", "--head", "3")
+    page = (tmp_path / "attention_outputs/attention_interactive.html").read_text()
+    assert json.loads(page.split('id="record">')[1].split("</script>")[0])["head"] == 3
+
+
+@pytest.mark.parametrize("scale", ["linear", "sqrt", "log", "uniform"])
+def test_the_scale_is_the_one_that_was_asked_for(neural, file, tmp_path, scale):
+    shown = neural("visualize", file(SMALL), "--attention", "--scale", scale)
+    assert shown.code == 0
+    page = (tmp_path / "attention_outputs/attention_interactive.html").read_text()
+    record = json.loads(page.split('id="record">')[1].split("</script>")[0])
+    assert record["chosen"] == {"kind": scale, "why": ""}
+
+
+def test_a_scale_without_attention_is_a_slip(neural, file):
+    shown = neural("visualize", file(SMALL), "--scale", "log")
+    assert shown.code == 2 and "--scale goes with --attention" in shown.err

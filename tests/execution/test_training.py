@@ -13,6 +13,8 @@ from neural_dsl.runs.decoding import draw, greedy
 from neural_dsl.runs.evaluation import perplexity
 from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.source import Source
+from neural_dsl.targets.network import NetworkTarget
+from tests.capturing import run_uniform
 
 TEXT = """
 network Tiny {
@@ -167,10 +169,10 @@ def test_uniform_attention_is_the_same_on_both_backends(both_backends):
         runtime = live.runtime
         names = [name for name, _, _ in runtime.network.attentions()]
         whole = runtime.run({"input": ids})
-        each = [runtime.run_uniform({"input": ids}, [name]) for name in names]
+        each = [run_uniform(runtime, {"input": ids}, [name]) for name in names]
         assert all(abs(output - whole).max() > 1e-3 for output in each)
-        np.testing.assert_array_equal(runtime.run_uniform({"input": ids}, []), whole)
-        outputs.append([whole, *each, runtime.run_uniform({"input": ids}, names)])
+        np.testing.assert_array_equal(run_uniform(runtime, {"input": ids}, []), whole)
+        outputs.append([whole, *each, run_uniform(runtime, {"input": ids}, names)])
     np.testing.assert_allclose(*outputs, atol=1e-5)
 
 
@@ -186,7 +188,7 @@ def test_uniform_attention_gives_the_mean_of_the_values_it_may_see(backend):
     )
     runtime.load_weights(weights)
     name = "transformer_decoder.self_attention"
-    uniform = runtime.run_uniform({"input": ids}, [name])
+    uniform = run_uniform(runtime, {"input": ids}, [name])
     np.testing.assert_allclose(uniform[0, -1], uniform[1, -1], atol=1e-6)
     assert abs(uniform[0, 1] - uniform[1, 1]).max() > 1e-4  # causal: 2 keys of 5
 
@@ -202,18 +204,18 @@ def softmax_loss(logits, targets):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_uniform_attention_is_measured_without_label_smoothing(backend, smoothing):
     live = training(backend, layers=2, more=f"label_smoothing: {smoothing}")
-    runtime, (x, y) = live.runtime, live.task.batch("test", np.arange(100))
-    as_it_is = runtime.evaluate_uniform("test", [])
-    assert as_it_is == pytest.approx(live.evaluate("test"), rel=1e-4)
+    runtime, (x, y) = live.runtime, live.module.held_out("test")
+    as_it_is = live.evaluate("test")
     for number in range(2):
         name = f"transformer_decoder_{number}.self_attention"
-        found = runtime.evaluate_uniform("test", [name])
-        logits = runtime.run_uniform({"input": x}, [name])
+        with NetworkTarget(runtime).gated({(name, None): "uniform"}):
+            found = live.evaluate("test")
+        logits = run_uniform(runtime, {"input": x}, [name])
         assert found["loss"] == pytest.approx(softmax_loss(logits, y), rel=1e-4)
         right = ((logits.argmax(-1) == y) | (y < 0)).all(axis=1).mean()
         assert found["exact_match"] == pytest.approx(right)
         assert found["loss"] != pytest.approx(as_it_is["loss"], rel=1e-4)
-        assert runtime.evaluate_uniform("test", []) == as_it_is  # put back
+        assert live.evaluate("test") == as_it_is  # put back
 
 
 def test_validation_and_perplexity_leave_label_smoothing_out(backend, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -300,18 +301,19 @@ def test_a_script_stops_when_its_loss_is_no_number(backend, tmp_path, monkeypatc
     ],
 )
 def test_a_layer_is_decoration_when_neither_answers_nor_loss_suffer(
-    whole, left, decoration
+    whole, left, decoration, monkeypatch
 ):
-    from neural_dsl.runs.evaluation import ablations
+    from neural_dsl.runs import evaluation
 
     run = SimpleNamespace(
-        task=None,
         network=SimpleNamespace(
             attentions=lambda: [("layer", None, SimpleNamespace(num_heads=2))]
         ),
-        runtime=SimpleNamespace(evaluate_uniform=lambda split, names: left),
+        runtime=None,
     )
-    (found,) = ablations(run, "test", whole)
+    monkeypatch.setattr(evaluation.NetworkTarget, "gated", lambda *_: nullcontext())
+    monkeypatch.setattr(evaluation, "measured", lambda *_: left)
+    (found,) = evaluation.ablations(run, "test", whole)
     assert (found.decoration, found.measures) == (decoration, left)
 
 

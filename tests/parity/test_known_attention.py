@@ -5,6 +5,7 @@ import pytest
 
 from neural_dsl.backends import create_runtime
 from neural_dsl.compiler import compile_text
+from tests.capturing import capture
 from tests.known_attention import (
     PATTERNS,
     expected_matrix,
@@ -36,7 +37,7 @@ def test_every_pattern_in_one_layer(backend):
     runtime = built(backend, f"MultiHeadAttention({len(HEADS)}, key_dim={LENGTH})")
     prefix = "multi_head_attention"
     runtime.load_weights(with_known_heads(runtime.weights(), prefix, HEADS, LENGTH))
-    captured = runtime.capture({"input": positions(LENGTH, batch=2)})
+    captured = capture(runtime, {"input": positions(LENGTH, batch=2)})
     check_heads(captured.weights[prefix], HEADS)
 
 
@@ -46,7 +47,7 @@ def test_the_order_of_the_heads_is_kept(backend):
     runtime = built(backend, f"MultiHeadAttention({len(order)}, key_dim={LENGTH})")
     prefix = "multi_head_attention"
     runtime.load_weights(with_known_heads(runtime.weights(), prefix, order, LENGTH))
-    check_heads(runtime.capture({"input": positions(LENGTH)}).weights[prefix], order)
+    check_heads(capture(runtime, {"input": positions(LENGTH)}).weights[prefix], order)
 
 
 @pytest.mark.parametrize("pattern", HEADS)
@@ -56,7 +57,7 @@ def test_a_pattern_inside_an_encoder(backend, pattern):
         runtime.weights(), "transformer_encoder.attention", [pattern], LENGTH
     )
     runtime.load_weights(weights)
-    captured = runtime.capture({"input": positions(LENGTH)})
+    captured = capture(runtime, {"input": positions(LENGTH)})
     check_heads(captured.weights["transformer_encoder"], [pattern])
 
 
@@ -65,7 +66,7 @@ def test_causal_heads_look_back_only(backend):
     runtime = built(backend, f"TransformerDecoder(4, 8, key_dim={LENGTH})")
     name = "transformer_decoder.self_attention"
     runtime.load_weights(with_known_heads(runtime.weights(), name, patterns, LENGTH))
-    captured = runtime.capture({"input": positions(LENGTH)}).weights[name]
+    captured = capture(runtime, {"input": positions(LENGTH)}).weights[name]
     check_heads(captured, patterns, np.tri(LENGTH, dtype=bool))
 
 
@@ -75,7 +76,7 @@ def test_a_causal_mask_hides_even_the_strongest_key(backend):
     prefix = "multi_head_attention"
     weights = with_known_heads(runtime.weights(), prefix, ["reversal"], LENGTH)
     runtime.load_weights(weights)
-    matrix = runtime.capture({"input": positions(LENGTH)}).weights[prefix][0, 0]
+    matrix = capture(runtime, {"input": positions(LENGTH)}).weights[prefix][0, 0]
     expected = expected_matrix("uniform", LENGTH, np.tri(LENGTH, dtype=bool))
     for i in range(LENGTH):
         if LENGTH - 1 - i <= i:  # the wanted key is not in the future
@@ -96,7 +97,7 @@ def test_cross_attention_reads_the_memory(backend):
     shuffle = np.random.default_rng(0).permutation(LENGTH)
     memory = positions(LENGTH)[:, shuffle]  # key j is position shuffle[j]
     inputs = {"memory": memory, "target": positions(LENGTH)}
-    captured = runtime.capture(inputs).weights[prefix]
+    captured = capture(runtime, inputs).weights[prefix]
     for head, pattern in enumerate(patterns):
         expected = expected_matrix(pattern, LENGTH)[:, shuffle]
         np.testing.assert_allclose(captured[0, head], expected, rtol=0, atol=1e-6)

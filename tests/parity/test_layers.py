@@ -9,6 +9,7 @@ import pytest
 from neural_dsl.backends import available, canonical, create_runtime
 from neural_dsl.compiler import compile_text
 from neural_dsl.rules.learning import looks_ahead
+from tests.capturing import capture
 from tests.layer_examples import (
     each_example,
     keeps_positions,
@@ -44,7 +45,7 @@ def test_a_layer_is_the_same_on_both_backends(spec, example) -> None:
     for name, array in weights.items():
         np.testing.assert_array_equal(other.weights()[name], array, err_msg=name)
     inputs = random_inputs(network, 2)
-    mine, theirs = one.capture(inputs), other.capture(inputs)
+    mine, theirs = capture(one, inputs), capture(other, inputs)
     known = [size for size in example.gives if size is not None]
     assert [s for s in mine.output.shape[1:] if s in known] == known
     assert_agree(theirs.output, mine.output, what="output")

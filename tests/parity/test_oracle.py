@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from neural_dsl.backends import create_runtime
 from neural_dsl.compiler import compile_text
+from tests.capturing import capture
 from tests.oracle import assert_agree, multi_head_attention
 from tests.parity.random_models import random_inputs, random_weights
 
@@ -45,7 +46,7 @@ def test_any_self_attention_equals_the_oracle(backend, data):
         key_mask=ids != 0 if masked else None,
         causal=causal,
     )
-    captured = runtime.capture(inputs)
+    captured = capture(runtime, inputs)
     assert_agree(captured.weights[PREFIX], matrices, 1e-6, what="weights")
     assert_agree(captured.output, output, what="output")
 
@@ -73,7 +74,7 @@ def test_cross_attention_equals_the_oracle(backend, value_dim, masked):
         vectors["source"],
         key_mask=inputs["source"] != 0 if masked else None,
     )
-    captured = runtime.capture(inputs)
+    captured = capture(runtime, inputs)
     assert captured.weights[PREFIX].shape == (3, 3, 4, 6)
     assert_agree(captured.weights[PREFIX], matrices, 1e-6, what="weights")
     assert_agree(captured.output, output, what="output")
@@ -104,6 +105,6 @@ def test_attention_equals_torch_nn_multihead_attention(backend, causal):
         output, matrices = theirs(
             tensor, tensor, tensor, attn_mask=mask, average_attn_weights=False
         )
-    captured = runtime.capture({"input": x})
+    captured = capture(runtime, {"input": x})
     assert_agree(captured.weights[PREFIX], matrices.numpy(), 1e-6, what="weights")
     assert_agree(captured.output, output.numpy(), what="output")

@@ -12,6 +12,7 @@ from neural_dsl.backends import available, canonical, create_runtime, weights_fi
 from neural_dsl.backends.base import Capture
 from neural_dsl.catalogue.activations import ACTIVATIONS
 from neural_dsl.compiler import compile_text
+from tests.capturing import capture
 from tests.oracle import assert_agree
 from tests.parity.random_models import (
     random_inputs,
@@ -52,7 +53,7 @@ def compare(text: str, seed: int, path) -> None:
     for runtime in (torch_model, keras_model):
         runtime.load_weights(weights_file.load(path).arrays)
     inputs = random_inputs(network, seed)
-    one, other = torch_model.capture(inputs), keras_model.capture(inputs)
+    one, other = capture(torch_model, inputs), capture(keras_model, inputs)
     if not well_conditioned(torch_model, inputs, one):
         raise IllConditioned
     assert_agree(other.output, one.output, what="output")

@@ -10,13 +10,16 @@ import pytest
 
 from neural_dsl import backends
 from neural_dsl.attention.allowed import Allowed
-from neural_dsl.backends import check, inputs, masks, memory
-from neural_dsl.catalogue.tensors import Attention, Mask, Tensor
+from neural_dsl.attention.check import check_output, check_scores
+from neural_dsl.attention.scores import ArrayScores
+from neural_dsl.backends import inputs, memory
+from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Input
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
+from neural_dsl.targets import masks
 from tests.handwritten import NOWHERE, make_layer, make_network, translator_network
 
 FOLDER = Path(backends.__file__).parent
@@ -124,11 +127,10 @@ def test_both_backends_have_the_same_files_and_shared_functions():
     assert files == [name for name in keras_side if ":" not in name]
     for name in ("weights.py:read", "weights.py:write", "runtime.py:LiveRuntime"):
         assert torch_side[name] == keras_side[name]
-    # Keras needs the emitted module, and has biases and masks in another order.
-    start = "model, run, wanted"
-    assert torch_side["capture.py:capture_attention"] == start
-    assert keras_side["capture.py:capture_attention"] == f"{start}, module"
-    assert "capture.py:attention_weights" in {*torch_side} & {*keras_side}
+    # Keras needs the emitted module.
+    start = "model, visit, wanted, gates"
+    assert torch_side["capture.py:watching"] == start
+    assert keras_side["capture.py:watching"] == f"{start}, module"
 
 
 # --- masks --------------------------------------------------------------------------
@@ -338,51 +340,71 @@ def test_inputs_come_back_in_order_and_in_the_right_type():
 
 # --- the self-check -----------------------------------------------------------------
 
-CAUSAL = Attention("", "causal", 1, "")
-PLAIN = Attention("", "self", 1, "")
 ROWS = np.array([[1.0, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5]], dtype=np.float32)
 
 
-def call(weights, discrepancy=0.0):
-    return check.AttentionCall("there", np.asarray(weights)[None, None], discrepancy)
+class Claimed(ArrayScores):
+    """Says of its weights what it is told to."""
+
+    def __init__(self, weights, rule, lie=0.0):
+        weights = np.asarray(weights, dtype=np.float32)[None, None]
+        values = np.eye(weights.shape[-1])[None, None]
+        super().__init__(weights, values, values, rule, context=weights + lie)
+        self.claimed = weights
+
+    def _weights(self, queries):
+        return self.claimed[:, :, queries]
+
+
+def causal(keys=None):
+    valid = None if keys is None else np.array([keys], dtype=bool)
+    return Allowed((1, 3, 3), causal=True, key_valid=valid)
+
+
+def plain(keys=None, queries=3):
+    valid = None if keys is None else np.array([keys], dtype=bool)
+    return Allowed((1, queries, 3), key_valid=valid)
 
 
 def test_true_weights_pass():
-    check.check_layer("a", call(ROWS), CAUSAL, Allowed((1, 3, 3), causal=True))
-    hidden = Allowed((1, 2, 3), key_valid=np.array([[True, True, False]]))
-    check.check_layer("a", call(ROWS[:2]), PLAIN, hidden)
-    nothing = Allowed((1, 3, 3), key_valid=np.zeros((1, 3), dtype=bool))
-    check.check_layer("a", call(0 * ROWS), CAUSAL, nothing)
+    check_scores("a", Claimed(ROWS, causal()), 1)
+    check_scores("a", Claimed(ROWS[:2], plain([1, 1, 0], queries=2)), 1)
+    check_scores("a", Claimed(0 * ROWS, causal([0, 0, 0])), 1)
 
 
 @pytest.mark.parametrize(
-    ("weights", "attention", "keys", "discrepancy", "problem"),
+    ("weights", "rule", "lie", "problem"),
     [
-        (ROWS * 0.9, PLAIN, None, 0.0, "does not sum to 1"),
-        (ROWS * [1, 1, -1], CAUSAL, None, 0.0, "does not sum to 1"),
-        (ROWS.T[::-1, ::-1] * 0 + 1 / 3, CAUSAL, None, 0.0, "masked"),
-        (ROWS, CAUSAL, [True, False, True], 0.0, "masked"),
-        (ROWS, PLAIN, [False, False, False], 0.0, "masked"),
-        (ROWS * np.nan, PLAIN, None, 0.0, "NaN"),
-        (ROWS, PLAIN, None, 0.01, "differ from what the model computed by 0.01"),
-        (ROWS, PLAIN, None, np.nan, "differ"),
-        (ROWS, Attention("", "self", 2, ""), None, 0.0, "shape"),
+        (ROWS * 0.9, plain(), 0.0, "does not sum to 1"),
+        (ROWS * [1, 1, -1], causal(), 0.0, "does not sum to 1"),
+        (ROWS.T[::-1, ::-1] * 0 + 1 / 3, causal(), 0.0, "masked"),
+        (ROWS, causal([1, 0, 1]), 0.0, "masked"),
+        (ROWS, plain([0, 0, 0]), 0.0, "masked"),
+        (ROWS * np.nan, plain(), 0.0, "NaN"),
+        (ROWS, plain(), 0.01, "differ from what the model computed by 0.01"),
+        (ROWS, plain(), np.nan, "differ"),
     ],
 )
-def test_untrue_weights_are_refused(weights, attention, keys, discrepancy, problem):
-    valid = None if keys is None else np.array([keys])
-    rule = Allowed((1, 3, 3), attention.kind == "causal", key_valid=valid)
+def test_untrue_weights_are_refused(weights, rule, lie, problem, monkeypatch):
+    for block in (2**24, 3):  # in one go, and row by row
+        monkeypatch.setattr("neural_dsl.attention.scores.BLOCK", block)
+        with refused("NE107") as caught:
+            check_scores("encoder", Claimed(weights, rule, lie), 1)
+        assert problem in str(caught.value)
+        assert "`encoder`" in str(caught.value)
+
+
+def test_another_number_of_heads_is_refused():
     with refused("NE107") as caught:
-        check.check_layer("encoder", call(weights, discrepancy), attention, rule)
-    assert problem in str(caught.value)
-    assert "`encoder`" in str(caught.value)
+        check_scores("encoder", Claimed(ROWS, causal()), 2)
+    assert "its shape is (1, 1, 3, 3)" in str(caught.value)
 
 
 def test_an_output_changed_by_capture_is_refused():
     output = np.ones((2, 3), dtype=np.float32)
-    check.check_output(output, output + 1e-6)
+    check_output(output, output + 1e-6)
     with refused("NE107"):
-        check.check_output(output, output + 1e-2)
+        check_output(output, output + 1e-2)
 
 
 QUIET = """

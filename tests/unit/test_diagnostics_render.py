@@ -2,12 +2,13 @@
 
 import json
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural_dsl.diagnostics import Diagnostic, Diagnostics, NeuralError, Related
+from neural_dsl.diagnostics import MOST, Diagnostic, Diagnostics, NeuralError, Related
 from neural_dsl.diagnostics.layout import crop, width
 from neural_dsl.diagnostics.render import count, render_json, render_text
 from neural_dsl.source import Source, Span
@@ -198,7 +199,7 @@ def test_findings_are_raised_together_in_the_order_of_the_file() -> None:
     found.warning("NW020", "w", Span(2, 3))
     found.raise_if_failed()
     found.error("NE020", "e", Span(1, 2))
-    with pytest.raises(NeuralError, match="NE020: e; NW020: w") as caught:
+    with pytest.raises(NeuralError, match="NE020: e\n  at x:1:2\nNW020: w") as caught:
         found.raise_if_failed()
     assert [d.code for d in caught.value.diagnostics] == ["NE020", "NW020"]
 
@@ -212,3 +213,30 @@ def test_a_name_of_megabytes_does_not_fill_the_screen() -> None:
     assert len(render_text([long])) < 10_000
     assert len(render_json([long])) < 10_000
     assert "unknown layer `xxx" in render_text([long])
+
+
+def test_thousands_of_findings_do_not_fill_the_screen_and_errors_come_first() -> None:
+    """400 kB of mistakes printed 61 MB."""
+    text = "Dens(1)\n" * 5000
+    source = Source("a.neural", text)
+    found = [
+        Diagnostic("NE010", "unknown layer", source, Span(8 * n, 8 * n + 4))
+        for n in range(5000)
+    ]
+    hints = [replace(found[0], code="NW020", severity="warning")] * 300
+    shown = render_text([*hints, *found])
+    assert shown.count("error[NE010]") == MOST and "warning[" not in shown
+    assert shown.endswith(
+        "5000 errors, 300 warnings, of which 5,200 more are not shown"
+    )
+    assert len(json.loads(render_json(found))) == 5000
+    said = str(NeuralError(*found))
+    assert said.count("NE010") == MOST and said.endswith("and 4,900 more")
+
+
+def test_an_exception_says_place_and_help() -> None:
+    one = at("input: (4)\nDens(3)", "Dens", help="did you mean `Dense`?")
+    assert str(NeuralError(one, Diagnostic("NE120", "cannot read"))) == (
+        f"{one.code}: {one.message}\n  at {one.source.name}:2:1\n"
+        "  help: did you mean `Dense`?\nNE120: cannot read"
+    )

@@ -102,6 +102,20 @@ def test_the_error_of_the_readme_is_what_check_says(checkout, capsys):
     assert said == shown.strip().removeprefix("$ neural check model.neural\n")
 
 
+def test_the_analysis_of_the_readme_is_what_its_command_prints(checkout, capsys):
+    shown = next(
+        text
+        for text in fences(ROOT / "README.md", "text")
+        if text.startswith("Attention Analysis")
+    )
+    line = next(one for one in commands(ROOT / "README.md") if "classification" in one)
+    arguments = shlex.split(line)[1:]
+    assert run([*arguments, "--backend", "pytorch"]) == 0
+    *wanted, rest = shown.rstrip().splitlines()
+    assert rest.strip() == "…" and len(wanted) > 4
+    assert capsys.readouterr().out.splitlines()[: len(wanted)] == wanted
+
+
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_every_link_leads_to_a_file(path):
     text = path.read_text(encoding="utf-8")

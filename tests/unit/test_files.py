@@ -1,11 +1,21 @@
 """Folders of outputs: all files or none, and a full disk is said, whoever was writing."""
 
 import errno
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
+from neural_dsl import leftovers
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.files import OutputFolder
+from neural_dsl.files import (
+    OutputFolder,
+    refuse_overwriting,
+    refuse_unwritable,
+    write_bytes,
+)
 
 
 def test_a_full_disk_under_a_library_names_the_folder_and_leaves_nothing(tmp_path):
@@ -21,3 +31,65 @@ def test_other_errors_of_the_system_are_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(FileNotFoundError), OutputFolder(tmp_path / "pictures"):
         (tmp_path / "absent").read_bytes()
     assert not (tmp_path / "pictures").exists()
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from neural_dsl import files, leftovers
+
+folder = files.OutputFolder(Path("."))
+folder.staged("a.png").write_bytes(b"half")
+os.replace = Path.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+files.write_bytes(Path("b.bin"), b"half")
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path)
+    assert done.returncode == -signal.SIGKILL
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 2 and all(name.endswith(".tmp") for name in left)
+    write_bytes(tmp_path / "c.bin", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.bin"]
+
+
+def test_what_others_write_at_the_moment_and_foreign_files_stay(tmp_path):
+    own, parent = leftovers.mark(), f"{os.getppid()}-0123abcd"
+    kept = [f".a.{own}.tmp", f".a.{parent}.tmp", ".notes.tmp", ".a.0123abcd.tmp"]
+    for name in kept:
+        (tmp_path / name).touch()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    locked = tmp_path / f".b.{dead.pid}-0123abcd.tmp"
+    gone = tmp_path / f".c.{dead.pid}-0123abcd.tmp"
+    gone.touch()
+    with locked.open("wb") as file:  # as one that another container writes
+        assert leftovers.lock(file.fileno())
+        write_bytes(tmp_path / "d", b"")
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {*kept, locked.name, "d"}
+    write_bytes(tmp_path / "d", b"")
+    assert not locked.exists()
+
+
+def test_a_circle_of_links_is_refused_in_words(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for act in (
+        lambda path: write_bytes(path, b""),
+        refuse_unwritable,
+        lambda path: refuse_overwriting(path, tmp_path / "x.neural"),
+    ):
+        with pytest.raises(NeuralError, match=r"NE134: cannot write .*: "):
+            act(tmp_path / "a")
+    with pytest.raises(NeuralError, match="NE134"):
+        OutputFolder(tmp_path / "a")
+
+
+def test_a_link_to_a_model_is_no_place_to_write(tmp_path):
+    model = tmp_path / "other.neural"
+    model.write_text("network A { }")
+    (tmp_path / "link.py").symlink_to(model)
+    with pytest.raises(NeuralError, match="NE136"):
+        refuse_overwriting(tmp_path / "link.py", tmp_path / "x.neural")

@@ -26,7 +26,9 @@ MAY_IMPORT = {
     "resolve": {*CORE, "rules"},
     "codegen": {*CORE, "rules", "templates"},
     "compiler": {*CORE, "codegen", "resolve"},
-    "files": {"diagnostics", "catalogue"},
+    "leftovers": set(),
+    "files": {"diagnostics", "catalogue", "leftovers"},
+    "free": set(),
     "attention": {"files", "diagnostics"},
     "backends": {
         "source",
@@ -36,8 +38,10 @@ MAY_IMPORT = {
         "codegen",
         "attention",
         "files",
+        "free",
     },
     "targets": {
+        "__init__",
         *CORE,
         "attention",
         "backends",
@@ -57,7 +61,7 @@ MAY_IMPORT = {
         "files",
         "templates",
     },
-    "inputs": {"diagnostics", "catalogue", "graph", "resolve", "files"},
+    "inputs": {"diagnostics", "catalogue", "graph", "resolve", "files", "free"},
     "tasks": {"catalogue", "diagnostics", "files"},
     "outputs": set(),
     "runs": {
@@ -75,18 +79,9 @@ MAY_IMPORT = {
         "attention",
         "visualize",
         "files",
-        "recording",
         "tasks",
         "api",
         "inputs",
-    },
-    "recording": {
-        "__init__",
-        "catalogue",
-        "attention",
-        "backends",
-        "inputs",
-        "graph",
     },
     "api": {
         "syntax",
@@ -99,7 +94,7 @@ MAY_IMPORT = {
         "backends",
         "inputs",
         "outputs",
-        "recording",
+        "targets",
     },
 }
 EVERYTHING = {*MAY_IMPORT, "cli"}

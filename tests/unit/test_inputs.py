@@ -11,7 +11,7 @@ import pytest
 
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.dump import dump
-from neural_dsl.inputs import prepare
+from neural_dsl.inputs import prepare, stored
 from neural_dsl.inputs.lengths import with_lengths
 from neural_dsl.inputs.tokens import from_options, split
 from neural_dsl.resolve.network import resolve
@@ -395,3 +395,48 @@ def test_a_pipe_is_refused_in_words():
     found = refused("NE120", prepare, network(SMALL), Path(f"/dev/fd/{reader}"))
     os.close(reader)
     assert "is a pipe" in found.message
+
+
+def bomb(path, count=500_000_000):
+    """A small archive of `count` zeros, deflated as `numpy.savez_compressed` does."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<i8", "fortran_order": False, "shape": (count, 6)}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("input.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(header.getvalue())
+        return member
+
+
+def test_an_archive_that_unpacks_to_more_than_there_is_memory_is_refused_unread(
+    tmp_path, monkeypatch
+):
+    """3.1 MB of zeros took 6.2 GB."""
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, input=np.zeros((1_000_000, 6), np.int64))
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(stored, "available", lambda: 80 * 2**20)
+    unread = "it was read before it was refused"
+    monkeypatch.setattr(
+        np.lib.format, "read_array", lambda *a, **k: pytest.fail(unread)
+    )
+    with pytest.raises(NeuralError, match=r"NE108: .* needs 0.1 GiB"):
+        prepare(network(IDS), path)
+
+
+def test_a_header_that_promises_more_than_the_archive_has_is_damage(tmp_path):
+    path = tmp_path / "x.npz"
+    bomb(path)
+    with pytest.raises(NeuralError, match=r"NE120: .* says that it has 24,000,000,"):
+        prepare(network(IDS), path)
+
+
+def test_an_oversized_header_is_no_pickle(tmp_path):
+    fields = [(f"f{n}", "<f4") for n in range(2000)]
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(2, dtype=fields))
+    with pytest.raises(NeuralError, match=r"NE120: .* header larger than any array"):
+        prepare(network(IDS), path)

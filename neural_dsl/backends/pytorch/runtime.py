@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,10 @@ import torch
 from torch import nn
 
 from neural_dsl.backends import memory
-from neural_dsl.backends.check import AttentionCall
+from neural_dsl.backends.base import Visit, Watcher
+from neural_dsl.backends.gates import Gates
 from neural_dsl.backends.live import BaseRuntime
-from neural_dsl.backends.pytorch import weights
-from neural_dsl.backends.pytorch.capture import capture_attention, uniform_attention
+from neural_dsl.backends.pytorch import capture, weights
 
 Float32 = npt.NDArray[np.float32]
 
@@ -45,26 +46,16 @@ class LiveRuntime(BaseRuntime):
         output: torch.Tensor = self.model(*(_tensor(a).to(place) for a in arrays))
         return output.float().cpu().numpy()
 
-    @torch.inference_mode()
-    def _capture(
-        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
-    ) -> tuple[Float32, list[AttentionCall]]:
-        return capture_attention(self.model, lambda: self._forward(arrays), paths)
-
-    @torch.inference_mode()
-    def _run_uniform(
-        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
-    ) -> tuple[Float32, list[str]]:
-        return uniform_attention(self.model, lambda: self._forward(arrays), paths)
-
-    def _evaluate_uniform(
-        self, split: str, paths: Collection[str]
-    ) -> tuple[dict[str, float], list[str]]:
-        def evaluate() -> dict[str, float]:
-            measures: dict[str, float] = self.module.evaluate(self.model, split)
-            return measures
-
-        return uniform_attention(self.model, evaluate, paths)
+    @contextmanager
+    def watching(
+        self,
+        visit: Visit | None = None,
+        wanted: Collection[str] | None = None,
+        gates: Gates | None = None,
+    ) -> Iterator[Watcher]:
+        """See `Runtime`."""
+        with capture.watching(self.model, visit, wanted, gates) as watcher:
+            yield watcher
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:

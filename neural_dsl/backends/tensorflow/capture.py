@@ -1,78 +1,69 @@
-"""Attention weights of a Keras model on TensorFlow.
+"""Sees every attention of a Keras model on TensorFlow.
 
 An emitted file computes attention in one function of its own,
 `scaled_dot_product_attention(query, key, value, mask)`, which its layers look up by name
-when they run. During a capture a recording function stands in that place: it calls the
-emitted one, hands its result on untouched, works out the weights beside it, and compares
-weights · values with that result. `keras.ops.dot_product_attention` is watched in the same way, and Keras' own attention
-layers, which either call it or compute the weights themselves. The layers that are wanted note when they start and end, which
-tells whose attention it is; all others run as ever.
+when they run. Meanwhile a watching function stands in that place: it calls the emitted
+one, hands its result on untouched, and keeps the scores beside it.
+`keras.ops.dot_product_attention` is watched in the same way, and Keras' own attention
+layers, which either call it or compute the weights themselves. The layers that are wanted
+note when they start and end, which tells whose attention it is; all others run as ever.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from neural_dsl.backends.check import AttentionCall
+from neural_dsl.attention.scores import Scores
+from neural_dsl.backends.gates import Gate, Gates, heads_with
+from neural_dsl.backends.tensorflow.scores import DeviceScores
 from neural_dsl.backends.tensorflow.weights import find_layer
 
-Result = TypeVar("Result")
+Visit = Callable[[str, int, Scores], None]
 
 # What an emitted file calls its attention.
 EMITTED = "scaled_dot_product_attention"
 
 
-def capture_attention(
+@contextmanager
+def watching(
     model: keras.Model,
-    run: Callable[[], Result],
+    visit: Visit | None = None,
     wanted: Collection[str] | None = None,
+    gates: Gates | None = None,
     module: ModuleType | None = None,
-) -> tuple[Result, list[AttentionCall]]:
-    """Call `run`, which runs `model` eagerly, and return its result and the attentions.
+) -> Iterator[Watcher]:
+    """While this lasts, `visit(path, number, scores)` is told of every attention.
 
-    `wanted`: paths as `find_layer` reads them; attention computed by these layers, or by
-    layers inside them that have no path of their own among them, is captured (None: by
-    every layer of the model). `module` is the emitted file, where there is one. Weights
-    are float32 (B, H, Q, K).
+    `path` is that of the wanted layer that computes it, as `find_layer` reads it;
+    `number` counts its attentions in one run of the model. `wanted`: paths; attention of
+    these layers, or of layers inside them that have no path of their own among them, is
+    seen (None: of every layer). `gates` are applied to what the kernel is given and what
+    it returns. `module` is the emitted file, where there is one. A traced graph would not
+    see any of it: the model runs eagerly meanwhile.
     """
-    recorder = _Recorder()
+    watcher = Watcher(visit, gates or {})
     paths = layer_paths(model) if wanted is None else list(wanted)
     with ExitStack() as changes:
+        changes.enter_context(_eager(model))
+        changes.enter_context(_shadowed(model, "call", watcher.beginning))
         for path in paths:
-            changes.enter_context(_followed(find_layer(model, path), path, recorder))
+            changes.enter_context(_followed(find_layer(model, path), path, watcher))
         if module is not None and hasattr(module, EMITTED):
-            changes.enter_context(_replaced(module, EMITTED, recorder.emitted))
+            changes.enter_context(_replaced(module, EMITTED, watcher.emitted))
         else:
-            changes.enter_context(_keras_kernel_watched(recorder))
-        return run(), recorder.calls
-
-
-def uniform_attention(
-    model: keras.Model,
-    run: Callable[[], Result],
-    wanted: Collection[str],
-    module: ModuleType,
-) -> tuple[Result, list[str]]:
-    """Call `run` with uniform weights in the place of the wanted layers' attention.
-
-    Each row spreads its attention evenly over the keys that it may attend to; all else
-    is as ever. Returns the path of every attention that was replaced, too.
-    """
-    recorder = _Recorder()
-    with ExitStack() as changes:
-        for path in wanted:
-            changes.enter_context(_followed(find_layer(model, path), path, recorder))
-        changes.enter_context(_replaced(module, EMITTED, recorder.uniform))
-        return run(), recorder.replaced
+            changes.enter_context(_keras_kernel_watched(watcher))
+        yield watcher
+    if watcher.failure is not None:
+        raise watcher.failure
 
 
 def layer_paths(model: keras.Model) -> list[str]:
@@ -94,50 +85,105 @@ def layer_paths(model: keras.Model) -> list[str]:
     return list(found.values())
 
 
-class _Recorder:
-    """The calls seen so far, and the stack of wanted layers that are running."""
+class Watcher:
+    """The stack of wanted layers that are running, and what is done when one attends.
 
-    def __init__(self) -> None:
-        self.calls: list[AttentionCall] = []
-        self.replaced: list[str] = []
+    `seen` holds every place that ever attended; while `paused`, nothing is done.
+    """
+
+    def __init__(self, visit: Visit | None, gates: Gates):
+        self.visit, self.gates = visit, gates
         self.running: list[str] = []
+        self.numbers: Counter[str] = Counter()
+        self.seen: set[tuple[str, int]] = set()
+        self.paused = False
+        self.failure: Exception | None = None
 
-    def uniform(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The emitted function with queries of zeros: equal scores wherever the mask
-        allows."""
+    def beginning(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """A run of the whole model starts: calls are counted from 0."""
+
+        def begun(*args: Any, **kwargs: Any) -> Any:
+            self.numbers.clear()
+            return call(*args, **kwargs)
+
+        return begun
+
+    def attend(
+        self,
+        asked: Any,
+        run: Callable[[Any], Any],
+        scores: Callable[[Any, Any], DeviceScores | None],
+        axis: int,
+    ) -> Any:
+        """Run one attention, gated and visited.
+
+        `run(asked)` is what the model goes on with, where `asked` are the queries, or
+        the scores, with heads along `axis`; `scores` of both are None where they were
+        seen elsewhere.
+        """
+        if self.paused or not self.running:
+            return run(asked)
+        path, number = self.running[-1], self.numbers[self.running[-1]]
+        asked = self.off("uniform", asked, axis)
+        result = run(asked)
+        found = scores(asked, result)
+        if found is None:
+            return result
+        self.seen.add((path, number))
+        self.tell(path, number, found)
+        if isinstance(result, tuple):
+            result = (self.off("zero", result[0], axis), *result[1:])
+        else:
+            result = self.off("zero", result, axis)
+        self.numbers[path] += 1
+        return result
+
+    def tell(self, path: str, number: int, scores: Scores) -> None:
+        """Let the visitor look. What it raises is kept for the end of the run: Keras would
+        make another exception of it, in the name of the layer."""
+        if self.visit is None or self.failure is not None:
+            return
+        try:
+            self.visit(path, number, scores)
+        except Exception as error:
+            self.failure = error
+
+    def off(self, gate: Gate, tensor: Any, axis: int) -> Any:
+        """The tensor with zeros for the heads along `axis` that have this gate."""
+        path = self.running[-1] if self.running else ""
+        gates = self.gates.get((path, self.numbers[path]))
+        if not gates or tensor is None:
+            return tensor
+        tensor = tf.convert_to_tensor(tensor)
+        chosen = heads_with(gates, gate, tensor.shape[axis])
+        shape = [1] * tensor.shape.rank
+        shape[axis] = -1
+        return tf.where(tf.reshape(chosen, shape), tf.zeros_like(tensor), tensor)
+
+    def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The emitted function; q, k, v are (B, H, T, d)."""
         signature = inspect.signature(function)
 
         @functools.wraps(function)
         def attend(*args: Any, **kwargs: Any) -> Any:
             given = signature.bind(*args, **kwargs)
-            if self.running:
-                given.arguments["query"] = tf.zeros_like(given.arguments["query"])
-                self.replaced.append(self.running[-1])
-            return function(*given.args, **given.kwargs)
+            named = given.arguments
 
-        return attend
+            def run(query: Any) -> Any:
+                named["query"] = query
+                return function(*given.args, **given.kwargs)
 
-    def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The emitted function, recording; q, k, v are (B, H, T, d)."""
-
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def attend(*args: Any, **kwargs: Any) -> Any:
-            context = function(*args, **kwargs)
-            if self.running:
-                given = signature.bind(*args, **kwargs).arguments
+            def scores(query: Any, context: Any) -> DeviceScores:
                 # A file whose attentions hide nothing leaves the mask out.
-                weights = attention_weights(
-                    given["query"], given["key"], given.get("mask")
-                )
-                self.record(weights, given["value"], context)
-            return context
+                key, value, mask = named["key"], named["value"], named.get("mask")
+                return DeviceScores(query, key, value, context, mask=mask)
+
+            return self.attend(named["query"], run, scores, axis=1)
 
         return attend
 
     def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Keras' dot_product_attention, recording; q, k, v are (B, T, H, d)."""
+        """Keras' dot_product_attention; q, k, v are (B, T, H, d)."""
 
         @functools.wraps(function)
         def attend(
@@ -150,117 +196,115 @@ class _Recorder:
             is_causal: bool = False,
             **rest: Any,
         ) -> Any:
-            context = function(query, key, value, bias, mask, scale, is_causal, **rest)
-            if self.running:
-                q, k, v, o = (
-                    tf.transpose(tf.convert_to_tensor(tensor), (0, 2, 1, 3))
-                    for tensor in (query, key, value, context)
+            added = bias
+            if bias is not None and not self.paused and self.gates:
+                added = tf.broadcast_to(
+                    bias, (*bias.shape[:1], query.shape[2], *bias.shape[2:])
                 )
-                weights = attention_weights(q, k, mask, bias, scale, is_causal)
-                self.record(weights, _grouped(v, q.shape[1]), o)
-            return context
+                added = self.off("uniform", added, 1)
+
+            def run(query: Any) -> Any:
+                return function(
+                    query, key, value, added, mask, scale, is_causal, **rest
+                )
+
+            def scores(query: Any, context: Any) -> DeviceScores:
+                return DeviceScores(
+                    *map(heads_first, (query, key, value, context)),
+                    mask=mask,
+                    bias=added,
+                    scale=scale,
+                    causal=is_causal,
+                    spreads=True,
+                )
+
+            return self.attend(query, run, scores, axis=2)
 
         return attend
 
-    @property
-    def keras_scores(self) -> dict[str, Callable[..., Callable[..., Any]]]:
-        """Methods of Keras' layers that return (context, weights): those of
-        MultiHeadAttention and GroupedQueryAttention (weights None where they call the
-        kernel, which is watched), and those of Attention and AdditiveAttention."""
-        return {"_compute_attention": self.heads, "_apply_scores": self.one_head}
-
     def heads(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """(query, key, value (B, K, H, d), …) -> (B, Q, H, d), (B, H, Q, K) or None."""
+        """`_compute_attention` of MultiHeadAttention and GroupedQueryAttention: (query,
+        key, value (B, T, H, d), …) -> (B, Q, H, d), (B, H, Q, K); None for the weights
+        where it calls the kernel, which is watched."""
+        signature = inspect.signature(method)
 
-        def compute(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> Any:
-            context, weights = method(query, key, value, *rest, **named)
-            if weights is not None:
-                value, attended = (
-                    tf.transpose(tensor, (0, 2, 1, 3)) for tensor in (value, context)
+        def compute(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            named = given.arguments
+
+            def run(query: Any) -> Any:
+                named["query"] = query
+                return method(*given.args, **given.kwargs)
+
+            def scores(query: Any, result: Any) -> DeviceScores | None:
+                context, weights = result
+                if weights is None:
+                    return None
+                parts = (query, named["key"], named["value"], context)
+                return DeviceScores(
+                    *map(heads_first, parts),
+                    mask=named.get("attention_mask"),
+                    causal=bool(named.get("use_causal_mask")),
                 )
-                self.record(weights, _grouped(value, weights.shape[1]), attended)
-            return context, weights
+
+            return self.attend(named["query"], run, scores, axis=2)
 
         return compute
 
     def one_head(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """(scores, value (B, K, d), …) -> (B, Q, d), (B, Q, K)."""
+        """`_apply_scores` of Attention and AdditiveAttention: (scores, value (B, K, d),
+        mask) -> (B, Q, d), (B, Q, K)."""
+        signature = inspect.signature(method)
 
-        def apply(scores: Any, value: Any, *rest: Any, **named: Any) -> Any:
-            context, weights = method(scores, value, *rest, **named)
-            self.record(weights[:, None], value[:, None], context[:, None])
-            return context, weights
+        def apply(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            named = given.arguments
+
+            def run(asked: Any) -> Any:
+                named["scores"] = asked[:, 0]
+                context, weights = method(*given.args, **given.kwargs)
+                return context[:, None], weights
+
+            def scores(asked: Any, result: Any) -> DeviceScores:
+                value, mask = named["value"][:, None], named.get("scores_mask")
+                return DeviceScores(
+                    None, None, value, result[0], given=asked, mask=mask, spreads=True
+                )
+
+            asked = named["scores"][:, None]
+            context, weights = self.attend(asked, run, scores, axis=1)
+            return context[:, 0], weights
 
         return apply
 
-    def record(self, weights: Any, value: Any, context: Any) -> None:
-        """Note one attention: weights (B, H, Q, K), value (B, H, K, d), and what the
-        model computed, (B, H, Q, d)."""
-        weights, value = tf.cast(weights, tf.float32), tf.cast(value, tf.float32)
-        scale = max(1.0, float(tf.reduce_max(tf.abs(value))))
-        error = tf.matmul(weights, value) - tf.cast(context, tf.float32)
-        discrepancy = float(tf.reduce_max(tf.abs(error))) / scale
-        self.calls.append(AttentionCall(self.running[-1], weights.numpy(), discrepancy))
 
-
-def attention_weights(
-    query: Any,
-    key: Any,
-    mask: Any = None,
-    bias: Any = None,
-    scale: float | None = None,
-    is_causal: bool = False,
-) -> Any:
-    """softmax(Q K^T · scale + bias) where the boolean mask and causality allow it:
-    float32 (B, H, Q, K). A row without any key is 0. query (B, H, Q, d), key (B, H or
-    fewer, K, d); mask and bias broadcast to the result."""
-    query, key = tf.cast(query, tf.float32), tf.cast(key, tf.float32)
-    key = _grouped(key, query.shape[1])
-    if scale is None:
-        scale = 1.0 / math.sqrt(query.shape[-1])
-    scores = tf.matmul(query * scale, key, transpose_b=True)
-    if bias is not None:
-        scores += tf.cast(bias, tf.float32)
-    if is_causal:
-        causal = tf.linalg.band_part(tf.ones(scores.shape[-2:], tf.bool), -1, 0)
-        mask = (
-            causal if mask is None else tf.logical_and(tf.cast(mask, tf.bool), causal)
-        )
-    if mask is None:
-        return tf.nn.softmax(scores)
-    mask = tf.broadcast_to(tf.cast(mask, tf.bool), scores.shape)
-    # Lowest, not -inf: a row without any key must not become 0 / 0.
-    weights = tf.nn.softmax(tf.where(mask, scores, scores.dtype.min))
-    return tf.where(mask, weights, 0.0)
-
-
-def _grouped(tensor: Any, num_heads: int) -> Any:
-    """Grouped-query attention: repeat each key or value head for its queries."""
-    repeats = num_heads // tensor.shape[1]
-    return tf.repeat(tensor, repeats, axis=1) if repeats > 1 else tensor
+def heads_first(tensor: Any) -> Any:
+    """(B, T, H, d) as (B, H, T, d)."""
+    return tf.transpose(tf.convert_to_tensor(tensor), (0, 2, 1, 3))
 
 
 @contextmanager
-def _followed(layer: Any, path: str, recorder: _Recorder) -> Iterator[None]:
+def _followed(layer: Any, path: str, watcher: Watcher) -> Iterator[None]:
     """Let this one layer note when its `call` starts and ends, and hand over the scores
     where it computes them itself, as Keras' layers do."""
 
     def noting(call: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*args: Any, **kwargs: Any) -> Any:
-            recorder.running.append(path)
+            watcher.running.append(path)
             try:
                 return call(*args, **kwargs)
             finally:
-                recorder.running.pop()
+                watcher.running.pop()
 
         return noted
 
+    own = {"_compute_attention": watcher.heads, "_apply_scores": watcher.one_head}
     with ExitStack() as changes:
         changes.enter_context(_shadowed(layer, "call", noting))
         if isinstance(layer, keras.layers.Layer):
-            for name, recording in recorder.keras_scores.items():
+            for name, seeing in own.items():
                 if hasattr(layer, name):
-                    changes.enter_context(_shadowed(layer, name, recording))
+                    changes.enter_context(_shadowed(layer, name, seeing))
         yield
 
 
@@ -269,21 +313,24 @@ def _shadowed(
     layer: Any, name: str, wrapping: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Iterator[None]:
     """Wrap one method of one layer, in its dictionary, past Keras' tracking."""
+    before = vars(layer).get(name)
     method = getattr(layer, name)
     vars(layer)[name] = functools.wraps(method)(wrapping(method))
     try:
         yield
     finally:
         del vars(layer)[name]
+        if before is not None:
+            vars(layer)[name] = before
 
 
 @contextmanager
 def _replaced(
-    owner: Any, name: str, recording: Callable[[Callable[..., Any]], Callable[..., Any]]
+    owner: Any, name: str, watching: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Iterator[None]:
-    """Put a recording function in the place of one that is looked up when called."""
+    """Put a watching function in the place of one that is looked up when called."""
     original = getattr(owner, name)
-    setattr(owner, name, recording(original))
+    setattr(owner, name, watching(original))
     try:
         yield
     finally:
@@ -291,7 +338,24 @@ def _replaced(
 
 
 @contextmanager
-def _keras_kernel_watched(recorder: _Recorder) -> Iterator[None]:
+def _eager(model: keras.Model) -> Iterator[None]:
+    """Let `predict` and `evaluate` of the model call its layers, not a traced graph."""
+    names = ("predict_function", "test_function")
+    kept = {name: getattr(model, name) for name in names}
+    eagerly = model.run_eagerly
+    model.run_eagerly = True
+    for name in names:
+        setattr(model, name, None)
+    try:
+        yield
+    finally:
+        model.run_eagerly = eagerly
+        for name, function in kept.items():
+            setattr(model, name, function)
+
+
+@contextmanager
+def _keras_kernel_watched(watcher: Watcher) -> Iterator[None]:
     """Watch the function in which all of Keras' own attention ends.
 
     `keras.src` is private; where it has changed, nothing is seen, and the caller refuses
@@ -301,7 +365,7 @@ def _keras_kernel_watched(recorder: _Recorder) -> Iterator[None]:
 
     nn = getattr(backend, "nn", None)
     if hasattr(nn, "dot_product_attention"):
-        with _replaced(nn, "dot_product_attention", recorder.kernel):
+        with _replaced(nn, "dot_product_attention", watcher.kernel):
             yield
     else:
         yield

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator, Sequence
-from types import SimpleNamespace
-from typing import Any
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -13,11 +12,11 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from neural_dsl.backends import memory
-from neural_dsl.backends.check import AttentionCall
+from neural_dsl.backends.base import Visit, Watcher
+from neural_dsl.backends.gates import Gates
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.quiet import one_key_is_fine
-from neural_dsl.backends.tensorflow import weights
-from neural_dsl.backends.tensorflow.capture import capture_attention, uniform_attention
+from neural_dsl.backends.tensorflow import capture, weights
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
 Float32 = npt.NDArray[np.float32]
@@ -64,31 +63,15 @@ class LiveRuntime(BaseRuntime):
             output = self.model(inputs, training=False)
         return np.array(output, dtype=np.float32)
 
-    def _capture(
-        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
-    ) -> tuple[Float32, list[AttentionCall]]:
-        return capture_attention(
-            self.model, lambda: self._forward(arrays), paths, module=self.module
-        )
-
-    def _run_uniform(
-        self, arrays: Sequence[npt.NDArray[np.generic]], paths: Collection[str]
-    ) -> tuple[Float32, list[str]]:
-        return uniform_attention(
-            self.model, lambda: self._forward(arrays), paths, self.module
-        )
-
-    def _evaluate_uniform(
-        self, split: str, paths: Collection[str]
-    ) -> tuple[dict[str, float], list[str]]:
-        def predict(x: Any) -> Float32:
-            return self._forward(x if isinstance(x, list) else [x])
-
-        # A traced graph would not see that attention was replaced: this one runs eagerly.
-        eager = SimpleNamespace(predict_on_batch=predict)
-
-        def evaluate() -> dict[str, float]:
-            measures: dict[str, float] = self.module.evaluate(eager, split)
-            return measures
-
-        return uniform_attention(self.model, evaluate, paths, self.module)
+    @contextmanager
+    def watching(
+        self,
+        visit: Visit | None = None,
+        wanted: Collection[str] | None = None,
+        gates: Gates | None = None,
+    ) -> Iterator[Watcher]:
+        """See `Runtime`."""
+        with tf.device(self.device), one_key_is_fine():
+            watched = capture.watching(self.model, visit, wanted, gates, self.module)
+            with watched as watcher:
+                yield watcher

@@ -1,0 +1,89 @@
+"""Is a capture true? What every attention must pass before anyone sees it. Code NE107."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_dsl.attention.allowed import Bools
+from neural_dsl.attention.scores import Float32, Scores, mixed
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+
+# Float32 sums of a few thousand weights stay well inside this.
+ROW_SUM_TOLERANCE = 1e-4
+# Weights times values against what the model's own kernel returned, and the model's
+# output with capture against that without; relative to the largest value, at least 1.
+VALUE_TOLERANCE = 1e-4
+
+
+def check_scores(name: str, scores: Scores, heads: int) -> None:
+    """Raise NeuralError NE107 unless the weights are what the model did: as many heads
+    as declared, rows with a valid key sum to 1, rows without one are 0, masked cells
+    are 0, and weights · values is what the model's kernel returned.
+
+    Every row is looked at, a block of them at a time.
+    """
+    if scores.shape[1] != heads:
+        raise _untrue(
+            name, f"its shape is {scores.shape}, not (B, {heads}, query, key)"
+        )
+    values, context = scores.values(), scores.context()
+    size = max(1.0, float(np.abs(values).max(initial=0.0)))
+    for queries, weights in scores.chunks():
+        _check_finite(name, weights)
+        made = mixed(weights, values)
+        made -= context[:, :, queries]
+        difference = float(np.abs(made, out=made).max(initial=0.0)) / size
+        if not difference <= VALUE_TOLERANCE:
+            raise _untrue(
+                name,
+                f"weights times values differ from what the model computed by "
+                f"{difference:.2g}",
+            )
+        everywhere = scores.allowed.everywhere
+        _check_rows(name, weights, None if everywhere else scores.allowed.rows(queries))
+
+
+def _check_finite(name: str, weights: Float32) -> None:
+    if np.isfinite(weights.min()) and np.isfinite(weights.max()):
+        return
+    raise NeuralError(
+        Diagnostic(
+            "NE107",
+            f"the capture of `{name}` failed its own check: it holds NaN or infinity",
+            help="attention scores overflow float32: look for very large numbers in "
+            "the weights and the input",
+        )
+    )
+
+
+def _check_rows(name: str, weights: Float32, allowed: Bools | None) -> None:
+    if allowed is not None and np.where(allowed, 0.0, weights).any():
+        raise _untrue(name, "a position attends to one that is masked")
+    wanted = 1.0 if allowed is None else allowed.any(-1)
+    sums = weights.sum(axis=-1)  # (B, H, Q)
+    if np.abs(sums - wanted).max() > ROW_SUM_TOLERANCE or weights.min() < 0:
+        raise _untrue(name, "a row does not sum to 1")
+
+
+def check_output(
+    plain: npt.NDArray[np.floating], captured: npt.NDArray[np.floating]
+) -> None:
+    """Raise NeuralError NE107 unless capture left the model's output as it is."""
+    scale = max(1.0, float(np.abs(plain).max(initial=0.0)))
+    same = plain.shape == captured.shape and np.allclose(
+        plain, captured, rtol=0.0, atol=VALUE_TOLERANCE * scale, equal_nan=True
+    )
+    if not same:
+        raise _untrue("the model", "its output is another with capture than without")
+
+
+def _untrue(name: str, why: str) -> NeuralError:
+    return NeuralError(
+        Diagnostic(
+            "NE107",
+            f"the capture of `{name}` failed its own check: {why}",
+            help="nothing was drawn, since it would not show what the model does; please "
+            "report this with the file and the versions that `neural version` prints",
+        )
+    )

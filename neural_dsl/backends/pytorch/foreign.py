@@ -1,0 +1,61 @@
+"""A PyTorch module that we did not emit, run as it is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_leaves
+
+from neural_dsl.backends.base import Visit, Watcher
+from neural_dsl.backends.gates import Gates
+from neural_dsl.backends.pytorch import capture
+from neural_dsl.backends.pytorch.scores import array
+
+
+class ForeignModel:
+    """A live module, in the mode that it is in, on the device where it is."""
+
+    name = "pytorch"
+
+    def __init__(self, model: torch.nn.Module):
+        self.model = model
+
+    @property
+    def training(self) -> bool:
+        """Whether running it is random and may change it."""
+        return self.model.training
+
+    def parameters(self) -> list[str]:
+        """The names of the arguments of its call."""
+        return list(inspect.signature(self.model.forward).parameters)
+
+    @torch.no_grad()
+    def run(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Its output for arguments by name, arrays among them as tensors: every tensor of
+        floats in it, in order, as NumPy."""
+        place = next(self.model.parameters(), torch.empty(0)).device
+        given = {
+            name: torch.from_numpy(np.array(value)).to(place)
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in inputs.items()
+        }
+        leaves = tree_leaves(self.model(**given))
+        tensors = (leaf for leaf in leaves if isinstance(leaf, torch.Tensor))
+        return tuple(array(each) for each in tensors if each.is_floating_point())
+
+    @contextmanager
+    def watching(
+        self,
+        visit: Visit | None = None,
+        wanted: Collection[str] | None = None,
+        gates: Gates | None = None,
+    ) -> Iterator[Watcher]:
+        """See `backends.base.Runtime`."""
+        with capture.watching(self.model, visit, wanted, gates) as watcher:
+            yield watcher

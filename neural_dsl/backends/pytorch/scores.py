@@ -1,0 +1,161 @@
+"""One attention of a PyTorch model, as its kernel was given it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which, from_cells
+from neural_dsl.attention.scores import BlockedScores, Float32
+
+
+@dataclass(frozen=True)
+class Call:
+    """What `F.scaled_dot_product_attention` is given, and the function to give it to:
+    query (…, H, Q, d), key and value (…, H or fewer, K, …); a boolean mask says where a
+    query may attend, a float one is added; causal means that query i sees the keys 0 …
+    i. Without a head axis there is one head, without a batch axis one item."""
+
+    kernel: Callable[..., Tensor]
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    attn_mask: Tensor | None = None
+    dropout_p: float = 0.0
+    is_causal: bool = False
+    scale: float | None = None
+    enable_gqa: bool = False
+
+    def run(self) -> Tensor:
+        """The kernel's result, (…, H, Q, size)."""
+        return self.kernel(
+            self.query,
+            self.key,
+            self.value,
+            self.attn_mask,
+            self.dropout_p,
+            self.is_causal,
+            scale=self.scale,
+            enable_gqa=self.enable_gqa,
+        )
+
+
+class DeviceScores(BlockedScores):
+    """`Scores` over the kernel's own tensors: softmax(Q K^T · scale + mask), float32."""
+
+    def __init__(self, call: Call, context: Tensor):
+        """`context` is the kernel's result. What dropout made of it cannot be compared:
+        the kernel is then asked again without."""
+        if call.dropout_p:
+            context = replace(call, dropout_p=0.0).run()
+        mask = call.attn_mask
+        if mask is not None and call.query.dim() == mask.dim() == 3:
+            mask = mask.unsqueeze(1)  # (B, Q, K) of a call without heads
+        self.query, self.key = four_axes(call.query), four_axes(call.key)
+        self.value, self.result = four_axes(call.value), four_axes(context)
+        self.mask, self.causal = mask, call.is_causal
+        size = self.query.shape[-1]
+        self.scale = 1.0 / math.sqrt(size) if call.scale is None else call.scale
+        batch, heads, queries, _ = self.query.shape
+        self.shape = (batch, heads, queries, self.key.shape[2])
+        self._rule: Allowed | None = None
+
+    @property
+    def allowed(self) -> Allowed:
+        """Which keys the mask lets each query attend to, unless a target knows better."""
+        if self._rule is None:
+            batch, _, queries, keys = self.shape
+            shape = (batch, queries, keys)
+            self._rule = Allowed(shape, causal=self.causal)
+            if self.mask is not None:
+                cells = four_axes_of_mask(visible(self.mask)).cpu().numpy()
+                self._rule &= from_cells(cells, shape)
+        return self._rule
+
+    @allowed.setter
+    def allowed(self, rule: Allowed) -> None:
+        self._rule = rule
+
+    def values(self) -> Float32:
+        """See `Scores`."""
+        return array(self.value)
+
+    def context(self) -> Float32:
+        """See `Scores`."""
+        return array(self.result)
+
+    def _weights(self, queries: Which) -> Float32:
+        with torch.no_grad():
+            scores = self._scores(queries)
+            weights = torch.softmax(scores, dim=-1)
+            if self.mask is not None:
+                # Only a row without any key is NaN from the start (0 / 0).
+                empty = scores.amax(dim=-1, keepdim=True) == -math.inf
+                weights.masked_fill_(empty, 0.0)
+            return array(weights)
+
+    def _lse(self, queries: Which) -> Float32:
+        with torch.no_grad():
+            return array(torch.logsumexp(self._scores(queries), dim=-1))
+
+    def _scores(self, queries: Which) -> Tensor:
+        """Scores of the chosen rows, (B, H, q, K), -inf where nothing may be seen."""
+        rows = queries if isinstance(queries, slice) else torch.tensor(queries.copy())
+        batch, heads, length, keys = self.shape
+        groups = self.key.shape[1]
+        query = self.query[:, :, rows].float() * self.scale
+        key = self.key.float().transpose(-2, -1)
+        if groups != heads:
+            query = query.reshape(batch, groups, -1, query.shape[-1])
+        scores = torch.matmul(query, key).reshape(batch, heads, -1, keys)
+        if self.causal:
+            place = torch.arange(length, device=scores.device)[rows]
+            future = torch.arange(keys, device=scores.device) > place[:, None]
+            scores.masked_fill_(future, -math.inf)
+        mask = self.mask
+        if mask is not None:
+            if mask.dim() > 1 and mask.shape[-2] != 1 and queries is not EVERYTHING:
+                mask = mask[..., rows, :]
+            if mask.dtype == torch.bool:
+                scores.masked_fill_(~mask, -math.inf)
+            else:
+                scores.add_(mask)
+        return scores
+
+
+def visible(mask: Tensor) -> Tensor:
+    """Where a mask lets a query look: bool, of the same shape.
+
+    Numbers so low that softmax makes nothing of them hide a key, unless a row has no
+    other keys: then it looks at all of those that are not at -inf.
+    """
+    if mask.dtype == torch.bool:
+        return mask
+    seen = mask > torch.finfo(mask.dtype).min / 2
+    none = ~seen.any(dim=-1, keepdim=True)
+    return seen | (none & (mask > -math.inf))
+
+
+def four_axes(tensor: Tensor) -> Tensor:
+    """(T, d) and (B, T, d) as (B, H, T, d) with one head."""
+    while tensor.dim() < 3:
+        tensor = tensor.unsqueeze(0)
+    return tensor.unsqueeze(1) if tensor.dim() == 3 else tensor
+
+
+def four_axes_of_mask(mask: Tensor) -> Tensor:
+    """A mask with the axes that it leaves out in front."""
+    while mask.dim() < 4:
+        mask = mask.unsqueeze(0)
+    return mask
+
+
+def array(tensor: Tensor) -> Float32:
+    """Off the device, in float32."""
+    found: Float32 = np.asarray(tensor.detach().float().cpu().numpy())
+    return found

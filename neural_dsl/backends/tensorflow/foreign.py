@@ -1,0 +1,50 @@
+"""A Keras model that we did not emit, run as it is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from neural_dsl.backends.base import Visit, Watcher
+from neural_dsl.backends.gates import Gates
+from neural_dsl.backends.quiet import one_key_is_fine
+from neural_dsl.backends.tensorflow import capture
+from neural_dsl.backends.tensorflow.scores import array
+
+
+class ForeignModel:
+    """A live model; it runs eagerly, in evaluation."""
+
+    name = "tensorflow"
+    training = False
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+
+    def parameters(self) -> list[str]:
+        """The names of the arguments of its call."""
+        return list(inspect.signature(self.model.call).parameters)
+
+    def run(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Its output for arguments by name, of which `inputs` may be a list or a dict:
+        every tensor of floats in it, in order, as NumPy."""
+        with one_key_is_fine():
+            leaves = keras.tree.flatten(self.model(**inputs, training=False))
+        tensors = (leaf for leaf in leaves if tf.is_tensor(leaf))
+        return tuple(array(each) for each in tensors if each.dtype.is_floating)
+
+    @contextmanager
+    def watching(
+        self,
+        visit: Visit | None = None,
+        wanted: Collection[str] | None = None,
+        gates: Gates | None = None,
+    ) -> Iterator[Watcher]:
+        """See `backends.base.Runtime`."""
+        with capture.watching(self.model, visit, wanted, gates) as watcher:
+            yield watcher

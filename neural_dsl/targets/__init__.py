@@ -1,0 +1,1 @@
+"""Everything that can be looked at, behind one protocol (`targets.base.Target`)."""

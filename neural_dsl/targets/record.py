@@ -1,0 +1,42 @@
+"""From any target to an AttentionRecord."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from math import prod
+
+from neural_dsl.attention.record import LABELLED, AttentionRecord, LayerAttention
+from neural_dsl.attention.scores import Scores
+from neural_dsl.backends import memory
+from neural_dsl.targets.base import Batch, Site, Target
+
+
+def record(
+    target: Target, batch: Batch, sites: Collection[Site] | None = None
+) -> AttentionRecord:
+    """Every weight of these sites (None: all), while the target reads the batch.
+
+    Raises NeuralError NE108 where they would not fit in memory, and as `attend` does.
+    """
+    target.refuse_dense(batch, sites)
+    layers: list[LayerAttention] = []
+
+    def keep(site: Site, scores: Scores) -> None:
+        layers.append(
+            LayerAttention(
+                site.name,
+                site.kind,
+                scores.dense(memory.limit_for(4 * prod(scores.shape))),
+                scores.allowed,
+                batch.labels(site.queries),
+                batch.labels(site.keys),
+            )
+        )
+
+    target.attend(batch, sites, visit=keep)
+    order = [site.name for site in target.sites()]
+    layers.sort(key=lambda layer: order.index(layer.name))
+    labelled = any(one.query_tokens or one.key_tokens for one in layers)
+    origin = batch.origin if labelled else batch.origin.removeprefix(LABELLED)
+    return AttentionRecord(tuple(layers), replace(target.about(), inputs=origin))
