@@ -24,6 +24,7 @@ from neural_dsl.catalogue.spec import REQUIRED, LayerSpec, Parameter
 from neural_dsl.catalogue.tensors import Array, Tensor, Weight
 from neural_dsl.cli.program import SECTIONS, program
 from neural_dsl.diagnostics.explain import codes, title
+from neural_dsl.resolve.kinds import fit
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Written by docs/make_reference.py; do not edit. -->\n"
@@ -175,7 +176,12 @@ def example_weights(spec: LayerSpec, each: Example) -> tuple[Weight, ...]:
     inputs = tuple(
         Tensor(shape, "ids" if spec.ids else "float") for shape in each.reads
     )
-    given = {one.name: one.default for one in spec.parameters} | dict(each.params)
+    given = {
+        one.name: fit(one, each.params[one.name])
+        if one.name in each.params
+        else one.default
+        for one in spec.parameters
+    }
     return spec.weights(spec.complete(given, inputs), inputs)
 
 

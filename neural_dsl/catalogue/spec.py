@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,7 @@ Kind: TypeAlias = Literal[
     "activation",  # a name in catalogue.activations
     "shape",  # a tuple of ints, -1 allowed once
     "size",  # a count, or a tuple of one count
+    "pair",  # a count for both axes of an image, or a tuple of two counts: a tuple
     "range",  # a count, or the lowest and the highest: (4, 8)
     "numbers",  # a tuple of numbers
     "text",  # any string
@@ -180,10 +182,7 @@ class LayerSpec:
 
     @cached_property
     def snake_name(self) -> str:
-        """`TransformerEncoder` -> `transformer_encoder`; `Conv1D` -> `conv1d`."""
-        letters = []
-        for before, letter in zip(" " + self.name, self.name, strict=False):
-            if letter.isupper() and before.islower():
-                letters.append("_")
-            letters.append(letter.lower())
-        return "".join(letters)
+        """`TransformerEncoder` -> `transformer_encoder`; `Conv1D` -> `conv1d`;
+        `RMSNormalization` -> `rms_normalization`."""
+        word = r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+        return re.sub(word, "_", self.name).lower()

@@ -20,6 +20,7 @@ VECTORS = Array(
 POSITIONS = Array("weight", ("position", "features"))
 SCALE = Array("weight", ("features",), {TENSORFLOW: Stored("gamma", ("features",))})
 SHIFT = Array("bias", ("features",), {TENSORFLOW: Stored("beta", ("features",))})
+RMS_SCALE = Array("weight", ("features",), {TENSORFLOW: Stored("scale", ("features",))})
 MEAN = Array(
     "running_mean", ("features",), {TENSORFLOW: Stored("moving_mean", ("features",))}
 )
@@ -39,6 +40,7 @@ def filters(*space: str) -> Array:
 
 
 FILTERS_1D = filters("width")
+FILTERS_2D = filters("height", "width")
 
 
 def dense_weights(

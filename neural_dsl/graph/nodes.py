@@ -188,8 +188,9 @@ class Input:
 
     @property
     def is_sequence(self) -> bool:
-        """Whether the first axis is a sequence's length: ids (T,), or vectors (T, d)."""
-        return self.tensor.dtype == "ids" or len(self.tensor.shape) >= 2
+        """Whether the first axis is a sequence's length: ids (T,), or vectors (T, d). That
+        of an image (height, width, channels) is none."""
+        return self.tensor.dtype == "ids" or len(self.tensor.shape) == 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,15 @@ def _shape(parameter: Parameter, value: Any) -> tuple[int, ...]:
     return sizes
 
 
+def _pair(parameter: Parameter, value: Any) -> tuple[int, int]:
+    """A count for both axes, or one for each: (rows, columns)."""
+    given = value if isinstance(value, tuple) else (value, value)
+    if len(given) != 2 or not all(map(_is_whole, given)):
+        raise Misfit("NE026", "a whole number or two of them, such as (3, 5)")
+    rows, columns = (_count(parameter, each) for each in given)
+    return rows, columns
+
+
 def _size(parameter: Parameter, value: Any) -> int:
     if isinstance(value, tuple):
         if len(value) != 1:
@@ -226,6 +235,7 @@ CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
     "activation": _activation,
     "shape": _shape,
     "size": _size,
+    "pair": _pair,
     "non_negative": _non_negative,
     "fraction": _fraction,
     "range": _range,

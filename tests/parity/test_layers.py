@@ -16,6 +16,7 @@ from tests.layer_examples import (
     network_text,
     reads_one_sequence,
 )
+from tests.layer_oracles import ORACLES
 from tests.oracle import assert_agree
 from tests.parity.gradients import gradients
 from tests.parity.random_models import random_inputs, random_weights
@@ -95,3 +96,48 @@ def test_a_layer_looks_ahead_where_its_entry_says_so(spec, example, backend) -> 
     before, after = runtime.run({name: array}), runtime.run({name: other})
     moved = not np.array_equal(before[:, :-1], after[:, :-1])
     assert moved == looks_ahead(layer)
+
+
+@each_example(
+    lambda spec, example: spec.name in ORACLES and None not in example.reads[0]
+)
+def test_a_layer_equals_its_oracle(spec, example, backend) -> None:
+    runtime = create_runtime(compile_text(network_text(spec, example), backend), 0)
+    *_, layer = runtime.compiled.network.layers()
+    weights = random_weights(runtime.weights(), 1)
+    runtime.load_weights(weights)
+    own = {
+        name.partition(".")[2]: array.astype(np.float64)
+        for name, array in weights.items()
+    }
+    inputs = random_inputs(runtime.compiled.network, 2)
+    (x,) = inputs.values()
+    expected = ORACLES[spec.name](layer.params, own, x.astype(np.float64))
+    assert_agree(runtime.run(inputs), expected)
+
+
+CHAIN = """define Stage(n) { Conv2D($n, (3, 2), relu, padding="same") BatchNormalization() }
+network Image { input: (9, 8, 3) layers:
+  Conv2D(6, (3, 2), gelu, padding="same") GroupNormalization(3) MaxPooling2D()
+  Stage(8) * 2 Dropout(0.1) ResidualConnection { Conv2D(8, 3, padding="same") }
+  l: { Conv2D(4, 1) Activation(softmax) } r: { Dense(4) RMSNormalization() } Concatenate()
+  MaxPooling2D((1, 2), padding="same")
+  Flatten() Dense(5) Output(2) }"""
+
+
+@both
+def test_a_network_of_images_is_the_same_on_both_backends() -> None:
+    """Channels stand first between neighbours on PyTorch, and last where it matters:
+    `Flatten` gives the order of the language."""
+    one, other = (
+        create_runtime(compile_text(CHAIN, backend), 0)
+        for backend in ("pytorch", "tensorflow")
+    )
+    weights = random_weights(one.weights(), 1)
+    for runtime in (one, other):
+        runtime.load_weights(weights)
+    inputs = random_inputs(one.compiled.network, 2)
+    assert_agree(other.run(inputs), one.run(inputs))
+    slopes = gradients(one, inputs), gradients(other, inputs)
+    for name, mine in slopes[0].items():
+        assert_agree(slopes[1][name], mine, what=f"gradient of {name}")

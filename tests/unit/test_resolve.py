@@ -390,7 +390,7 @@ def test_masks_are_joined_along_time() -> None:
         ("Denze(4)", "NE020", "Denze"),
         ("TransformerEncoder(num_heads=7)", "NE021", "num_heads=7"),
         ("TransformerEncoder(7)", "NE021", "7"),
-        ("Conv2D(4, 3)", "NE022", "Conv2D"),
+        ("Conv3D(4, 3)", "NE022", "Conv3D"),
         ("Dense(unit=4)", "NE023", "unit"),
         ("Dense(4, units=5)", "NE024", "units=5"),
         ("Dense(units=4, units=5)", "NE024", "units=5"),

@@ -11,12 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def pad_same(x: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """Zeros around x (B, C, T), so that ceil(T / stride) windows fit, as in Keras."""
-    total = max(kernel_size - stride, 0)
-    if x.shape[-1] % stride:
-        total = max(kernel_size - x.shape[-1] % stride, 0)
-    return F.pad(x, (total // 2, total - total // 2))
+def pad_same(
+    x: Tensor, kernel_size: tuple[int, ...], stride: tuple[int, ...], value: float = 0.0
+) -> Tensor:
+    """Pads x (B, C, …), so that ceil(size / stride) windows fit an axis, as in Keras."""
+    padding: list[int] = []  # of the last axis first
+    for axis in reversed(range(len(stride))):
+        left_over = x.shape[axis + 2] % stride[axis] or stride[axis]
+        total = max(kernel_size[axis] - left_over, 0)
+        padding += [total // 2, total - total // 2]
+    return F.pad(x, padding, value=value)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -46,7 +50,7 @@ class Convolution(nn.Module):
         x = F.relu(self.conv1d_0(x))  # (B, 8, 19)
         x = self.conv1d_1(x)
         x = self.conv1d_2(F.pad(x, (6, 0)))
-        x = F.gelu(self.conv1d_3(pad_same(x, kernel_size=5, stride=2)))  # (B, 16, 10)
+        x = F.gelu(self.conv1d_3(pad_same(x, (5,), (2,))))  # (B, 16, 10)
         x = self.conv1d_4(x)  # (B, 4, 5)
         x = self.batch_normalization(x)
         x = x.transpose(1, 2)  # (B, 5, 4)
