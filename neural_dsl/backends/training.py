@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.backends import create_runtime
+from neural_dsl.backends import create_runtime, runtime_module
 from neural_dsl.backends.base import Arrays
 from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.training_memory import refuse_training_if_too_large
 from neural_dsl.codegen.generate import CompiledModel
+from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Network
 
@@ -196,10 +198,15 @@ def start_training(
     `device`: "cpu", "cuda", "cuda:0", or "auto" or None for the best there is.
     `file` is where the emitted text stands; `prepare` tells the module where its data
     are. Weights and batches are those of `python train.py`. Raises NeuralError: NE152
-    when there is no such device, and as `create_runtime` does.
+    when there is no such device, NE108 when a step does not fit into memory, and as
+    `create_runtime` does.
     """
     backend = _backend_module(compiled.backend)
     chosen = backend.choose_device(device)
+    network = compiled.network
+    batch = network.train.get("batch_size") or DEFAULT_BATCH_SIZE
+    holds = runtime_module(compiled.backend).LiveRuntime.holds
+    refuse_training_if_too_large(network, batch, chosen == "cpu", holds)
     with backend.placed(chosen):
         runtime: Any = create_runtime(compiled, seed, file)
     prepare(runtime.module)
@@ -209,8 +216,6 @@ def start_training(
 
 def _backend_module(backend: str) -> Any:
     # Refuses a backend that is missing or broken, in its own words, before the import.
-    from neural_dsl.backends import runtime_module
-
     runtime_module(backend)
     return import_module(f"neural_dsl.backends.{backend}.training")
 

@@ -169,12 +169,13 @@ def _mask(
 
 def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
+    own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
-        return set()
+        said = network.loss, network.optimizer, network.lr_schedule, network.train
+        return own if any(said) else set()
     from neural_dsl.codegen.task_source import data_part
 
     task = data_part(network)
     found = re.findall(r"^(?:class |def )?(\w+)(?= ?[:=(])", task.code, re.M)
     imported = imported_names("\n".join(task.imports))
-    own = {"Step", "Training", "ACCUMULATION", "PATIENCE"}
-    return {*found, *imported, *own}
+    return {*found, *imported, *own, "Step", "Training", "PATIENCE"}

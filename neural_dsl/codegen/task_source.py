@@ -11,13 +11,13 @@ from types import SimpleNamespace
 
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import MEMBERS, defined
-from neural_dsl.catalogue.tasks.files import array_shapes
+from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
 from neural_dsl.catalogue.tasks.spec import held_out_bounds
 from neural_dsl.catalogue.tasks.splits import multiplier
 from neural_dsl.codegen.environment import environment
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Network
-from neural_dsl.rules.measures import custom_of, goal_of
+from neural_dsl.rules.measures import custom_of
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,22 @@ def data_part(network: Network) -> TaskSource:
     custom = custom_of(network)
     if custom is None:
         return TaskSource(imports, code)
-    needed, base = _pasted(_only_training(module_text("base")))
+    needed, base = _pasted(_only_training())
     lines, own = _pasted(custom.text)
     postponed = "from __future__" in custom.text
     code = "\n\n\n".join([base, own, code])
     return TaskSource((*imports, *needed, *lines), code, own, postponed)
 
 
-def _only_training(text: str) -> str:
+def _only_training() -> str:
     """The file of `Task` without the methods that training does not call."""
+    text = files("neural_dsl.tasks").joinpath("base.py").read_text("utf-8")
     lines = text.splitlines()
     (base,) = (n for n in ast.parse(text).body if isinstance(n, ast.ClassDef))
     for node in reversed(base.body):
         if isinstance(node, ast.FunctionDef) and node.name not in MEMBERS:
-            del lines[
-                node.lineno - 2 : node.end_lineno
-            ]  # with the empty line before it
+            before = node.lineno - 2  # the empty line
+            del lines[before : node.end_lineno]
     return "\n".join(lines)
 
 
@@ -106,7 +106,7 @@ def _described(network: Network) -> SimpleNamespace:
         case "arithmetic":
             t.digits = len(str(t.max_number))
         case "arrays":
-            _describe_arrays(t, network, array_shapes(t.path, folder))
+            _describe_arrays(t, network, array_headers(t.path, folder))
         case "custom":
             custom = custom_of(network)
             assert custom is not None
@@ -114,42 +114,23 @@ def _described(network: Network) -> SimpleNamespace:
     return t
 
 
-def _describe_arrays(
-    t: SimpleNamespace, network: Network, shapes: Mapping[str, tuple[int, ...]]
-) -> None:
+def array_inputs(network: Network) -> tuple[tuple[str, str], ...]:
+    """The arrays of a file that are the model's inputs, and the numbers that they hold:
+    ("words", "int64")."""
     inputs = network.inputs
     alone = len(inputs) == 1 and inputs[0].name == "input"
-    kinds = ["int64" if i.tensor.dtype == "ids" else "float32" for i in inputs]
+    kinds = ("int64" if i.tensor.dtype == "ids" else "float32" for i in inputs)
     names = ["x"] if alone else [i.name for i in inputs]
-    t.inputs = list(zip(names, kinds, strict=True))
-    t.missing = [s for s in ("validation", "test") if f"y_{s}" not in shapes]
-    labels = goal_of(network).loss.name == "sparse_categorical_crossentropy"
-    t.target_type = "int64" if labels else "float32"
-    t.column = labels and len(network.output.shape) == 1 and len(shapes["y"]) == 2
+    return tuple(zip(names, kinds, strict=True))
 
 
-def task_source(network: Network) -> TaskSource:
-    """The source of a network's task and of what it builds on."""
-    assert network.task is not None
-    custom = custom_of(network)
-    if custom is None:
-        modules = task_spec(network.task.name).pasted(network.task.params)
-    else:
-        modules = _with_bases(custom.builds_on)
-    parts = [_pasted(module_text(module)) for module in modules]
-    imports = [line for lines, _ in parts for line in lines]
-    bodies = [body for _, body in parts]
-    if custom is None:
-        return TaskSource(tuple(imports), "\n\n\n".join(bodies))
-    lines, own = _pasted(custom.text)
-    postponed = "from __future__" in custom.text
-    code = "\n\n\n".join([*bodies, own])
-    return TaskSource((*imports, *lines), code, own, postponed)
-
-
-def module_text(module: str) -> str:
-    """The text of a file of `neural_dsl/tasks`."""
-    return files("neural_dsl.tasks").joinpath(f"{module}.py").read_text("utf-8")
+def _describe_arrays(
+    t: SimpleNamespace, network: Network, found: Mapping[str, ArrayHeader]
+) -> None:
+    t.inputs = array_inputs(network)
+    t.missing = [s for s in ("validation", "test") if f"y_{s}" not in found]
+    t.target_type = "int64" if found["y"].whole else "float32"
+    t.column = found["y"].whole and found["y"].shape[1:] == (1,)
 
 
 def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
@@ -174,24 +155,6 @@ def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
                 help="give it another name in your file",
             )
         )
-
-
-def _with_bases(modules: tuple[str, ...]) -> list[str]:
-    """Files of `neural_dsl/tasks` with those that they build on before them."""
-    found: dict[str, None] = {"base": None}
-
-    def add(module: str) -> None:
-        if module in found:
-            return
-        for node in ast.parse(module_text(module)).body:
-            prefix, _, name = (getattr(node, "module", None) or "").rpartition(".")
-            if isinstance(node, ast.ImportFrom) and prefix == "neural_dsl.tasks":
-                add(name)
-        found[module] = None
-
-    for module in modules:
-        add(module)
-    return list(found)
 
 
 def _pasted(text: str) -> tuple[list[str], str]:

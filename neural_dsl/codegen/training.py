@@ -11,7 +11,6 @@ from typing import Any
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.spec import Part
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.rules.measures import Goal, goal_of, loss_of
@@ -281,9 +280,5 @@ def _constants_of_steps(plan: SimpleNamespace) -> Iterator[Constant]:
 
 
 def _construct(name: str, arguments: Mapping[str, Any]) -> str:
-    """`Text(path="a.txt", tokenizer=Characters())`."""
-    written = {
-        k: _construct(v.name, v.params) if isinstance(v, Part) else literal(v)
-        for k, v in arguments.items()
-    }
-    return f"{name}({', '.join(f'{k}={v}' for k, v in written.items())})"
+    """`AdamW(learning_rate=0.002)`."""
+    return f"{name}({', '.join(f'{k}={literal(v)}' for k, v in arguments.items())})"

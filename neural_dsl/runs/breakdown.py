@@ -14,8 +14,8 @@ import numpy as np
 from neural_dsl.runs.decoding import Ids, greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
-from neural_dsl.tasks.problems import draw_distinct
-from neural_dsl.tasks.solving import builds_on
+from neural_dsl.tasks.arithmetic import Arithmetic
+from neural_dsl.tasks.sequences import SequenceTask
 
 UNSEEN = 200  # problems of each length that training never had
 LONGER = 4  # lengths beyond the longest that are tried, where the model can read them
@@ -57,9 +57,9 @@ def breakdowns(
     places = by_position(task, split, written)
     tokens = Count("tokens", sum(c.right for c in places), sum(c.count for c in places))
     tables = {"position": places}
-    if builds_on(task, "SequenceTask"):
+    if isinstance(task, SequenceTask):
         tables["length"] = by_length(run, answers)
-    if builds_on(task, "Arithmetic"):
+    if isinstance(task, Arithmetic):
         tables["digits"] = by_digits(run, answers)
         tables["carries"] = by_carries(answers)
     return tokens, tables
@@ -80,7 +80,7 @@ def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list
 
 def position_labels(task: Any, count: int) -> list[str]:
     """What stands at each place of an answer."""
-    if not builds_on(task, "Arithmetic"):
+    if not isinstance(task, Arithmetic):
         return [f"symbol {place + 1}" for place in range(count)]
     digits = [
         PLACES[place] if place < len(PLACES) else f"10^{place}"
@@ -113,9 +113,18 @@ def unseen_length(run: LoadedRun, n: int) -> Count:
     all of them where there are few."""
     task = copy.copy(run.task)
     task.longest = max(task.longest, n)
-    choices = [len(task.words) - place * task.unique for place in range(n)]
-    problems = draw_distinct(choices, UNSEEN, np.random.default_rng(n))
-    return _tried(run, task, f"{n}", task.arrange(task.spell(problems)))
+    sources = random_sources(task.vocabulary, n, task.unique)
+    return _tried(run, task, f"{n}", task.arrange(sources))
+
+
+def random_sources(words: int, n: int, unique: bool) -> Ids:
+    """Different sources (B, n), at most UNSEEN: all of them where there are few."""
+    rng = np.random.default_rng(n)
+    if unique:
+        drawn = rng.random((10 * UNSEEN, words)).argsort(axis=1)[:, :n] + 1
+    else:
+        drawn = rng.integers(1, words + 1, size=(10 * UNSEEN, n))
+    return rng.permutation(np.unique(drawn, axis=0))[:UNSEEN]
 
 
 def _tried(run: LoadedRun, task: Any, label: str, written: tuple[Ids, Ids]) -> Count:
@@ -130,7 +139,7 @@ def _tried(run: LoadedRun, task: Any, label: str, written: tuple[Ids, Ids]) -> C
 def _can_read(run: LoadedRun, n: int) -> bool:
     """Whether the model has positions for a source of n symbols, and the task has it."""
     task = run.task
-    if task.unique and n > len(task.words):
+    if task.unique and n > task.vocabulary:
         return False
     if type(task).__name__ == "PatternCompletion" and n < 2:
         return False
@@ -160,10 +169,8 @@ def by_digits(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
         kind = (sign, len(str(a)), len(str(b)))
         count[kind] += 1
         right[kind] += sample.right
-    known = trained_digits(task)
     rows = [
-        Count(digits_label(kind) + NEW * (kind not in known), right[kind], count[kind])
-        for kind in sorted(count)
+        Count(digits_label(kind), right[kind], count[kind]) for kind in sorted(count)
     ]
     for width in range(task.width + 1, task.width + 1 + LONGER):
         wider = copy.copy(task)
@@ -176,23 +183,16 @@ def by_digits(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
     return rows
 
 
-def trained_digits(task: Any) -> set[Digits]:
-    """The operations with the digits of both numbers that stand in the training split."""
-    operation, a, b, _ = task.read(np.unique(task.problems["train"], axis=0))
-    widths = (np.char.str_len(each.astype(str)) for each in (a, b))
-    kinds = np.unique(np.stack([operation, *widths]), axis=1).T.tolist()
-    return {(task.signs[sign], a, b) for sign, a, b in kinds}
-
-
-def longer_numbers(run: LoadedRun, task: Any) -> list[Count]:
+def longer_numbers(run: LoadedRun, task: Arithmetic) -> list[Count]:
     """Exact match on pairs of numbers that both have `task.width` digits."""
     least = 10 ** (task.width - 1)
-    drawn = draw_distinct([9 * least] * 2, UNSEEN, np.random.default_rng(task.width))
+    rng = np.random.default_rng(task.width)
+    drawn = np.unique(rng.integers(least, 10 * least, size=(2 * UNSEEN, 2)), axis=0)
+    a, b = rng.permutation(drawn)[:UNSEEN].T
     rows = []
-    for number, sign in enumerate(task.signs):
-        problems = np.insert(drawn + least - 1, 0, number, axis=1)
+    for sign in task.signs:
         label = digits_label((sign, task.width, task.width))
-        rows.append(_tried(run, task, label, task.write(problems)))
+        rows.append(_tried(run, task, label, task.write(sign, a, b)))
     return rows
 
 

@@ -16,7 +16,8 @@ from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Input, Network
 from neural_dsl.rules.measures import Goal, goal_of
 from neural_dsl.tasks.base import IGNORED
-from neural_dsl.tasks.custom import failures_named, has_answers
+from neural_dsl.tasks.checked import failures_named
+from neural_dsl.tasks.custom import has_answers
 
 CHUNK = 1_000  # examples at a time
 LOOKED_AT = (

@@ -14,7 +14,8 @@ from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.samples import Sample
 from neural_dsl.runs.splits import refuse_unknown_splits
 from neural_dsl.targets.network import NetworkTarget
-from neural_dsl.tasks.custom import failures_named, has_answers
+from neural_dsl.tasks.checked import failures_named
+from neural_dsl.tasks.custom import has_answers
 
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown

@@ -24,8 +24,10 @@ from neural_dsl.runs.prepare import prepare_again
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
 from neural_dsl.runs.task_files import run_task, tell_places
-from neural_dsl.tasks.custom import failures_named, has_answers
-from neural_dsl.tasks.solving import builds_on
+from neural_dsl.tasks.arithmetic import Arithmetic
+from neural_dsl.tasks.checked import failures_named
+from neural_dsl.tasks.custom import has_answers
+from neural_dsl.tasks.sequences import SequenceTask
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def open_run(
     origin = f"run {folder}, step {step:,}, {path.stem}"
     runtime.load_weights(found.arrays, str(path), origin=origin)
     tell_places(run.network, folder)(runtime.module)
-    task = run_task(run.network, runtime.module, folder)
+    task = run_task(run.network, runtime.module)
     if run.about.get("layout", 1) == LAYOUT:  # of others `evaluate` asks, which tests
         refuse_other_splits(run.about, task, folder)
     return LoadedRun(folder, runtime, task, step, path.stem, run.about)
@@ -172,7 +174,7 @@ def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
 def beyond_training(task: Any, prompt: str) -> str:
     """Says when a prompt that the task can read is of a kind that it never trains on: a
     sequence of another length, a number outside the task's; "" otherwise."""
-    if builds_on(task, "Arithmetic"):
+    if isinstance(task, Arithmetic):
         numbers = [int(each) for each in re.findall(r"\d+", prompt)]
         outside = [each for each in numbers if not 1 <= each <= task.max_number]
         if not outside:
@@ -181,13 +183,13 @@ def beyond_training(task: Any, prompt: str) -> str:
             f"no problem with {outside[0]} was trained on, only numbers from 1 to "
             f"{task.max_number}"
         )
-    if not builds_on(task, "SequenceTask"):
+    if not isinstance(task, SequenceTask):
         return ""
     length = int(task.source(prompt).shape[1])
-    trained = np.unique((task.problems["train"] >= 0).sum(1)).tolist()
-    if length in trained:
+    if task.shortest <= length <= task.longest:
         return ""
-    known = f"{trained[0]} to {trained[-1]}" if len(trained) > 1 else f"{trained[0]}"
+    ranged = task.shortest < task.longest
+    known = f"{task.shortest} to {task.longest}" if ranged else f"{task.longest}"
     return f"no sequence of length {length} was trained on, only of length {known}"
 
 

@@ -15,7 +15,7 @@ from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import beyond_training
 from neural_dsl.runs.opened import OpenedRun
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.solving import right_answer
+from neural_dsl.tasks.given import GivenTask
 
 LONGEST_CONTINUATION = 24  # tokens of a text that a prompt goes on with
 LONGEST_WINDOW = 48  # tokens of a held-out text that are shown without a prompt
@@ -102,7 +102,7 @@ def read_prompt(run: OpenedRun, prompt: str) -> Reading:
     try:
         encoded = [int(one) for one in task.encode(prompt)]
         length = task.answer_length(prompt)
-        right = right_answer(task, prompt)
+        right = task.solve(prompt) if isinstance(task, GivenTask) else None
     except ValueError as error:
         raise unreadable(run, prompt, str(error)) from error
     except NotImplementedError as error:

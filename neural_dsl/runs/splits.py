@@ -16,7 +16,8 @@ import numpy as np
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.runs.directory import LAYOUT
-from neural_dsl.tasks.custom import failures_named
+from neural_dsl.tasks.checked import failures_named
+from neural_dsl.tasks.given import GivenTask
 
 LOOKED_AT = 200  # examples of each split
 SPLITS = ("train", "validation", "test")
@@ -63,7 +64,11 @@ def refuse_other_splits(about: Mapping[str, Any], task: Any, folder: Path) -> No
     if split is not None:
         raise _others(
             f"`{type(task).__name__}` has other {split} examples than when the run in "
-            f"{quoted(folder)} began"
+            f"{quoted(folder)} began",
+            "this version draws them in another way than the one that it began with: "
+            "train again"
+            if isinstance(task, GivenTask)
+            else SEEDED,
         )
 
 
@@ -76,23 +81,19 @@ def refuse_unknown_splits(
         return
     known = about.get("splits_sha256", {}).get(split)
     if known is None or known != split_digests(task)[split]:
-        raise NeuralError(
-            Diagnostic(
-                "NE162",
-                f"another version of neural trained the run in {quoted(folder)}, with "
-                f"other examples: it may have learnt those of the {split} split",
-                help="train anew to test; `neural predict` and `neural visualize` use "
-                "its weights as they are",
-            )
+        raise _others(
+            f"another version of neural trained the run in {quoted(folder)}, with other "
+            f"examples: it may have learnt those of the {split} split",
+            "train anew to test; `neural predict` and `neural visualize` use its weights "
+            "as they are",
         )
 
 
-def _others(what: str) -> NeuralError:
-    return NeuralError(
-        Diagnostic(
-            "NE162",
-            what,
-            help="what was held out can only be told where the splits stay the same: "
-            "seed every random choice, as in `np.random.default_rng(0)`",
-        )
-    )
+SEEDED = (
+    "what was held out can only be told where the splits stay the same: seed every random "
+    "choice, as in `np.random.default_rng(0)`"
+)
+
+
+def _others(what: str, help: str = SEEDED) -> NeuralError:
+    return NeuralError(Diagnostic("NE162", what, help=help))

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile
-from neural_dsl.catalogue.tasks.spec import Part
+from neural_dsl.codegen.task_source import array_inputs, data_part
+from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of, goal_of
@@ -42,37 +43,46 @@ def refuse_untrusted(network: Network, trust: bool) -> None:
         custom.refuse_untrusted(located_files(network)["path"], trust)
 
 
-def run_task(network: Network, module: ModuleType, run: Path | None = None) -> Task:
+def run_task(network: Network, module: ModuleType) -> Task:
     """The network's task: the package's own, whose examples are those of the emitted
     `module`; of a task of the user's own the module's, whose code is already trusted.
 
-    Paths in the file are relative to the file; a tokenizer that is stored in the folder
-    of a `run` is used as it is. Raises NeuralError NE162 for data that the task refuses.
+    `tell_places` has told the module where its files are. Raises NeuralError NE162 for
+    data that the task refuses.
     """
     custom = custom_of(network)
+    if custom is None:
+        return package_task(network, module)
     with _refusals_named(network):
-        if custom is not None:
-            return _custom_task(network, module, custom)
-    return package_task(network, run)
+        return _custom_task(network, module, custom)
 
 
-def package_task(network: Network, run: Path | None = None) -> Task:
-    """One of the tasks of `neural_dsl/tasks`, at work. Raises NeuralError NE162."""
+def package_task(network: Network, module: ModuleType | None = None) -> Task:
+    """One of the tasks of `neural_dsl/tasks`, over the data part of the emitted `module`,
+    which is made for it where there is none. Raises NeuralError NE162."""
     setting = network.task
     assert setting is not None
-    spec, classes = task_spec(setting.name), task_classes(network)
+    spec, params = task_spec(setting.name), dict(setting.params)
+    if setting.name == "Arrays":
+        params["inputs"] = array_inputs(network)
+    folder, seed = Path(network.source.name).parent, network.train.get("seed") or 0
     with _refusals_named(network):
-        params = {**setting.params, **located_files(network)}
-        if run is not None and (run / directory.TOKENIZER).is_file():
-            params["tokenizer"] = run / directory.TOKENIZER
-            params = dict(spec.complete(params))  # its vocabulary is its own
-        found = {k: str(v) if isinstance(v, Path) else v for k, v in params.items()}
-        arguments = spec.arguments(found)
-        for name, part in arguments.items():
-            if isinstance(part, Part):
-                arguments[name] = getattr(classes, part.name)(**part.params)
-        task: Task = getattr(classes, setting.name)(**arguments)
+        data = module or data_module(network)
+        made = getattr(import_module(f"neural_dsl.tasks.{spec.data}"), setting.name)
+        task: Task = made(spec, params, folder, data, seed)
     return task
+
+
+def data_module(network: Network) -> ModuleType:
+    """The data part of the network's script alone, at work. Its code is this program's;
+    a task of the user's own has none here."""
+    assert custom_of(network) is None
+    part, module = data_part(network), ModuleType("data_part")
+    exec("\n".join((*part.imports, part.code)), vars(module))
+    size = network.train.get("batch_size") or DEFAULT_BATCH_SIZE
+    vars(module)["BATCH_SIZE"] = size
+    tell_places(network)(module)
+    return module
 
 
 def tell_places(
@@ -116,17 +126,9 @@ def _refusals_named(network: Network) -> Iterator[None]:
         ) from error
 
 
-def task_classes(network: Network) -> SimpleNamespace:
-    """What a script pastes of `neural_dsl/tasks` for the network's task, at work."""
-    assert network.task is not None
-    found = SimpleNamespace()
-    for name in task_spec(network.task.name).pasted(network.task.params):
-        vars(found).update(vars(import_module(f"neural_dsl.tasks.{name}")))
-    return found
-
-
 def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
+    from neural_dsl.tasks.base import Task
     from neural_dsl.tasks.checked import exits_are_errors, watched
     from neural_dsl.tasks.custom import is_stub, refuse_unfinished
 
@@ -136,6 +138,9 @@ def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
             task: Task = module.task()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
+    for name, value in vars(Task).items():  # what the script does without
+        if not hasattr(module.Task, name):
+            setattr(module.Task, name, value)
     refuse_unfinished(task, module.Task, path)
     measured = goal_of(network).measure
     if task.measure != measured:

@@ -41,7 +41,7 @@ from neural_dsl.runs.splits import (
     split_digests,
 )
 from neural_dsl.runs.task_files import run_task, tell_places
-from neural_dsl.tasks.custom import failures_named
+from neural_dsl.tasks.checked import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
 LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
@@ -139,7 +139,7 @@ class Run:
         self.training = start_training(
             run.compiled, run.seed, wish, code, tell_places(given, stored)
         )
-        self.task = run_task(given, self.training.module, stored)
+        self.task = run_task(given, self.training.module)
         refuse_unfit_data(given, self.task)
         self._compare_splits()
         self._store_tokenizer()

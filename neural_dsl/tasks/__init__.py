@@ -1,5 +1,5 @@
-"""What models can learn: one file a task.
+"""What models can learn: the prompts, answers and known attention of every task.
 
-The files of tasks are pasted into the emitted training scripts. This one, `custom.py`
-and `files.py` are not: they serve the program.
+The examples themselves are those of the scripts that train (`templates/tasks`), drawn by
+their own code: nothing here draws any. `base.py` is what tasks of a user's own build on.
 """

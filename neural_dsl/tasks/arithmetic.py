@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from neural_dsl.tasks.base import Split
-from neural_dsl.tasks.problems import ProblemTask
+from neural_dsl.tasks.given import GivenTask
 
 
-class Arithmetic(ProblemTask):
+class Arithmetic(GivenTask):
     """Sums and differences of two numbers from 1 to `max_number`.
 
     The model reads `07+85=` and writes `092`: leading zeros keep every place at its
@@ -21,56 +22,51 @@ class Arithmetic(ProblemTask):
     the units first: `290` and `-870`.
     """
 
-    def __init__(
-        self,
-        operations: Sequence[str] = ("add", "subtract"),
-        max_number: int = 99,
-        reverse_digits: bool = False,
-        **sizes: int,
-    ):
-        self.operations = tuple(operations)
-        self.max_number = max_number
-        self.reverse_digits = reverse_digits
-        self.width = len(str(max_number))
+    def __init__(self, *given: Any):
+        super().__init__(*given)
+        operations = self.params["operations"]
+        self.max_number: int = self.params["max_number"]
+        self.reverse_digits: bool = self.params["reverse_digits"]
+        self.width = len(str(self.max_number))
         self.places = self.width + ("add" in operations)  # of an answer
         self.signed = "subtract" in operations
-        self.symbols = ["PAD", *"0123456789", "=", "+"] + ["-"] * self.signed
         self.signs = [{"add": "+", "subtract": "-"}[name] for name in operations]
-        self.max_length = 2 * self.width + 1 + self.signed + self.places
-        super().__init__([(len(operations), max_number, max_number)], **sizes)
 
-    def read(self, problems: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The operation, both numbers and the right result of each problem: (B,) each."""
-        operation, a, b = problems[:, 0], problems[:, 1] + 1, problems[:, 2] + 1
-        adds = np.array([sign == "+" for sign in self.signs])[operation]
-        return operation, a, b, np.where(adds, a + b, a - b)
+    def write(
+        self, sign: str, a: np.ndarray, b: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of prompts `a+b=` (B, 2 width + 2) and of their answers."""
+        result = a + b if sign == "+" else a - b
+        column = np.ones((len(a), 1), dtype=np.int64)
+        prompts = [
+            self.digits(a, self.width),
+            column * self.symbols.index(sign),
+            self.digits(b, self.width),
+            column * self.symbols.index("="),
+        ]
+        answers = self.digits(abs(result), self.places)
+        answers = answers[:, ::-1] if self.reverse_digits else answers
+        if self.signed:  # "-" comes right after "+"
+            plus = self.symbols.index("+")
+            answers = np.column_stack([plus + (result < 0), answers])
+        return np.concatenate(prompts, axis=1), answers
 
     def digits(self, numbers: np.ndarray, width: int) -> np.ndarray:
         """The ids of the digits of numbers (B,), the highest place first: (B, width)."""
         return numbers[:, None] // 10 ** np.arange(width)[::-1] % 10 + 1
 
-    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of prompts (B, 2 width + 2) and of answers."""
-        operation, a, b, result = self.read(problems)
-        plus, equals = self.symbols.index("+"), self.symbols.index("=")
-        signs = np.array([self.symbols.index(sign) for sign in self.signs])[operation]
-        a, b = self.digits(a, self.width), self.digits(b, self.width)
-        ends = np.full((len(problems), 1), equals)
-        prompts = np.concatenate([a, signs[:, None], b, ends], axis=1)
-        answers = self.digits(abs(result), self.places)
-        answers = answers[:, ::-1] if self.reverse_digits else answers
-        if self.signed:  # "-" comes right after "+"
-            answers = np.column_stack([plus + (result < 0), answers])
-        return prompts, answers
-
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`12+34=` and `46`."""
-        row = self.problems[split][index : index + 1]
-        operation, a, b, result = (column.item() for column in self.read(row))
-        return f"{a}{self.signs[operation]}{b}=", str(result)
+        prompt, answer = self.example(split, index)
+        return self.short("".join(self.symbols[i] for i in prompt)), self.decode(answer)
 
-    def encode(self, prompt: str) -> np.ndarray:
-        """The ids of `12+34=`; the `=` may be left out. Raises ValueError."""
+    def short(self, prompt: str) -> str:
+        """`7+85=` for `07+85=`."""
+        a, sign, b = self.read(prompt)
+        return f"{a}{sign}{b}="
+
+    def read(self, prompt: str) -> tuple[int, str, int]:
+        """Both numbers of a prompt and the sign between them. Raises ValueError."""
         for symbol in prompt:
             if symbol not in self.symbols and not symbol.isspace():
                 known = " ".join(self.symbols[1:])
@@ -83,8 +79,17 @@ class Arithmetic(ProblemTask):
         for number in (a, b):
             if len(number) > self.width or int(number) > self.max_number:
                 raise ValueError(f"{number} is above this task's {self.max_number}")
-        text = a.zfill(self.width) + sign + b.zfill(self.width) + "="
-        return np.array([self.symbols.index(symbol) for symbol in text])
+        return int(a), sign, int(b)
+
+    def encode(self, prompt: str) -> np.ndarray:
+        """The ids of `12+34=`; the `=` may be left out. Raises ValueError."""
+        a, sign, b = self.read(prompt)
+        return self.write(sign, np.array([a]), np.array([b]))[0].flatten()
+
+    def solve(self, prompt: str) -> str:
+        """`46` for `12+34=`."""
+        a, sign, b = self.read(prompt)
+        return str(a + b if sign == "+" else a - b)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The number that answer ids spell, or the symbols themselves if they do not."""

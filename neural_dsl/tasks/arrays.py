@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neural_dsl.tasks.base import Split, Task
+from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.given import GivenTask
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -39,43 +38,56 @@ def convert(name: str, array: np.ndarray, whole: bool) -> np.ndarray:
     return array.astype(np.int64 if whole else np.float32)
 
 
-class Arrays(Task):
+class Arrays(GivenTask):
     """Examples x and their targets y, from the .npz file at `path`.
 
     Whole numbers in y are labels, other numbers are values to come close to. Several
-    `inputs` have arrays of their own names; those in `ids` hold token ids. Where the
-    file has no `x_validation` and `y_validation`, or no `x_test` and `y_test`, a tenth
-    of the examples is held out; examples with equal inputs stay together.
+    inputs have arrays of their own names. Where the file has no `x_validation` and
+    `y_validation`, or no `x_test` and `y_test`, a tenth of the examples is held out;
+    examples with equal inputs stay together.
+
+    `params["inputs"]` are (name, kind of numbers) of each input. Raises OSError and ValueError for a file without usable examples.
     """
 
-    causal = False
-
-    def __init__(
-        self,
-        path: str,
-        inputs: Sequence[str] = ("x",),
-        ids: Sequence[str] = (),
-        data_seed: int = 0,
-    ):
-        self.path, self.inputs, self.ids = path, tuple(inputs), tuple(ids)
-        arrays = read_arrays(path)
-        self.examples: dict[Split, dict[str, np.ndarray]] = {}
-        self.examples["train"] = self.read(arrays, "")
-        missing: list[Split] = []
-        held_out: tuple[Split, ...] = ("validation", "test")
-        for split in held_out:
-            if any(f"{name}_{split}" in arrays for name in (*self.inputs, "y")):
-                self.examples[split] = self.read(arrays, f"_{split}")
+    def __init__(self, *given: Any):
+        super().__init__(*given)
+        self.path = str(self.folder / self.params["path"])
+        self.inputs = [name for name, _ in self.params["inputs"]]
+        self.ids = [name for name, kind in self.params["inputs"] if kind == "int64"]
+        arrays, missing = read_arrays(self.path), 0
+        train = self.read(arrays, "")
+        for suffix in ("_validation", "_test"):
+            if any(f"{name}{suffix}" in arrays for name in (*self.inputs, "y")):
+                self.read(arrays, suffix, train)
             else:
-                missing.append(split)
-        self.hold_out(missing, np.random.default_rng(data_seed))
-        train = self.examples["train"]
+                missing += 1
+        different = self.different(train, missing)
+        if different <= missing:
+            plural = "s" * (different != 1)
+            raise ValueError(
+                f"{self.path} has {different} different example{plural}: too few to "
+                "hold some out"
+            )
         self.measure = "accuracy" if train["y"].dtype == np.int64 else "loss"
         self.max_length = max((train[name].shape[1] for name in self.ids), default=0)
-        self.symbols = []  # ids come as they are; nothing here knows their meaning
+        self.symbols = []  # nothing here knows what ids mean
 
-    def read(self, arrays: dict[str, np.ndarray], suffix: str) -> dict[str, np.ndarray]:
-        """The inputs and the y of one split. Raises ValueError."""
+    def different(self, train: dict[str, np.ndarray], enough: int) -> int:
+        """How many examples have inputs of their own; counting stops above `enough`."""
+        found: set[bytes] = set()
+        for row in zip(*(train[name] for name in self.inputs), strict=True):
+            found.add(b"".join(part.tobytes() for part in row))
+            if len(found) > enough:
+                break
+        return len(found)
+
+    def read(
+        self,
+        arrays: dict[str, np.ndarray],
+        suffix: str,
+        train: dict[str, np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """The inputs and the y of one split, alike those of training. Raises ValueError."""
         found = {}
         for name in (*self.inputs, "y"):
             full = name + suffix
@@ -90,7 +102,7 @@ class Arrays(Task):
                 raise ValueError(f"`{full}` holds token ids: its shape must be {shape}")
             if name == "y" and whole and array.ndim == 2 and array.shape[1] == 1:
                 found["y"] = array[:, 0]  # labels in a column
-            known = self.examples.get("train", found)[name]
+            known = (train or found)[name]
             if found[name].shape[1:] != known.shape[1:] or array.dtype != known.dtype:
                 raise ValueError(
                     f"`{full}` {array.shape} {array.dtype} does not match "
@@ -101,37 +113,6 @@ class Arrays(Task):
             raise ValueError(f"the arrays differ in their number of examples: {sizes}")
         return found
 
-    def hold_out(self, splits: Sequence[Split], rng: np.random.Generator) -> None:
-        """Move a tenth of the examples to each of these splits. Raises ValueError."""
-        train = self.examples["train"]
-        numbers: dict[bytes, int] = {}  # of distinct inputs
-        group = np.empty(len(train["y"]), dtype=np.int64)
-        for i in range(len(group)):
-            example = b"".join(train[name][i].tobytes() for name in self.inputs)
-            group[i] = numbers.setdefault(
-                hashlib.sha256(example).digest(), len(numbers)
-            )
-        if len(numbers) <= len(splits):
-            plural = "s" * (len(numbers) != 1)
-            raise ValueError(
-                f"{self.path} has {len(numbers)} different example{plural}: too few to "
-                f"hold some out for {' and '.join(splits)}"
-            )
-        order = rng.permutation(len(numbers))
-        tenth = max(1, len(numbers) // 10)
-        for split in splits:
-            chosen = np.isin(group, order[:tenth])
-            self.examples[split] = {name: a[chosen] for name, a in train.items()}
-            order = order[tenth:]
-        kept = np.isin(group, order)
-        self.examples["train"] = {name: a[kept] for name, a in train.items()}
-
     def size(self, split: Split) -> int:
         """The number of examples in a split."""
-        return len(self.examples[split]["y"])
-
-    def batch(self, split: Split, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of some examples; several inputs come as a tuple."""
-        arrays = self.examples[split]
-        x: Any = tuple(arrays[name][indices] for name in self.inputs)
-        return x[0] if len(x) == 1 else x, arrays["y"][indices]
+        return len(self.data.examples(split)[1])

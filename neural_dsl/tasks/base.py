@@ -24,7 +24,7 @@ class Task:
     what tells how good a model is at it.
     """
 
-    symbols: list[str]
+    symbols: Sequence[str]
     max_length: int
     causal = True
     measure: Literal["exact_match", "accuracy", "loss"] = "exact_match"

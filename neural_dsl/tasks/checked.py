@@ -6,6 +6,7 @@ comes of it would show far from its cause. So each method is watched where it is
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -31,8 +32,6 @@ def watched(task: Any, stub: Callable[[Any, str], bool]) -> None:
 
 
 def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
-    from neural_dsl.tasks.custom import failures_named
-
     method = getattr(task, name)
     passing = [NotImplementedError, *[ValueError] * (name in READS_PROMPTS)]
 
@@ -156,3 +155,31 @@ def exits_are_errors() -> Iterator[None]:
 def ends_program(error: SystemExit) -> str:
     """`sys.exit` in words."""
     return f"it ends the program by sys.exit({error.code})"
+
+
+@contextmanager
+def failures_named(
+    task: Any, passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Report an error in a task's own code as what it is (NE162), with its line, and a
+    `sys.exit` there too. `passing` errors mean something to who called."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, (NeuralError, *passing)):
+            raise
+        frames = [f for f, _ in traceback.walk_tb(error.__traceback__)]
+        own = [f for f in frames if f.f_locals.get("self") is task]
+        if not own:
+            raise
+        method = f"{type(task).__name__}.{own[-1].f_code.co_name}"
+        what = f"{type(error).__name__}: {error}"
+        if isinstance(error, SystemExit):
+            what = ends_program(error)
+        raise NeuralError(
+            Diagnostic(
+                "NE162",
+                f"the task fails in {method}: {what}",
+                help="NEURAL_TRACEBACK=1 shows where",
+            )
+        ) from error

@@ -12,9 +12,6 @@ Loading it runs its code: ask the user first.
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,7 @@ from neural_dsl.catalogue.tasks.custom import MEMBERS, read_custom
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.tasks.base import Task
-from neural_dsl.tasks.checked import ends_program, exits_are_errors, watched
+from neural_dsl.tasks.checked import exits_are_errors, watched
 
 
 def trusted_task(path: Path, trust: bool) -> Task:
@@ -115,31 +112,3 @@ def has_answers(task: Any) -> bool:
     """Whether prompts have one right answer each, and the task can read and write them."""
     needed = ("problem", "encode", "decode", "answer_length")
     return task.measure == "exact_match" and not any(is_stub(task, m) for m in needed)
-
-
-@contextmanager
-def failures_named(
-    task: Any, passing: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
-    """Report an error in a task's own code as what it is (NE162), with its line, and a
-    `sys.exit` there too. `passing` errors mean something to who called."""
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        if isinstance(error, (NeuralError, *passing)):
-            raise
-        frames = [f for f, _ in traceback.walk_tb(error.__traceback__)]
-        own = [f for f in frames if f.f_locals.get("self") is task]
-        if not own:
-            raise
-        method = f"{type(task).__name__}.{own[-1].f_code.co_name}"
-        what = f"{type(error).__name__}: {error}"
-        if isinstance(error, SystemExit):
-            what = ends_program(error)
-        raise NeuralError(
-            Diagnostic(
-                "NE162",
-                f"the task fails in {method}: {what}",
-                help="NEURAL_TRACEBACK=1 shows where",
-            )
-        ) from error

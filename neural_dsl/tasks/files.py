@@ -7,6 +7,7 @@ from pathlib import Path
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder, output_errors
 from neural_dsl.tasks.base import Split, Task
+from neural_dsl.tasks.text import Text
 
 FILES: dict[Split, str] = {
     "train": "train.txt",
@@ -20,9 +21,8 @@ def split_text(task: Task, split: Split) -> str:
 
     Raises NotImplementedError for a task without a text form.
     """
-    texts = getattr(task, "texts", None)
-    if texts is not None:
-        return str(texts[split])
+    if isinstance(task, Text):
+        return task.text_of(split)
     lines = ("".join(task.problem(split, i)) for i in range(task.size(split)))
     return "".join(f"{line}\n" for line in lines)
 

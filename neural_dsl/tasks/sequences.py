@@ -1,65 +1,37 @@
-"""What copying, reversing, sorting and the like have in common."""
+"""What copying, reversing, sorting and the like have in common, and each of them."""
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
-from neural_dsl.tasks.base import PAD, Split
-from neural_dsl.tasks.problems import ProblemTask
+from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.given import GivenTask
 
 
-def padding_last(x: np.ndarray) -> np.ndarray:
-    """Rows of ids (B, T) with their padding moved to the end."""
-    return np.take_along_axis(x, np.argsort(x == PAD, axis=1, kind="stable"), axis=1)
-
-
-class SequenceTask(ProblemTask):
+class SequenceTask(GivenTask):
     """A sequence is read, and another one, made from it, is written.
 
-    `length` is one number, or the shortest and the longest; `vocabulary` is how many
-    symbols there are; `unique` sequences repeat none. With the layout "sequence" the
-    model reads `dabc:` and goes on with the answer, one symbol after another; with
-    "aligned" it reads `dabc` and answers at the same positions, all at once. `framing`
-    puts START and END around both sequences; START then takes the place of the colon.
+    With the layout "sequence" the model reads `dabc:` and goes on with the answer, one
+    symbol after another; with "aligned" it reads `dabc` and answers at the same
+    positions, all at once. `framing` puts START and END around both sequences; START
+    then takes the place of the colon.
     """
 
     answer_factor = 1  # an answer's length, in lengths of its source
     separator = ":"
 
-    def __init__(
-        self,
-        length: int | tuple[int, int] = 8,
-        vocabulary: int = 20,
-        unique: bool = False,
-        framing: bool = False,
-        layout: Literal["sequence", "aligned"] = "sequence",
-        **sizes: int,
-    ):
-        shortest, self.longest = length if isinstance(length, tuple) else (length,) * 2
-        if unique and self.longest > vocabulary:
-            raise ValueError(
-                f"unique sequences of {self.longest} need as many symbols, "
-                f"and the vocabulary has {vocabulary}"
-            )
-        self.unique, self.framing = unique, framing
-        self.causal = layout == "sequence"
-        self.words = list(string.ascii_lowercase[:vocabulary])
-        if vocabulary > len(self.words):
-            self.words = [str(number + 1) for number in range(vocabulary)]
-        self.space = " " if vocabulary > 26 else ""  # between the words of a text
-        self.symbols = ["PAD", *self.words]
-        if framing:
-            self.symbols += ["START", "END"]
-        elif self.causal and self.separator:
-            self.symbols += [self.separator]
-        self.max_length = self.input_length(self.longest)
-        choices = [vocabulary - place * unique for place in range(self.longest)]
-        spaces = [choices[:n] for n in range(shortest, self.longest + 1)]
-        super().__init__(spaces, **sizes)
+    def __init__(self, *given: Any):
+        super().__init__(*given)
+        length = self.params["length"]
+        ends: tuple[int, int] = length if isinstance(length, tuple) else (length,) * 2
+        self.shortest, self.longest = ends
+        self.unique: bool = self.params["unique"]
+        self.framing: bool = self.params["framing"]
+        self.vocabulary: int = self.params["vocabulary"]
+        self.space = " " if self.vocabulary > 26 else ""  # between the words of a text
 
     def input_length(self, n: int) -> int:
         """The length of the model's input for a source of n symbols."""
@@ -67,37 +39,25 @@ class SequenceTask(ProblemTask):
         return source + self.answer_factor * n + self.framing if self.causal else source
 
     def answer(self, x: np.ndarray) -> np.ndarray:
-        """The answers (B, A) to sources x (B, n), with PAD in any free place."""
+        """The answers (B, A) to sources x (B, n), none of them padded."""
         raise NotImplementedError
 
     def origins(self, x: list[int], k: int) -> tuple[int, ...]:
         """The places of the source x that symbol k of its answer may be taken from."""
         raise NotImplementedError
 
-    def spell(self, problems: np.ndarray) -> np.ndarray:
-        """The sources of problems: ids (B, n), padded at the end."""
-        x = problems.copy()
-        if self.unique:  # choice i means the i-th symbol not used yet (Lehmer code)
-            for place in reversed(range(x.shape[1] - 1)):
-                x[:, place + 1 :] += x[:, place + 1 :] >= x[:, [place]]
-        return np.where(problems < 0, PAD, x + 1)
-
     def frame(self, x: np.ndarray) -> np.ndarray:
         """START before each row and END after it."""
         start, end = self.symbols.index("START"), self.symbols.index("END")
         return np.pad(x, [(0, 0), (1, 1)], constant_values=((0, 0), (start, end)))
 
-    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of prompts and answers, in the task's layout."""
-        return self.arrange(self.spell(problems))
-
     def arrange(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prompts and answers for sources x (B, n)."""
+        """The ids of prompts (B, P) and answers (B, A) for sources x (B, n)."""
         y = self.answer(x)
         if self.framing:
             x, y = self.frame(x), self.frame(y)
         if not self.causal:
-            return padding_last(x), padding_last(y)
+            return x, y
         if self.framing:
             return np.concatenate([x, y[:, :1]], axis=1), y[:, 1:]
         separator = np.full((len(x), 1), self.symbols.index(self.separator))
@@ -105,18 +65,21 @@ class SequenceTask(ProblemTask):
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`dabc:` and `abcd`."""
-        x = self.spell(self.problems[split][index : index + 1])
-        y = self.answer(x)
-        return self.decode(x[x != PAD]) + self.separator, self.decode(y[y != PAD])
+        prompt, answer = self.example(split, index)
+        words = [self.symbols[id] for id in prompt if 1 <= id <= self.vocabulary]
+        return self.space.join(words) + self.separator, self.decode(answer)
 
     def ids(self, text: str) -> list[int]:
         """The ids of the words of a text. Raises ValueError."""
         words = text.split() if self.space else [*"".join(text.split())]
+        ids = []
         for word in words:
-            if word not in self.words:
-                known = f"{self.words[0]} to {self.words[-1]}"
+            id = self.symbols.index(word) if word in self.symbols else 0
+            if not 1 <= id <= self.vocabulary:
+                known = f"{self.symbols[1]} to {self.symbols[self.vocabulary]}"
                 raise ValueError(f"unknown symbol {word!r}; the symbols are {known}")
-        return [self.symbols.index(word) for word in words]
+            ids.append(id)
+        return ids
 
     def source(self, prompt: str) -> np.ndarray:
         """The source (1, n) in a prompt such as `dabc:`. Raises ValueError."""
@@ -130,6 +93,10 @@ class SequenceTask(ProblemTask):
     def encode(self, prompt: str) -> np.ndarray:
         """The ids of a prompt such as `dabc:`, as the model reads it. Raises ValueError."""
         return self.arrange(self.source(prompt))[0].flatten()
+
+    def solve(self, prompt: str) -> str:
+        """`abcd` for `dabc:`."""
+        return self.decode(self.arrange(self.source(prompt))[1][0].tolist())
 
     def decode(self, ids: Sequence[int]) -> str:
         """The words of an answer up to its END, without START and final padding."""
@@ -157,3 +124,98 @@ class SequenceTask(ProblemTask):
             keys = tuple(place + self.framing for place in self.origins(x, k))
             known.append((first + k, keys))
         return known
+
+
+class Copy(SequenceTask):
+    """`dabc:dabc`: the answer is the source."""
+
+    def answer(self, x: np.ndarray) -> np.ndarray:
+        """x itself."""
+        return x
+
+    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
+        """Symbol k is symbol k of the source."""
+        return (k,)
+
+
+class Reverse(SequenceTask):
+    """`dabc:cbad`: the answer is the source from its end to its beginning."""
+
+    def answer(self, x: np.ndarray) -> np.ndarray:
+        """x from right to left."""
+        return x[:, ::-1]
+
+    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
+        """Symbol k is symbol k of the source, counted from its end."""
+        return (len(x) - 1 - k,)
+
+
+class Sort(SequenceTask):
+    """`dabc:abcd`: the answer holds the source's symbols in ascending order."""
+
+    def answer(self, x: np.ndarray) -> np.ndarray:
+        """x in ascending order."""
+        return np.sort(x, axis=1)
+
+    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
+        """Symbol k is the k-th smallest; equal symbols serve equally well."""
+        wanted = sorted(x)[k]
+        return tuple(place for place, symbol in enumerate(x) if symbol == wanted)
+
+
+class Double(SequenceTask):
+    """`abc:abcabc`: the answer is the source, twice."""
+
+    answer_factor = 2
+
+    def answer(self, x: np.ndarray) -> np.ndarray:
+        """x and x again."""
+        return np.concatenate([x, x], axis=1)
+
+    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
+        """Symbol k is symbol k of the source, where counting starts anew at its end."""
+        return (k % len(x),)
+
+
+class PatternCompletion(SequenceTask):
+    """`dabcd` goes on with `abc`: a random block repeats (Olsson et al., 2022).
+
+    The first symbol of the repetition is given, for nothing before it tells where a
+    block ends. An induction head finds where the latest symbol stood before, and what
+    followed it there. In blocks that are not `unique`, some symbols cannot be foreseen.
+    """
+
+    separator = ""
+
+    def input_length(self, n: int) -> int:
+        """The length of the model's input for a block of n symbols."""
+        return 2 * n - 1 + 2 * self.framing
+
+    def arrange(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Prompts: blocks x (B, n) and their first symbol; answers: their other ones."""
+        prompts, answers = np.concatenate([x, x[:, :1]], axis=1), x[:, 1:]
+        if self.framing:
+            return self.frame(prompts)[:, :-1], self.frame(answers)[:, 1:]
+        return prompts, answers
+
+    def source(self, prompt: str) -> np.ndarray:
+        """The block (1, n) in a prompt such as `dabcd`. Raises ValueError."""
+        x = self.ids(prompt)
+        if len(x) < 3 or x[0] != x[-1]:
+            example = self.space.join([*self.symbols[1:4], self.symbols[1]])
+            raise ValueError(
+                f"{prompt!r} does not end with the symbol that it begins with, as in "
+                f"{example!r}: the pattern must have begun again"
+            )
+        if len(x) - 1 > self.longest:
+            raise ValueError(
+                f"the block of {prompt!r} has {len(x) - 1} symbols; this task takes at "
+                f"most {self.longest}"
+            )
+        return np.array([x[:-1]])
+
+    def attention_for(self, prompt: str) -> list[tuple[int, tuple[int, ...]]]:
+        """To predict symbol k of the block again, look at symbol k."""
+        n = self.source(prompt).shape[1]
+        start = int(self.framing)
+        return [(start + n + k - 1, (start + k,)) for k in range(1, n)]

@@ -2,90 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from neural_dsl.tasks.base import Split, Task
+from neural_dsl.catalogue.tasks.data import text_parts
+from neural_dsl.catalogue.tasks.files import task_text
+from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.given import GivenTask
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file. Raises OSError, and ValueError if it is no text."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        place = f"the byte at {error.start:,} is 0x{error.object[error.start]:02x}"
-        raise ValueError(f"{path} is not a text in UTF-8: {place}") from None
-    if "\0" in text:
-        raise ValueError(f"{path} is a binary file, not a text: it holds NUL bytes")
-    if not text.strip():
-        raise ValueError(f"{path} is empty")
-    return text
+class Characters:
+    """The tokenizer that needs nothing: each character of the text is a token."""
 
-
-class Tokenizer:
-    """Cuts a text into tokens. `symbols[id]` is the text of an id; id 0 is padding."""
-
-    symbols: list[str]
-
-    def learn(self, texts: Mapping[Split, str]) -> None:
-        """Find the symbols in the parts of a text. Raises ValueError."""
+    def __init__(self, symbols: Sequence[str]):
+        self.symbols = symbols
+        self.ids = {symbol: id for id, symbol in enumerate(symbols) if id}
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text. Raises ValueError."""
-        raise NotImplementedError
+        for symbol in text:
+            if symbol not in self.ids:
+                raise ValueError(
+                    f"the character {symbol!r} is not in the training text"
+                )
+        return [self.ids[symbol] for symbol in text]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
-        raise NotImplementedError
+        return "".join(self.symbols[id] for id in ids if id)
 
 
-class Text(Task):
-    """A text, cut into windows of `context` tokens, each followed by one more.
+class Subwords:
+    """A tokenizer of the `tokenizers` library; its id i becomes i + 1, as 0 is padding."""
 
-    The last tenth is held out, half of it for validation and half for the test.
+    def __init__(self, tokenizer: Any):
+        self.tokenizer = tokenizer
+        names = {id: name for name, id in tokenizer.get_vocab().items()}
+        self.symbols = ["PAD"]
+        for id in range(max(names) + 1):
+            text = tokenizer.decode([id], skip_special_tokens=False)
+            self.symbols.append(text or names.get(id, ""))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return [id + 1 for id in ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids."""
+        known = [id - 1 for id in ids if id]
+        return str(self.tokenizer.decode(known, skip_special_tokens=False))
+
+    def save(self, path: str) -> None:
+        """Write the file that makes the same tokenizer again."""
+        self.tokenizer.save(path)
+
+
+class Text(GivenTask):
+    """A text: training reads windows of `context` tokens from random places, what is
+    held out comes in windows one after another. The last tenth is held out, half of it
+    for validation and half for the test.
+
+    Raises ValueError for a text too short, and ImportError without its tokenizer.
     """
 
-    measure = "loss"
-
-    def __init__(self, path: str, tokenizer: Tokenizer, context: int = 128):
-        text = read_text(path)
-        self.texts: dict[Split, str] = {
-            "train": text[: len(text) * 18 // 20],
-            "validation": text[len(text) * 18 // 20 : len(text) * 19 // 20],
-            "test": text[len(text) * 19 // 20 :],
-        }
-        tokenizer.learn(self.texts)
-        self.tokenizer = tokenizer
-        self.symbols = tokenizer.symbols
-        self.max_length = context
-        self.tokens = {
-            split: np.array(tokenizer.encode(part))
-            for split, part in self.texts.items()
-        }
-        for split, tokens in self.tokens.items():
-            if len(tokens) <= context:
+    def __init__(self, *given: Any):
+        super().__init__(*given)
+        kind, path = self.params["tokenizer"], self.params["path"]
+        self.tokenizer: Characters | Subwords
+        if kind == "char":
+            self.tokenizer = Characters(self.symbols)
+        else:
+            self.tokenizer = Subwords(self.data.tokenizer())
+            self.symbols = self.tokenizer.symbols
+        if kind == "bpe":
+            self.refuse_another_vocabulary(len(self.symbols) - 1)
+        for split in ("train", "validation", "test"):
+            count = len(self.data.tokens(split))
+            if count <= self.max_length:
                 raise ValueError(
-                    f"{path} is too short for context={context}: its {split} part has "
-                    f"{len(tokens):,} tokens, and one window takes {context + 1:,}"
+                    f"{path} is too short for context={self.max_length}: its {split} "
+                    f"part has {count:,} tokens, and one window takes "
+                    f"{self.max_length + 1:,}"
                 )
 
-    def size(self, split: Split) -> int:
-        """The number of windows; each token but the first is predicted once."""
-        return (len(self.tokens[split]) - 1) // self.max_length
+    def refuse_another_vocabulary(self, size: int) -> None:
+        """Raise ValueError where a byte-pair encoding has not learnt what was asked for."""
+        if size <= 256:
+            raise ValueError('too short a text to learn parts of words: use "char"')
+        if size != self.params["vocabulary"]:
+            raise ValueError(
+                f"the text gives {size:,} tokens, not {self.params['vocabulary']:,}: "
+                f"set vocabulary={size}"
+            )
 
-    def batch(self, split: Split, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Windows (B, context) and what follows each of their tokens."""
-        starts = indices * self.max_length
-        windows = starts[:, None] + np.arange(self.max_length + 1)
-        tokens = self.tokens[split][windows]
-        return tokens[:, :-1], tokens[:, 1:]
+    def size(self, split: Split) -> int:
+        """The number of windows that hold each token but the first as a target once."""
+        return (len(self.data.tokens(split)) - 1) // self.max_length
+
+    def text_of(self, split: Split) -> str:
+        """A part of the text."""
+        text = task_text(self.params["path"], self.folder)
+        return text_parts(text)[("train", "validation", "test").index(split)]
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """Both halves of a window."""
-        start, half = index * self.max_length, (self.max_length + 1) // 2
-        tokens = self.tokens[split][start : start + self.max_length + 1].tolist()
+        x, y = self.batch(split, np.array([index]))
+        tokens, half = [*x[0].tolist(), int(y[0, -1])], (self.max_length + 1) // 2
         return self.decode(tokens[:half]), self.decode(tokens[half:])
 
     def encode(self, prompt: str) -> np.ndarray:

@@ -100,7 +100,7 @@ def test_the_emitted_script_trains_alone(neural, rotate, backend, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "exact match 596/596"
+    assert done.stdout.splitlines()[-1] == "test exact match 100.0%"
 
 
 def test_a_run_keeps_its_task_and_needs_no_other_copy(neural, rotate):
@@ -236,20 +236,12 @@ def test_the_user_s_code_is_pasted_to_the_letter(neural, rotate):
     assert f"\n{long}\n" in Path("out.py").read_text("utf-8")
 
 
-def test_a_task_may_build_on_one_of_ours(neural, rotate):
-    Path("rotate.py").write_text(
-        "from __future__ import annotations\n\n"
-        "from neural_dsl.tasks.reverse import Reverse\n\n\n"
-        "class Backwards(Reverse):\n"
-        "    def __init__(self) -> None:\n"
-        "        super().__init__(length=4, vocabulary=8, layout='aligned',\n"
-        "            train_size=500, validation_size=50, test_size=50)\n"
-    )
-    replace(rotate, "steps: 200", "steps: 4")
-    neural("train", rotate, "--trust")
-    neural("predict", "runs/rotate", "--prompt", "abcd", "--trust")
-    neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
-    subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)
+def test_a_task_builds_on_task_alone(neural, rotate):
+    text = Path("rotate.py").read_text("utf-8")
+    foreign = "from neural_dsl.tasks.sequences import Reverse\n"
+    Path("rotate.py").write_text(foreign + text, encoding="utf-8")
+    done = neural("check", rotate, code=1)
+    assert "NE075" in done.err and "import from neural_dsl.tasks.base" in done.err
 
 
 def test_attributes_of_the_user_s_own_mean_nothing_to_us(neural, rotate):

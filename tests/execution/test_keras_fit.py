@@ -69,7 +69,7 @@ def test_epochs_batches_and_their_order():
     order = f"train {{ epochs: 2 batch_size: {BATCH} shuffle: false }}"
     runtime, start, history = fitted(f"optimizer: SGD(0.05) {order}")
     agrees(runtime, expected(start, [0.05] * 10))
-    assert history.history["loss"][1] < history.history["loss"][0], "it learns"
+    assert history["loss"][1] < history["loss"][0], "it learns"
 
 
 def test_a_schedule_acts_on_every_step_and_momentum_follows_it():
@@ -101,7 +101,7 @@ def test_label_smoothing_accuracy_and_the_seed():
     for smooth in ("", "label_smoothing: 0.4"):
         given = settings.replace("SMOOTH", smooth)
         runtime, _, history = fitted(given, labels, head)
-        losses[smooth] = history.history["loss"][0]
+        losses[smooth] = history["loss"][0]
         logits = runtime.run({"input": data()[0]}).astype(np.float64)
         log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         chosen = log_p[np.arange(ROWS), labels]
@@ -109,7 +109,7 @@ def test_label_smoothing_accuracy_and_the_seed():
         wanted = -((1 - share) * chosen + share * log_p.mean(-1)).mean()
         assert losses[smooth] == pytest.approx(wanted, rel=1e-4)
         right = (logits.argmax(-1) == labels).mean()
-        assert history.history["accuracy"][0] == pytest.approx(right, abs=1e-6)
+        assert history["accuracy"][0] == pytest.approx(right, abs=1e-6)
     again, more = (
         fitted("optimizer: SGD(0.1) train { seed: 3 batch_size: 4 }")[0].weights()
         for _ in range(2)

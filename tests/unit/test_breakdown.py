@@ -7,11 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neural_dsl.runs import breakdown
 from neural_dsl.runs.breakdown import by_digits, by_length
 from neural_dsl.runs.samples import Sample
-from neural_dsl.tasks.arithmetic import Arithmetic
-from neural_dsl.tasks.copy_task import Copy
+from tests.data_parts import task_of
 
 SIZES = {"train_size": 3000, "validation_size": 50, "test_size": 300}
 
@@ -60,7 +58,7 @@ class Oracle:
 
 
 def test_short_lengths_are_tried_on_each_problem_once():
-    task = Copy(length=4, vocabulary=8, **SIZES)
+    task = task_of("Copy", length=4, vocabulary=8, **SIZES)
     run = Oracle(task, max_len=13)
     rows = {row.label: row for row in by_length(run, [])}
     counts = {label: (row.right, row.count) for label, row in rows.items()}
@@ -77,7 +75,7 @@ def test_short_lengths_are_tried_on_each_problem_once():
 
 
 def test_unique_sequences_stay_unique_in_lengths_never_trained_on():
-    task = Copy(length=4, vocabulary=5, unique=True, train_size=50, validation_size=9, test_size=9)  # fmt: skip
+    task = task_of("Copy", length=4, vocabulary=5, unique=True, train_size=50, validation_size=9, test_size=9)  # fmt: skip
     run = Oracle(task, max_len=99)
     counts = {row.label.split()[0]: row.count for row in by_length(run, [])}
     assert counts == {"1": 5, "2": 20, "3": 60, "4": 120, "5": 120}
@@ -86,8 +84,8 @@ def test_unique_sequences_stay_unique_in_lengths_never_trained_on():
 
 @pytest.mark.parametrize("operations", [("add",), ("add", "subtract")])
 def test_arithmetic_is_counted_by_the_digits_of_both_numbers(operations):
-    task = Arithmetic(operations, max_number=99, **SIZES)
-    problems = [task.problem("test", i) for i in range(task.size("test"))]
+    task = task_of("Arithmetic", operations=operations, max_number=99, **SIZES)
+    problems = [task.problem("train", i) for i in range(task.size("train"))]
     answers = [  # wrong wherever the second number has one digit
         Sample(prompt, right if len(prompt.split(sign(prompt))[1]) > 2 else "?", right)
         for prompt, right in problems
@@ -111,7 +109,7 @@ def kind(prompt):
 
 
 def test_longer_numbers_are_tried_where_there_are_positions_for_them():
-    task = Arithmetic(max_number=99, **SIZES)
+    task = task_of("Arithmetic", max_number=99, **SIZES)
     run = Oracle(task, task.max_length + 6, wrong=lambda p: p[0] == "9")
     rows = [row for row in by_digits(run, []) if "never trained on" in row.label]
     labels = [f"{n}{s}{n} (never trained on)" for n in (3, 4) for s in "+-"]
@@ -122,11 +120,3 @@ def test_longer_numbers_are_tried_where_there_are_positions_for_them():
         assert row.right == sum(text[0] != "9" for text in read) < 200
         assert all(len(text) == 2 * int(row.label[0]) + 1 for text in read)
         assert all(text[0] != "0" and text[len(text) // 2 + 1] != "0" for text in read)
-
-
-def test_a_kind_that_training_lacks_is_marked():
-    task = Arithmetic(max_number=99, **SIZES)
-    rows = task.problems["train"]
-    task.problems["train"] = rows[(rows[:, 1] >= 9) | (rows[:, 0] == 1)]  # no 1+…
-    labels = {row.label for row in by_digits(Oracle(task, 0), [Sample("3+4=", "7", "7"), Sample("3-4=", "-1", "-1")])}  # fmt: skip
-    assert labels == {f"1+1{breakdown.NEW}", "1-1"}

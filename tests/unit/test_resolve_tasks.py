@@ -1,6 +1,5 @@
 """Tasks in the language: their parameters, and what a network takes from them."""
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.resolve.network import resolve
 from neural_dsl.rules.learning import looks_ahead
 from neural_dsl.rules.unsupported import training_problems
+from neural_dsl.runs.task_files import package_task
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 from tests.layer_examples import (
@@ -444,13 +444,13 @@ def test_nothing_is_fed_back_where_all_is_answered_at_once() -> None:
     assert found("Sort(layout=aligned)", ALIGNED, extra) == ["NE074"]
 
 
-def test_without_a_task_no_training_setting_is_questioned() -> None:
+def test_without_a_task_what_fit_cannot_use_is_told() -> None:
     extra = (
         "loss: mse optimizer: Muon(clipnorm=1) metrics: [f1] train { validation_split: "
         '0.1 num_workers: 2 early_stopping: EarlyStopping(monitor="val_f1") }'
     )
     whole = f"network Test {{ input: (4,) layers: Output(2) {extra} }}"
-    assert diagnostics(whole) == ()
+    assert [each.code for each in diagnostics(whole)] == ["NW075"] * 4
     stopping = resolved(whole.replace('(monitor="val_f1")', "()")).train
     assert stopping["early_stopping"].params["monitor"] == "val_loss"
 
@@ -578,17 +578,16 @@ def test_a_task_s_class_has_the_sizes_that_the_catalogue_tells(call: str) -> Non
     layers = ALIGNED if "aligned" in call else TWO
     given = net(call, layers).task
     spec = task_spec(given.name)
-    module = importlib.import_module(f"neural_dsl.tasks.{spec.modules[-1]}")
-    task = getattr(module, given.name)(**given.params)
+    task = package_task(net(call, layers))
     folder = Path()
-    assert list(spec.symbols(given.params, folder)) == task.symbols
+    assert [*spec.symbols(given.params, folder)] == [*task.symbols]
     assert spec.vocabulary_size(given.params) == len(task.symbols)
     assert spec.max_length(given.params) == task.max_length
     assert spec.train_size(given.params) == task.size("train")
     assert spec.causal(given.params) == task.causal
     assert spec.measure == task.measure
     inputs, _ = task.batch("train", [0, 1])
-    assert inputs.shape[1] <= task.max_length
+    assert inputs.shape[1] == task.max_length
 
 
 @pytest.mark.parametrize(
@@ -609,8 +608,6 @@ def test_a_quarter_of_the_problems_can_be_held_out_and_never_a_third(call: str) 
 
 
 def test_text_and_arrays_have_the_parameters_of_their_classes(tmp_path: Path) -> None:
-    from neural_dsl.runs.task_files import package_task
-
     words = "the cat sat on the mat\n" * 50
     (tmp_path / "a.txt").write_text(words, encoding="utf-8")
     network = from_file(tmp_path, 'Text("a.txt", context=16)')

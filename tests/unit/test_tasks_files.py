@@ -7,14 +7,17 @@ import pytest
 
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.tasks.arithmetic import Arithmetic
-from neural_dsl.tasks.arrays import Arrays
-from neural_dsl.tasks.characters import Characters
-from neural_dsl.tasks.copy_task import Copy
+from neural_dsl.resolve.network import resolve
+from neural_dsl.runs.task_files import package_task
+from neural_dsl.source import Source
+from neural_dsl.syntax.parser import parse
+from neural_dsl.tasks.arrays import convert, read_arrays
 from neural_dsl.tasks.custom import load_custom, trusted_task
 from neural_dsl.tasks.files import write_splits
-from neural_dsl.tasks.subwords import Subwords
-from neural_dsl.tasks.text import Text
+from tests.data_parts import network_of, task_of
+
+STEPS = "train { steps: 5 }"
+SPLITS = ("train", "validation", "test")
 
 LINES = "".join(
     f"{n} foxes jump over the lazy dog → {n * n} ümlauts\n" for n in range(600)
@@ -30,76 +33,99 @@ def text_file(tmp_path):
 
 # --- text -------------------------------------------------------------------------------
 
+TOKENIZERS = ({}, {"tokenizer": "bpe", "vocabulary": 300})
 
-@pytest.mark.parametrize("tokenizer", [Characters, lambda: Subwords(vocabulary=300)])
-def test_windows_of_a_text_tile_it_and_targets_are_what_follows(text_file, tokenizer):
+
+def text_task(folder, **options):
+    return task_of("Text", folder, STEPS, path="text.txt", **{"context": 16, **options})
+
+
+@pytest.mark.parametrize("options", TOKENIZERS)
+def test_what_is_held_out_of_a_text_comes_window_after_window(text_file, options):
     pytest.importorskip("tokenizers")
-    task = Text(str(text_file), tokenizer(), context=16)
-    joined = ""
-    for split in ("train", "validation", "test"):
+    task = text_task(text_file.parent, **options)
+    assert "".join(task.text_of(split) for split in SPLITS) == LINES
+    assert len(task.text_of("train")) == len(LINES) * 18 // 20
+    for split in SPLITS[1:]:
         size = task.size(split)
         inputs, targets = task.batch(split, np.arange(size))
         assert inputs.shape == targets.shape == (size, 16) and inputs.min() > 0
         assert inputs.dtype == targets.dtype == np.int64
         assert (inputs[:, 1:] == targets[:, :-1]).all()
         assert (inputs[1:, 0] == targets[:-1, -1]).all()
-        assert task.texts[split].startswith(task.decode(inputs.flatten().tolist())[:-2])
-        joined += task.texts[split]
+        assert task.text_of(split).startswith(
+            task.decode(inputs.flatten().tolist())[:-2]
+        )
         prompt, rest = task.problem(split, 0)
-        assert (prompt + rest)[:-2] in task.texts[split]
+        assert (prompt + rest)[:-2] in task.text_of(split)
         assert prompt and rest
-    assert joined == LINES  # held out is the end, and nothing stands in two parts
-    assert len(task.texts["train"]) == len(LINES) * 18 // 20
+
+
+@pytest.mark.parametrize("options", TOKENIZERS)
+def test_training_reads_windows_from_anywhere(text_file, options):
+    pytest.importorskip("tokenizers")
+    task = text_task(text_file.parent, **options)
+    inputs, targets = task.batch("train", np.arange(200))
+    assert inputs.shape == targets.shape == (200, 16)
+    assert (inputs[:, 1:] == targets[:, :-1]).all()
+    text = task.text_of("train")
+    assert all(task.decode(row.tolist()[1:-1]) in text for row in inputs)
+
+
+def test_every_phase_of_a_text_of_lines_is_seen(tmp_path):
+    alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY\n"
+    (tmp_path / "text.txt").write_text(alphabet * 200, encoding="utf-8")
+    task = text_task(tmp_path, context=32)
+    seen = {int(row[0]) for row in task.batch("train", np.arange(2000))[0]}
+    assert (
+        len(alphabet) == 52 and len(seen) == 52
+    )  # fixed windows begin with 13 of them
 
 
 def test_the_symbols_of_characters_are_the_text_s_own_in_order(text_file):
-    task = Text(str(text_file), Characters(), context=16)
+    task = text_task(text_file.parent)
     assert task.symbols == ["PAD", *sorted(set(LINES))]
     assert task.decode(task.encode("lazy → dog").tolist()) == "lazy → dog"
     assert task.answer_length("lazy") == 12
 
 
-def test_subwords_are_learnt_from_the_training_part_and_can_be_stored(
-    text_file, tmp_path
-):
+def test_subwords_are_learnt_from_the_training_part_and_can_be_stored(text_file):
     pytest.importorskip("tokenizers")
-    task = Text(str(text_file), Subwords(vocabulary=300), context=16)
+    folder = text_file.parent
+    task = text_task(folder, tokenizer="bpe", vocabulary=300)
     assert len(task.symbols) == 301 and task.symbols[0] == "PAD"
     assert " fox" in "".join(task.symbols) and "Ġ" not in "".join(task.symbols)
-    task.tokenizer.save(str(tmp_path / "tokenizer.json"))
-    stored = Subwords(file=str(tmp_path / "tokenizer.json"))
-    again = Text(str(text_file), stored, context=16)
+    task.tokenizer.save(str(folder / "tokenizer.json"))
+    again = text_task(folder, tokenizer="tokenizer.json")
     assert again.symbols == task.symbols
     assert again.encode("dog → ü").tolist() == task.encode("dog → ü").tolist()
-    other = Text(str(text_file), Subwords(vocabulary=300), context=16)
-    other.tokenizer.save(str(tmp_path / "other.json"))
-    assert json.loads((tmp_path / "other.json").read_text("utf-8")) == json.loads(
-        (tmp_path / "tokenizer.json").read_text("utf-8")
+    for split in SPLITS[1:]:
+        assert (again.data.tokens(split) == task.data.tokens(split)).all()
+    other = text_task(folder, tokenizer="bpe", vocabulary=300)
+    other.tokenizer.save(str(folder / "other.json"))
+    assert json.loads((folder / "other.json").read_text("utf-8")) == json.loads(
+        (folder / "tokenizer.json").read_text("utf-8")
     )
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "bpe", "tokenizer.json"])
 def test_the_compiler_counts_the_tokens_of_a_text_as_the_task_does(
-    text_file, tmp_path, tokenizer
+    text_file, tokenizer
 ):
     pytest.importorskip("tokenizers")
-    Text(str(text_file), Subwords(vocabulary=300), 16).tokenizer.save(
-        str(tmp_path / "tokenizer.json")
+    folder = text_file.parent
+    bpe = {"tokenizer": "bpe", "vocabulary": 300}
+    text_task(folder, **bpe).tokenizer.save(str(folder / "tokenizer.json"))
+    task = text_task(
+        folder, **(bpe if tokenizer == "bpe" else {"tokenizer": tokenizer})
     )
-    spec = task_spec("Text")
-    params = {"path": "text.txt", "tokenizer": tokenizer, "context": 16}
-    params["vocabulary"] = 300 if tokenizer == "bpe" else None
-    params = dict(spec.complete(params))
-    part = spec.parts(params)["tokenizer"]
-    path = {"file": str(tmp_path / "tokenizer.json")} if "file" in part.params else {}
-    made = {"Characters": Characters, "Subwords": Subwords}[part.name]
-    task = Text(str(text_file), made(**{**part.params, **path}), context=16)
-    assert spec.vocabulary_size(params, tmp_path) == len(task.symbols)
-    assert spec.max_length(params, tmp_path) == task.max_length == 16
+    spec, params = task_spec("Text"), task.params
+    assert spec.vocabulary_size(params, folder) == len(task.symbols)
+    assert spec.max_length(params, folder) == task.max_length == 16
     assert spec.causal(params) and task.causal and spec.measure == task.measure
-    assert spec.train_size(params, tmp_path) in (task.size("train"), None)
+    assert spec.train_size(params, folder) in (task.size("train"), None)
     if tokenizer == "char":
-        assert list(spec.symbols(params, tmp_path)) == task.symbols
+        assert list(spec.symbols(params, folder)) == task.symbols
 
 
 @pytest.mark.parametrize(
@@ -107,29 +133,29 @@ def test_the_compiler_counts_the_tokens_of_a_text_as_the_task_does(
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
-        (b"ab\xff\xfe", "not a text in UTF-8: the byte at 2 is 0xff"),
-        (b"\x7fELF\0\0" * 50, "binary file"),
-        (b"short", r"too short for context=16: its train part has 4 tokens"),
+        (b"ab\xff\xfe", "not a text in UTF-8"),
+        (b"\x7fELF\0\0" * 50, "is no text"),
+        (b"short", "too short"),
     ],
 )
 def test_files_that_are_no_text_to_learn_from_are_refused(tmp_path, content, words):
-    path = tmp_path / "text.txt"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=words):
-        Text(str(path), Characters(), context=16)
+    (tmp_path / "text.txt").write_bytes(content)
+    with pytest.raises(NeuralError, match=words):
+        text_task(tmp_path)
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_characters(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_bytes(b"\xef\xbb\xbf" + b"one\r\ntwo\r\n" * 100)
-    assert Text(str(path), Characters(), context=16).symbols == [
-        "PAD",
-        *sorted("\nentow"),
-    ]
+@pytest.mark.parametrize("ends", [b"\r\n", b"\r", b"\n"])
+def test_a_byte_order_mark_and_kinds_of_line_ends_are_no_characters(tmp_path, ends):
+    (tmp_path / "text.txt").write_bytes(
+        b"\xef\xbb\xbf" + (b"one" + ends + b"two" + ends) * 100
+    )
+    task = text_task(tmp_path)
+    assert task.symbols == ["PAD", *sorted("\nentow")]
+    assert task.data.tokens("train").max() == len(task.symbols) - 1
 
 
 def test_prompts_of_a_text_model_are_checked(text_file):
-    task = Text(str(text_file), Characters(), context=16)
+    task = text_task(text_file.parent)
     with pytest.raises(
         ValueError, match="the character '§' is not in the training text"
     ):
@@ -144,19 +170,32 @@ def test_prompts_of_a_text_model_are_checked(text_file):
 
 def test_a_vocabulary_that_a_text_cannot_fill_is_refused_with_what_it_can(text_file):
     pytest.importorskip("tokenizers")
-    with pytest.raises(ValueError, match=r"gives (\d+) tokens, not 90,000: set vocab"):
-        Text(str(text_file), Subwords(vocabulary=90_000), context=16)
-    with pytest.raises(ValueError, match=r"is not a tokenizer\.json"):
-        Text(str(text_file), Subwords(str(text_file)), context=16)
+    with pytest.raises(
+        NeuralError, match=r"gives [\d,]+ tokens, not 90,000: set vocab"
+    ):
+        text_task(text_file.parent, tokenizer="bpe", vocabulary=90_000)
+    with pytest.raises(NeuralError, match="is no tokenizer"):
+        text_task(text_file.parent, tokenizer="text.txt")
+
+
+def test_a_part_of_fewer_tokens_than_a_window_is_refused(text_file):
+    pytest.importorskip("tokenizers")
+    with pytest.raises(NeuralError, match="its validation part has"):
+        text_task(text_file.parent, tokenizer="bpe", vocabulary=300, context=1200)
 
 
 # --- arrays -----------------------------------------------------------------------------
 
 
-def save(tmp_path, **arrays):
-    path = tmp_path / "train.npz"
-    np.savez(path, **arrays)
-    return str(path)
+def arrays_task(folder, inputs="input: (4,)", loss="", data_seed=0, **arrays):
+    np.savez(folder / "train.npz", **arrays)
+    network = network_of(
+        f'Arrays("train.npz", data_seed={data_seed})',
+        folder,
+        f"{inputs} {loss}",
+        "Output(3)",
+    )
+    return package_task(network)
 
 
 def examples(n=100, seed=0):
@@ -164,13 +203,17 @@ def examples(n=100, seed=0):
     return rng.normal(size=(n, 4)), rng.integers(0, 3, size=n)
 
 
+def inputs_of(task, split):
+    return task.batch(split, np.arange(task.size(split)))[0]
+
+
 def test_examples_are_held_out_and_every_one_stays(tmp_path):
     x, y = examples()
-    task = Arrays(save(tmp_path, x=x, y=y))
-    assert [task.size(s) for s in ("train", "validation", "test")] == [80, 10, 10]
+    task = arrays_task(tmp_path, x=x, y=y)
+    assert [task.size(split) for split in SPLITS] == [80, 10, 10]
     assert task.measure == "accuracy" and not task.causal
     found = {}
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         inputs, labels = task.batch(split, np.arange(task.size(split)))
         assert inputs.dtype == np.float32 and labels.dtype == np.int64
         for row, label in zip(inputs, labels, strict=True):
@@ -178,32 +221,58 @@ def test_examples_are_held_out_and_every_one_stays(tmp_path):
     assert found == {
         row.tobytes(): label for row, label in zip(x.astype(np.float32), y, strict=True)
     }
-    same, other = Arrays(task.path), Arrays(task.path, data_seed=1)
-    assert (same.examples["test"]["x"] == task.examples["test"]["x"]).all()
-    assert (other.examples["test"]["x"] != task.examples["test"]["x"]).any()
+    same = arrays_task(tmp_path, x=x, y=y)
+    other = arrays_task(tmp_path, data_seed=1, x=x, y=y)
+    assert (inputs_of(same, "test") == inputs_of(task, "test")).all()
+    assert (inputs_of(other, "test") != inputs_of(task, "test")).any()
+
+
+def test_every_epoch_has_every_example_once_in_another_order(tmp_path):
+    x, y = examples(95)
+    task = arrays_task(tmp_path, x=x, y=y)
+    task.data.BATCH_SIZE = 16
+    epochs = [
+        np.concatenate([task.data.batch(0, 5 * epoch + n)[0] for n in range(5)])
+        for epoch in range(2)
+    ]
+    known = {row.tobytes() for row in inputs_of(task, "train")}
+    for epoch in epochs:
+        assert len(epoch) == 77 and {row.tobytes() for row in epoch} == known
+    assert (epochs[0] != epochs[1]).any()
 
 
 def test_equal_examples_stay_in_one_split(tmp_path):
     x = np.repeat(np.arange(20.0)[:, None], 5, axis=0)
-    task = Arrays(save(tmp_path, x=x, y=np.arange(100)))
-    held = [
-        set(task.examples[s]["x"].flatten()) for s in ("train", "validation", "test")
-    ]
+    task = arrays_task(tmp_path, "input: (1,)", x=x, y=np.arange(100) % 3)
+    held = [set(inputs_of(task, split).flatten()) for split in SPLITS]
     assert sum(map(len, held)) == 20 and len(set.union(*held)) == 20
 
 
 def test_held_out_arrays_of_the_file_are_used_as_they_are(tmp_path):
     (x, y), (x2, y2) = examples(), examples(7, seed=1)
-    task = Arrays(save(tmp_path, x=x, y=y, x_validation=x2, y_validation=y2))
-    assert (task.examples["validation"]["y"] == y2).all()
-    assert task.size("test") == 10 and task.size("train") == 90
+    task = arrays_task(tmp_path, x=x, y=y, x_validation=x2, y_validation=y2)
+    assert (task.batch("validation", np.arange(7))[1] == y2).all()
+    assert [task.size(split) for split in SPLITS] == [90, 7, 10]
+    task = arrays_task(tmp_path, x=x, y=y, x_validation=x2, y_validation=y2, x_test=x2, y_test=y2)  # fmt: skip
+    assert [task.size(split) for split in SPLITS] == [100, 7, 7]
 
 
 def test_several_inputs_ids_and_values_to_come_close_to(tmp_path):
     image, _ = examples(30)
-    text = np.arange(30 * 6).reshape(30, 6)
-    path = save(tmp_path, image=image, text=text, y=np.linspace(0, 1, 30))
-    task = Arrays(path, inputs=("image", "text"), ids=("text",))
+    words = np.arange(30 * 6).reshape(30, 6)
+    np.savez(tmp_path / "train.npz", image=image, words=words, y=np.linspace(0, 1, 30))
+    source = """network N {
+      task: Arrays("train.npz")
+      input: {image: (4,), words: (6,)}
+      layers:
+        words: { Embedding(input_dim=200, output_dim=8) Flatten() }
+        image: { Dense(4) }
+        Concatenate()
+        Output(1)
+      loss: "mse"
+    }"""
+    network = resolve(parse(Source(str(tmp_path / "n.neural"), source)))[0]
+    task = package_task(network)
     (images, ids), y = task.batch("train", np.array([3, 1]))
     assert images.dtype == y.dtype == np.float32 and ids.dtype == np.int64
     assert ids.shape == (2, 6) and task.max_length == 6 and task.measure == "loss"
@@ -228,29 +297,26 @@ def test_several_inputs_ids_and_values_to_come_close_to(tmp_path):
 def test_arrays_that_do_not_fit_are_refused(tmp_path, change, words):
     x, y = examples()
     arrays = {"x": x, "y": y, **change}
-    path = save(tmp_path, **{k: v for k, v in arrays.items() if v is not None})
-    with pytest.raises(ValueError, match=words):
-        Arrays(path)
+    with pytest.raises(NeuralError, match=words):
+        arrays_task(tmp_path, **{k: v for k, v in arrays.items() if v is not None})
 
 
-def test_token_ids_must_be_whole_numbers_of_one_row_each(tmp_path):
-    x, y = examples()
+def test_token_ids_must_be_whole_numbers_of_one_row_each():
+    numbers = np.linspace(0, 1, 100)
     with pytest.raises(ValueError, match="`x` must hold whole numbers, not float64"):
-        Arrays(save(tmp_path, x=x, y=y), ids=("x",))
-    with pytest.raises(ValueError, match=r"must be \(examples, length\), not \(100,\)"):
-        Arrays(save(tmp_path, x=np.arange(100), y=y), ids=("x",))
+        convert("x", numbers, whole=True)
 
 
 def test_files_that_are_no_arrays_are_refused(tmp_path):
     path = tmp_path / "x.npz"
     path.write_bytes(b"text")
     with pytest.raises(ValueError, match=r"not a \.npz file"):
-        Arrays(str(path))
+        read_arrays(path)
     path.write_bytes(b"PK\x03\x04 and nothing more")
     with pytest.raises(ValueError, match="cannot be read"):
-        Arrays(str(path))
+        read_arrays(path)
     with pytest.raises(FileNotFoundError):
-        Arrays(str(tmp_path / "none.npz"))
+        read_arrays(tmp_path / "none.npz")
 
 
 # --- a task of one's own ----------------------------------------------------------------
@@ -318,7 +384,7 @@ def test_files_that_are_no_task_are_refused(tmp_path, text, words):
 
 def test_splits_are_written_a_problem_a_line(tmp_path):
     sizes = {"train_size": 500, "validation_size": 50, "test_size": 40}
-    task = Arithmetic(max_number=99, reverse_digits=True, **sizes)
+    task = task_of("Arithmetic", max_number=99, reverse_digits=True, **sizes)
     paths = write_splits(task, tmp_path / "data")
     assert [path.name for path in paths] == ["test.txt", "train.txt", "val.txt"]
     lines = {path.stem: path.read_text("utf-8").splitlines() for path in paths}
@@ -335,7 +401,7 @@ def test_splits_are_written_a_problem_a_line(tmp_path):
 
 
 def test_words_of_several_letters_keep_their_spaces(tmp_path):
-    task = Copy(length=3, vocabulary=30, train_size=9, validation_size=9, test_size=9)
+    task = task_of("Copy", length=3, vocabulary=30, train_size=9, validation_size=9, test_size=9)  # fmt: skip
     write_splits(task, tmp_path)
     for line in (tmp_path / "val.txt").read_text("utf-8").splitlines():
         source, answer = line.split(":")
@@ -343,7 +409,7 @@ def test_words_of_several_letters_keep_their_spaces(tmp_path):
 
 
 def test_a_text_is_written_part_by_part(text_file, tmp_path):
-    write_splits(Text(str(text_file), Characters(), context=16), tmp_path / "data")
+    write_splits(text_task(text_file.parent), tmp_path / "data")
     parts = [
         (tmp_path / "data" / f"{n}.txt").read_text("utf-8")
         for n in ("train", "val", "test")
@@ -353,7 +419,7 @@ def test_a_text_is_written_part_by_part(text_file, tmp_path):
 
 def test_examples_without_a_text_form_are_refused_and_nothing_is_written(tmp_path):
     x, y = examples()
-    task = Arrays(save(tmp_path, x=x, y=y))
+    task = arrays_task(tmp_path, x=x, y=y)
     with pytest.raises(NeuralError) as refused:
         write_splits(task, tmp_path / "data")
     assert refused.value.diagnostics[0].code == "NE153"

@@ -99,7 +99,6 @@ ARITHMETIC = TaskSpec(
         *SIZES,
     ),
     check=_check_arithmetic,
-    modules=("base", "problems", "arithmetic"),
     data="arithmetic",
     problems=_arithmetic_problems,
     complete=_complete_arithmetic,

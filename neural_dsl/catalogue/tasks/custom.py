@@ -10,21 +10,17 @@ from neural_dsl.catalogue.spec import LayerProblem, Params
 from neural_dsl.catalogue.tasks.files import task_text
 
 MEMBERS = ("size", "batch")  # what training cannot do without
-TASKS = "neural_dsl.tasks."
+BASE = "neural_dsl.tasks.base"
 MEASURES = ("exact_match", "accuracy", "loss")
 
 
 @dataclass(frozen=True)
 class CustomFile:
-    """What the text of a file tells of the task in it.
-
-    `builds_on` are the files of `neural_dsl/tasks` that it imports from.
-    """
+    """What the text of a file tells of the task in it."""
 
     name: str
     text: str
     measure: str
-    builds_on: tuple[str, ...]
 
 
 def custom_file(params: Params, folder: Path) -> CustomFile:
@@ -48,12 +44,13 @@ def read_custom(text: str) -> CustomFile:
     """What a Python text tells of its task. Raises ValueError."""
     name = task_class_name(text)
     tree = ast.parse(text)
-    return CustomFile(name, text, measure_of(tree, name), tuple(imported(tree)))
+    refuse_imports(tree)
+    return CustomFile(name, text, measure_of(tree, name))
 
 
 def task_class_name(text: str) -> str:
-    """The name of the one class of a file that has `size` and `batch`, or builds on
-    a class from elsewhere. Runs nothing. Raises ValueError.
+    """The name of the one class of a file that has `size` and `batch`, its own or those
+    of a base in the file. Runs nothing. Raises ValueError.
     """
     try:
         tree = ast.parse(text)
@@ -61,13 +58,7 @@ def task_class_name(text: str) -> str:
         raise ValueError(f"line {error.lineno}: {error.msg}") from None
     classes = _classes(tree)
     used_as_bases = {base for node in classes.values() for base in _bases(node)}
-    ours = {
-        alias.name
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(TASKS)
-        for alias in node.names
-    }
-    found = [name for name, node in classes.items() if is_task(node, classes, ours)]
+    found = [name for name, node in classes.items() if is_task(node, classes)]
     last = [name for name in found if name not in used_as_bases]
     if len(last) != 1:
         named = f": {', '.join(last)}" if last else ""
@@ -78,21 +69,13 @@ def task_class_name(text: str) -> str:
     return last[0]
 
 
-def is_task(
-    node: ast.ClassDef, classes: dict[str, ast.ClassDef], ours: set[str]
-) -> bool:
-    """Whether a class has the methods of a task, its own or those of a base: a class of
-    the file, or one of `ours`."""
+def is_task(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
+    """Whether a class builds on `Task` or has its methods, its own or those of a base."""
     methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    if methods.issuperset(MEMBERS):
+    if methods.issuperset(MEMBERS) or "Task" in _bases(node):
         return True
-    return any(
-        is_task(classes[base], classes, ours)
-        if base in classes
-        else base in ours or base.endswith("Task")
-        for base in _bases(node)
-        if base != node.name
-    )
+    bases = (classes[b] for b in _bases(node) if b in classes and b != node.name)
+    return any(is_task(base, classes) for base in bases)
 
 
 def measure_of(tree: ast.Module, name: str) -> str:
@@ -113,38 +96,32 @@ def measure_of(tree: ast.Module, name: str) -> str:
     return MEASURES[0]
 
 
-def imported(tree: ast.Module) -> list[str]:
-    """The files of `neural_dsl/tasks` that a file builds on.
+def refuse_imports(tree: ast.Module) -> None:
+    """Raise ValueError for an import that the scripts that train could not do without.
 
-    The scripts that train contain those, and no other part of this program. Raises
-    ValueError for an import that they could not do without.
+    They contain `Task` and what stands beside it in `neural_dsl/tasks/base.py`, and no
+    other part of this program.
     """
-    found: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-            foreign = [name for name in names if name.split(".")[0] == "neural_dsl"]
+            found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            foreign = [module] if module.split(".")[0] == "neural_dsl" else []
             if node.level:
                 raise ValueError(f"line {node.lineno}: it imports a file beside it")
-            if module.startswith(TASKS) and node in tree.body:
-                renamed = [alias.asname for alias in node.names if alias.asname]
-                if renamed or node.names[0].name == "*":
-                    raise ValueError(
-                        f"line {node.lineno}: import from {module} by name, without `as`"
-                    )
-                found.setdefault(module.removeprefix(TASKS))
-                continue
+            found = [node.module or ""]
         else:
             continue
-        if foreign:
+        foreign = [name for name in found if name.split(".")[0] == "neural_dsl"]
+        if foreign == [BASE] and isinstance(node, ast.ImportFrom) and node in tree.body:
+            if any(alias.asname or alias.name == "*" for alias in node.names):
+                raise ValueError(
+                    f"line {node.lineno}: import from {BASE} by name, without `as`"
+                )
+        elif foreign:
             raise ValueError(
                 f"line {node.lineno}: it imports {foreign[0]}, which the scripts that "
-                f"train do without; import from {TASKS}base, at the top of the file"
+                f"train do without; import from {BASE}, at the top of the file"
             )
-    return list(found)
 
 
 def defined(text: str) -> set[str]:

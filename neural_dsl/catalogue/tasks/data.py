@@ -8,7 +8,7 @@ from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.custom import custom_file
 from neural_dsl.catalogue.tasks.files import array_lengths, task_text, tokenizer_symbols
 from neural_dsl.catalogue.tasks.sequences import VOCABULARY
-from neural_dsl.catalogue.tasks.spec import Part, TaskSpec
+from neural_dsl.catalogue.tasks.spec import TaskSpec
 
 TOKENIZERS = ("char", "bpe")  # any other is a file
 BYTES = 256
@@ -45,17 +45,6 @@ def _complete_text(params: Params) -> Params:
     return rest
 
 
-def _tokenizer(params: Params) -> dict[str, Part]:
-    tokenizer = params["tokenizer"]
-    if tokenizer == "char":
-        part = Part("characters", "Characters", {})
-    elif tokenizer == "bpe":
-        part = Part("subwords", "Subwords", {"vocabulary": params["vocabulary"]})
-    else:
-        part = Part("subwords", "Subwords", {"file": tokenizer})
-    return {"tokenizer": part}
-
-
 def _text_files(params: Params) -> tuple[str, ...]:
     return ("path",) if params["tokenizer"] in TOKENIZERS else ("path", "tokenizer")
 
@@ -67,7 +56,7 @@ def _text_symbols(params: Params, folder: Path) -> list[str] | None:
         return None
     if tokenizer != "char":
         return tokenizer_symbols(tokenizer, folder)
-    shortest = min(len(part) for part in _text_parts(text))
+    shortest = min(len(part) for part in text_parts(text))
     if shortest <= params["context"]:
         raise LayerProblem(
             "NE075",
@@ -80,7 +69,7 @@ def _text_symbols(params: Params, folder: Path) -> list[str] | None:
     return ["PAD", *sorted(set(text))]
 
 
-def _text_parts(text: str) -> tuple[str, str, str]:
+def text_parts(text: str) -> tuple[str, str, str]:
     """What a text trains, validates and tests with."""
     first, second = len(text) * 18 // 20, len(text) * 19 // 20
     return text[:first], text[first:second], text[second:]
@@ -89,7 +78,7 @@ def _text_parts(text: str) -> tuple[str, str, str]:
 def _text_windows(params: Params, folder: Path) -> int | None:
     if params["tokenizer"] != "char":
         return None
-    train = _text_parts(task_text(params["path"], folder))[0]
+    train = text_parts(task_text(params["path"], folder))[0]
     return (len(train) - 1) // int(params["context"])
 
 
@@ -120,9 +109,7 @@ TEXT = TaskSpec(
         ),
     ),
     check=_check_text,
-    modules=("base", "text"),
     data="text",
-    parts=_tokenizer,
     complete=_complete_text,
     files=_text_files,
     symbols=_text_symbols,
@@ -163,7 +150,6 @@ ARRAYS = TaskSpec(
         Parameter("path", "text", doc="a .npz file with x and y", aliases=("file",)),
         Parameter("data_seed", "natural", 0, "which examples are held out"),
     ),
-    modules=("base", "arrays"),
     data="arrays",
     files=lambda params: ("path",),
     symbols=_check_arrays_file,
@@ -185,7 +171,6 @@ CUSTOM = TaskSpec(
     "Your own task: a Python file with a class such as those of `neural_dsl/tasks`. It "
     "is code, and runs only with `--trust`.",
     (Parameter("path", "text", doc="a Python file", aliases=("file",)),),
-    modules=("base",),
     data="custom",
     files=lambda params: ("path",),
     symbols=_check_custom,

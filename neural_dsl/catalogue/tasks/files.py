@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem
@@ -38,7 +39,8 @@ def task_text(name: str, folder: Path, parameter: str = "path") -> str:
     """The text of a UTF-8 file, line ends as `\\n`. Raises LayerProblem (NE075)."""
     content = task_file(name, folder, parameter)
     try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig")
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         byte = f"0x{content[error.start]:02x} at byte {error.start:,}"
         raise _unusable(name, "is not a text in UTF-8", byte, parameter) from None
@@ -69,12 +71,22 @@ def tokenizer_symbols(name: str, folder: Path) -> list[str]:
 
 def array_lengths(name: str, folder: Path) -> dict[str, int]:
     """How many examples each array of a .npz file has. Raises LayerProblem (NE075)."""
-    shapes = array_shapes(name, folder)
-    return {each: shape[0] if shape else 0 for each, shape in shapes.items()}
+    found = array_headers(name, folder)
+    return {
+        each: header.shape[0] if header.shape else 0 for each, header in found.items()
+    }
 
 
-def array_shapes(name: str, folder: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each array of a .npz file, from the headers alone.
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What the header of an array says: its shape, and whether it holds whole numbers."""
+
+    shape: tuple[int, ...]
+    whole: bool
+
+
+def array_headers(name: str, folder: Path) -> dict[str, ArrayHeader]:
+    """The arrays of a .npz file, from the headers alone.
 
     Raises LayerProblem (NE075).
     """
@@ -91,7 +103,7 @@ def array_shapes(name: str, folder: Path) -> dict[str, tuple[int, ...]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             arrays = [each for each in archive.namelist() if each.endswith(".npy")]
-            return {each[:-4]: _shape(archive, each) for each in arrays}
+            return {each[:-4]: _header(archive, each) for each in arrays}
     except (OSError, ValueError, SyntaxError, KeyError, zipfile.BadZipFile):
         raise LayerProblem(
             "NE075",
@@ -102,17 +114,18 @@ def array_shapes(name: str, folder: Path) -> dict[str, tuple[int, ...]]:
         ) from None
 
 
-def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
-    """The shape in the header of a .npy file (numpy.lib.format)."""
+def _header(archive: zipfile.ZipFile, member: str) -> ArrayHeader:
+    """The header of a .npy file (numpy.lib.format)."""
     with archive.open(member) as file:
         if file.read(6) != NPY:
             raise ValueError(member)
         size = 2 if file.read(2)[0] == 1 else 4
         header = file.read(int.from_bytes(file.read(size), "little"))
-    shape = ast.literal_eval(header.decode("latin1"))["shape"]
+    described = ast.literal_eval(header.decode("latin1"))
+    shape, numbers = described["shape"], described["descr"]
     if not all(isinstance(each, int) for each in shape):
         raise ValueError(member)
-    return tuple(shape)
+    return ArrayHeader(tuple(shape), isinstance(numbers, str) and numbers[1:2] in "biu")
 
 
 def _ids(vocabulary: object) -> dict[str, int]:

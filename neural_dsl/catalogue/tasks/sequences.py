@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Literal
+from typing import Any, Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
 from neural_dsl.catalogue.tasks.spec import SIZES, TaskSpec, check_space
 from neural_dsl.catalogue.tasks.splits import MANY
+
+COUNTED = 64
+"""Longer sequences are not counted one by one: few ones only of a single symbol."""
 
 LENGTH = Parameter(
     "length",
@@ -61,7 +65,7 @@ def _check_sequence(params: Params) -> None:
         _sequence_problems(params),
         lambda: (
             problem
-            for n in range(shortest, longest + 1)
+            for n in range(shortest, min(longest, COUNTED) + 1)
             for problem in arrange(range(1, vocabulary + 1), n)
         ),
         "vocabulary",
@@ -103,15 +107,50 @@ def _aligned(params: Params) -> bool:
     return bool(params.get("layout") == "aligned")
 
 
-def _sequence_symbols(params: Params, separator: str) -> list[str]:
+@dataclass(frozen=True)
+class Numbered(Sequence[str]):
+    """PAD, the numbers from 1 to `words`, and `more`, each made when it is asked for: a
+    vocabulary may be larger than memory."""
+
+    words: int
+    more: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return 1 + self.words + len(self.more)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        place = range(len(self))[place]  # counts from the end, or raises IndexError
+        if 1 <= place <= self.words:
+            return str(place)
+        return self.more[place - 1 - self.words] if place else "PAD"
+
+    def index(self, value: Any, *_: Any) -> int:
+        """The id of a symbol. Raises ValueError."""
+        number = int(value) if str(value).isdecimal() else 0
+        if 1 <= number <= self.words and str(number) == value:
+            return number
+        return 0 if value == "PAD" else 1 + self.words + self.more.index(value)
+
+    def __contains__(self, value: object) -> bool:
+        try:
+            return self.index(value) >= 0
+        except ValueError:
+            return False
+
+
+def _sequence_symbols(params: Params, separator: str) -> Sequence[str]:
     """PAD, the words, and what frames or parts them."""
     vocabulary = params["vocabulary"]
-    words = list(string.ascii_lowercase[:vocabulary])
-    if vocabulary > len(words):
-        words = [str(number + 1) for number in range(vocabulary)]
+    more: tuple[str, ...] = ()
     if params["framing"]:
-        return ["PAD", *words, "START", "END"]
-    return ["PAD", *words, *([separator] if separator and not _aligned(params) else [])]
+        more = ("START", "END")
+    elif separator and not _aligned(params):
+        more = (separator,)
+    if vocabulary <= len(string.ascii_lowercase):
+        return ["PAD", *string.ascii_lowercase[:vocabulary], *more]
+    return Numbered(vocabulary, more)
 
 
 def _sequence_length(params: Params, factor: int) -> int:
@@ -127,7 +166,6 @@ def _pattern_length(params: Params) -> int:
 
 def _sequence(
     name: str,
-    module: str,
     doc: str,
     aligned_needs: Literal["nothing", "later", "never"],
     factor: int = 1,
@@ -141,7 +179,6 @@ def _sequence(
         (LENGTH, VOCABULARY, UNIQUE, FRAMING, *layout, *SIZES),
         aliases,
         _check_sequence,
-        modules=("base", "problems", "sequences", module),
         data="sequences",
         problems=_sequence_problems,
         symbols=lambda params, folder: _sequence_symbols(params, ":"),
@@ -171,7 +208,6 @@ PATTERN_COMPLETION = TaskSpec(
     ),
     ("Induction",),
     _check_pattern,
-    modules=("base", "problems", "sequences", "pattern_completion"),
     data="sequences",
     problems=_sequence_problems,
     symbols=lambda params, folder: _sequence_symbols(params, ""),
@@ -180,11 +216,9 @@ PATTERN_COMPLETION = TaskSpec(
 )
 
 SEQUENCES = (
-    _sequence("Copy", "copy_task", "Writing a sequence once more.", "nothing"),
-    _sequence("Reverse", "reverse", "Writing a sequence backwards.", "later"),
-    _sequence("Sort", "sort", "Writing a sequence in ascending order.", "later"),
-    _sequence(
-        "Double", "double", "Writing a sequence twice.", "never", 2, ("Duplicate",)
-    ),
+    _sequence("Copy", "Writing a sequence once more.", "nothing"),
+    _sequence("Reverse", "Writing a sequence backwards.", "later"),
+    _sequence("Sort", "Writing a sequence in ascending order.", "later"),
+    _sequence("Double", "Writing a sequence twice.", "never", 2, ("Duplicate",)),
     PATTERN_COMPLETION,
 )

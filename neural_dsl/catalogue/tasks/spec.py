@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from neural_dsl.catalogue.settings import SettingSpec
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
@@ -20,23 +20,10 @@ from neural_dsl.catalogue.tasks.splits import (
 
 
 @dataclass(frozen=True)
-class Part:
-    """An object that a task's class is given: a class of a file of `neural_dsl/tasks`,
-    and its arguments."""
-
-    module: str
-    name: str
-    params: Params
-
-
-@dataclass(frozen=True)
 class TaskSpec(SettingSpec):
     """One task.
 
-    - `modules`: the files of `neural_dsl/tasks` that make it up, in the order in which
-      they are pasted into a training script.
-    - `parts(params)`: the arguments of the task's class that are objects themselves.
-    - `complete(params)` gives the arguments of the task's class.
+    - `complete(params)`: the same, with what follows from others in place of those.
     - `files(params)`: the parameters that name files, relative to the `.neural` file.
     - `symbols(params, folder)`: what each token id means; id 0 is padding. None where
       there are no token ids or where only the file's author knows. `folder` is what
@@ -46,7 +33,8 @@ class TaskSpec(SettingSpec):
     - `examples(params, folder)`: how many there are to train on; None where only the
       running task can tell.
     - `is_causal(params)`: the model is asked for the next symbol and must not look ahead.
-    - `data`: the template of `templates/tasks` that draws its examples.
+    - `data`: the template of `templates/tasks` that draws its examples, and the file of
+      `neural_dsl/tasks` that knows their prompts.
     - `problems(params)`: how many there are, where examples are drawn from problems.
     - `measure`: what tells how good a model is at it, and so what early stopping
       watches; `also` are other measures that its validation may have.
@@ -59,8 +47,6 @@ class TaskSpec(SettingSpec):
       cannot be learnt.
     """
 
-    modules: tuple[str, ...] = ()
-    parts: Callable[[Params], dict[str, Part]] = lambda params: {}
     complete: Callable[[Params], Params] = lambda params: params
     files: Callable[[Params], tuple[str, ...]] = lambda params: ()
     symbols: Callable[[Params, Path], Sequence[str] | None] = lambda params, folder: (
@@ -81,16 +67,6 @@ class TaskSpec(SettingSpec):
     )
     aligned_needs: Literal["nothing", "later"] = "later"
     layers_needed: int = 1
-
-    def pasted(self, params: Params) -> list[str]:
-        """The files of `neural_dsl/tasks` that make up a task with these parameters."""
-        return [*self.modules, *(part.module for part in self.parts(params).values())]
-
-    def arguments(self, params: Params) -> dict[str, Any]:
-        """The arguments of the task's class, a `Part` for each that is an object."""
-        parts = self.parts(params)
-        given = {name for part in parts.values() for name in part.params}
-        return {k: parts.get(k, v) for k, v in params.items() if k not in given}
 
     def vocabulary_size(self, params: Params, folder: Path = Path()) -> int | None:
         """The number of token ids, padding included; None if unknown."""

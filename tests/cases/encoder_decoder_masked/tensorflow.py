@@ -55,8 +55,7 @@ class SelfAttention(layers.Layer):
             allowed = ops.logical_and(allowed, past)  # (B, 1, T, T)
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()
@@ -78,8 +77,7 @@ class CrossAttention(layers.Layer):
         allowed = key_mask[:, None, None, :]  # (B, 1, 1, S): the keys that may be seen
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()

@@ -35,11 +35,10 @@ HASH = 6364136223846793005  # scatters the problems (Knuth's MMIX)
 SPLITS = {"test": (0, 13), "validation": (13, 36), "train": (36, 100)}
 SIZES = {"validation": 2000, "test": 1000}
 
-# A problem belongs to the split whose hundredths its hash falls into: none share one.
-
 
 def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random problems `a+b`, both numbers (count, 2), of one split."""
+    """Random problems `a+b`, both numbers (count, 2); a hash, 0 to 99, tells their
+    split."""
     first, end = SPLITS[split]
     found = np.empty((0, 2), dtype=np.int64)
     while len(found) < count:
@@ -52,20 +51,10 @@ def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
     return found[:count]
 
 
-def digits(numbers: np.ndarray, width: int) -> np.ndarray:
-    """The ids of the digits of numbers (B,), the highest place first: (B, width)."""
-    return numbers[:, None] // 10 ** np.arange(width)[::-1] % 10 + 1
-
-
 def examples(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets (B, 8): each position predicts the next symbol."""
-    a, b = x.T
-    result = a + b
-    equals, plus = map(SYMBOLS.index, "=+")
-    sign = np.full(len(x), plus)
-    prompt = [digits(a, 2), sign, digits(b, 2), np.full(len(x), equals)]
-    answer = digits(result, 3)
-    tokens = np.column_stack([*prompt, answer])
+    texts = [f"{a:02d}+{b:02d}={a + b:03d}" for a, b in x.tolist()]
+    tokens = np.array([[SYMBOLS.index(symbol) for symbol in text] for text in texts])
     targets = tokens.copy()
     targets[:, :6] = IGNORED  # the prompt is nobody's to predict
     return tokens[:, :-1], targets[:, 1:]

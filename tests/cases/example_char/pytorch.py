@@ -36,19 +36,13 @@ CONTEXT = 64  # tokens that the model sees at once
 PARTS = {"train": (0, 18), "validation": (18, 19), "test": (19, 20)}  # twentieths
 
 
-def text_of(split: str) -> str:
-    """A part of the text: the last tenth is held out."""
-    text = Path(PATH).read_text("utf-8-sig")
-    first, end = (len(text) * part // 20 for part in PARTS[split])
-    return text[first:end]
-
-
 @cache
 def tokens(split: str) -> np.ndarray:
-    """The ids of a part of the text; 0 is padding."""
-    symbols = sorted(set(Path(PATH).read_text("utf-8-sig")))
-    ids = {symbol: id for id, symbol in enumerate(symbols, start=1)}
-    return np.array([ids[symbol] for symbol in text_of(split)])
+    """The ids of a part of the text; the last tenth is held out, and 0 is padding."""
+    text = Path(PATH).read_text("utf-8-sig")
+    ids = {symbol: id for id, symbol in enumerate(sorted(set(text)), start=1)}
+    first, end = (len(text) * part // 20 for part in PARTS[split])
+    return np.array([ids[symbol] for symbol in text[first:end]])
 
 
 def windows(split: str, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

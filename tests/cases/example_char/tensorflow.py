@@ -38,19 +38,13 @@ CONTEXT = 64  # tokens that the model sees at once
 PARTS = {"train": (0, 18), "validation": (18, 19), "test": (19, 20)}  # twentieths
 
 
-def text_of(split: str) -> str:
-    """A part of the text: the last tenth is held out."""
-    text = Path(PATH).read_text("utf-8-sig")
-    first, end = (len(text) * part // 20 for part in PARTS[split])
-    return text[first:end]
-
-
 @cache
 def tokens(split: str) -> np.ndarray:
-    """The ids of a part of the text; 0 is padding."""
-    symbols = sorted(set(Path(PATH).read_text("utf-8-sig")))
-    ids = {symbol: id for id, symbol in enumerate(symbols, start=1)}
-    return np.array([ids[symbol] for symbol in text_of(split)])
+    """The ids of a part of the text; the last tenth is held out, and 0 is padding."""
+    text = Path(PATH).read_text("utf-8-sig")
+    ids = {symbol: id for id, symbol in enumerate(sorted(set(text)), start=1)}
+    first, end = (len(text) * part // 20 for part in PARTS[split])
+    return np.array([ids[symbol] for symbol in text[first:end]])
 
 
 def windows(split: str, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,8 +102,7 @@ class MultiHeadAttention(layers.Layer):
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()
@@ -209,7 +202,10 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 
 class Training:
-    """Trains a model. Iterate it: each turn is one optimiser step."""
+    """Trains a model. Iterate it: each turn is one optimiser step.
+
+    A batch follows from the seed and the step: to go on, keep what stands in `self`.
+    """
 
     def __init__(self, model: keras.Model, seed: int = 0):
         self.model, self.seed = model, seed
@@ -226,8 +222,9 @@ class Training:
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
-            result = Step(self.step + 1, self.update(rate), rate)
+            loss = self.update(rate)
             self.step += 1
+            result = Step(self.step, loss, rate)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, "validation")
                 self.watch(-result.validation["loss"])
@@ -286,6 +283,7 @@ def main() -> None:
             print(f"step {step.step:5d}  loss {loss:.4f}  validation {unseen:.4f}")
     model.set_weights(training.best_weights)
     save_file({w.path: w.numpy() for w in model.weights}, "chargpt.safetensors")
+    result = evaluate(model, "test")
     result = evaluate(model, "test")
     loss, perplexity = result["loss"], math.exp(result["loss"])
     print(f"test loss {loss:.4f}, perplexity {perplexity:.2f}")

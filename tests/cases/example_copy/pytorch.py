@@ -35,11 +35,9 @@ HASH = 6364136223846793005  # scatters the problems (Knuth's MMIX)
 SPLITS = {"test": (0, 5), "validation": (5, 10), "train": (10, 100)}
 SIZES = {"validation": 2000, "test": 1000}
 
-# A problem belongs to the split whose hundredths its hash falls into: none share one.
-
 
 def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random sequences, ids (count, LENGTH), of one split."""
+    """Random sequences, ids (count, LENGTH); a hash, 0 to 99, tells their split."""
     first, end = SPLITS[split]
     found = np.empty((0, LENGTH), dtype=np.int64)
     while len(found) < count:

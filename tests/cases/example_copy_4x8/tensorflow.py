@@ -49,8 +49,7 @@ class MultiHeadAttention(layers.Layer):
         allowed = position[:, None] >= position  # (T, T): the past
         context = scaled_dot_product_attention(q, k, v, allowed)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()

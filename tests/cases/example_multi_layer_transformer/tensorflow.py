@@ -21,13 +21,10 @@ def split_heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
     return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, d)
 
 
-def scaled_dot_product_attention(
-    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
-) -> tf.Tensor:
+def scaled_dot_product_attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     """softmax(Q Kᵀ / √d) V."""
-    scores = ops.matmul(query, ops.swapaxes(key, 2, 3)) / query.shape[-1] ** 0.5
-    weights = ops.softmax(scores)
-    return ops.matmul(weights, value)  # (B, H, T, d)
+    scores = ops.matmul(q, ops.swapaxes(k, 2, 3)) / q.shape[-1] ** 0.5
+    return ops.matmul(ops.softmax(scores), v)  # (B, H, T, d)
 
 
 @keras.saving.register_keras_serializable()
@@ -48,8 +45,7 @@ class MultiHeadAttention(layers.Layer):
         v = split_heads(self.value(x), self.num_heads)  # (B, H, T, d)
         context = scaled_dot_product_attention(q, k, v)
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, d)
-        joined = (-1, ops.shape(x)[1], self.num_heads * v.shape[-1])
-        return self.projection(ops.reshape(context, joined))
+        return self.projection(ops.reshape(context, ops.shape(x)))
 
 
 @keras.saving.register_keras_serializable()
