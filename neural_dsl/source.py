@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+
+
+class NotRegular(OSError):
+    """A pipe, a device or the like, which might never end."""
+
+
+class TooLong(OSError):
+    """A file longer than its reader takes."""
+
+
+def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
+    """The content of a regular file of at most `most` bytes.
+
+    Raises OSError, NotRegular and TooLong among it, and ValueError for a name with a NUL
+    character. Never waits for a pipe, nor reads more than `most` bytes.
+    """
+    with open(path, "rb", opener=_at_once) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise NotRegular(0, "it is no regular file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise TooLong(0, f"it is longer than {most:,} bytes")
+    return content
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 

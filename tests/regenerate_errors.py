@@ -11,10 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.cli.check import findings
+from neural_dsl.diagnostics import Diagnostic
 from neural_dsl.diagnostics.render import render_text
-from neural_dsl.resolve.checking import check_all
-from neural_dsl.syntax.parser import parse, read_source
 
 CASES = Path(__file__).parent / "errors"
 
@@ -29,9 +28,7 @@ def diagnose(path: Path) -> tuple[Diagnostic, ...]:
     before = Path.cwd()
     os.chdir(path.parent)  # so that messages name the file without a directory
     try:
-        return check_all(parse(read_source(path.name)))
-    except NeuralError as error:
-        return error.diagnostics
+        return findings(Path(path.name))
     finally:
         os.chdir(before)
 

@@ -31,12 +31,13 @@ class Scores(Protocol):
     """One attention over a batch. A_ij is its weight: softmax of its scores over the keys
     that query i may attend to, 0 elsewhere; a row without any such key is all 0.
 
-    `allowed` says which those are; `shape` is (batch, heads, query, key). All arrays are
-    float32.
+    `allowed` says which those are; `shape` is (batch, heads, query, key); `precision` is
+    the relative one of the numbers that the model computes with. All arrays are float32.
     """
 
     allowed: Allowed
     shape: tuple[int, int, int, int]
+    precision: float
 
     def lse(self) -> Float32:
         """ln sum_j exp(score_ij): (batch, heads, query), -inf for a row without keys."""
@@ -75,6 +76,7 @@ class BlockedScores(ABC):
 
     shape: tuple[int, int, int, int]
     allowed: Allowed
+    precision: float = 2.0**-23
     _whole: Float32 | None = None
 
     @abstractmethod

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+from weakref import WeakValueDictionary
 
 Shape: TypeAlias = tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Mask:
     """Which positions of a sequence are valid: a boolean (B, T), told from the inputs.
+    Equal masks are one object, so that masks made of masks are compared in one step.
 
     - "input": where the ids of the network input `input` are not 0;
     - "ones": everywhere, for `length` positions;
@@ -23,6 +25,23 @@ class Mask:
     input: str = ""
     length: int = 0
     parts: tuple[Mask, ...] = ()
+
+    def __new__(
+        cls,
+        operation: str,
+        input: str = "",
+        length: int = 0,
+        parts: tuple[Mask, ...] = (),
+    ) -> Mask:
+        """The one mask of these fields."""
+        key = (operation, input, length, parts)
+        found = _MASKS.get(key)
+        if found is None:
+            found = _MASKS[key] = object.__new__(cls)
+        return found
+
+
+_MASKS: WeakValueDictionary[tuple[object, ...], Mask] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import click
 from neural_dsl.cli.console import note, print_diagnostics, print_json
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.resolve.checking import check_all
-from neural_dsl.syntax.parser import parse, read_source
+from neural_dsl.syntax.parser import read_source, read_tree
 
 
 @click.command(
@@ -51,6 +51,9 @@ def command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
 def findings(file: Path) -> tuple[Diagnostic, ...]:
     """All that is to say about one file."""
     try:
-        return check_all(parse(read_source(file)))
+        parsed = read_tree(read_source(file))
     except NeuralError as error:
         return error.diagnostics
+    if parsed.tree is None:
+        return parsed.diagnostics
+    return check_all(parsed.tree, parsed.diagnostics)

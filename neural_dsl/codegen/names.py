@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import unicodedata
 from collections.abc import Collection
 
 _BUILTINS = frozenset(dir(builtins))
@@ -46,6 +47,8 @@ class Names:
         A name that begins with `_` may be one of the framework's own (`_modules`,
         `__init__`): it gets a word in front. A promised name goes to its owner alone.
         """
+        # Python reads identifiers in NFKC, and changing a letter's case can undo that.
+        wanted = unicodedata.normalize("NFKC", wanted)
         own = wanted if owner else ""
         if wanted.startswith("_"):
             wanted = f"layer{wanted}"

@@ -9,9 +9,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.diagnostics import Related
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Residual
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.layers import MAX_LAYERS, SingleLayers
@@ -19,7 +21,7 @@ from neural_dsl.resolve.macros import call_scope
 from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Size
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.terms import Scope
+from neural_dsl.resolve.terms import CallValue, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -82,7 +84,7 @@ class Blocks(SingleLayers):
             return flow.lost()
         self.findings.calls.append(node.span)
         reads = len(self._memory_reads)
-        body, after = self.expand(define, flow, inner)
+        body, after = self._expanded(define, flow, inner, node.span)
         self.findings.calls.pop()
         after = after.behind(body, flow)
         if after.unknown or len(after.streams) != 1:
@@ -91,7 +93,7 @@ class Blocks(SingleLayers):
         tensor = after.streams[0].tensor
         inputs = self._taken(flow, reads)
         if tensor is not None and inputs is not None:
-            nodes.append(MacroUse(name, tuple(body), inputs, tensor, node.span))
+            nodes.append(MacroUse(name, body, inputs, tensor, node.span))
         return after
 
     def _room_for(self, define: syntax.Define, span: Span) -> None:
@@ -101,6 +103,48 @@ class Blocks(SingleLayers):
             self.used_macros.update(self._sizes.counted)  # one mistake, one error
             span = self._sizes.excess(define, MAX_LAYERS)
         self._room((Size(self.count, self._steps) + least).most, span)
+
+    def _expanded(
+        self, define: syntax.Define, flow: Flow, scope: Scope, span: Span
+    ) -> tuple[tuple[Node, ...], Flow]:
+        """The body of a call. A call like one before, on a tensor like the one before, is
+        not resolved again: but for names, which come later, it gives the same nodes."""
+        key = self._like(define, flow, scope)
+        if key in self._expansions:
+            body, after, size = self._expansions[key]
+            self.count += size.layers
+            self._steps += size.steps
+            self._room(max(self.count, self._steps), span)
+            return body, after
+        before = Size(self.count, self._steps)
+        errors, output = self.findings.errors, self.output
+        nodes, after = self.expand(define, flow, scope)
+        body = tuple(nodes)
+        if key and self.findings.errors == errors and self.output is output:
+            size = Size(self.count, self._steps) - before
+            self._expansions[key] = (body, after, size)
+        return body, after
+
+    def _like(
+        self, define: syntax.Define, flow: Flow, scope: Scope
+    ) -> tuple[object, ...]:
+        """All that the expansion of a macro depends on; empty where it may depend on more
+        (a memory, calls among the arguments) and must be made anew."""
+        values = scope.parameters.values()
+        if len(flow.streams) > 1 or flow.memory is not None:
+            return ()
+        if any(isinstance(value, CallValue | dict) for value in values):
+            return ()
+        stream = flow.streams[0]
+        shadowing = frozenset(name for name in self._expanding if find_layer(name))
+        return (
+            define.name.text,
+            repr(list(values)),
+            (stream.tensor, stream.name, stream.input, stream.lost_mask),
+            flow.unknown,
+            shadowing,
+            self._depth,
+        )
 
     def expand(
         self, define: syntax.Define, flow: Flow, scope: Scope
@@ -133,7 +177,8 @@ class Blocks(SingleLayers):
                 f"the macro `{name}` takes no body",
                 node.name.span,
                 label="called with `{ … }`",
-                help="write the layers after the call",
+                help="where the braces hold layers of their own, put `;` before them: "
+                f"`{name}(…); {{ … }}`",
             )
             return False
         return True
@@ -212,8 +257,9 @@ class Blocks(SingleLayers):
                     node.name.span,
                     label="the same name again",
                     help="give each branch a name of its own",
+                    related=(Related(names[name], "first here"),),
                 )
-            names[name] = node.name.span
+            names.setdefault(name, node.name.span)
             start, source = self._branch_start(node, flow)
             before = self.output
             body, after = self._deeper(node.body, start, scope, node.span)

@@ -7,7 +7,7 @@ there are values, whatever the number of spaces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -26,16 +26,22 @@ from neural_dsl.syntax import nodes as syntax
 from neural_dsl.syntax.parser import garbage_collection_paused
 
 
-def check_all(file: syntax.File) -> tuple[Diagnostic, ...]:
-    """Everything there is to say about every network and macro of the file, in order."""
+def check_all(
+    file: syntax.File, found: Iterable[Diagnostic] = ()
+) -> tuple[Diagnostic, ...]:
+    """Everything there is to say about every network and macro of the file, in order,
+    with what its parser `found`."""
     findings = Findings(file.source)
+    findings.adopt(found)
     networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
     used: set[str] = set()
     with garbage_collection_paused():
         macros = Macros(defines(file), findings)
 
         for node in networks:
-            _for_each_choice(findings, partial(resolve_network, node, macros, used))
+            _for_each_choice(
+                findings, partial(resolve_network, node, macros, used, only_check=True)
+            )
         # Callers are larger than what they call, which then needs no second look.
         sizes = Sizes(macros)
         for define in sorted(defines(file), key=lambda each: -sizes.of(each).steps):

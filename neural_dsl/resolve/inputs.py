@@ -136,6 +136,7 @@ class Lookahead:
     findings: Findings
     budget: int = LOOKAHEAD
     _expanding: list[str] = field(default_factory=list)
+    _known: dict[tuple[str, str, int], Need | None] = field(default_factory=dict)
 
     def need(
         self, statements: Sequence[syntax.Statement], name: str, scope: Scope
@@ -178,10 +179,7 @@ class Lookahead:
             inner = call_scope(define, node, scope, self.findings)
             if inner is None:
                 return ANY
-            self._expanding.append(define.name.text)
-            found = self.need(define.body, name, inner)
-            self._expanding.pop()
-            return found
+            return self._inside(define, name, inner)
         if spec is None or spec.arity == "many":
             return ANY
         if node.body is not None:
@@ -189,6 +187,18 @@ class Lookahead:
         if spec.reads == "any":
             return None
         return Need(spec.reads, spec.name, self._output_dim(spec, node, scope))
+
+    def _inside(self, define: syntax.Define, name: str, scope: Scope) -> Need | None:
+        """The need of a macro's body; one without parameters is looked into once."""
+        key = (define.name.text, name, len(self._expanding))
+        if key in self._known:
+            return self._known[key]
+        self._expanding.append(define.name.text)
+        found = self.need(define.body, name, scope)
+        self._expanding.pop()
+        if not define.parameters and self.budget >= 0:
+            self._known[key] = found
+        return found
 
     def _output_dim(
         self, spec: LayerSpec, node: syntax.LayerNode, scope: Scope

@@ -16,17 +16,21 @@ from neural_dsl.resolve.arguments import Binder, Bound
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
-from neural_dsl.resolve.sizes import Sizes
+from neural_dsl.resolve.sizes import Size, Sizes
 from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
-MAX_LAYERS = 250_000
+MAX_LAYERS = 20_000
 """Layers of one expanded network; a file that asks for more is refused (NE048). As many
 steps of expansion are taken at most, so that macros without layers come to an end too."""
 
 Rules = tuple[dict[str, Any], Tensor, tuple[Weight, ...], tuple[Attention, ...]]
+
+
+Expansion = tuple[tuple[Node, ...], Flow, Size]
+"""A macro's body, the flow behind it, and what it added to the size of the network."""
 
 
 class TooLarge(Exception):
@@ -55,6 +59,7 @@ class SingleLayers:
     _bound: dict[tuple[int, int], tuple[Bound, str]] = field(default_factory=dict)
     _rules: dict[tuple[object, ...], Rules] = field(default_factory=dict)
     _alive: list[object] = field(default_factory=list)
+    _expansions: dict[tuple[object, ...], Expansion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """One count of sizes for the whole network."""

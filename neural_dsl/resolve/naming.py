@@ -63,7 +63,7 @@ def _name_help(value: Any) -> str:
 
 @dataclass
 class Namer:
-    """Rebuilds a tree with every layer named; `names` lists them in order."""
+    """Names the layers of a tree; `names` lists them in order."""
 
     findings: Findings
     names: list[str] = field(default_factory=list)
@@ -73,8 +73,8 @@ class Namer:
     _next: Counter[str] = field(default_factory=Counter)
     _taken: set[str] = field(default_factory=set)
 
-    def name(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
-        """The same nodes with names. Reports NE040 for a name given twice."""
+    def count(self, nodes: Sequence[Node]) -> None:
+        """Count the layers that get names. Reports NE040 for a name given twice."""
         for counts in fold(nodes, self._count):
             self._totals += counts
         self._given = Counter(
@@ -87,6 +87,10 @@ class Namer:
                 for clash in numbered & self._given.keys():
                     self._twice(clash, self._places[given], self._places[clash])
                 self._taken |= numbered
+
+    def name(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        """The same nodes, which have been counted, with names; every copy becomes nodes
+        of its own."""
         return rebuild(nodes, self._named)
 
     def _count(self, node: Node, inside: Folded[Counter[str]]) -> Counter[str]:

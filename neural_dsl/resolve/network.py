@@ -85,9 +85,15 @@ def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
 
 
 def resolve_network(
-    node: syntax.NetworkNode, macros: Macros, used: set[str], findings: Findings
+    node: syntax.NetworkNode,
+    macros: Macros,
+    used: set[str],
+    findings: Findings,
+    *,
+    only_check: bool = False,
 ) -> Network | None:
-    """One network, or None when anything in it is wrong."""
+    """One network, or None when anything in it is wrong. `only_check` may leave the
+    network unmade: with macros, making it can take far longer than checking it."""
     errors = findings.errors
     sections = Sections.collect(node, findings)
     settings = resolve_settings(sections, findings)
@@ -127,9 +133,10 @@ def resolve_network(
     if resolver.output is not None:
         softmax_of_one(resolver.output, findings)
     namer = Namer(findings)
-    named = namer.name(nodes)
-    if findings.errors > errors:
+    namer.count(nodes)
+    if findings.errors > errors or (only_check and task is None):
         return None
+    named = namer.name(nodes)
     output = flow.streams[0].tensor
     assert output is not None
     read = _inputs(declared, inputs, resolver)

@@ -29,6 +29,10 @@ class Size:
         """One after the other."""
         return Size(self.layers + other.layers, self.steps + other.steps)
 
+    def __sub__(self, other: Size) -> Size:
+        """What is more than in the other."""
+        return Size(self.layers - other.layers, self.steps - other.steps)
+
     @property
     def most(self) -> int:
         """What the limit on a network is compared with."""
@@ -60,17 +64,22 @@ class Sizes:
         self._open.pop()
         return found
 
-    def excess(self, define: syntax.Define, limit: int) -> Span:
-        """Where a macro of more than `limit` gets too large, in the innermost macro."""
-        total = Size()
+    def excess(
+        self, define: syntax.Define, limit: int, around: tuple[str, ...] = ()
+    ) -> Span:
+        """Where a macro of more than `limit` gets too large, in the innermost macro;
+        `around` are the macros that it was reached through."""
+        total, around = Size(), (*around, define.name.text)
         for statement in define.body:
             total += self._statement(statement, 0)
             if total.most <= limit:
                 continue
             if isinstance(statement, syntax.LayerNode):
                 inner = self.macros.find(statement.name.text)
-                if inner is not None and self.of(inner).most > limit:
-                    return self.excess(inner, limit)
+                if inner is None or inner.name.text in around:
+                    return statement.span  # the layer that the macro is named after
+                if self.of(inner).most > limit:
+                    return self.excess(inner, limit, around)
             return statement.span
         return define.name.span
 

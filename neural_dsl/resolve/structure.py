@@ -73,8 +73,8 @@ class LayerResolver(Blocks):
                 f"`{spec.name}` with a body of its own is not yet supported",
                 node.name.span,
                 label="takes no `{ … }`",
-                help="write the layers one after another; a body is for "
-                "`ResidualConnection { … }`",
+                help="a body is for `ResidualConnection { … }`; where the braces hold "
+                f"layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`",
             )
             return flow.lost()
         bound, _ = self._bind(spec, node, scope)

@@ -7,6 +7,7 @@ any length is built in linear time, and nothing here calls itself.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +74,25 @@ class Builder:
         return v[0]
 
     def name(self, token: int) -> nodes.Name:
-        return nodes.Name(self.word_at(token), self.span(token))
+        return nodes.Name(self.identifier(token), self.span(token))
+
+    def identifier(self, token: int, skipped: int = 0) -> str:
+        """A name as Python reads it, in NFKC, `skipped` characters in front left out.
+        Reports NE018 for letters that make no identifier, such as the `²` of `m²`."""
+        text = self.word_at(token)[skipped:]
+        if text.isascii():
+            return text
+        normal = unicodedata.normalize("NFKC", text)
+        if not (text.isidentifier() and normal.isidentifier()):
+            self.found.error(
+                "NE018",
+                f"`{text}` is no name",
+                self.span(token),
+                label="Python takes it for no name",
+                help="a name has letters, digits and `_`, and no digit first: it becomes "
+                "a name in the emitted code",
+            )
+        return normal
 
     def between(self, first: int, last: int) -> Span:
         return Span(self.tokens.starts[first], self.tokens.ends[last])
@@ -190,7 +209,8 @@ class Builder:
 
     def string_entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
         key = self.string(v)
-        return nodes.Name(str(key.value), key.span), v[2]
+        text = unicodedata.normalize("NFKC", str(key.value))
+        return nodes.Name(text, key.span), v[2]
 
     def block_entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
         return self.name(v[0]), self.mapping(v[1:])
@@ -233,7 +253,7 @@ class Builder:
         return nodes.Word(text, span)
 
     def parameter(self, v: list[Any]) -> nodes.MacroParameter:
-        return nodes.MacroParameter(self.word_at(v[0])[1:], self.span(v[0]))
+        return nodes.MacroParameter(self.identifier(v[0], 1), self.span(v[0]))
 
     def sequence(self, v: list[Any]) -> nodes.Sequence:
         items = tuple(v[1]) if type(v[1]) is list else ()

@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from neural_dsl.diagnostics import Diagnostics, NeuralError
+from neural_dsl.diagnostics import Diagnostic, Diagnostics, NeuralError
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax.build import Builder
 from neural_dsl.syntax.engine import Engine
@@ -22,10 +23,29 @@ from neural_dsl.syntax.reading import read_source
 from neural_dsl.syntax.roles import Roles
 from neural_dsl.syntax.tokens import Tokens, scan
 
-__all__ = ["MOST_ERRORS", "parse", "parse_value", "read_source"]
+__all__ = ["MOST_ERRORS", "parse", "parse_value", "read_source", "read_tree"]
 
 MOST_ERRORS = 20
 """The mistakes that one run reports; behind so many, more would not help."""
+
+
+IN_WORDS = ("NE016", "NE018")
+"""Mistakes in single words, which leave a tree that is worth a look."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A syntax tree and what was found on the way. The tree is None where a mistake left
+    none; mistakes in single words (`netwrok`) leave it whole."""
+
+    tree: Any
+    diagnostics: tuple[Diagnostic, ...]
+
+    def whole(self) -> Any:
+        """The tree of a text without mistakes. Raises NeuralError."""
+        if any(each.severity == "error" for each in self.diagnostics):
+            raise NeuralError(*self.diagnostics)
+        return self.tree
 
 
 def parse(source: Source) -> File:
@@ -33,6 +53,15 @@ def parse(source: Source) -> File:
 
     Raises NeuralError with every syntax error found: after each one the parser goes on
     at the next setting, layer, section or network.
+    """
+    tree: File = read_tree(source).whole()
+    return tree
+
+
+def read_tree(source: Source) -> Parsed:
+    """The syntax tree of a whole file, as far as there is one, with what is wrong in it.
+
+    Raises NeuralError for a file of nothing but comments (NE006).
     """
     tokens = scan(source.text)
     if tokens.kinds[0] == END:
@@ -45,8 +74,7 @@ def parse(source: Source) -> File:
             "`network Name { input: (…) layers: … }`",
         )
         raise NeuralError(*found.found)
-    tree: File = _run(source, tokens, "file")
-    return tree
+    return _run(source, tokens, "file")
 
 
 def parse_value(text: str, source: Source, offset: int) -> Value:
@@ -60,11 +88,11 @@ def parse_value(text: str, source: Source, offset: int) -> Value:
     whole = source.text
     if not whole.startswith(text, offset):
         whole = whole[:offset] + text
-    value: Value = _run(source, scan(whole, offset, end), "value")
+    value: Value = _run(source, scan(whole, offset, end), "value").whole()
     return value
 
 
-def _run(source: Source, tokens: Tokens, start: str) -> Any:
+def _run(source: Source, tokens: Tokens, start: str) -> Parsed:
     found = Diagnostics(source)
     Roles(tokens, found, items=start == "file").assign()
 
@@ -84,8 +112,8 @@ def _run(source: Source, tokens: Tokens, start: str) -> Any:
 
     with garbage_collection_paused():
         tree = Engine(tokens, Builder(source, tokens, found), report).run(start)
-    found.raise_if_failed()
-    return tree
+    whole = all(each.code in IN_WORDS for each in found.found)
+    return Parsed(tree if whole else None, found.in_order())
 
 
 @contextmanager

@@ -7,20 +7,24 @@ from pathlib import Path
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
-from neural_dsl.source import Source, Span
+from neural_dsl.source import Source, Span, read_regular
 
 _EXAMPLE = "network Name { input: (…) layers: … }"
+
+
+LONGEST = 100_000_000
+"""Bytes of a `.neural` file; far more than any model takes to write."""
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:
     """The text of a file, without a byte order mark.
 
     Raises NeuralError for a file that is missing (NE001), a directory (NE002), not
-    readable (NE003), not UTF-8 (NE004), binary (NE005) or empty (NE006).
+    readable, no regular file or too long (NE003), not UTF-8 (NE004), binary (NE005) or empty (NE006).
     """
     name = os.fspath(path)
     try:
-        content = Path(name).read_bytes()
+        content = read_regular(name, LONGEST)
     except FileNotFoundError:
         message = f"there is no file `{name}`"
         raise _refused("NE001", message, _near(name), Source(name, "")) from None

@@ -107,6 +107,8 @@ class Roles:
             return
         word, kinds = self.tokens.word(token), self.kinds
         named = kinds[token + 1] == k.NAME
+        if not self.open and named and kinds[token + 2] in (k.LBRACE, k.LPAR):
+            word = self._spelt(token, word)
         if word == "network" and (
             not self.open or (named and kinds[token + 2] == k.LBRACE)
         ):
@@ -117,6 +119,24 @@ class Roles:
             word == "define" and named and kinds[token + 2] in (k.LBRACE, k.LPAR)
         ):
             kinds[token] = k.DEFINE
+
+    def _spelt(self, token: int, word: str) -> str:
+        """`network` for a `netwrok Name {`, which is reported; the file is read on as if
+        it were spelt right."""
+        if word == "network" or word in _MACRO_WORDS:
+            return word
+        from neural_dsl.diagnostics.suggest import closest  # a right file needs none
+
+        meant = closest(word, ("network", "define"))
+        if meant is None:
+            return word
+        self.found.error(
+            "NE016",
+            f"expected a network or a macro, found `{word}`",
+            self.tokens.span(token),
+            help=f"did you mean `{meant}`?",
+        )
+        return meant
 
     # --- braces ---------------------------------------------------------------------
 

@@ -71,6 +71,26 @@ def test_an_impossible_name_cannot_be_read(name: str) -> None:
     assert refused(name).code == "NE003"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.neural")
+    found = refused(tmp_path / "pipe.neural")
+    assert found.code == "NE003" and "no regular file" in found.message
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero")
+def test_a_device_is_refused_before_it_fills_the_memory() -> None:
+    assert refused("/dev/zero").code == "NE003"
+
+
+def test_a_file_is_read_up_to_a_bound(tmp_path: Path) -> None:
+    path = tmp_path / "a.neural"
+    with path.open("wb") as file:
+        file.truncate(100_000_001)  # takes no room on the disk
+    found = refused(path)
+    assert found.code == "NE003" and "100,000,000" in found.message
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.neural"

@@ -379,10 +379,10 @@ def test_the_cost_of_many_searches_does_not_multiply(monkeypatch) -> None:
     runs = 0
     resolve_network = checking.resolve_network
 
-    def counted(*arguments):
+    def counted(*arguments, **options):
         nonlocal runs
         runs += 1
-        return resolve_network(*arguments)
+        return resolve_network(*arguments, **options)
 
     monkeypatch.setattr(checking, "resolve_network", counted)
     checked(source("Dense(HPO(choice(2, 3, 4))) " * 20))

@@ -1,6 +1,7 @@
 """Tasks in the language: their parameters, and what a network takes from them."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -512,6 +513,14 @@ def test_a_text_that_cannot_be_used_is_refused(tmp_path: Path, content) -> None:
     if content is not None:
         (tmp_path / "a.txt").write_bytes(content)
     assert code_of(tmp_path, 'Text("a.txt")') == "NE075"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+@pytest.mark.parametrize("task", ['Text("{}")', 'Arrays("{}")', 'Custom("{}")'])
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_a_task_reads_regular_files_alone(tmp_path: Path, task, name) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert code_of(tmp_path, task.format(name), "Flatten() Output(3)") == "NE075"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"model": {"vocab": []}}', "7"])

@@ -59,6 +59,7 @@ class DeviceScores(BlockedScores):
         self.query, self.key = four_axes(call.query), four_axes(call.key)
         self.value, self.result = four_axes(call.value), four_axes(context)
         self.mask, self.causal = mask, call.is_causal
+        self.precision = torch.finfo(context.dtype).eps
         size = self.query.shape[-1]
         self.scale = 1.0 / math.sqrt(size) if call.scale is None else call.scale
         batch, heads, queries, _ = self.query.shape

@@ -11,6 +11,9 @@ import tensorflow as tf
 from neural_dsl.attention.allowed import Allowed, Which, from_cells
 from neural_dsl.attention.scores import BlockedScores, Float32
 
+HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""Types of 16 bits, and their relative precision."""
+
 
 class DeviceScores(BlockedScores):
     """`Scores` over the kernel's own tensors: softmax(Q K^T · scale + bias), float32.
@@ -46,6 +49,8 @@ class DeviceScores(BlockedScores):
         else:
             self.shape = tuple(given.shape)
         self.value, self.result = value, context
+        dtype = tf.convert_to_tensor(context).dtype
+        self.precision = HALF.get(dtype.name, self.precision)
         self.bias = None if bias is None else tf.cast(bias, tf.float32)
         self.mask = None if mask is None else _four_axes(tf.cast(mask, tf.bool))
         self.causal, self.spreads = causal, spreads

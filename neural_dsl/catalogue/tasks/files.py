@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem
+from neural_dsl.source import read_regular
+
+LONGEST = 2**31
+"""Bytes of a file that is read whole."""
 
 NPY = b"\x93NUMPY"  # how a .npy file begins
 
@@ -18,7 +22,7 @@ def task_file(name: str, folder: Path, parameter: str = "path") -> bytes:
     """The content of a file named in a task. Raises LayerProblem (NE075)."""
     path = folder / name
     try:
-        return path.read_bytes()
+        return read_regular(path, LONGEST)
     except IsADirectoryError:
         why = "is a folder"
     except FileNotFoundError:

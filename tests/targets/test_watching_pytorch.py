@@ -1,0 +1,237 @@
+"""What is seen of PyTorch models that this project did not emit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+from torch import nn  # noqa: E402
+
+from neural_dsl.attention.check import check_scores  # noqa: E402
+from neural_dsl.backends.pytorch.capture import watching  # noqa: E402
+from neural_dsl.backends.pytorch.scores import Call, DeviceScores  # noqa: E402
+
+
+@dataclass
+class Seen:
+    """One attention: its weights, and which of its module's it was."""
+
+    path: str
+    number: int
+    weights: np.ndarray
+
+
+def capture(model, run, wanted=None):
+    """The result of `run`, and every attention that was seen and passed its check."""
+    calls = []
+
+    def look(path, number, scores):
+        check_scores(path, scores, scores.shape[1])
+        calls.append(Seen(path, number, scores.dense()))
+
+    with watching(model, look, wanted):
+        return run(), calls
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def padding(batch: int, length: int):
+    """Keys to ignore, in PyTorch's sense: the end of item 0."""
+    ignored = torch.zeros(batch, length, dtype=torch.bool)
+    ignored[0, length - 2 :] = True
+    return ignored
+
+
+def expected_weights(module, query, key, mask=None):
+    """What nn.MultiheadAttention itself says when it is asked for every head."""
+    return module(
+        query,
+        key,
+        key,
+        attn_mask=mask,
+        need_weights=True,
+        average_attn_weights=False,
+    )[1]
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+@pytest.mark.parametrize("grad", [True, False])
+def test_multihead_attention_gives_every_head_and_the_same_result(need_weights, grad):
+    module = nn.MultiheadAttention(12, 4, batch_first=True).eval()
+    x = torch.randn(2, 5, 12)
+    with torch.set_grad_enabled(grad):
+        plain = module(x, x, x, need_weights=need_weights)
+        result, calls = capture(
+            module, lambda: module(x, x, x, need_weights=need_weights)
+        )
+        expected = expected_weights(module, x, x)
+    torch.testing.assert_close(result[0], plain[0], rtol=0, atol=1e-6)
+    if need_weights:
+        torch.testing.assert_close(result[1], plain[1], rtol=0, atol=1e-6)
+    else:
+        assert result[1] is None
+    (call,) = calls
+    assert call.weights.shape == (2, 4, 5, 5)
+    np.testing.assert_allclose(call.weights, expected.detach(), atol=1e-6)
+
+
+def test_unbatched_cross_attention_with_a_mask_is_captured():
+    module = nn.MultiheadAttention(6, 3, kdim=4, vdim=4).eval()
+    query, key = torch.randn(5, 6), torch.randn(7, 4)
+    mask = torch.ones(5, 7).triu(1).bool()
+    _, calls = capture(
+        module, lambda: module(query, key, key, attn_mask=mask, need_weights=False)
+    )
+    expected = expected_weights(module, query, key, mask)
+    np.testing.assert_allclose(calls[0].weights[0], expected.detach(), atol=1e-6)
+    assert (calls[0].weights[:, :, mask.numpy()] == 0).all()
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_the_fast_path_of_an_encoder_does_not_hide_its_attention(norm_first):
+    layer = nn.TransformerEncoderLayer(
+        8, 2, 16, batch_first=True, norm_first=norm_first
+    )
+    model = nn.TransformerEncoder(layer, 3, enable_nested_tensor=not norm_first).eval()
+    x, ignored = torch.randn(2, 6, 8), padding(2, 6)
+    with torch.inference_mode():
+        plain = model(x, src_key_padding_mask=ignored)
+        result, calls = capture(model, lambda: model(x, src_key_padding_mask=ignored))
+    assert [call.path for call in calls] == [f"layers.{i}.self_attn" for i in range(3)]
+    # The fast path leaves zeros at padded positions; all others agree.
+    torch.testing.assert_close(result[~ignored], plain[~ignored], rtol=1e-4, atol=1e-5)
+    for call in calls:
+        assert call.weights.shape == (2, 2, 6, 6)
+        assert (call.weights[0, :, :, 4:] == 0).all()
+        np.testing.assert_allclose(call.weights.sum(-1), 1.0, atol=1e-6)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_decoder_layer_gives_causal_and_cross_attention():
+    layer = nn.TransformerDecoderLayer(8, 2, 16, batch_first=True).eval()
+    x, memory = torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    causal = nn.Transformer.generate_square_subsequent_mask(5)
+    _, calls = capture(
+        layer, lambda: layer(x, memory, tgt_mask=causal, tgt_is_causal=True)
+    )
+    assert [call.path for call in calls] == ["self_attn", "multihead_attn"]
+    assert calls[0].weights.shape == (2, 2, 5, 5)
+    assert calls[1].weights.shape == (2, 2, 5, 3)
+    assert (np.triu(calls[0].weights, 1) == 0).all()
+
+
+class Grouped(nn.Module):
+    """Grouped-query attention with a scale of its own, called in two ways."""
+
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(
+            q, k, v, is_causal=True, scale=0.7, enable_gqa=True
+        )
+
+
+def test_grouped_keys_are_expanded_and_the_scale_is_kept():
+    q, k, v = torch.randn(2, 6, 4, 8), torch.randn(2, 2, 4, 8), torch.randn(2, 2, 4, 8)
+    model = Grouped()
+    context, calls = capture(model, lambda: model(q, k, v))
+    scores = q @ k.repeat_interleave(3, dim=1).transpose(-1, -2) * 0.7
+    scores = scores.masked_fill(torch.ones(4, 4).triu(1).bool(), -torch.inf)
+    np.testing.assert_allclose(calls[0].weights, scores.softmax(-1), atol=1e-6)
+    torch.testing.assert_close(context, model(q, k, v), rtol=0, atol=0)
+    assert calls[0].path == ""
+
+
+class Ladder(nn.Module):
+    """Attention at several depths; the last module is used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = nn.ModuleList(
+            nn.TransformerEncoderLayer(8, 2, 8, batch_first=True) for _ in range(3)
+        )
+
+    def forward(self, x):
+        for step in (*self.steps, self.steps[2]):
+            x = step(x)
+        return x
+
+
+def test_only_wanted_modules_are_captured_and_each_run_counts():
+    model, x = Ladder().eval(), torch.randn(1, 4, 8)
+    wanted = {"steps.0", "steps.2", "steps.2.self_attn"}
+    _, calls = capture(model, lambda: model(x), wanted)
+    paths = ["steps.0.self_attn", "steps.2.self_attn", "steps.2.self_attn"]
+    assert [call.path for call in calls] == paths
+    assert [call.number for call in calls] == [0, 0, 1]
+
+
+def test_an_error_in_the_model_leaves_nothing_behind():
+    model = Ladder().eval()
+    with pytest.raises((RuntimeError, AssertionError)):
+        capture(model, lambda: model(torch.randn(1, 4, 5)))
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert torch.overrides._get_current_function_mode() is None
+    x = torch.randn(1, 4, 8)
+    assert len(capture(model, lambda: model(x))[1]) == 4
+
+
+def test_gradients_flow_through_a_captured_run():
+    module = nn.MultiheadAttention(8, 2, batch_first=True)
+    x = torch.randn(1, 3, 8, requires_grad=True)
+    result, calls = capture(module, lambda: module(x, x, x, need_weights=False)[0])
+    result.sum().backward()
+    assert x.grad is not None
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["boolean", "float"])
+def test_a_row_without_any_key_has_weights_of_zero(kind):
+    q, k = torch.randn(1, 2, 3, 4), torch.randn(1, 2, 3, 4)
+    mask = torch.tensor([[True, False, True], [False, False, False], [True] * 3])
+    given = (
+        mask if kind == "boolean" else torch.zeros(3, 3).masked_fill(~mask, -torch.inf)
+    )
+    kernel = F.scaled_dot_product_attention
+    call = Call(kernel, q, k, k, given)
+    weights = torch.from_numpy(DeviceScores(call, call.run()).dense())
+    assert (weights[:, :, 1] == 0).all()
+    assert (weights[:, :, 0, 1] == 0).all()
+    torch.testing.assert_close(weights.sum(-1)[0, 0], torch.tensor([1.0, 0.0, 1.0]))
+
+
+def test_half_precision_attention_is_captured_in_float32():
+    q = torch.randn(1, 2, 5, 8, dtype=torch.bfloat16)
+    model = Grouped()
+    _, calls = capture(model, lambda: model(q, q, q))
+    assert calls[0].weights.dtype == np.float32
+    np.testing.assert_allclose(calls[0].weights.sum(-1), 1.0, atol=1e-6)
+
+
+def test_numbers_so_low_that_nothing_is_left_hide_a_key():
+    """As transformers build masks: the lowest number in place of -inf."""
+    q = torch.randn(1, 2, 3, 4)
+    lowest = torch.finfo(torch.float32).min
+    mask = torch.zeros(1, 1, 3, 3)
+    mask[..., 0, 1:] = lowest
+    mask[..., 2, :] = lowest  # then softmax makes a row of equal weights of it
+    call = Call(F.scaled_dot_product_attention, q, q, q, mask)
+    scores = DeviceScores(call, call.run())
+    allowed = scores.allowed.rows()[0, 0].tolist()
+    assert allowed == [[True, False, False], [True] * 3, [True] * 3]
+    np.testing.assert_allclose(scores.dense()[0, :, 2], 1 / 3, atol=1e-6)
+    check_scores("a", scores, 2)
+
+
+def test_dropout_of_weights_does_not_look_like_a_wrong_capture():
+    q = torch.randn(2, 2, 5, 4)
+    call = Call(F.scaled_dot_product_attention, q, q, q, dropout_p=0.5)
+    check_scores("a", DeviceScores(call, call.run()), 2)

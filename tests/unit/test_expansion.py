@@ -1,0 +1,91 @@
+"""Small files that stand for large networks: counted and checked without writing them out."""
+
+import pytest
+
+from neural_dsl.catalogue.tensors import Mask
+from neural_dsl.resolve.blocks import Blocks
+from neural_dsl.resolve.structure import LayerResolver
+from tests.unit.resolving import checked, codes, network
+
+
+def doubling(times: int, leaf: str = "Dense(8)") -> str:
+    macros = [f"define M0 {{ {leaf} }}"]
+    macros += [f"define M{n} {{ M{n - 1} M{n - 1} }}" for n in range(1, times + 1)]
+    return "\n".join(macros)
+
+
+@pytest.fixture
+def expansions(monkeypatch) -> list[str]:
+    """The macros whose bodies are resolved."""
+    found: list[str] = []
+    expand = Blocks.expand
+
+    def counted(self, define, flow, scope):
+        found.append(define.name.text)
+        return expand(self, define, flow, scope)
+
+    monkeypatch.setattr(LayerResolver, "expand", counted)
+    return found
+
+
+def test_a_macro_is_not_expanded_again_for_equal_calls(expansions) -> None:
+    text = doubling(12) + " network N { input: (4, 8) layers: M12 }"
+    assert checked(text) == ()
+    assert len(expansions) == 13 + 12  # on the input at first, then on what leaves it
+
+
+def test_a_hundred_networks_of_one_macro_expand_it_once_each(expansions) -> None:
+    networks = (f"network N{n} {{ input: (4, 8) layers: M12 }}" for n in range(100))
+    assert checked(doubling(12) + " ".join(networks)) == ()
+    assert len(expansions) == 100 * (13 + 12)
+
+
+def test_what_is_not_resolved_again_is_the_same_network() -> None:
+    before = "define A(n) { Dense($n) B Dense(8) } define B { LayerNormalization }"
+    calls = network(
+        "A(4) A(6) A(4) a: { A(4) } b: { A(6) } Add()", "(5, 8)", before=before
+    )
+    body = "Dense({}) LayerNormalization Dense(8) "
+    by_hand = "".join(map(body.format, (4, 6, 4)))
+    by_hand += f"a: {{ {body.format(4)} }} b: {{ {body.format(6)} }} Add()"
+    plain = network(by_hand, "(5, 8)")
+    assert [
+        (each.name, each.params, each.inputs, each.output) for each in calls.layers()
+    ] == [(each.name, each.params, each.inputs, each.output) for each in plain.layers()]
+
+
+def test_a_name_given_in_a_macro_is_numbered_in_every_call() -> None:
+    before = doubling(2, 'Dense(8, name="d")')
+    found = [each.name for each in network("M2", "(4, 8)", before=before).layers()]
+    assert found == ["d_0", "d_1", "d_2", "d_3"]
+
+
+def test_the_limit_counts_calls_that_are_not_resolved_again() -> None:
+    assert codes("M14", "(4, 8)", before=doubling(14)) == ["NE048"]
+
+
+@pytest.mark.parametrize(
+    "macro",
+    [
+        "define Dense { Dense(8) * 1000000000 }",
+        "define Dense { Dense(8) Dense(8) * 99999 }",
+    ],
+)
+def test_a_macro_named_after_its_layer_may_repeat_it_too_often(macro) -> None:
+    (found,) = (each for each in checked(macro) if each.code != "NE054")
+    assert found.code == "NE048"
+    assert codes("Dense", before=macro) == ["NE048"]
+
+
+def test_masks_made_of_masks_are_compared_in_one_step() -> None:
+    def nested(depth: int) -> Mask:
+        mask = Mask("input", input="x")
+        for _ in range(depth):
+            mask = Mask("concat", parts=(mask, mask))
+        return mask
+
+    assert nested(60) is nested(60)
+    assert hash(nested(60)) != hash(nested(59))
+    layer = "a: { Dense(8) } b: { Dense(8) } Concatenate(axis=1) "
+    found = network(f"Embedding(9, 8, mask_zero=true) {layer * 12}", "(2,)")
+    assert found.output.shape == (2 * 2**12, 8)

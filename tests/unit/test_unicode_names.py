@@ -1,0 +1,109 @@
+"""Names in every role, in letters that Python reads as others: refused, or emitted apart.
+
+The oracle is the same file with plain names in their place: its code must be the same but
+for the names, one for one.
+"""
+
+import ast
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.compiler import compile_text
+from tests.unit.resolving import checked
+
+ROLES = ("net", "macro", "left", "right", "size")
+FILE = """
+define {macro}({size}) {{ Dense(${size}) Dense(8) }}
+network {net} {{
+  input: (6, 8)
+  layers:
+    {left}: {{ {macro}(8) }}
+    {right}: {{ {macro}(4) }}
+    Concatenate()
+    Output(3)
+}}
+"""
+PLAIN = {"net": "Aa", "macro": "Bb", "left": "cc", "right": "dd", "size": "ee"}
+TRICKY = [
+    *("K", "\u212a", "\uff2b", "k", "\uff4b"),  # K, kelvin, fullwidth K and k
+    *("x", "\uff58", "F", "\uff26", "self", "ｓｅｌｆ", "layers", "ｌａｙｅｒｓ"),
+    *("²a", "M²", "ﬁ", "fi", "ſ", "s", "ß", "ŉa", "ǰ", "İ", "ı", "µ", "μ", "ª", "a"),
+    *(
+        "torch",
+        "ｔｏｒｃｈ",
+        "class",
+        "ｃｌａｓｓ",
+        "print",
+        "_a",
+        "nn",
+        "ｎｎ",
+        "Ⅷ",
+        "VIII",
+    ),
+]
+names = st.one_of(
+    st.sampled_from(TRICKY),
+    st.text("aKk\u212a\uff2b²ﬁſßŉıİµ_1é\u0301", min_size=1, max_size=3).map(
+        "n".__add__
+    ),
+)
+
+
+def identifiers(code: str) -> Iterator[tuple[bool, str]]:
+    """Every name in a code, in the order in which they stand, and whether it is that of
+    an attribute."""
+    for node in ast.walk(ast.parse(code)):
+        for field in ("id", "name", "attr", "arg"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                yield field == "attr", value
+
+
+def accepted(text: str) -> bool:
+    return not any(each.severity == "error" for each in checked(text))
+
+
+@settings(max_examples=120)
+@given(st.fixed_dictionaries(dict.fromkeys(ROLES, names)))
+def test_names_are_refused_or_emitted_apart(chosen) -> None:
+    text = FILE.format(**chosen)
+    if not accepted(text):
+        return
+    for backend in BACKENDS:
+        tricky = list(identifiers(compile_text(text, backend).code))
+        plain = list(identifiers(compile_text(FILE.format(**PLAIN), backend).code))
+        assert all(name == unicodedata.normalize("NFKC", name) for _, name in tricky)
+        pairs = set(zip(tricky, plain, strict=True))
+        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+@pytest.mark.parametrize("bad", ["²a", "M²"])
+@pytest.mark.parametrize("role", ROLES)
+def test_what_python_takes_for_no_name_is_refused_in_every_role(role, bad) -> None:
+    found = checked(FILE.format(**{**PLAIN, role: bad}))
+    assert {each.code for each in found if each.severity == "error"} >= {"NE018"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FILE.format(**{**PLAIN, "left": "K", "right": "\u212a"}),
+        "define K { Dense(8) } define \u212a { Dense(4) } " + FILE.format(**PLAIN),
+        "network N { input: { \uff58: (4, 8), x: (4, 8) } layers: Add() Output(2) }",
+    ],
+    ids=["branches", "macros", "inputs"],
+)
+def test_names_that_python_reads_alike_clash_with_both_places(text) -> None:
+    error = next(each for each in checked(text) if each.severity == "error")
+    assert error.code in ("NE053", "NE056")
+    assert error.related and error.related[0].span != error.span
+
+
+def test_a_file_with_plain_names_is_accepted() -> None:
+    assert accepted(FILE.format(**PLAIN))
+    assert accepted(FILE.format(**{**PLAIN, "left": "\uff58", "net": "Größe"}))
