@@ -284,7 +284,6 @@ def main() -> None:
     model.set_weights(training.best_weights)
     save_file({w.path: w.numpy() for w in model.weights}, "chargpt.safetensors")
     result = evaluate(model, "test")
-    result = evaluate(model, "test")
     loss, perplexity = result["loss"], math.exp(result["loss"])
     print(f"test loss {loss:.4f}, perplexity {perplexity:.2f}")
 
