@@ -52,9 +52,8 @@ class OpenedRun(LoadedRun):
         from neural_dsl.inputs.selection import select_layers
 
         target = self.target
-        batch = target.encode() if ids is None else target.reading(ids[0])
-        labels = {self.network.inputs[0].name: (tokens,)} if tokens else {}
-        batch = replace(batch, tokens=labels, origin=origin)
+        batch = target.encode() if ids is None else target.reading(ids[0], tokens)
+        batch = replace(batch, origin=origin)
         names = select_layers(self.network, layers)
         return record(target, batch, target.named(names))
 

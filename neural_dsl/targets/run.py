@@ -38,12 +38,16 @@ class RunTarget(NetworkTarget):
             return self.reading(given.astype(np.int64))
         return super().encode(given, tokens=tokens, seed=seed, item=item)
 
-    def reading(self, ids: np.ndarray[Any, Any]) -> Batch:
-        """One sequence of token ids (T,), each labelled with its symbol. A model that
-        takes any length runs as it is; one of a fixed length is built anew for these."""
+    def reading(
+        self, ids: np.ndarray[Any, Any], labels: tuple[str, ...] | None = None
+    ) -> Batch:
+        """One sequence of token ids (T,), labelled so, or each with its symbol. A model
+        that takes any length runs as it is; one of a fixed length is built anew."""
         name = self.network.inputs[0].name
         arrays = {name: ids[None]}
-        tokens = {name: (tuple(self.task.symbols[int(one)] for one in ids),)}
+        if labels is None:
+            labels = tuple(self.task.symbols[int(one)] for one in ids)
+        tokens = {name: (labels,)} if labels else {}
         if self.network.inputs[0].tensor.shape[0] is None:
             return Batch(arrays, tokens)
         return replace(super().encode(arrays), tokens=tokens)
