@@ -77,7 +77,7 @@ class BaseRuntime(ABC):
         would take more memory than there is, NE109 when the model cannot run on them.
         """
         arrays = validated(self.compiled.network, inputs)
-        batch, lengths = sizes(arrays)
+        batch, lengths = sizes(self.network, arrays)
         memory.refuse_run_if_too_large(
             self.network, batch, lengths, self.name, self.holds
         )
@@ -126,9 +126,10 @@ class BaseRuntime(ABC):
         """See `Runtime`."""
 
 
-def sizes(arrays: Arrays) -> tuple[int, dict[str, int]]:
-    """The number of examples, and the length of each input that has one."""
-    lengths = {n: array.shape[1] for n, array in arrays.items() if array.ndim > 1}
+def sizes(network: Network, arrays: Arrays) -> tuple[int, dict[str, int]]:
+    """The number of examples, and the length of each input that is a sequence."""
+    sequences = [item.name for item in network.inputs if item.is_sequence]
+    lengths = {name: arrays[name].shape[1] for name in sequences}
     return len(next(iter(arrays.values()))), lengths
 
 

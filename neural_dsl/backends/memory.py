@@ -158,7 +158,7 @@ def refuse_run_if_too_large(
     limit = limit_for(needed, limit)
     if needed <= limit:
         return
-    tokens = max(lengths.values(), default=1)
+    tokens = max(lengths.values(), default=0)
     ways = []
     light = next(s.name for s in BACKENDS.values() if not s.whole_matrices)
     if backend != light and estimate_run(network, batch, lengths, fused) <= limit:
@@ -166,7 +166,8 @@ def refuse_run_if_too_large(
             f"run it with `--backend {light}`, which holds no whole attention matrix"
         ]
     raise _too_large(
-        f"running `{network.name}` on {backend} at {tokens} tokens needs",
+        f"running `{network.name}` on {backend}"
+        + (f" at {tokens} tokens needs" if tokens else " needs"),
         needed,
         limit,
         [*ways, *_less(batch, tokens)],
@@ -204,7 +205,8 @@ def limit_for(needed: int, limit: int | None = None) -> int:
 def _less(batch: int, tokens: int) -> list[str]:
     """What to give less of."""
     fewer = [f"give fewer than {batch} batch items with `--data`"] if batch > 1 else []
-    return [*fewer, f"use fewer than {tokens} tokens"]
+    shorter = [f"use fewer than {tokens} tokens"] if tokens else []
+    return [*fewer, *shorter] or ["make its layers smaller"]
 
 
 def _too_large(what: str, needed: int, limit: int, ways: list[str]) -> NeuralError:

@@ -189,7 +189,7 @@ class NetworkTarget:
         network = batch.network or self.network
         memory.refuse_if_too_large(
             network,
-            *sizes(validated(network, batch.arrays)),
+            *sizes(network, validated(network, batch.arrays)),
             None if sites is None else [site.name for site in sites],
             holds=self.runtime.holds,
         )

@@ -13,6 +13,7 @@ from neural_dsl.attention.allowed import Allowed
 from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.scores import ArrayScores
 from neural_dsl.backends import inputs, memory
+from neural_dsl.backends.live import sizes
 from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Input
@@ -267,6 +268,20 @@ def test_a_run_that_does_not_fit_is_refused_with_the_backend_that_would_do():
         wide = attends(", key_dim=2, value_dim=4")
         refuse(wide, 1, lengths, "tensorflow", memory.eager, limit=2**34)
     assert "pytorch" not in caught.value.diagnostics[0].help
+
+
+def test_an_image_has_no_tokens():
+    text = "network A { input: (900, 800, 3) layers: Conv2D(5000, 3) Flatten }"
+    network = resolve(parse(Source("a.neural", text)))[0]
+    arrays = {"input": np.zeros((1, 900, 800, 3), "float32")}
+    assert sizes(network, arrays) == (1, {})
+    with refused("NE108") as caught:
+        memory.refuse_run_if_too_large(
+            network, *sizes(network, arrays), "pytorch", memory.fused, limit=2**30
+        )
+    (diagnostic,) = caught.value.diagnostics
+    assert "on pytorch needs" in diagnostic.message
+    assert "tokens" not in diagnostic.message + diagnostic.help
 
 
 def test_wide_layers_count_too():
