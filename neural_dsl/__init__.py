@@ -18,7 +18,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "compile": "neural_dsl.api",
     "load": "neural_dsl.api",
-    "capture": "neural_dsl.api",
+    "open": "neural_dsl.opening",
+    "capture": "neural_dsl.opening",
+    "train": "neural_dsl.opening",
+    "evaluate": "neural_dsl.opening",
+    "predict": "neural_dsl.opening",
     "Model": "neural_dsl.api",
     "AttentionRecord": "neural_dsl.attention.record",
     "CompiledModel": "neural_dsl.codegen.generate",

@@ -6,6 +6,8 @@
     model = nd.load("model.neural", weights="w.safetensors")      # Model
     record = nd.capture(model, tokens="The,cat,sat")              # AttentionRecord
 
+`opening` has what else there is to open, and what the commands do with runs.
+
 Bad input raises `NeuralError`, whose `diagnostics` say what and where.
 """
 
@@ -17,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
@@ -172,6 +176,15 @@ def as_source(source: PathLike | Source) -> Source:
         return source
     if isinstance(source, str) and ("{" in source or "\n" in source):
         return Source("<text>", source)
+    if (Path(source) / "run.json").is_file():
+        raise NeuralError(
+            Diagnostic(
+                "NE002",
+                f"{quoted(os.fspath(source))} is the folder of a run",
+                help="open it with its trained weights: neural_dsl.open("
+                f"{os.fspath(source)!r})",
+            )
+        )
     return read_source(Path(source))
 
 

@@ -40,9 +40,9 @@ def estimate_step(
     logits = prod(length if size is None else size for size in network.output.shape)
     return {
         "weights, gradients and optimizer": FLOAT32 * kept * network.parameter_count,
-        "layers": FLOAT32 * batch * sum(sizes),
+        "layers": FLOAT32 * batch * (sum(sizes) - logits),
         "attention": FLOAT32 * batch * matrices,  # softmax's own output, kept
-        "logits": FLOAT32 * batch * logits,
+        "logits": FLOAT32 * batch * 2 * logits,  # and their gradient
         "examples": INT64 * 2 * max(batch, _held_out(network)) * length,
     }
 

@@ -49,14 +49,16 @@ def block_class(context: Context, block: BlockClass) -> str:
         inputs=inputs,
         kept={inputs[name] for name, times in read.items() if times > 1},
         symbols=symbols,
-        show_shapes=block.shape_is_fixed,
+        show_shapes=not block.varies and block.shape_is_fixed,
     )
     passed = [*(flow.streams or [flow.read]), flow.memory, *masks.values()]
     passed += inputs.values()
     scope.steps(use.steps, flow)
     made = (s for each in symbols.values() for s in each.values())
-    parameters = {s.name: s for s in made if s.used}
-    block.parameters = list(parameters)
+    used = {symbol.name for symbol in made if symbol.used}
+    first = [name for name in use.parameters if name in used]
+    others = (s.name for each in symbols.values() for s in each.values() if s.used)
+    block.parameters = list(dict.fromkeys([*first, *others]))
     kinds = [(name, type(use.values[name]).__name__) for name in block.parameters]
     return str(
         context.structure.block(
@@ -71,19 +73,29 @@ def block_class(context: Context, block: BlockClass) -> str:
 
 
 def _symbols(block: BlockClass) -> Symbols:
-    """A symbol for every size in which the uses differ; equal columns share one."""
+    """A symbol for every parameter of the macro that a body reads, and for every other
+    size in which the uses differ; equal columns share one."""
     table = [list(_slots(use.steps)) for use in block.uses]
     names = Names({"self"})
     by_column: dict[tuple[Any, ...], Symbol] = {}
     symbols: Symbols = {}
-    for position, (owner, slot, _) in enumerate(table[0]):
+    # The macro's own come first: what varies as one of them does is that one.
+    for position in sorted(range(len(table[0])), key=lambda i: not table[0][i][3]):
+        owner, slot, _, given = table[0][position]
         column = tuple(row[position][2] for row in table)
-        if len(set(column)) == 1:
+        varies = len(set(column)) > 1
+        block.varies |= varies
+        if not varies and not given:
             continue
-        symbol = by_column.get(column)
-        if symbol is None:
+        symbol = by_column.get((given, *column)) or by_column.get(("", *column))
+        if symbol is None or (given and symbol.name != given):
             wanted = {"d_in": "in_features", "d_memory": "d_memory"}.get(slot, slot)
-            symbol = by_column[column] = Symbol(names.unique(wanted))
+            symbol = Symbol(names.unique(given or wanted))
+            by_column[(given, *column)] = symbol
+            if given:
+                block.of_macro.add(symbol.name)
+            if varies:
+                by_column.setdefault(("", *column), symbol)
             for use, value in zip(block.uses, column, strict=True):
                 use.values[symbol.name] = value
         symbols.setdefault(owner, {})[slot] = symbol
@@ -108,21 +120,25 @@ def _signature(use: BlockUse) -> tuple[dict[Mask, str], Flow]:
     return masks, Flow(memory="memory" if needs_memory(use.nodes) else "")
 
 
-def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any]]:
-    """Every size in a body: (owner, name, value), in the same order for every use."""
+def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any, str]]:
+    """Every size in a body: (owner, name, value, the macro's parameter that it is or ""),
+    in the same order for every use."""
     for step in steps:
         match step:
             case LayerStep(layers=(layer, *_)):
-                yield id(layer), "d_in", layer.inputs[0].features
-                yield id(layer), "d_memory", layer.inputs[-1].features
+                yield id(layer), "d_in", layer.inputs[0].features, ""
+                yield id(layer), "d_memory", layer.inputs[-1].features, ""
                 for parameter in layer.spec.parameters:
-                    value = layer.params.get(parameter.name)
+                    name, value = parameter.name, layer.params.get(parameter.name)
                     if is_size(parameter.kind, value):
-                        yield id(layer), parameter.name, value
+                        yield id(layer), name, value, layer.passed.get(name, "")
             case BlockStep(uses=(use, *_)):
                 assert use.block is not None
                 for name in use.block.parameters:
-                    yield id(use), name, use.values[name]
+                    given = name if name in use.block.of_macro else ""
+                    if use.parameters:  # a macro of its own, not a repeated group
+                        given = use.passed.get(name, "")
+                    yield id(use), name, use.values[name], given
             case ResidualStep(steps=inner):
                 yield from _slots(inner)
             case BranchesStep(paths=paths):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import Symbol, arguments
-from neural_dsl.codegen.lines import Variables
+from neural_dsl.codegen.lines import Variables, shape_comment
 from neural_dsl.codegen.names import Names
 from neural_dsl.codegen.plan import (
     BlockStep,
@@ -55,6 +55,8 @@ class ScopeWriter(Variables):
     symbols: Mapping[int, Mapping[str, Symbol]] = field(default_factory=dict)
     """What stands in for the sizes of a layer or block, by its id."""
     members: list[str] = field(default_factory=list)
+    widths: dict[str, Symbol | None] = field(default_factory=dict)
+    """The parameter of the constructor that is a variable's number of features."""
 
     def steps(self, steps: tuple[Step, ...], flow: Flow) -> None:
         """Write the steps one after another; `flow` says where the value ends up."""
@@ -78,6 +80,8 @@ class ScopeWriter(Variables):
         template = self.context.templates.layer(layer)
         view = self._view(layer)
         argument = self._argument(layer, view, flow, template.layout(view))
+        width = None if isinstance(argument, list) else self.widths.get(flow.read)
+        width = view.between(width)
         names = [layer.name for layer in step.layers]
         if self.inline:
             names = [self.context.operations.layers[name] for name in names]
@@ -96,6 +100,10 @@ class ScopeWriter(Variables):
             self.depth += 1
         layout = view.layout if len(layer.output.shape) > 1 else "last"
         self._assign(flow, expression, layer.output, layer.inputs[0], layout)
+        self.widths[flow.read] = width
+        line = self.lines[-1]
+        if width is not None and line.comment:
+            line.comment = shape_comment(layer.output, layout, width.name)
         if len(names) > 1:
             self.depth -= 1
 
@@ -192,10 +200,9 @@ class ScopeWriter(Variables):
         else:
             self._take_target(flow)
         if not self.inline and all(map(self._nests, step.steps)):
-            inner = flow.read
-            for layer_step in step.steps:
-                assert isinstance(layer_step, LayerStep)
-                inner = self._nested(layer_step, inner)
+            inner, width = flow.read, self.widths.get(flow.read)
+            for each in step.steps:
+                inner, width = self._nested(each, inner, width)
             output = step.node.output
             self._assign(flow, f"{flow.read} + {inner}", output, output)
             return
@@ -215,27 +222,37 @@ class ScopeWriter(Variables):
             self.variables.taken.discard(shortcut)
 
     def _nests(self, step: Step) -> bool:
-        """Whether a layer's call may be the argument of the next one's: it is one call,
-        with the features last, that says its argument once."""
+        """Whether the call of this step may be the argument of the next one's: it is one
+        call, of one tensor with its features last, that says its argument once."""
+        if isinstance(step, BlockStep):
+            nodes, use = step.uses[0].nodes, step.uses[0]
+            reads_more = streams_of(use) or needs_memory(nodes) or masks_read(nodes)
+            return len(step.uses) == 1 and not (reads_more or any(inputs_read(nodes)))
         if not isinstance(step, LayerStep) or len(step.layers) > 1:
             return False
         layer = step.layers[0]
-        template = self.context.templates.layer(layer)
-        view = self._view(layer)
-        return template.is_call and not (
-            layer.spec.arity == "many"
-            or reads_memory(layer)
-            or template.layout(view) == "first"
-            or view.rank > 3
-        )
+        template, view = self.context.templates.layer(layer), self._view(layer)
+        is_plain = layer.spec.arity != "many" and not reads_memory(layer)
+        is_last = template.layout(view) != "first" and view.rank <= 3
+        return template.is_call and is_plain and is_last
 
-    def _nested(self, step: LayerStep, argument: str) -> str:
+    def _nested(
+        self, step: Step, argument: str, width: Symbol | None
+    ) -> tuple[str, Symbol | None]:
+        """The call of such a step, and the parameter that is its number of features."""
+        if isinstance(step, BlockStep):
+            use = step.uses[0]
+            name = _member_name(step.attr, 1) if self.context.names_members else ""
+            made = construct_block(use, self.symbols.get(id(use), {}), name)
+            return f"{self._member(made, step.attr, [''])}({argument})", None
+        assert isinstance(step, LayerStep)
         layer = step.layers[0]
         template, view = self.context.templates.layer(layer), self._view(layer)
+        width = view.between(width)
         if self.context.names_members and layer.weights:
             view.name = _member_name(step.attr, 1)
         called = self._member(template.make(view), step.attr, [layer.name])
-        return template.call(view, called, argument)
+        return template.call(view, called, argument), width
 
     def _branches(self, step: BranchesStep, flow: Flow) -> None:
         streams = []

@@ -74,9 +74,10 @@ class Variables:
         self.lines.append(Line(self.depth, "", statement))
 
 
-def shape_comment(tensor: Tensor, layout: str = "last") -> str:
-    """`(B, 50, 256)`; an axis of any length is T."""
+def shape_comment(tensor: Tensor, layout: str = "last", features: str = "") -> str:
+    """`(B, 50, 256)`; an axis of any length is T. `features` is the last size's name."""
     sizes = ["T" if size is None else str(size) for size in tensor.shape]
+    sizes[-1:] = [features or size for size in sizes[-1:]]
     if layout == "first":
         sizes = [sizes[-1], *sizes[:-1]]
     return f"({', '.join(['B', *sizes])})"

@@ -135,7 +135,7 @@ def _mask_names(
     named: dict[Mask, str] = {}
 
     def add(mask: Mask) -> None:
-        for part in mask.parts:
+        for part in () if mask in named else mask.parts:
             add(part)
         if mask not in named:
             name = {"input": f"{mask.input}_mask", "ones": "unmasked"}

@@ -9,7 +9,7 @@ share one class and pass the sizes to its constructor.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -77,6 +77,9 @@ class BlockUse:
     nodes: tuple[Node, ...]
     output: Tensor | None
     key: Hashable
+    parameters: tuple[str, ...] = ()
+    """The macro's; none for a repeated group, which reads those of the macro around it."""
+    passed: Mapping[str, str] = field(default_factory=dict)
     block: BlockClass | None = None
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -88,6 +91,10 @@ class BlockClass:
     name: str
     uses: list[BlockUse] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
+    of_macro: set[str] = field(default_factory=set)
+    """Those of its parameters that are parameters of a macro."""
+    varies: bool = False
+    """Whether some size inside differs between the uses."""
 
     @property
     def shape_is_fixed(self) -> bool:
@@ -182,7 +189,13 @@ class Planner:
     def _use(self, node: MacroUse) -> BlockUse:
         steps = self.plan(node.body, top=False)
         use = BlockUse(
-            node.macro, steps, node.body, node.output, (node.macro, structure(steps))
+            node.macro,
+            steps,
+            node.body,
+            node.output,
+            (node.macro, structure(steps)),
+            node.parameters,
+            node.passed,
         )
         block = self.classes.get(use.key)
         if block is None:

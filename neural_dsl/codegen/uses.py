@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from neural_dsl.catalogue.tensors import Attention
-from neural_dsl.codegen.environment import Trait, trait
+from neural_dsl.codegen.environment import Symbol, Trait, trait
 from neural_dsl.graph.nodes import Layer
 
 
@@ -118,6 +118,18 @@ class View:
     def out(self) -> tuple[int | None, ...]:
         """The output's shape without the batch axis."""
         return self.layer.output.shape
+
+    def between(self, width: Symbol | None) -> Symbol | None:
+        """The layer reads features that are `width` many, where that has a name; the name
+        of how many it writes."""
+        if width is not None:
+            self.d_in = width
+        for name in ("units", "filters", "output_dim"):
+            if name in self.p:
+                made = self.p[name]
+                return made if isinstance(made, Symbol) else None
+        kept = self.layer.output.features == self.layer.inputs[0].features
+        return width if kept else None
 
     @property
     def features_axis(self) -> int:

@@ -27,7 +27,8 @@ class Layer:
 
     `name` is canonical and unique in the network (DESIGN.md, Names); `given_name` says
     that the file chose it by `name="…"`. `inputs` has one tensor, several for Add and
-    Concatenate, (target, memory) for a decoder with cross-attention.
+    Concatenate, (target, memory) for a decoder with cross-attention. `passed` says which
+    parameters are given as a parameter of the macro around it: units=$width.
     """
 
     spec: LayerSpec
@@ -39,6 +40,7 @@ class Layer:
     weights: tuple[Weight, ...]
     attentions: tuple[Attention, ...]
     span: Span
+    passed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> Rows:
@@ -66,13 +68,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class MacroUse:
-    """One call of a macro, expanded; `inputs` as for a Layer."""
+    """One call of a macro, expanded; `inputs` and `passed` as for a Layer. `parameters`
+    are the macro's, in its order."""
 
     macro: str
     body: tuple[Node, ...]
     inputs: tuple[Tensor, ...]
     output: Tensor
     span: Span
+    parameters: tuple[str, ...] = ()
+    passed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> Rows:

@@ -45,12 +45,20 @@ LAYER_CODES = Codes()
 class Bound:
     """What a call gives its parameters: checked values (defaults filled in) and the span
     of each argument that was written. `ok` is False when a mistake was reported;
-    `known` when every value is a real one (and no parameter of an uncalled macro)."""
+    `known` when every value is a real one (and no parameter of an uncalled macro);
+    `passed` names the macro's parameter behind an argument that is nothing else."""
 
     values: dict[str, Any]
     spans: dict[str, Span]
     ok: bool
     known: bool = True
+    passed: Mapping[str, str] = field(default_factory=dict)
+
+
+def passed(given: Mapping[str, syntax.Argument]) -> dict[str, str]:
+    """The arguments that are a parameter of the macro around them: units=$width."""
+    values = ((name, argument.value) for name, argument in given.items())
+    return {n: v.name for n, v in values if isinstance(v, syntax.MacroParameter)}
 
 
 @dataclass
@@ -97,7 +105,7 @@ class Binder:
             self._missing(missing, name_span)
         spans = {name: argument.span for name, argument in self.given.items()}
         known = all(value is not UNKNOWN for value in values.values())
-        return Bound(values, spans, self.ok, known)
+        return Bound(values, spans, self.ok, known, passed(self.given))
 
     def _match(self, arguments: Sequence[syntax.Argument]) -> None:
         """Fill `given`: parameter name -> argument."""

@@ -151,6 +151,7 @@ class SingleLayers:
             weights,
             attentions,
             node.span,
+            bound.passed,
         )
         nodes.append(layer)
         if spec.name == "Output":

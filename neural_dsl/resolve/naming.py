@@ -153,6 +153,7 @@ class Namer:
                 node.weights,
                 node.attentions,
                 node.span,
+                node.passed,
             )
         if isinstance(node, Residual):
             return replace(node, name=self._take(node.name, RESIDUAL))

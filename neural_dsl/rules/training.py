@@ -144,6 +144,9 @@ class _TrainingCheck:
         self._merge_execution(train)
         if train.get("save_best") is False:
             self._unused("save_best", spans["save_best"], "the best is always kept")
+        if train.get("shuffle") is False and self.task.spec.draws:
+            reason = "training draws examples anew for ever: they have no order to keep"
+            self._unused("shuffle", spans["shuffle"], reason)
         if "steps" in train and "epochs" in train:
             self.findings.error(
                 "NE074",

@@ -100,7 +100,11 @@ def tell_places(
         if stored and stored.is_file() and hasattr(module, "tokenizer"):
             from tokenizers import Tokenizer
 
-            learnt = Tokenizer.from_file(str(stored))
+            with _refusals_named(network):
+                try:
+                    learnt = Tokenizer.from_file(str(stored))
+                except Exception as error:  # the library raises no narrower one
+                    raise ValueError(f"{stored} is no tokenizer: {error}") from error
             vars(module)["tokenizer"] = lambda: learnt
 
     return tell

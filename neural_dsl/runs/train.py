@@ -70,6 +70,27 @@ class Watcher(Protocol):
         """After the last step, whatever ended the training."""
 
 
+class Silent:
+    """A watcher that says nothing."""
+
+    def note(self, text: str) -> None:
+        """See `Watcher`."""
+
+    def started(self, run: Prepared, training: BaseTraining) -> None:
+        """See `Watcher`."""
+
+    def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
+        """See `Watcher`."""
+
+    def validated(
+        self, step: int, measures: dict[str, float], samples: list[Sample]
+    ) -> None:
+        """See `Watcher`."""
+
+    def stopped(self) -> None:
+        """See `Watcher`."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a training ended; `test` are the measures of the weights that it ends with,

@@ -95,6 +95,19 @@ MAY_IMPORT = {
         "inputs",
         "outputs",
         "targets",
+        "diagnostics",
+        "files",
+    },
+    "opening": {
+        "api",
+        "attention",
+        "diagnostics",
+        "files",
+        "inputs",
+        "runs",
+        "source",
+        "targets",
+        "tasks",
     },
 }
 EVERYTHING = {*MAY_IMPORT, "cli"}

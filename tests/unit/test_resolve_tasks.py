@@ -445,6 +445,11 @@ def test_nothing_is_fed_back_where_all_is_answered_at_once() -> None:
     assert found("Sort(layout=aligned)", ALIGNED, extra) == ["NE074"]
 
 
+def test_examples_that_are_drawn_for_ever_have_no_order_to_keep() -> None:
+    assert found("Copy", extra="train { shuffle: false }") == ["NW075"]
+    assert found("Copy", extra="train { shuffle: true }") == []
+
+
 def test_without_a_task_what_fit_cannot_use_is_told() -> None:
     extra = (
         "loss: mse optimizer: Muon(clipnorm=1) metrics: [f1] train { validation_split: "

@@ -52,9 +52,9 @@ def test_the_parts_of_a_step_are_those_of_the_model() -> None:
     assert held == 4 * 10 * 2 * 16**2  # both heads' weights
     assert parts == {
         "weights, gradients and optimizer": 4 * 4 * network.parameter_count,
-        "layers": 4 * 10 * (3 * 16 * 16 + 16 * 22),
+        "layers": 4 * 10 * 3 * 16 * 16,
         "attention": 0,
-        "logits": 4 * 10 * 16 * 22,
+        "logits": 4 * 10 * 2 * 16 * 22,
         "examples": 8 * 2 * 2000 * 16,
     }
 

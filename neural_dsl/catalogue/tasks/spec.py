@@ -68,6 +68,11 @@ class TaskSpec(SettingSpec):
     aligned_needs: Literal["nothing", "later"] = "later"
     layers_needed: int = 1
 
+    @property
+    def draws(self) -> bool:
+        """Whether training draws its examples anew for ever, so that they have no order."""
+        return self.problems is not None or self.data == "text"
+
     def vocabulary_size(self, params: Params, folder: Path = Path()) -> int | None:
         """The number of token ids, padding included; None if unknown."""
         symbols = self.symbols(params, folder)

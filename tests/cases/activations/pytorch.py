@@ -68,9 +68,8 @@ class Activations(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Activations().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         outputs = model(torch.randn(1, 6, 8))
     print("outputs:", tuple(outputs.shape))

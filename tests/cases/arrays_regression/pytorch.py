@@ -95,9 +95,8 @@ class Estimate(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Estimate().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         logits = model(torch.randint(1, 9, (1, 5)))
     print("logits:", logits.squeeze(0).tolist())

@@ -63,9 +63,8 @@ class Decide(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Decide().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         words = torch.randint(1, 9, (1, 5))
         numbers = torch.randn(1, 3)

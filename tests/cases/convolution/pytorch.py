@@ -61,9 +61,8 @@ class Convolution(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Convolution().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = torch.sigmoid(model(torch.randn(1, 21, 6)))
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -93,9 +93,8 @@ class CrossAttentionModel(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = CrossAttentionModel().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         memory = torch.randn(1, 9, 24)
         target = torch.randn(1, 5, 16)

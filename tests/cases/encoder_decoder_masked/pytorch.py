@@ -171,9 +171,8 @@ class Translate(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Translate().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         source = torch.randint(1, 40, (1, 11))
         target = torch.randint(1, 30, (1, 7))

@@ -197,9 +197,8 @@ class EncoderVariants(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = EncoderVariants().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         logits = model(torch.randn(1, 12, 24))
     print("logits:", logits.squeeze(0).tolist())

@@ -104,9 +104,8 @@ class Addition3x4(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Addition3x4().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randint(1, 13, (1, 8))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

@@ -104,9 +104,8 @@ class Arithmetic(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Arithmetic().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randint(1, 14, (1, 12))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

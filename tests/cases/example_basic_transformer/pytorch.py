@@ -103,9 +103,8 @@ def fit(model: nn.Module, batches: Collection) -> Iterator[float]:
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = BasicTransformer().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randn(1, 50, 256)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

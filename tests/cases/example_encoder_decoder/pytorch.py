@@ -169,9 +169,8 @@ class EncoderDecoder(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = EncoderDecoder().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         source = torch.randint(1, 1000, (1, 12))
         target = torch.randint(1, 1200, (1, 10))

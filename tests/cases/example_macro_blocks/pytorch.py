@@ -37,13 +37,13 @@ class Block(nn.Module):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Dense -> Dense)."""
 
-    def __init__(self, num_heads: int, units: int):
+    def __init__(self, width: int, heads: int, units: int):
         super().__init__()
         self.layer_normalization = nn.LayerNorm(64)
-        self.multi_head_attention = MultiHeadAttention(64, num_heads=num_heads)
+        self.multi_head_attention = MultiHeadAttention(64, num_heads=heads)
         self.layer_normalization_2 = nn.LayerNorm(64)
         self.dense_0 = nn.Linear(64, units)
-        self.dense_1 = nn.Linear(units, 64)
+        self.dense_1 = nn.Linear(units, width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.multi_head_attention(self.layer_normalization(x))
@@ -62,8 +62,10 @@ class MacroBlocks(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.blocks = nn.ModuleList(Block(num_heads=4, units=256) for _ in range(2))
-        self.block = Block(num_heads=8, units=128)
+        self.blocks = nn.ModuleList(
+            Block(width=64, heads=4, units=256) for _ in range(2)
+        )
+        self.block = Block(width=64, heads=8, units=128)
         self.layer_normalization_6 = nn.LayerNorm(64)
         self.output = nn.Linear(64, 10)
         self.apply(init_weights)
@@ -92,9 +94,8 @@ def fit(model: nn.Module, batches: Collection) -> Iterator[float]:
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = MacroBlocks().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randn(1, 32, 64)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

@@ -52,19 +52,19 @@ class Block(layers.Layer):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Dense -> Dense)."""
 
-    def __init__(self, num_heads: int, units: int, **kwargs):
+    def __init__(self, width: int, heads: int, units: int, **kwargs):
         super().__init__(**kwargs)
         self.layer_normalization = layers.LayerNormalization(
             epsilon=1e-5, name="layer_normalization"
         )
         self.multi_head_attention = MultiHeadAttention(
-            64, num_heads=num_heads, name="multi_head_attention"
+            64, num_heads=heads, name="multi_head_attention"
         )
         self.layer_normalization_2 = layers.LayerNormalization(
             epsilon=1e-5, name="layer_normalization_2"
         )
         self.dense_0 = layers.Dense(units, activation="gelu", name="dense_0")
-        self.dense_1 = layers.Dense(64, name="dense_1")
+        self.dense_1 = layers.Dense(width, name="dense_1")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = x + self.multi_head_attention(self.layer_normalization(x))
@@ -76,8 +76,8 @@ def build_model() -> keras.Model:
     inputs = keras.Input((32, 64), name="input")
     x = inputs
     for i in range(2):
-        x = Block(num_heads=4, units=256, name=f"blocks_{i}")(x)
-    x = Block(num_heads=8, units=128, name="block")(x)
+        x = Block(width=64, heads=4, units=256, name=f"blocks_{i}")(x)
+    x = Block(width=64, heads=8, units=128, name="block")(x)
     x = layers.LayerNormalization(epsilon=1e-5, name="layer_normalization_6")(x)
     x = layers.GlobalAveragePooling1D(name="global_average_pooling1d")(x)  # (B, 64)
     logits = layers.Dense(10, name="output")(x)  # (B, 10)

@@ -92,9 +92,8 @@ class MultiLayerTransformer(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = MultiLayerTransformer().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randn(1, 128, 512)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

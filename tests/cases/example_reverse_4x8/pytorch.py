@@ -104,9 +104,8 @@ class Reverse4x8(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Reverse4x8().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randint(1, 23, (1, 16))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

@@ -123,9 +123,8 @@ class TextClassification(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = TextClassification().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randint(1, 10000, (1, 200))), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

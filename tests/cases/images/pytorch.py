@@ -28,17 +28,17 @@ def pad_same(
 class Stage(nn.Module):
     """Conv2D -> BatchNormalization -> Activation."""
 
-    def __init__(self, in_features: int):
+    def __init__(self, n: int, in_features: int):
         super().__init__()
-        self.conv2d = nn.Conv2d(in_features, 16, (3, 3), padding="same", bias=False)
-        self.batch_normalization = nn.BatchNorm2d(16, eps=0.001, momentum=0.01)
+        self.conv2d = nn.Conv2d(in_features, n, (3, 3), padding="same", bias=False)
+        self.batch_normalization = nn.BatchNorm2d(n, eps=0.001, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.movedim(-1, 1)  # (B, 8, 7, 10)
-        x = self.conv2d(x)  # (B, 16, 7, 10)
+        x = x.movedim(-1, 1)
+        x = self.conv2d(x)
         x = self.batch_normalization(x)
         x = F.relu(x)
-        return x.movedim(1, -1)  # (B, 7, 10, 16)
+        return x.movedim(1, -1)
 
 
 def init_weights(module: nn.Module) -> None:
@@ -56,8 +56,8 @@ class Images(nn.Module):
         super().__init__()
         self.conv2d_0 = nn.Conv2d(1, 8, (5, 3), stride=(2, 1))
         self.max_pooling2d_0 = nn.MaxPool2d((2, 2))
-        self.stage = Stage(in_features=8)
-        self.stage_2 = Stage(in_features=16)
+        self.stage = Stage(n=16, in_features=8)
+        self.stage_2 = Stage(n=16, in_features=16)
         self.group_normalization = nn.GroupNorm(4, 16, eps=0.001)
         self.conv2d_3 = nn.Conv2d(16, 16, (1, 3), padding="same", groups=2)
         self.max_pooling2d_1 = nn.MaxPool2d((3, 2))
@@ -91,9 +91,8 @@ class Images(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Images().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randn(1, 28, 20, 1)), dim=-1)
     print("probabilities:", probabilities.squeeze(0).tolist())

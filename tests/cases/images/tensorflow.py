@@ -21,10 +21,10 @@ from keras import layers, ops
 class Stage(layers.Layer):
     """Conv2D -> BatchNormalization -> Activation."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, n: int, **kwargs):
         super().__init__(**kwargs)
         self.conv2d = layers.Conv2D(
-            16, (3, 3), padding="same", use_bias=False, name="conv2d"
+            n, (3, 3), padding="same", use_bias=False, name="conv2d"
         )
         self.batch_normalization = layers.BatchNormalization(
             momentum=0.99, epsilon=0.001, name="batch_normalization"
@@ -32,7 +32,7 @@ class Stage(layers.Layer):
         self.activation = layers.Activation("relu")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.conv2d(x)  # (B, 7, 10, 16)
+        x = self.conv2d(x)
         x = self.batch_normalization(x)
         return self.activation(x)
 
@@ -46,8 +46,8 @@ def build_model() -> keras.Model:
     x = layers.MaxPooling2D(
         (2, 2), strides=(2, 2), padding="same", name="max_pooling2d_0"
     )(x)  # (B, 7, 10, 8)
-    x = Stage(name="stage")(x)  # (B, 7, 10, 16)
-    x = Stage(name="stage_2")(x)
+    x = Stage(n=16, name="stage")(x)  # (B, 7, 10, 16)
+    x = Stage(n=16, name="stage_2")(x)
     x = layers.GroupNormalization(4, epsilon=0.001, name="group_normalization")(x)
     residual = x
     x = layers.Conv2D(16, (1, 3), padding="same", groups=2, name="conv2d_3")(x)

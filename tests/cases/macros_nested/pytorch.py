@@ -33,10 +33,10 @@ class MultiHeadAttention(nn.Module):
 class Feed(nn.Module):
     """Dense -> Dense."""
 
-    def __init__(self, in_features: int, units: int, units_2: int):
+    def __init__(self, width: int, units: int, in_features: int):
         super().__init__()
         self.dense_0 = nn.Linear(in_features, units)
-        self.dense_1 = nn.Linear(units, units_2)
+        self.dense_1 = nn.Linear(units, width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.dense_0(x))
@@ -47,19 +47,16 @@ class Layer(nn.Module):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Feed)."""
 
-    def __init__(self, in_features: int, num_heads: int, units: int):
+    def __init__(self, width: int, heads: int, units: int):
         super().__init__()
-        self.layer_normalization = nn.LayerNorm(in_features)
-        self.multi_head_attention = MultiHeadAttention(in_features, num_heads=num_heads)
-        self.layer_normalization_2 = nn.LayerNorm(in_features)
-        self.feed = Feed(in_features=in_features, units=units, units_2=in_features)
+        self.layer_normalization = nn.LayerNorm(width)
+        self.multi_head_attention = MultiHeadAttention(width, num_heads=heads)
+        self.layer_normalization_2 = nn.LayerNorm(width)
+        self.feed = Feed(width=width, units=units, in_features=width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.multi_head_attention(self.layer_normalization(x))
-        residual = x
-        x = self.layer_normalization_2(x)
-        x = self.feed(x)
-        return residual + x
+        return x + self.feed(self.layer_normalization_2(x))
 
 
 class Head(nn.Module):
@@ -88,10 +85,10 @@ class MacrosNested(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer_layers = nn.ModuleList(
-            Layer(in_features=32, num_heads=4, units=128) for _ in range(3)
+            Layer(width=32, heads=4, units=128) for _ in range(3)
         )
-        self.feed = Feed(in_features=32, units=32, units_2=16)
-        self.layer = Layer(in_features=16, num_heads=2, units=64)
+        self.feed = Feed(width=16, units=32, in_features=32)
+        self.layer = Layer(width=16, heads=2, units=64)
         self.head = Head()
         self.apply(init_weights)
 
@@ -106,9 +103,8 @@ class MacrosNested(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = MacrosNested().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randn(1, 16, 32)), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

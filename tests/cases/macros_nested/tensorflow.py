@@ -55,10 +55,10 @@ class MultiHeadAttention(layers.Layer):
 class Feed(layers.Layer):
     """Dense -> Dense."""
 
-    def __init__(self, units: int, units_2: int, **kwargs):
+    def __init__(self, width: int, units: int, **kwargs):
         super().__init__(**kwargs)
         self.dense_0 = layers.Dense(units, activation="gelu", name="dense_0")
-        self.dense_1 = layers.Dense(units_2, name="dense_1")
+        self.dense_1 = layers.Dense(width, name="dense_1")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.dense_0(x)
@@ -70,25 +70,22 @@ class Layer(layers.Layer):
     """x + (LayerNormalization -> MultiHeadAttention) -> x +
     (LayerNormalization -> Feed)."""
 
-    def __init__(self, in_features: int, num_heads: int, units: int, **kwargs):
+    def __init__(self, width: int, heads: int, units: int, **kwargs):
         super().__init__(**kwargs)
         self.layer_normalization = layers.LayerNormalization(
             epsilon=1e-5, name="layer_normalization"
         )
         self.multi_head_attention = MultiHeadAttention(
-            in_features, num_heads=num_heads, name="multi_head_attention"
+            width, num_heads=heads, name="multi_head_attention"
         )
         self.layer_normalization_2 = layers.LayerNormalization(
             epsilon=1e-5, name="layer_normalization_2"
         )
-        self.feed = Feed(units=units, units_2=in_features, name="feed")
+        self.feed = Feed(width=width, units=units, name="feed")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = x + self.multi_head_attention(self.layer_normalization(x))
-        residual = x
-        x = self.layer_normalization_2(x)
-        x = self.feed(x)
-        return residual + x
+        return x + self.feed(self.layer_normalization_2(x))
 
 
 @keras.saving.register_keras_serializable()
@@ -112,9 +109,9 @@ def build_model() -> keras.Model:
     inputs = keras.Input((None, 32), name="input")
     x = inputs
     for i in range(3):
-        x = Layer(in_features=32, num_heads=4, units=128, name=f"layer_layers_{i}")(x)
-    x = Feed(units=32, units_2=16, name="feed")(x)  # (B, T, 16)
-    x = Layer(in_features=16, num_heads=2, units=64, name="layer")(x)
+        x = Layer(width=32, heads=4, units=128, name=f"layer_layers_{i}")(x)
+    x = Feed(width=16, units=32, name="feed")(x)  # (B, T, 16)
+    x = Layer(width=16, heads=2, units=64, name="layer")(x)
     logits = Head(name="head")(x)  # (B, T, 11)
     return keras.Model(inputs, logits, name="MacrosNested")
 

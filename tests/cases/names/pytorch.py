@@ -72,13 +72,13 @@ class F2(nn.Module):
 class Nn(nn.Module):
     """Dense -> F2."""
 
-    def __init__(self, in_features: int, units: int):
+    def __init__(self, units: int, in_features: int):
         super().__init__()
         self.dense = nn.Linear(in_features, units)
         self.f = F2(in_features=units)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.dense(x)  # (B, 5, 4)
+        x = self.dense(x)
         return self.f(x)
 
 
@@ -97,8 +97,8 @@ class TransformerEncoderModel(nn.Module):
         self.train_2 = nn.Linear(4, 4)
         self.weights = nn.Linear(4, 4)
         self.forward_2 = TransformerEncoder(d_model=8, num_heads=2, ff_dim=8)
-        self.nn = Nn(in_features=8, units=4)
-        self.nn_2 = Nn(in_features=4, units=8)
+        self.nn = Nn(units=4, in_features=8)
+        self.nn_2 = Nn(units=8, in_features=4)
         self.residual = nn.Linear(4, 4)
         self.self_ = nn.Linear(4, 4)
         self.output = nn.Linear(4, 2)
@@ -119,9 +119,8 @@ class TransformerEncoderModel(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = TransformerEncoderModel().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         x = torch.randn(1, 5, 4)
         mask = torch.randn(1, 5, 4)

@@ -102,7 +102,7 @@ class Nn(layers.Layer):
         self.f = F(name="f")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.dense(x)  # (B, 5, 4)
+        x = self.dense(x)
         return self.f(x)
 
 

@@ -44,9 +44,8 @@ class Normalization(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Normalization().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         outputs = model(torch.randn(1, 7, 12))
     print("outputs:", tuple(outputs.shape))

@@ -81,9 +81,8 @@ class ResidualBranches(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = ResidualBranches().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         logits = model(torch.randn(1, 8, 16))
     print("logits:", logits.squeeze(0).tolist())

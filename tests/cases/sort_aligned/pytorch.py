@@ -109,9 +109,8 @@ class Ordered(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Ordered().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         probabilities = F.softmax(model(torch.randint(1, 7, (1, 4))), dim=-1)
     print("probabilities:", tuple(probabilities.shape))

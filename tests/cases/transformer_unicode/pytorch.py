@@ -86,9 +86,8 @@ class Grüße(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = Grüße().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         logits = model(torch.randn(1, 4, 6))
     print("logits:", tuple(logits.shape))

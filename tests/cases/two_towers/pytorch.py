@@ -107,9 +107,8 @@ class TwoTowers(nn.Module):
 if __name__ == "__main__":
     torch.manual_seed(0)
     model = TwoTowers().eval()
-    parameters = sum(p.numel() for p in model.parameters())
     print(model)
-    print(f"{parameters:,} parameters")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     with torch.inference_mode():
         question = torch.randint(1, 20, (1, 6))
         answer = torch.randint(1, 20, (1, 5))

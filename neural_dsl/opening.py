@@ -1,0 +1,314 @@
+"""One way to open whatever can be looked at, and what the commands give, for Python.
+
+run = nd.open("runs/copy")                 # its trained weights
+nd.predict(run, "dabc:")                   # [Answer(prompt="dabc:", text="dabc", …)]
+record = nd.capture(run, prompt="dabc:")   # as `neural visualize RUN --attention`
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from neural_dsl import api
+from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.files import quoted
+from neural_dsl.source import Source
+
+if TYPE_CHECKING:
+    from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.runs.evaluation import Report
+    from neural_dsl.runs.loaded import LoadedRun
+    from neural_dsl.runs.opened import OpenedRun
+    from neural_dsl.runs.train import Outcome, Watcher
+    from neural_dsl.targets.module import ModuleTarget
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+Opened: TypeAlias = "api.Model | OpenedRun | ModuleTarget"
+
+
+def open(
+    target: Any,
+    *,
+    weights: PathLike | None = None,
+    backend: str | None = None,
+    seed: int = 0,
+    network: str | None = None,
+    trust: bool = False,
+) -> Opened:
+    """Open a model, whatever it is.
+
+    - A `.neural` file or its text → `Model` (see `load`): `weights` is a safetensors
+      file, without it they are random from `seed`; `network` picks one of several.
+    - The folder of a run → `OpenedRun` with its trained weights: `weights` is "best" or
+      "last", without it those that training ended with.
+    - A live `torch.nn.Module` or Keras model → `ModuleTarget`, with the weights it has.
+
+    `trust` lets the code of a task of the user's own (`Custom`) run. Raises NeuralError:
+    NE112 for what cannot be opened, and as reading a file or a run does.
+    """
+    if not isinstance(target, (str, os.PathLike, Source)):
+        from neural_dsl.targets.module import ModuleTarget
+
+        refuse_options("a live module", weights, backend, network)
+        return ModuleTarget(target)
+    if isinstance(target, Source) or _is_text(target):
+        return _load(target, backend, weights, seed, network, trust)
+    path = Path(target)
+    from neural_dsl.runs.directory import is_run
+
+    if is_run(path):
+        from neural_dsl.runs.opened import open_run
+
+        refuse_options("a run", None, None, network)
+        if weights not in (None, "best", "last"):
+            raise refused(
+                f"a run has no weights {weights!r}", 'they are "best" or "last"'
+            )
+        chosen = None if weights is None else str(weights)
+        return open_run(path, chosen, backend, trust)
+    if path.is_dir() or (not path.exists() and path.suffix not in (".neural", ".nr")):
+        raise nothing_to_open(path)
+    return _load(target, backend, weights, seed, network, trust)
+
+
+def _load(
+    source: PathLike | Source,
+    backend: str | None,
+    weights: PathLike | None,
+    seed: int,
+    network: str | None,
+    trust: bool,
+) -> api.Model:
+    return api.load(
+        source, backend, weights=weights, seed=seed, network=network, trust=trust
+    )
+
+
+def _is_text(target: PathLike) -> bool:
+    """Whether this is the text of a file, as `api.as_source` takes it."""
+    return isinstance(target, str) and ("{" in target or "\n" in target)
+
+
+def capture(
+    target: Any,
+    data: Any = None,
+    *,
+    tokens: str | Sequence[str] | Mapping[str, Any] | None = None,
+    prompt: str | None = None,
+    layers: str | int | Sequence[str | int] = (),
+    seed: int = 0,
+    batch_item: int = 0,
+) -> AttentionRecord:
+    """Run a model once and record what its attention heads did.
+
+    `target` is what `open` gave, or what it takes. What the model reads:
+
+    - a model of a `.neural` file: `data`, a path to .npy or .npz, an array (batch first)
+      or a dict of arrays by input; None draws one random example from `seed`. `tokens`
+      are labels, "The,cat,sat" or a list, or a dict by input: they set the length of
+      random input, and label `batch_item` of given data;
+    - a run: `prompt`, which it answers meanwhile; or `data`; without both the first
+      problem of its test split;
+    - a live module: `data`, a dict of its call's arguments, or its first argument.
+
+    `layers`: attention or layer names, or indices, one or several; empty for all. The
+    record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
+    """
+    from neural_dsl.runs.opened import OpenedRun
+
+    opened = target if _is_open(target) else open(target, seed=seed)
+    if isinstance(opened, OpenedRun):
+        if data is None and tokens is None:
+            return _reading(opened, prompt, layers)
+        opened = opened.model
+    if prompt is not None:
+        raise refused(
+            "a prompt is for the run of a task, which knows how to read it",
+            "label positions with `tokens`, or give arrays as `data`",
+        )
+    if isinstance(opened, api.Model):
+        return api.capture(
+            opened,
+            data,
+            tokens=tokens,
+            layers=layers,
+            seed=seed,
+            batch_item=batch_item,
+        )
+    return _of_module(opened, data, tokens, layers)
+
+
+def _is_open(target: Any) -> bool:
+    """Whether `open` gave it: a model, a run, or a target, which can `attend`."""
+    from neural_dsl.runs.opened import OpenedRun
+
+    opened = isinstance(target, (api.Model, OpenedRun))
+    return opened or hasattr(target, "attend")
+
+
+def _reading(run: OpenedRun, prompt: str | None, layers: Any) -> AttentionRecord:
+    """The attention of a run while it answers."""
+    from neural_dsl.inputs.selection import select_layers
+    from neural_dsl.runs import prompted
+
+    origin = "first held-out problem"
+    if prompt is None:
+        reading = prompted.read_held_out(run)
+    else:
+        reading = prompted.read_prompt(run, prompt)
+        origin = f'prompt "{prompted.shortened(prompt)}"'
+    return prompted.capture(
+        run, reading, origin, select_layers(run.network, layers)
+    ).record
+
+
+def _of_module(
+    target: ModuleTarget, data: Any, tokens: Any, layers: Any
+) -> AttentionRecord:
+    from neural_dsl.targets.base import refuse_missing
+    from neural_dsl.targets.record import record
+
+    if tokens is not None:
+        raise refused("nobody knows which input of a live module tokens label", "")
+    batch = target.encode(data)
+    if layers == ():
+        return record(target, batch)
+    sites = target.sites(batch)
+    wanted = [layers] if isinstance(layers, (str, int)) else list(layers)
+    named: dict[str | int, Any] = {site.name: site for site in sites}
+    named |= dict(enumerate(sites))
+    for one in wanted:
+        if one not in named:
+            raise refuse_missing(str(one), [site.name for site in sites])
+    return record(target, batch, [named[one] for one in wanted])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run answered, decoded greedily.
+
+    `right` is the right answer, None where there is no one right answer; `remark` says
+    when the prompt is of a kind that the run never trained on, "" otherwise.
+    """
+
+    prompt: str
+    text: str
+    right: str | None
+    remark: str
+
+
+def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Answer]:
+    """The answers of a run, or of the run in a folder: what `neural predict` prints.
+
+    Raises NeuralError: NE159 for a prompt that the task cannot read, NE160 for a task
+    without answers, NE156 for no run.
+    """
+    from neural_dsl.runs.loaded import beyond_training
+    from neural_dsl.tasks.given import GivenTask
+
+    loaded = _run(run)
+    task = loaded.task
+    asked = [prompts] if isinstance(prompts, str) else list(prompts)
+    return [
+        Answer(
+            prompt,
+            text,
+            task.solve(prompt) if isinstance(task, GivenTask) else None,
+            beyond_training(task, prompt),
+        )
+        for prompt, text in zip(asked, loaded.predict(asked), strict=True)
+    ]
+
+
+def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
+    """How good a run is on problems that it has never seen: what `neural evaluate`
+    prints, as its `Report`. `split` is "test" or "validation". Raises NeuralError."""
+    from neural_dsl.runs.evaluation import evaluate as report
+
+    return report(_run(run), split)
+
+
+def train(
+    source: PathLike,
+    output_dir: PathLike | None = None,
+    *,
+    backend: str | None = None,
+    network: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    trust: bool = False,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Train a file's network on its task, in a folder as `neural train` makes it.
+
+    `output_dir` is runs/NAME by default; `settings` change the file's for this run:
+    `{"train.epochs": 2, "optimizer.learning_rate": 1e-3}`. Nothing is printed; a
+    `watcher` is told of steps and validations. The `Outcome` has the status ("finished",
+    "interrupted" by Ctrl-C, or "nothing to do"), the folder, the last step and the
+    measures on the test split. Raises NeuralError.
+    """
+    from neural_dsl.runs.prepare import TrainRequest
+    from neural_dsl.runs.train import Silent
+    from neural_dsl.runs.train import train as go
+
+    given = dict(settings or {})
+    if seed is not None:
+        given["train.seed"] = seed
+    request = TrainRequest(
+        file=Path(source),
+        output=None if output_dir is None else Path(output_dir),
+        backend=backend,
+        network=network,
+        settings=tuple(f"{name}={as_written(value)}" for name, value in given.items()),
+        resume=resume,
+        device=device,
+        trust=trust,
+    )
+    return go(request, watcher or Silent())
+
+
+def as_written(value: Any) -> str:
+    """A setting as a `.neural` file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _run(run: LoadedRun | PathLike) -> LoadedRun:
+    if isinstance(run, (str, os.PathLike)):
+        from neural_dsl.runs.loaded import open_run
+
+        return open_run(Path(run))
+    return run
+
+
+def refuse_options(what: str, *given: Any) -> None:
+    """NE112 for options that mean nothing here: dropping them would be a lie."""
+    if any(one is not None for one in given):
+        raise refused(
+            f"{what} has its own weights, backend and network",
+            "leave these arguments out",
+        )
+
+
+def nothing_to_open(path: Path) -> NeuralError:
+    """NE112: neither a file nor a run, with what it looks like."""
+    if (path / "config.json").is_file() or not path.exists():
+        looks = "a Hugging Face model" if path.is_dir() else "no file or folder"
+        return refused(
+            f"{quoted(path)} is {looks}, which cannot be opened",
+            "Hugging Face models: load it with transformers and open the module: "
+            "nd.open(AutoModel.from_pretrained(…))",
+        )
+    return refused(
+        f"{quoted(path)} is a folder without a run", "`neural train` makes runs"
+    )
+
+
+def refused(message: str, help: str) -> NeuralError:
+    """NE112."""
+    return NeuralError(Diagnostic("NE112", message, help=help))
