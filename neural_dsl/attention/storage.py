@@ -112,9 +112,8 @@ def load_record(directory: str | Path, stem: str = STEM) -> AttentionRecord:
     when they cannot be read. Nothing is unpickled.
     """
     weights, metrics = _places(directory, stem)
-    text = metrics.read_text(encoding="utf-8")
     try:
-        document = json.loads(text)
+        document = json.loads(metrics.read_text(encoding="utf-8"))
         version = document["schema_version"]
         if version != SCHEMA_VERSION:
             raise RecordError(
@@ -126,7 +125,14 @@ def load_record(directory: str | Path, stem: str = STEM) -> AttentionRecord:
         return AttentionRecord(layers, Provenance(**document["provenance"]))
     except RecordError:
         raise
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,  # of an empty file
+        RecursionError,
+        zipfile.BadZipFile,
+    ) as problem:
         raise RecordError(
             f"{directory} holds no readable record: {problem}"
         ) from problem

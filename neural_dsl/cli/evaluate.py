@@ -54,8 +54,9 @@ def command(run: Path, weights: str | None, form: str, trust: bool) -> None:
     """Test RUN's model on problems that it has never seen.
 
     Answers are decoded greedily and count when they are right as a whole. The attention
-    check repeats the test with each layer's attention made uniform in turn: a layer that
-    loses nothing by it is decoration, and so are pictures of it.
+    check repeats the test with each layer's attention made uniform in turn: where the
+    loss rises by less than 0.005 and right answers fall by less than 0.5%, the layer is
+    decoration, and so are pictures of it.
     """
     from neural_dsl.runs.evaluation import evaluate
     from neural_dsl.runs.loaded import open_run

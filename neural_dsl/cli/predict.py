@@ -16,6 +16,7 @@ from neural_dsl.cli.evaluate import run_argument, which_option
 from neural_dsl.cli.options import trust_option
 
 if TYPE_CHECKING:
+    from neural_dsl.diagnostics import Diagnostic
     from neural_dsl.runs.loaded import LoadedRun
 
 AT_ONCE = 500  # prompts from stdin
@@ -40,7 +41,10 @@ Examples:
 def command(
     run: Path, prompts: tuple[str, ...], weights: str | None, trust: bool
 ) -> None:
-    """Print RUN's own answer to each prompt, decoded greedily, one a line."""
+    """Print RUN's own answer to each prompt, decoded greedily, one a line.
+
+    A prompt that cannot be read has an empty line, and is reported at the end.
+    """
     if not prompts and sys.stdin.isatty():
         raise click.UsageError("Give --prompt TEXT, or prompts on stdin, one a line.")
 
@@ -48,11 +52,22 @@ def command(
 
     loaded = open_run(run, weights, trust)
     said: set[str] = set()
-    waiting = ((prompt, "") for prompt in prompts) if prompts else lines()
+    refused: list[Diagnostic] = []
+    waiting = iter([(prompt, "") for prompt in prompts]) if prompts else lines()
     while chunk := list(islice(waiting, AT_ONCE)):
-        for answer in answers(loaded, chunk):
-            say(answer)
-        say_what_is_beyond(loaded, [prompt for prompt, _ in chunk], said)
+        answers, unreadable = loaded.predict_readable(chunk)
+        refused += unreadable
+        for (
+            answer
+        ) in answers:  # an empty line keeps the rest in step with their prompts
+            say(answer or "")
+        answered = zip(chunk, answers, strict=True)
+        read = [prompt for (prompt, _), answer in answered if answer is not None]
+        say_what_is_beyond(loaded, read, said)
+    if refused:
+        from neural_dsl.diagnostics import NeuralError
+
+        raise NeuralError(*refused)
 
 
 def say_what_is_beyond(
@@ -67,19 +82,6 @@ def say_what_is_beyond(
         if remark and remark not in said:
             said.add(remark)
             note(f"{prompt}: {remark}")
-
-
-def answers(loaded: LoadedRun, chunk: list[tuple[str, str]]) -> Iterator[str]:
-    """The answers to prompts. One that is refused is reported with its place, and those
-    before it are answered."""
-    from neural_dsl.diagnostics import NeuralError
-
-    try:
-        yield from loaded.predict([prompt for prompt, _ in chunk])
-    except NeuralError:
-        for prompt, place in chunk:
-            yield from loaded.predict([prompt], place)
-        raise
 
 
 def lines() -> Iterator[tuple[str, str]]:

@@ -62,7 +62,12 @@ def draw_runs(request: RunRequest) -> None:
         layers = select_layers(run.network, request.layers)
         select_heads(run.network, layers, request.heads)
     with OutputFolder(request.output_dir) as folder:
-        shown = [each for run in runs for each in readings(run, request, runs[0])]
+        refused: list[Diagnostic] = []
+        shown = [
+            each for run in runs for each in readings(run, request, runs[0], refused)
+        ]
+        if not shown:
+            raise NeuralError(*refused)
         if len(shown) == 1:
             write_one(folder, shown[0], request)
         else:
@@ -77,27 +82,38 @@ def draw_runs(request: RunRequest) -> None:
     note("")
     for line in dict.fromkeys(each.record.provenance.line() for each in shown):
         note(line)
+    if refused:  # the others are drawn
+        raise NeuralError(*refused)
 
 
-def readings(run: OpenedRun, request: RunRequest, first: OpenedRun) -> list[Shown]:
-    """What one run is shown on. Without a wish it is the first held-out problem, of the
-    first run, so that several runs read the same."""
+def readings(
+    run: OpenedRun, request: RunRequest, first: OpenedRun, refused: list[Diagnostic]
+) -> list[Shown]:
+    """What one run is shown on; `refused` receives what it cannot read (NE171). Without a
+    wish it is the first held-out problem, of the first run, so that several runs read
+    the same."""
     from neural_dsl.runs.prompted import capture, read_held_out, read_prompt, read_text
     from neural_dsl.runs.prompted import shortened as named
 
-    asked: list[tuple[Reading, str]] = [
-        *(
-            (read_prompt(run, each), f'prompt "{named(each)}"')
-            for each in request.prompts
-        ),
-        *((read_text(run, each), f'text "{named(each)}"') for each in request.texts),
-    ]
-    if not asked:
+    asked: list[tuple[Reading, str]] = []
+    for what, given, read in (
+        ("prompt", request.prompts, read_prompt),
+        ("text", request.texts, read_text),
+    ):
+        for each in given:
+            try:
+                asked.append((read(run, each), f'{what} "{named(each)}"'))
+            except NeuralError as error:
+                if error.diagnostics[0].code != "NE171":
+                    raise
+                refused += error.diagnostics
+    if not (request.prompts or request.texts):
         origin = "first held-out problem"
-        if run is first or run.task.measure == "loss":
+        reading = read_held_out(first)
+        if run is not first and (not reading.ids or run.task.measure == "loss"):
             reading = read_held_out(run)
-        else:
-            reading = read_prompt(run, read_held_out(first).prompt)
+        elif run is not first:
+            reading = read_prompt(run, reading.prompt)
             origin += f" of {first.folder}"
         asked = [(reading, origin)]
     layers = select_layers(run.network, request.layers)

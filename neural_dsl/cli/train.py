@@ -19,7 +19,8 @@ Examples:
   neural train examples/tasks/addition.neural
   neural train addition.neural --backend tensorflow --output-dir runs/tf
   neural train addition.neural --set train.batch_size=64 --set optimizer.learning_rate=1e-3
-  neural train addition.neural --resume            after Ctrl-C, a crash or a power cut"""
+  neural train addition.neural --resume            after Ctrl-C, a crash or a power cut
+  neural train addition.neural --overwrite         the lesson once more"""
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @backend_option
@@ -41,6 +42,14 @@ Examples:
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
 @click.option(
+    "--overwrite", is_flag=True, help="Train anew in the place of a finished run."
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="With --overwrite: of a run that is not finished, too.",
+)
+@click.option(
     "--device",
     metavar="DEVICE",
     help="auto, cpu, cuda, cuda:1.  [default: the file's, else auto]",
@@ -60,6 +69,8 @@ def command(
     epochs: int | None,
     settings: tuple[str, ...],
     resume: bool,
+    overwrite: bool,
+    force: bool,
     device: str | None,
     seed: int | None,
     trust: bool,
@@ -75,6 +86,10 @@ def command(
     from neural_dsl.runs.prepare import TrainRequest
     from neural_dsl.runs.train import train
 
+    if resume and overwrite:
+        raise click.UsageError("--resume goes on with a run, --overwrite removes it.")
+    if force and not overwrite:
+        raise click.UsageError("--force goes with --overwrite.")
     short = {"train.epochs": epochs, "train.seed": seed}
     given = [f"{name}={value}" for name, value in short.items() if value is not None]
     request = TrainRequest(
@@ -84,6 +99,8 @@ def command(
         network=network,
         settings=(*settings, *given),
         resume=resume,
+        overwrite=overwrite,
+        force=force,
         device=device,
         trust=trust,
     )

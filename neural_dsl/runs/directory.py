@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
 
+LAYOUT = 2
+"""What a run's folder and its state hold. 1 (not written down): problems were dealt out
+to the splits, and the emitted script kept its own state. 2: a problem's split is a hash
+of it, and the package keeps the state."""
 PREPARING = "preparing"
 ABOUT, SOURCE, CODE = "run.json", "model.neural", "train.py"
 TOKENIZER = "tokenizer.json"  # of a text in parts of words
@@ -21,6 +26,14 @@ KEPT = {
     "Text": {"path": "text.txt", "tokenizer": TOKENIZER},
 }
 """Task -> parameter -> the run's own copy of that file. Arrays may be large: they stay."""
+FOLDERS = ("attention", "tensorboard")
+RESULTS = (
+    "metrics.jsonl",
+    "loss_curves.png",
+    "best.safetensors",
+    "last.safetensors",
+    "state.safetensors",
+)
 KEPT_FILES = tuple(name for names in KEPT.values() for name in names.values())
 
 
@@ -29,21 +42,27 @@ def is_run(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
-def create(folder: Path) -> list[Path]:
+def create(folder: Path, *, emptied: bool = False) -> list[Path]:
     """Make the folder of a new run, and tell which folders had to be made, the innermost
-    first. Raises NeuralError: NE150 when something stands there already, NE134 when it
-    cannot be made or written."""
+    first; of one that was `emptied` of a run, what else is there stays. Raises
+    NeuralError: NE150 when something stands there already, NE134 when it cannot be made
+    or written."""
     if is_run(folder):
+        finished = read_about(folder).get("status") == "finished"
+        first = "train anew in its place by --overwrite"
+        if not finished:
+            first = "go on with it by --resume"
+        another = f"`--output-dir {shlex.quote(f'{folder}-2')}`"
         raise NeuralError(
             Diagnostic(
                 "NE150",
-                f"there is a run in {quoted(folder)} already",
-                help="go on with it by --resume, or choose another folder by "
-                f"`--output-dir {shlex.quote(f'{folder}-2')}`",
+                f"there is a {'finished ' * finished}run in {quoted(folder)} already",
+                help=f"{first}, or choose another folder by {another}",
             )
         )
     with output_errors(folder):
-        if folder.is_dir() and any(not _leftover(path) for path in folder.iterdir()):
+        others = folder.iterdir() if folder.is_dir() and not emptied else ()
+        if any(not _leftover(path) for path in others):
             raise NeuralError(
                 Diagnostic(
                     "NE150",
@@ -52,6 +71,44 @@ def create(folder: Path) -> list[Path]:
                 )
             )
         return make_folder(folder)
+
+
+def remove_run(folder: Path, *, force: bool = False) -> None:
+    """Remove the run of a folder, and nothing else that stands there. Raises NeuralError:
+    NE150 for one that is not finished, without `force`; NE158 while it is trained; NE134.
+    """
+    about = read_about(folder)
+    if about.get("status") != "finished" and not force:
+        raise NeuralError(
+            Diagnostic(
+                "NE150",
+                f"the run in {quoted(folder)} is not finished: it is at step "
+                f"{about.get('step', 0):,}",
+                help="go on with it by --resume, or give it up by --overwrite --force",
+            )
+        )
+    with only_one(folder), output_errors(folder):
+        sweep(folder)
+        for name in FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        made = [path for path in folder.iterdir() if _of_run(path)]
+        # What says that a run is here goes last: a kill leaves one that can be removed.
+        for path in sorted(made, key=lambda path: path.name == ABOUT):
+            path.unlink()
+
+
+def _of_run(path: Path) -> bool:
+    """Whether this is a file that training writes."""
+    return path.name in {ABOUT, *RESULTS} or _leftover(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a kill left half-written. Only for who holds the run's lock."""
+    for place in (folder, *(folder / name for name in FOLDERS)):
+        for path in place.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+        for path in place.glob(".neural-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _leftover(path: Path) -> bool:
@@ -84,9 +141,9 @@ def read_about(folder: Path) -> dict[str, Any]:
     """What `run.json` says. Raises NeuralError NE156 where there is none to read."""
     try:
         about = json.loads((folder / ABOUT).read_text("utf-8"))
-        if not isinstance(about, dict):
-            raise ValueError("it holds no object")
-    except (OSError, ValueError) as error:
+        if not isinstance(about, dict) or not _has_its_kinds(about):
+            raise ValueError("it does not hold what it should")
+    except (OSError, ValueError, RecursionError) as error:
         if not folder.exists():
             what = "no such folder"
         elif not folder.is_dir():
@@ -105,6 +162,27 @@ def read_about(folder: Path) -> dict[str, Any]:
             )
         ) from error
     return about
+
+
+_KINDS: dict[type, tuple[str, ...]] = {
+    str: ("source", "source_sha256", "backend", "status", "device", "tested"),
+    int: ("layout", "step", "best_step", "seed"),
+    dict: ("data_sha256", "splits_sha256", "versions", "test"),
+    list: ("settings", "kept"),
+}
+
+
+def _has_its_kinds(about: dict[str, Any]) -> bool:
+    """Whether every entry that is there is of the kind that training writes."""
+    if not all(
+        type(about.get(name, kind())) is kind
+        for kind, names in _KINDS.items()
+        for name in names
+    ):
+        return False
+    texts = [each for name in _KINDS[list] for each in about.get(name, ())]
+    texts += [about.get(name) or "" for name in ("network", "code_sha256")]
+    return all(isinstance(each, str) for each in texts)
 
 
 def write_about(folder: Path, about: dict[str, Any]) -> None:

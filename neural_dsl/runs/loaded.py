@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.decoding import greedy
-from neural_dsl.runs.directory import SOURCE
-from neural_dsl.runs.prepare import prepare_again, refuse_changed_data
+from neural_dsl.runs.directory import LAYOUT, SOURCE
+from neural_dsl.runs.prepare import prepare_again
+from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
 from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.tasks.arithmetic import Arithmetic
@@ -38,6 +40,7 @@ class LoadedRun:
     task: Any
     step: int
     weights: str
+    about: Mapping[str, Any] = field(default_factory=dict)  # what run.json says
 
     @property
     def network(self) -> Network:
@@ -53,15 +56,38 @@ class LoadedRun:
         """Logits (B, T, V) for ids (B, T)."""
         return self.runtime.run({self.network.inputs[0].name: ids})
 
-    def predict(self, prompts: list[str], place: str = "") -> list[str]:
-        """The model's own answers, decoded greedily. `place` says where prompts stand,
-        as " in line 3". Raises NeuralError: NE159 for a prompt that the task cannot
-        read, NE160 where the task has no answers."""
+    def predict(self, prompts: list[str]) -> list[str]:
+        """The model's own answers, decoded greedily. Raises NeuralError: NE159 for
+        prompts that the task cannot read, NE160 where the task has no answers."""
+        answers, refused = self.predict_readable([(each, "") for each in prompts])
+        if refused:
+            raise NeuralError(*refused)
+        return [answer for answer in answers if answer is not None]
+
+    def predict_readable(
+        self, prompts: Sequence[tuple[str, str]]
+    ) -> tuple[list[str | None], list[Diagnostic]]:
+        """The answers, None for each prompt that the task cannot read, and why not
+        (NE159). A prompt comes with its place, as " in line 3". Raises NeuralError NE160
+        where the task has no answers."""
         refuse_without_answers(self)
+        found: list[str | None] = [None] * len(prompts)
+        refused: list[Diagnostic] = []
+        readable: list[int] = []
         with failures_named(self.task):
-            for prompt in prompts:
-                refuse_unreadable(self.task, prompt, place)
-            return greedy(self.logits, self.task, prompts, self.input_length)
+            for number, (prompt, place) in enumerate(prompts):
+                try:
+                    refuse_unreadable(self.task, prompt, place)
+                    readable.append(number)
+                except NeuralError as error:
+                    if error.diagnostics[0].code != "NE159":
+                        raise
+                    refused += error.diagnostics
+            given = [prompts[number][0] for number in readable]
+            answers = greedy(self.logits, self.task, given, self.input_length)
+        for number, answer in zip(readable, answers, strict=True):
+            found[number] = answer
+        return found, refused
 
 
 def open_run(
@@ -95,8 +121,9 @@ def open_run(
     runtime.load_weights(found.arrays, str(path), origin=origin)
     tell_places(run.network, folder)(runtime.module)
     task = run_task(run.network, runtime.module)
-    refuse_other_splits(run.about, task, folder)
-    return LoadedRun(folder, runtime, task, step, path.stem)
+    if run.about.get("layout", 1) == LAYOUT:  # of others `evaluate` asks, which tests
+        refuse_other_splits(run.about, task, folder)
+    return LoadedRun(folder, runtime, task, step, path.stem, run.about)
 
 
 def _no_weights(folder: Path, names: list[str]) -> NeuralError:

@@ -28,11 +28,15 @@ def read(folder: Path) -> list[dict[str, Any]]:
         return []
     found = []
     for line in lines:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             values = json.loads(line)
             if isinstance(values, dict) and isinstance(values.get("step"), int):
-                found.append(values)
+                found.append({k: v for k, v in values.items() if _is_number(v)})
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def keep_until(folder: Path, step: int) -> list[dict[str, Any]]:

@@ -38,13 +38,13 @@ class OpenedRun(LoadedRun):
 
     def capture(
         self,
-        ids: npt.NDArray[np.int64],
+        ids: npt.NDArray[np.int64] | None,
         origin: str,
         layers: Sequence[str] = (),
         tokens: tuple[str, ...] = (),
     ) -> AttentionRecord:
-        """The attention while the model reads ids (1, T); `origin` is for provenance,
-        `tokens` are the symbols of the ids.
+        """The attention while the model reads ids (1, T), without any the first test
+        example; `origin` is for provenance, `tokens` are the symbols of the ids.
 
         A model that takes any length runs as it is; one of a fixed length is built anew
         for that of the ids.
@@ -52,7 +52,8 @@ class OpenedRun(LoadedRun):
         from neural_dsl.inputs.selection import select_layers
 
         target = self.target
-        batch = replace(target.reading(ids[0], tokens), origin=origin)
+        batch = target.encode() if ids is None else target.reading(ids[0], tokens)
+        batch = replace(batch, origin=origin)
         names = select_layers(self.network, layers)
         return record(target, batch, target.named(names))
 
@@ -70,4 +71,4 @@ def open_run(
     NeuralError as `loaded.open_run` does, and as building the model does.
     """
     run = load_run(folder, checkpoint, trust, backend)
-    return OpenedRun(run.folder, run.runtime, run.task, run.step, run.weights)
+    return OpenedRun(**vars(run))

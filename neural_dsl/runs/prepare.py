@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neural_dsl import backends
 from neural_dsl.codegen.generate import CompiledModel
@@ -28,17 +26,15 @@ from neural_dsl.runs.task_files import (
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class TrainRequest:
     """What `neural train` was asked for.
 
     `settings` are assignments such as `train.batch_size=64`. `output` is the run's
-    folder; None for runs/NAME, NAME being the file's. `trust` lets the code of a task of
-    the user's own run.
+    folder; None for runs/NAME, NAME being the file's. `overwrite` trains in the place of
+    a finished run, with `force` of any. `trust` lets the code of a task of the user's own
+    run.
     """
 
     file: Path
@@ -47,6 +43,8 @@ class TrainRequest:
     network: str | None = None
     settings: tuple[str, ...] = ()
     resume: bool = False
+    overwrite: bool = False
+    force: bool = False
     device: str | None = None
     trust: bool = False
 
@@ -87,6 +85,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
     backend = backends.choose(request.backend, network.execution.get("backend"))
     folder = request.output or default_folder(request)
     about = {
+        "layout": directory.LAYOUT,
         "network": request.network,
         "source": os.path.relpath(request.file, folder),
         "source_sha256": digest(original.text),
@@ -95,7 +94,7 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "data_sha256": data_digests(network),
         "kept": sorted(kept_as(network).values()),
     }
-    text = _with_kept_files(source, network, request.network).text
+    text = with_kept_files(source, network, request.network).text
     run = _compiled(network, backend, folder, text, warnings, about)
     return replace(run, given=network)
 
@@ -178,108 +177,10 @@ def _no_whole_run(folder: Path, why: str) -> NeuralError:
     )
 
 
-def refuse_changes(run: Prepared, request: TrainRequest) -> None:
-    """Raise NE157 when resuming would not go on with the very same training."""
-
-    def changed(what: str) -> NeuralError:
-        return _cannot_go_on(
-            run.folder,
-            what,
-            "a run goes on exactly as it began; start another one by --output-dir, or "
-            "resume this one as it is by "
-            f"`neural train {shlex.quote(str(run.folder))} --resume`",
-        )
-
-    about = run.about
-    if not request.file.is_dir():
-        original = read_source(request.file)
-        if digest(original.text) != about.get("source_sha256"):
-            raise changed(f"{quoted(request.file)} has changed since it began")
-        if request.settings:
-            asked = with_settings(original, request.settings, request.network)
-            asked = _with_kept_files(asked, run.network, request.network)
-            if asked.text != run.text:
-                raise changed("it began with other settings")
-        if run.kept:
-            _refuse_other_files(original, run, request, changed)
-    for path in changed_data(run):
-        raise changed(f"{quoted(path)} has changed since it began")
-    if request.backend and backends.choose(request.backend) != run.compiled.backend:
-        raise changed(f"it began on {run.compiled.backend}")
-    if request.network and request.network != run.network.name:
-        raise changed(f"it trains the network `{run.network.name}`")
-    _refuse_other_code(run)
-
-
-def _refuse_other_code(run: Prepared) -> None:
-    """Raise NE157 when this program would train with other code than the run began with,
-    or when `train.py` is no longer that code: it is never run, and writing it anew would
-    take away what somebody changed there. One that is gone is written anew."""
-    path, known = run.folder / directory.CODE, run.about.get("code_sha256")
-    try:
-        code = path.read_text("utf-8")
-    except FileNotFoundError:
-        code = run.compiled.code if known else ""
-    except (OSError, UnicodeDecodeError):
-        code = ""
-    if known is None:  # a run of before there was such a digest
-        known = digest(code)
-    if known != digest(run.compiled.code):
-        began = (run.about.get("versions") or {}).get("neural-dsl")
-        by = f" (it began with neural {began})" if began else ""
-        raise _cannot_go_on(
-            run.folder,
-            f"this version of neural writes other code for it{by}",
-            "train anew into another folder by --output-dir, or go on with the version "
-            "that it began with; `neural evaluate` and the like still work",
-        )
-    if code != run.compiled.code:
-        raise _cannot_go_on(
-            run.folder,
-            f"its {directory.CODE} is not the code that it began with",
-            f"{directory.CODE} shows what was trained and is never run by neural; move "
-            "it elsewhere, and --resume writes it as it was; `python train.py` in its "
-            "new place trains what you wrote",
-        )
-
-
-def _cannot_go_on(folder: Path, why: str, help: str) -> NeuralError:
-    """NE157."""
-    return NeuralError(
-        Diagnostic(
-            "NE157", f"the run in {quoted(folder)} cannot go on: {why}", help=help
-        )
-    )
-
-
 def default_folder(request: TrainRequest) -> Path:
     """runs/NAME, for the file of that name (and the network, where one was chosen)."""
     name = request.file.stem or "run"
     return Path("runs") / (f"{name}-{request.network}" if request.network else name)
-
-
-def changed_data(run: Prepared) -> list[Path]:
-    """The files of the run's task that are not what the run began with."""
-    known = run.about.get("data_sha256") or {}
-    found = data_digests(run.network)
-    files = located_files(run.network)
-    return [
-        files[name] for name in files if known.get(name, found[name]) != found[name]
-    ]
-
-
-def refuse_changed_data(run: Prepared) -> None:
-    """Raise NE162 for other data than the run was trained on: the examples that it held
-    out, and what its token ids mean, would be others."""
-    for path in changed_data(run):
-        raise NeuralError(
-            Diagnostic(
-                "NE162",
-                f"{quoted(path)} has changed since the run in {quoted(run.folder)} was "
-                "trained on it",
-                help="put back the file as it was, or train again",
-            )
-        )
 
 
 def settled(run: Prepared) -> Prepared:
@@ -303,27 +204,10 @@ def _beside_kept(folder: Path, source: str) -> str:
     return str(folder / Path(source).name)
 
 
-def _with_kept_files(source: Source, network: Network, chosen: str | None) -> Source:
+def with_kept_files(source: Source, network: Network, chosen: str | None) -> Source:
     """The text for a run's folder, where copies of the task's files stand too."""
     kept = [f'task.{name}="{file}"' for name, file in kept_as(network).items()]
     return with_settings(source, kept, chosen) if kept else source
-
-
-def _refuse_other_files(
-    original: Source,
-    run: Prepared,
-    request: TrainRequest,
-    changed: Callable[[str], NeuralError],
-) -> None:
-    """Raise NE157 when the files that the task needs are not what the run began with:
-    those that its settings name, or the ones of this request."""
-    settings = request.settings or tuple(run.about.get("settings") or ())
-    source = with_settings(original, settings, request.network)
-    network, _ = resolve(parse(source), request.network)
-    files, known = located_files(network), run.about["data_sha256"]
-    for name, digest in data_digests(network).items():
-        if known.get(name) != digest:
-            raise changed(f"it began with other data than {quoted(files[name])}")
 
 
 def digest(text: str) -> str:

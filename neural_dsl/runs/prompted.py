@@ -33,6 +33,8 @@ class Reading:
       nothing of the answer is written.
     - `remark`: what one must know to judge the answer, "" for nothing.
     - `known`: where a model that solves this must look, as the task tells it.
+
+    Of an example that is no sequence of symbols, `ids`, `tokens` and `writes` are empty.
     """
 
     prompt: str
@@ -151,11 +153,11 @@ def read_text(run: OpenedRun, text: str) -> Reading:
 
 def read_held_out(run: OpenedRun) -> Reading:
     """The first problem of the test split, which no training saw; of a text, its
-    beginning. Raises NeuralError NE172 for a task without prompts."""
+    beginning; of arrays, the first example."""
     try:
         prompt, _ = run.task.problem("test", 0)
-    except NotImplementedError as error:
-        raise without_prompts(run) from error
+    except NotImplementedError:
+        return Reading("first test example", None, None, (), (), (), None)
     if run.task.measure == "loss":
         ids = run.task.batch("test", np.array([0]))[0][0][:LONGEST_WINDOW].tolist()
         tokens = tuple(run.task.symbols[id] for id in ids)
@@ -169,7 +171,9 @@ def capture(
 ) -> Shown:
     """Capture the attention while the model reads a sequence."""
     ids = np.array([reading.ids], dtype=np.int64)
-    record = run.capture(ids, origin, tuple(layers), reading.tokens)
+    record = run.capture(
+        ids if reading.ids else None, origin, tuple(layers), reading.tokens
+    )
     found = tuple(dressed(layer, reading) for layer in record.layers)
     return Shown(run, reading, replace(record, layers=found))
 
@@ -228,7 +232,8 @@ def without_prompts(run: OpenedRun) -> NeuralError:
             "NE172",
             f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
             "no prompts",
-            help="draw it on data of your own: `neural visualize MODEL.neural "
-            f"--attention --data X.npy --weights {run.folder}/{run.weights}.safetensors`",
+            help="without `--prompt` its first test example is drawn; for others: `neural "
+            "visualize MODEL.neural --attention --data X.npy --weights "
+            f"{run.folder}/{run.weights}.safetensors`",
         )
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
+from neural_dsl.runs.directory import LAYOUT
 from neural_dsl.tasks.checked import failures_named
 from neural_dsl.tasks.given import GivenTask
 
@@ -68,6 +69,23 @@ def refuse_other_splits(about: Mapping[str, Any], task: Any, folder: Path) -> No
             "train again"
             if isinstance(task, GivenTask)
             else SEEDED,
+        )
+
+
+def refuse_unknown_splits(
+    about: Mapping[str, Any], task: Any, folder: Path, split: str
+) -> None:
+    """Raise NE162 for the split of a run of an older layout whose examples were others:
+    what is held out now, the model may have been trained on."""
+    if about.get("layout", 1) == LAYOUT:
+        return
+    known = about.get("splits_sha256", {}).get(split)
+    if known is None or known != split_digests(task)[split]:
+        raise _others(
+            f"another version of neural trained the run in {quoted(folder)}, with other "
+            f"examples: it may have learnt those of the {split} split",
+            "train anew to test; `neural predict` and `neural visualize` use its weights "
+            "as they are",
         )
 
 

@@ -29,9 +29,9 @@ from neural_dsl.runs.prepare import (
     digest,
     prepare_again,
     prepare_new,
-    refuse_changes,
     settled,
 )
+from neural_dsl.runs.resuming import refuse_changes
 from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.signals import stop_wishes
 from neural_dsl.runs.snapshots import Snapshots
@@ -119,11 +119,15 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         refuse_changes(run, request)
     else:
         run = prepare_new(request)
-        made = directory.create(folder)
+        emptied = request.overwrite and directory.is_run(folder)
+        if emptied:
+            directory.remove_run(folder, force=request.force)
+        made = directory.create(folder, emptied=emptied)
     with (
         directory.only_one(folder),
         directory.removed_unless_begun(folder, run.about, made),
     ):
+        directory.sweep(folder)
         if run.about.get("status") == "finished":
             watcher.note(f"the run in {folder} is finished: nothing to do")
             return Outcome("nothing to do", folder, run.about.get("step", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from neural_dsl.backends import weights_file
 from neural_dsl.files import write_bytes
 from neural_dsl.runs import checkpoints
 from tests.cli.training_files import COPY
+from tests.regenerate import chdir
 
 SHORT = ("--set", "train.steps=6", "--set", "train.validate_every=2")
 RUN = Path("runs/model")
@@ -202,3 +204,135 @@ def test_another_version_of_the_framework_is_noted(neural, trained):
     assert "1.0, and this is" in done.err
     change_about(status="interrupted")
     assert "bit for bit" not in neural("train", RUN, "--resume").err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": 5},
+        {"source": []},
+        {"settings": "train.steps=3"},
+        {"settings": [3]},
+        {"kept": [None]},
+        {"data_sha256": []},
+        {"splits_sha256": 7},
+        {"versions": "1.0"},
+        {"step": "six"},
+        {"step": True},
+        {"backend": ["pytorch"]},
+        {"layout": "2"},
+    ],
+    ids=str,
+)
+def test_a_run_json_of_other_types_is_damaged(neural, trained_once, changes):
+    change_about(**changes)
+    for command in (("train", RUN, "--resume"), ("evaluate", RUN)):
+        done = neural(*command)
+        assert done.code == 1 and "NE156" in done.err, done.err
+        assert "its run.json is damaged" in done.err
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """The folder of a program that has trained a run, made once."""
+    from neural_dsl.cli.program import run
+
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "model.neural").write_text(COPY, encoding="utf-8")
+    with chdir(folder):
+        snapshots = ("--set", "train.attention_snapshots=2")
+        assert run(["train", "model.neural", *SHORT, *snapshots]) == 0
+    return folder
+
+
+@pytest.fixture
+def trained_once(once, tmp_path, monkeypatch):
+    """A copy of it."""
+    shutil.copytree(once, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+
+
+def test_damaged_snapshots_and_metrics_are_named(neural, trained_once):
+    taken = sorted((RUN / "attention").glob("step-*.npz"))
+    whole = taken[0].read_bytes()
+    taken[0].write_bytes(b"")
+    done = neural("visualize", RUN, "--evolution", "--output-dir", "drawn")
+    assert done.code == 1 and "NE176" in done.err and taken[0].name in done.err
+    assert "interrupted" not in done.err
+    taken[0].write_bytes(whole)
+    metrics = taken[0].with_name(f"{taken[0].stem}_metrics.json")
+    metrics.write_bytes(b"\xff\xfe\x00")
+    done = neural("visualize", RUN, "--evolution", "--output-dir", "drawn")
+    assert done.code == 1 and "NE176" in done.err
+
+
+def test_foreign_lines_of_metrics_are_left_out(neural, trained_once):
+    from neural_dsl.runs import metrics
+
+    path = RUN / "metrics.jsonl"
+    before = metrics.read(RUN)
+    foreign = b'{"step": 2, "loss": "much", "learning_rate": null}\n\xff\xfe\n[1]\n'
+    path.write_bytes(path.read_bytes() + foreign + b"[" * 10**5 + b"\n")
+    assert metrics.read(RUN) == [*before, {"step": 2}]
+    assert neural("visualize", RUN, "--evolution", "--output-dir", "drawn").code == 0
+
+
+def test_a_run_of_an_older_version_is_used_where_that_is_right(neural, trained_once):
+    about = json.loads((RUN / "run.json").read_text("utf-8"))
+    assert about.pop("layout") == 2
+    about["splits_sha256"]["test"] = "0" * 64
+    (RUN / "run.json").write_text(json.dumps(about))
+    assert neural("predict", RUN, "--prompt", "abcd").code == 0
+    assert neural("visualize", RUN, "--attention", "--prompt", "abcd").code == 0
+    done = neural("evaluate", RUN)
+    assert done.code == 1 and "NE162" in done.err
+    assert "it may have learnt those of the test split" in done.err
+    change_about(status="interrupted")
+    done = neural("train", RUN, "--resume")
+    assert done.code == 1 and "NE157" in done.err and "an older version" in done.err
+
+
+def test_what_a_kill_left_half_written_is_removed(neural, trained_once):
+    change_about(status="interrupted")
+    left = [RUN / ".state.safetensors.1a2b3c4d.tmp", RUN / "attention/.x.npz.00.tmp"]
+    for path in left:
+        path.write_bytes(b"half")
+    (RUN / "attention/.neural-12345678").mkdir()
+    (RUN / "notes.tmp").write_text("mine")
+    assert neural("train", RUN, "--resume").code == 0
+    assert not any(path.exists() for path in left)
+    assert not (RUN / "attention/.neural-12345678").exists()
+    assert (RUN / "notes.tmp").exists()
+
+
+def test_a_lesson_is_repeated_by_overwrite(neural, trained_once):
+    again = ("train", "model.neural", *SHORT)
+    done = neural(*again)
+    assert done.code == 1 and "NE150" in done.err and "--overwrite" in done.err
+    (RUN / "notes.md").write_text("mine")
+    weights = (RUN / "last.safetensors").read_bytes()
+    (RUN / "last.safetensors").write_bytes(b"")
+    assert neural(*again, "--overwrite").code == 0
+    assert (RUN / "last.safetensors").read_bytes() == weights
+    assert (RUN / "notes.md").read_text() == "mine"
+    assert not (RUN / "attention").exists(), "the first run's snapshots are gone"
+    change_about(status="interrupted")
+    done = neural(*again, "--overwrite")
+    assert done.code == 1 and "NE150" in done.err and "--force" in done.err
+    assert (RUN / "last.safetensors").read_bytes() == weights
+    assert neural(*again, "--overwrite", "--force").code == 0
+    bad = neural("train", "model.neural", "--set", "train.steps=x", "--overwrite")
+    assert bad.code == 1 and (RUN / "last.safetensors").exists(), "nothing was removed"
+
+
+def test_good_prompts_are_answered_beside_a_bad_one(neural, trained_once):
+    good = neural("predict", RUN, "--prompt", "abcd", "--prompt", "hgfe")
+    assert good.code == 0
+    one, other = good.out.splitlines()
+    mixed = [f"--prompt={each}" for each in ("abcd", "xyz!", "hgfe", "zzzz")]
+    done = neural("predict", RUN, *mixed)
+    assert done.code == 1 and done.out.splitlines() == [one, "", other, ""]
+    assert done.err.count("NE159") >= 2 and "xyz!" in done.err and "zzzz" in done.err
+    drawn = neural("visualize", RUN, "--attention", *mixed[:2], "--output-dir", "drawn")
+    assert drawn.code == 1 and "NE171" in drawn.err and "xyz!" in drawn.err
+    assert Path("drawn/attention.npz").exists() and "abcd" in drawn.out

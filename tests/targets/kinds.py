@@ -99,6 +99,20 @@ def emitted(backend: str) -> Kind:
     )
 
 
+PLAIN = "network Plain { input: (4, 8) layers: MultiHeadAttention(num_heads=2) }"
+
+
+def plain(backend: str) -> Kind:
+    """Nothing is hidden: the emitted file leaves masks out, and names things shortly."""
+    runtime = create_runtime(compile_text(PLAIN, backend), seed=0)
+    runtime.load_weights({n: numbers(*a.shape) for n, a in runtime.weights().items()})
+    x, (name,) = numbers(2, 4, 8), [n for n, _, _ in runtime.network.attentions()]
+    weights = runtime.weights()
+    _, expected = multi_head_attention(weights, name, 2, x.astype(np.float64))
+    batch = Batch({"input": x})
+    return Kind(NetworkTarget(runtime), batch, [name], ["self"], {name: expected})
+
+
 class Letters:
     """A task as far as a target asks: symbols, texts, examples."""
 
@@ -308,6 +322,8 @@ def keras_additive() -> Kind:
 KINDS: dict[str, tuple[str, Callable[[], Kind]]] = {
     "emitted pytorch": ("pytorch", lambda: emitted("pytorch")),
     "emitted tensorflow": ("tensorflow", lambda: emitted("tensorflow")),
+    "plain pytorch": ("pytorch", lambda: plain("pytorch")),
+    "plain tensorflow": ("tensorflow", lambda: plain("tensorflow")),
     "run pytorch": ("pytorch", lambda: run("pytorch")),
     "run tensorflow": ("tensorflow", lambda: run("tensorflow")),
     "torch by hand": ("pytorch", torch_handwritten),

@@ -161,8 +161,10 @@ class Watcher:
         return tf.where(tf.reshape(chosen, shape), tf.zeros_like(tensor), tensor)
 
     def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The emitted function; q, k, v are (B, H, T, d)."""
+        """The emitted function; queries, keys and values, whatever their parameters are
+        called, are (B, H, T, d)."""
         signature = inspect.signature(function)
+        first, second, third = list(signature.parameters)[:3]
 
         @functools.wraps(function)
         def attend(*args: Any, **kwargs: Any) -> Any:
@@ -170,15 +172,15 @@ class Watcher:
             named = given.arguments
 
             def run(query: Any) -> Any:
-                named["query"] = query
+                named[first] = query
                 return function(*given.args, **given.kwargs)
 
             def scores(query: Any, context: Any) -> DeviceScores:
                 # A file whose attentions hide nothing leaves the mask out.
-                key, value, mask = named["key"], named["value"], named.get("mask")
+                key, value, mask = named[second], named[third], named.get("mask")
                 return DeviceScores(query, key, value, context, mask=mask)
 
-            return self.attend(named["query"], run, scores, axis=1)
+            return self.attend(named[first], run, scores, axis=1)
 
         return attend
 

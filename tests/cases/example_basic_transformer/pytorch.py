@@ -92,8 +92,7 @@ def fit(model: nn.Module, batches: Collection) -> Iterator[float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7, fused=True)
     for _ in range(10):
         for x, y in batches:
-            model.train()
-            loss = F.cross_entropy(model(x), y)
+            loss = F.cross_entropy(model.train()(x), y)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()

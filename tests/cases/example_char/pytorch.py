@@ -183,11 +183,7 @@ def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class Training:
-    """Trains a model. Iterate it: each turn is one optimiser step.
-
-    A batch is a pure function of the seed and the step, so what stands in `self` is all
-    that a training must keep to go on.
-    """
+    """Trains a model. Iterate it: each turn is one optimiser step."""
 
     def __init__(self, model: nn.Module, seed: int = 0, device: str = "cpu"):
         torch.manual_seed(seed)
@@ -196,12 +192,7 @@ class Training:
         vectors = [p for p in model.parameters() if p.dim() < 2]  # biases and norms
         groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(
-            groups,
-            lr=LEARNING_RATE,
-            betas=(0.9, 0.99),
-            eps=1e-7,
-            weight_decay=0.1,
-            fused=True,
+            groups, betas=(0.9, 0.99), eps=1e-7, weight_decay=0.1, fused=True
         )
         self.step = 0
         self.best, self.waited, self.stopped = -math.inf, 0, False
@@ -210,9 +201,8 @@ class Training:
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
-            loss = self.update(rate)
+            result = Step(self.step + 1, self.update(rate), rate)
             self.step += 1
-            result = Step(self.step, loss, rate)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, "validation")
                 self.watch(-result.validation["loss"])
@@ -266,17 +256,15 @@ def main() -> None:
     training = Training(model)
     for step in training:
         if step.validation:
-            loss, held_out_loss = float(step.loss), step.validation["loss"]
+            loss, unseen = float(step.loss), step.validation["loss"]
             if not math.isfinite(loss):
                 raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
-            print(
-                f"step {step.step:5d}  loss {loss:.4f}  validation {held_out_loss:.4f}"
-            )
+            print(f"step {step.step:5d}  loss {loss:.4f}  validation {unseen:.4f}")
     model.load_state_dict(training.best_weights)
     save_file(model.state_dict(), "chargpt.safetensors")
     result = evaluate(model, "test")
-    print(f"test loss {result['loss']:.4f}")
-    print(f"test perplexity {math.exp(result['loss']):.2f}")
+    loss, perplexity = result["loss"], math.exp(result["loss"])
+    print(f"test loss {loss:.4f}, perplexity {perplexity:.2f}")
 
 
 if __name__ == "__main__":

@@ -277,17 +277,15 @@ def main() -> None:
     training = Training(model)
     for step in training:
         if step.validation:
-            loss, held_out_loss = float(step.loss), step.validation["loss"]
+            loss, unseen = float(step.loss), step.validation["loss"]
             if not math.isfinite(loss):
                 raise SystemExit(f"the loss became {loss}: try a smaller learning rate")
-            print(
-                f"step {step.step:5d}  loss {loss:.4f}  validation {held_out_loss:.4f}"
-            )
+            print(f"step {step.step:5d}  loss {loss:.4f}  validation {unseen:.4f}")
     model.set_weights(training.best_weights)
     save_file({w.path: w.numpy() for w in model.weights}, "chargpt.safetensors")
     result = evaluate(model, "test")
-    print(f"test loss {result['loss']:.4f}")
-    print(f"test perplexity {math.exp(result['loss']):.2f}")
+    loss, perplexity = result["loss"], math.exp(result["loss"])
+    print(f"test loss {loss:.4f}, perplexity {perplexity:.2f}")
 
 
 if __name__ == "__main__":

@@ -191,11 +191,7 @@ def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class Training:
-    """Trains a model. Iterate it: each turn is one optimiser step.
-
-    A batch is a pure function of the seed and the step, so what stands in `self` is all
-    that a training must keep to go on.
-    """
+    """Trains a model. Iterate it: each turn is one optimiser step."""
 
     def __init__(self, model: nn.Module, seed: int = 0, device: str = "cpu"):
         torch.manual_seed(seed)
@@ -204,7 +200,7 @@ class Training:
         vectors = [p for p in model.parameters() if p.dim() < 2]  # biases and norms
         groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(
-            groups, lr=LEARNING_RATE, betas=(0.9, 0.98), eps=1e-7, fused=True
+            groups, betas=(0.9, 0.98), eps=1e-7, fused=True
         )
         self.step = 0
         self.best, self.waited, self.stopped = -math.inf, 0, False
@@ -213,9 +209,8 @@ class Training:
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
-            loss = self.update(rate)
+            result = Step(self.step + 1, self.update(rate), rate)
             self.step += 1
-            result = Step(self.step, loss, rate)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, "validation")
                 self.watch(result.validation["exact_match"])
@@ -247,11 +242,7 @@ class Training:
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, split: str) -> dict[str, float]:
-    """Loss and exact match over a split.
-
-    A problem counts when each symbol of its answer is the most likely one: given the
-    right symbols before, that is when greedy decoding writes the whole answer.
-    """
+    """Loss and exact match over a split. An answer is right as a whole."""
     model.eval()
     device = next(model.parameters()).device
     inputs, targets = held_out(split)
@@ -280,8 +271,7 @@ def main() -> None:
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
     model.load_state_dict(training.best_weights)
     save_file(model.state_dict(), "copy.safetensors")
-    result = evaluate(model, "test")
-    print(f"test exact match {result['exact_match']:.1%}")
+    print(f"test exact match {evaluate(model, 'test')['exact_match']:.1%}")
 
 
 if __name__ == "__main__":

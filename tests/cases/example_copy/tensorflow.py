@@ -295,8 +295,7 @@ def main() -> None:
             print(f"step {step.step:5d}  loss {loss:.4f}  exact match {exact:.1%}")
     model.set_weights(training.best_weights)
     save_file({w.path: w.numpy() for w in model.weights}, "copy.safetensors")
-    result = evaluate(model, "test")
-    print(f"test exact match {result['exact_match']:.1%}")
+    print(f"test exact match {evaluate(model, 'test')['exact_match']:.1%}")
 
 
 if __name__ == "__main__":
