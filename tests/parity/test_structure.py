@@ -16,8 +16,8 @@ from tests.layer_examples import EXAMPLES, reads_one_sequence
 from tests.parity.random_models import random_inputs
 
 WIDTH = 16
-LAYERS = [
-    each.written(spec.name)
+LAYERS = [  # each gives WIDTH features again, as the next may need them
+    each.written(spec.name) + ("" if each.gives[-1] == WIDTH else f" Dense({WIDTH})")
     for spec, each in EXAMPLES
     if spec.name != "Output"
     and reads_one_sequence(spec, each)
