@@ -200,6 +200,7 @@ class ScopeWriter(Variables):
         else:
             self._take_target(flow)
         if not self.inline and all(map(self._nests, step.steps)):
+            self._arrange(flow, "last")
             inner, width = flow.read, self.widths.get(flow.read)
             for each in step.steps:
                 inner, width = self._nested(each, inner, width)
