@@ -140,7 +140,8 @@ def _with_training(
     task = data_part(network)
     parts = [str(training.constants(plan)), f"# --- data\n\n{task.code}", "# --- model"]
     before = "\n\n".join(part.strip("\n") + "\n" for part in parts)
-    return task, before, f"# --- training\n\n\n{training.define(plan)}", "main()"
+    after = f"# --- training\n\n\n{training.define(plan)}"
+    return task, before, after, str(training.run(plan))
 
 
 def files_read(network: Network) -> list[str]:

@@ -15,6 +15,7 @@ from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
 from neural_dsl.catalogue.tasks.spec import held_out_bounds
 from neural_dsl.catalogue.tasks.splits import multiplier
 from neural_dsl.codegen.environment import environment
+from neural_dsl.codegen.imports import imported_names
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
@@ -135,13 +136,16 @@ def _describe_arrays(
 
 def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
     """Raise NE075 for a user's file whose names the emitted file needs for itself."""
-    used = defined(rest) | {
+    run = _assigned_by_the_run(rest)
+    used = run | defined(rest)
+    used |= {
         alias.asname or alias.name.partition(".")[0]
         for node in ast.parse(rest).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    taken = sorted(defined(source.own) & used)
+    brought = set(imported_names("\n".join(source.imports)))
+    taken = sorted(defined(source.own) & used | brought & run)
     if taken:
         assert network.task is not None
         listed = ", ".join(f"`{name}`" for name in taken)
@@ -155,6 +159,19 @@ def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
                 help="give it another name in your file",
             )
         )
+
+
+def _assigned_by_the_run(script: str) -> set[str]:
+    """The variables of `if __name__ == "__main__":`, which are the whole module's."""
+    blocks = (node for node in ast.parse(script).body if isinstance(node, ast.If))
+    targets: list[ast.expr] = []
+    for node in (inner for block in blocks for inner in ast.walk(block)):
+        if isinstance(node, ast.Assign):
+            targets += node.targets
+        elif isinstance(node, ast.For):
+            targets.append(node.target)
+    names = (name for target in targets for name in ast.walk(target))
+    return {name.id for name in names if isinstance(name, ast.Name)}
 
 
 def _pasted(text: str) -> tuple[list[str], str]:

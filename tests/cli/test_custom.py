@@ -144,6 +144,8 @@ def test_resuming_notices_that_the_task_has_changed(neural, rotate):
         ("digits + 1, np", "digits / 0 + unknown, np", "NE162", "Rotate.batch: NameError"),
         ("import numpy", "import neural_dsl.api\nimport numpy", "NE075", "neural_dsl.api"),
         ("class Rotate", "BATCH_SIZE = 1\nclass Rotate", "NE075", "`BATCH_SIZE`"),
+        ("class Rotate", "step = 1\nclass Rotate", "NE075", "`step`"),
+        ("import numpy", "from math import e as exact\nimport numpy", "NE075", "`exact`"),
         ("class Rotate", "def evaluate(): ...\nclass Rotate", "NE075", "`evaluate`"),
         ("self.symbols.index(symbol)", "]", "NE075", "line "),
     ],

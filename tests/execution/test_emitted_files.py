@@ -43,7 +43,7 @@ for path, folder in zip(sys.argv[1::2], sys.argv[2::2]):
             weights = getattr(model, "trainable_weights", None) or model.parameters()
             count = sum(math.prod(w.shape) for w in weights)
             if emitted["TOTAL_STEPS"] < 10:  # a small one, to its end
-                emitted["main"]()
+                runpy.run_path(path, run_name="__main__")
             print(f"{count:,} parameters\\n Trainable params: {count:,} ")
     printed[path] = out.getvalue()
 json.dump(printed, sys.stdout)

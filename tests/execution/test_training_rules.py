@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import runpy
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -244,8 +245,7 @@ def test_the_script_and_neural_train_test_the_same_weights(
     tested = weights_file.load(tmp_path / "run" / f"{name}.safetensors")
     if more:  # too slow a descent to get better: an early validation is best
         assert 0 < int(tested.metadata["step"]) < outcome.step < 24
-    module = training_module(tmp_path / "run" / "train.py")
-    module.main()
+    runpy.run_path(str(tmp_path / "run" / "train.py"), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
     compiled, _ = compile_source(
         Source("tiny.neural", FILE.replace("MORE", more)), backend
@@ -263,23 +263,13 @@ def test_the_script_and_neural_train_test_the_same_weights(
     ]
 
 
-def training_module(path):
-    """The emitted file as a module, as `python train.py` runs it."""
-    import sys
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("emitted_train", path)
-    module = sys.modules["emitted_train"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_script_stops_when_its_loss_is_no_number(backend, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     live = training(backend, optimizer="optimizer: SGD(learning_rate=1e30)", batch=8)
-    module = live.module
+    script = tmp_path / "script.py"
+    script.write_text(live.runtime.compiled.code, encoding="utf-8")
     with pytest.raises(SystemExit, match="the loss became nan: try a smaller"):
-        module.main()
+        runpy.run_path(str(script), run_name="__main__")
     assert not list(tmp_path.glob("*.safetensors"))
 
 

@@ -40,6 +40,22 @@ def test_what_the_options_of_a_training_bring_is_as_expected() -> None:
         assert text == wanted, f"{file_name} differs: python -m tests.regenerate parts"
 
 
+LIMITS = {
+    "example_copy": 280,
+    "example_addition": 280,
+    "example_char": 280,
+    "example_basic_transformer": 110,
+}
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("name", LIMITS)
+def test_an_emitted_file_is_short_enough_to_be_read(name: str, backend: str) -> None:
+    """Lines of the whole file as Ruff formats it, which is how it is written."""
+    lines = len(whole_files(CASES[name])[backend].splitlines())
+    assert lines <= LIMITS[name]
+
+
 def test_no_case_is_left_over() -> None:
     assert {p.name for p in (TESTS / "cases").iterdir() if p.is_dir()} == set(CASES)
     assert set(CASES) > WHOLE

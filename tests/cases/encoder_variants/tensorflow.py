@@ -88,6 +88,7 @@ class PostNormTransformerEncoder(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = MultiHeadAttention(
             d_model,
             num_heads,
@@ -95,15 +96,11 @@ class PostNormTransformerEncoder(layers.Layer):
             causal=causal,
             name="attention",
         )
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=epsilon, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=epsilon, name="attention_norm")
         self.feed_forward = FeedForward(
             d_model, ff_dim, activation, name="feed_forward"
         )
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=epsilon, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=epsilon, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.attention_norm(x + self.attention(x))
@@ -124,6 +121,7 @@ class PreNormTransformerEncoder(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = MultiHeadAttention(
             d_model,
             num_heads,
@@ -131,15 +129,11 @@ class PreNormTransformerEncoder(layers.Layer):
             causal=False,
             name="attention",
         )
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=1e-5, name="attention_norm")
         self.feed_forward = FeedForward(
             d_model, ff_dim, activation, name="feed_forward"
         )
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -181,6 +175,7 @@ class TransformerDecoder(layers.Layer):
         self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
     ):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.self_attention = MultiHeadAttention(
             d_model,
             num_heads,
@@ -188,15 +183,11 @@ class TransformerDecoder(layers.Layer):
             causal=True,
             name="self_attention",
         )
-        self.self_attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="self_attention_norm"
-        )
+        self.self_attention_norm = norm(epsilon=1e-5, name="self_attention_norm")
         self.feed_forward = FeedForward(
             d_model, ff_dim, activation, name="feed_forward"
         )
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = self.self_attention_norm(x + self.self_attention(x))

@@ -37,8 +37,7 @@ SIZES = {"validation": 2000, "test": 1000}
 
 
 def draw(split: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random problems `a+b`, both numbers (count, 2); a hash, 0 to 99, tells their
-    split."""
+    """Random problems `a+b`, a and b (count, 2); a hash, 0 to 99, tells their split."""
     first, end = SPLITS[split]
     found = np.empty((0, 2), dtype=np.int64)
     while len(found) < count:
@@ -259,8 +258,7 @@ def evaluate(model: nn.Module, split: str) -> dict[str, float]:
     return {"loss": total / counted, "exact_match": right / len(targets)}
 
 
-def main() -> None:
-    """Trains, prints how it goes, and tests on problems never seen."""
+if __name__ == "__main__":
     torch.manual_seed(0)
     model = Addition()
     training = Training(model)
@@ -273,7 +271,3 @@ def main() -> None:
     model.load_state_dict(training.best_weights)
     save_file(model.state_dict(), "addition.safetensors")
     print(f"test exact match {evaluate(model, 'test')['exact_match']:.1%}")
-
-
-if __name__ == "__main__":
-    main()

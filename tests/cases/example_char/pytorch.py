@@ -249,8 +249,7 @@ def evaluate(model: nn.Module, split: str) -> dict[str, float]:
     return {"loss": total / counted}
 
 
-def main() -> None:
-    """Trains, prints how it goes, and tests on problems never seen."""
+if __name__ == "__main__":
     torch.manual_seed(0)
     model = CharGPT()
     training = Training(model)
@@ -265,7 +264,3 @@ def main() -> None:
     result = evaluate(model, "test")
     loss, perplexity = result["loss"], math.exp(result["loss"])
     print(f"test loss {loss:.4f}, perplexity {perplexity:.2f}")
-
-
-if __name__ == "__main__":
-    main()

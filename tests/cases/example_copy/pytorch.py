@@ -258,8 +258,7 @@ def evaluate(model: nn.Module, split: str) -> dict[str, float]:
     return {"loss": total / counted, "exact_match": right / len(targets)}
 
 
-def main() -> None:
-    """Trains, prints how it goes, and tests on problems never seen."""
+if __name__ == "__main__":
     torch.manual_seed(0)
     model = Copy()
     training = Training(model)
@@ -272,7 +271,3 @@ def main() -> None:
     model.load_state_dict(training.best_weights)
     save_file(model.state_dict(), "copy.safetensors")
     print(f"test exact match {evaluate(model, 'test')['exact_match']:.1%}")
-
-
-if __name__ == "__main__":
-    main()

@@ -146,16 +146,13 @@ class TransformerDecoder(layers.Layer):
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.self_attention = MultiHeadAttention(
             d_model, num_heads, name="self_attention"
         )
-        self.self_attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="self_attention_norm"
-        )
+        self.self_attention_norm = norm(epsilon=1e-5, name="self_attention_norm")
         self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = x + self.self_attention(self.self_attention_norm(x))
@@ -204,15 +201,11 @@ def loss_function(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     losses = keras.losses.sparse_categorical_crossentropy(
         targets, logits, from_logits=True, ignore_class=IGNORED
     )
-    counted = ops.cast(ops.not_equal(targets, IGNORED), losses.dtype)
-    return ops.sum(losses) / ops.sum(counted)
+    return ops.sum(losses) / ops.sum(ops.cast(targets != IGNORED, losses.dtype))
 
 
 class Training:
-    """Trains a model. Iterate it: each turn is one optimiser step.
-
-    A batch follows from the seed and the step: to go on, keep what stands in `self`.
-    """
+    """Trains a model. Iterate it: each turn is one optimiser step."""
 
     def __init__(self, model: keras.Model, seed: int = 0):
         self.model, self.seed = model, seed
@@ -229,23 +222,18 @@ class Training:
     def __iter__(self) -> Iterator[Step]:
         while self.step < TOTAL_STEPS and not self.stopped:
             rate = learning_rate(self.step)
-            loss = self.update(rate)
+            self.optimizer.learning_rate = rate
+            x, y = batch(self.seed, self.step)
+            result = Step(self.step + 1, self.update(x, y), rate)
             self.step += 1
-            result = Step(self.step, loss, rate)
             if self.step % VALIDATE_EVERY == 0 or self.step == TOTAL_STEPS:
                 result.validation = evaluate(self.model, "validation")
                 self.watch(result.validation["exact_match"])
             yield result
 
-    def update(self, rate: float) -> tf.Tensor:
-        """One optimiser step; returns the loss before it."""
-        self.optimizer.learning_rate = rate
-        x, y = batch(self.seed, self.step)
-        return self.learn(x, y)
-
     @tf.function(reduce_retracing=True)
-    def learn(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        """One step on a batch; returns the loss before it."""
+    def update(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """One optimiser step on a batch; returns the loss before it."""
         with tf.GradientTape() as tape:
             loss = loss_function(self.model(x, training=True), y)
         gradients = tape.gradient(loss, self.model.trainable_variables)
@@ -264,26 +252,20 @@ class Training:
 
 
 def evaluate(model: keras.Model, split: str) -> dict[str, float]:
-    """Loss and exact match over a split.
-
-    A problem counts when each symbol of its answer is the likeliest after the right ones.
-    """
+    """Loss and exact match over a split. An answer is right as a whole."""
     inputs, targets = held_out(split)
     total, counted, right = 0.0, 0, 0
     for start in range(0, len(targets), BATCH_SIZE):
-        part = slice(start, start + BATCH_SIZE)
-        y = targets[part]
-        logits = model.predict_on_batch(inputs[part])
+        x, y = (each[start : start + BATCH_SIZE] for each in (inputs, targets))
+        logits = model.predict_on_batch(x)
         count = int((y != IGNORED).sum())
         total += count * float(loss_function(tf.constant(logits), y))
         counted += count
-        hit = ((logits.argmax(-1) == y) | (y == IGNORED)).all(axis=1)
-        right += int(hit.sum())
+        right += int(((logits.argmax(-1) == y) | (y == IGNORED)).all(axis=1).sum())
     return {"loss": total / counted, "exact_match": right / len(targets)}
 
 
-def main() -> None:
-    """Trains, prints how it goes, and tests on problems never seen."""
+if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     model = build_model()
     training = Training(model)
@@ -296,7 +278,3 @@ def main() -> None:
     model.set_weights(training.best_weights)
     save_file({w.path: w.numpy() for w in model.weights}, "copy.safetensors")
     print(f"test exact match {evaluate(model, 'test')['exact_match']:.1%}")
-
-
-if __name__ == "__main__":
-    main()

@@ -117,16 +117,13 @@ class TransformerEncoder(layers.Layer):
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = SelfAttention(
             d_model, num_heads, causal=False, name="attention"
         )
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=1e-5, name="attention_norm")
         self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         x = self.attention_norm(x + self.attention(x, mask))
@@ -140,22 +137,17 @@ class TransformerDecoder(layers.Layer):
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.self_attention = SelfAttention(
             d_model, num_heads, causal=True, name="self_attention"
         )
-        self.self_attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="self_attention_norm"
-        )
+        self.self_attention_norm = norm(epsilon=1e-5, name="self_attention_norm")
         self.cross_attention = CrossAttention(
             d_model, num_heads, name="cross_attention"
         )
-        self.cross_attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="cross_attention_norm"
-        )
+        self.cross_attention_norm = norm(epsilon=1e-5, name="cross_attention_norm")
         self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(
         self, x: tf.Tensor, memory: tf.Tensor, mask: tf.Tensor, memory_mask: tf.Tensor

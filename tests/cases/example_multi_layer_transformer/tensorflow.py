@@ -69,14 +69,11 @@ class TransformerEncoder(layers.Layer):
         self, d_model: int, num_heads: int, ff_dim: int, dropout: float, **kwargs
     ):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = MultiHeadAttention(d_model, num_heads, name="attention")
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=1e-5, name="attention_norm")
         self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:

@@ -87,16 +87,13 @@ class TransformerDecoder(layers.Layer):
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.self_attention = MultiHeadAttention(
             d_model, num_heads, name="self_attention"
         )
-        self.self_attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="self_attention_norm"
-        )
+        self.self_attention_norm = norm(epsilon=1e-5, name="self_attention_norm")
         self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         x = x + self.self_attention(self.self_attention_norm(x))

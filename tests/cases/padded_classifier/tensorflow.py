@@ -108,18 +108,15 @@ class PreNormTransformerEncoder(layers.Layer):
         self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
     ):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = MultiHeadAttention(
             d_model, num_heads, use_bias=True, causal=False, name="attention"
         )
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=1e-5, name="attention_norm")
         self.feed_forward = FeedForward(
             d_model, ff_dim, activation, name="feed_forward"
         )
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         x = x + self.attention(self.attention_norm(x), mask)
@@ -134,18 +131,15 @@ class PostNormTransformerEncoder(layers.Layer):
         self, d_model: int, num_heads: int, ff_dim: int, activation: str, **kwargs
     ):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = MultiHeadAttention(
             d_model, num_heads, use_bias=False, causal=True, name="attention"
         )
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=1e-5, name="attention_norm")
         self.feed_forward = FeedForward(
             d_model, ff_dim, activation, name="feed_forward"
         )
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         x = self.attention_norm(x + self.attention(x, mask))

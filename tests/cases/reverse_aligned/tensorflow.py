@@ -89,14 +89,11 @@ class TransformerEncoder(layers.Layer):
 
     def __init__(self, d_model: int, num_heads: int, ff_dim: int, **kwargs):
         super().__init__(**kwargs)
+        norm = layers.LayerNormalization
         self.attention = MultiHeadAttention(d_model, num_heads, name="attention")
-        self.attention_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm"
-        )
+        self.attention_norm = norm(epsilon=1e-5, name="attention_norm")
         self.feed_forward = FeedForward(d_model, ff_dim, name="feed_forward")
-        self.feed_forward_norm = layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm"
-        )
+        self.feed_forward_norm = norm(epsilon=1e-5, name="feed_forward_norm")
 
     def call(self, x: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         x = self.attention_norm(x + self.attention(x, mask))
