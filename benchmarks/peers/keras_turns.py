@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def contestants(shape: Shape, folder: Path, device: str) -> list[Contestant]:
     )
     loss = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=-100)
     model.compile(optimizer, loss)
-    return [contestant(live), FitContestant(model, task_of(live), shape)]
+    return [contestant(live), FitContestant(model, live, shape)]
 
 
 def emitted(shape: Shape, folder: Path, device: str) -> Contestant:
@@ -60,11 +59,11 @@ class FitContestant(Contestant, keras.callbacks.Callback):
     callback for each step would slow `fit`; one for each epoch does not.
     """
 
-    def __init__(self, model: keras.Model, task: Any, shape: Shape):
+    def __init__(self, model: keras.Model, live: Any, shape: Shape):
         keras.callbacks.Callback.__init__(self)
         Contestant.__init__(self, "keras fit", iter(()), model.count_params())
-        x, y = examples(task)
-        order = np.concatenate(list(islice(batches(task, shape.batch), LONGEST)))
+        x, y = examples(live)
+        order = np.concatenate(list(batches(shape.batch, LONGEST)))
         # `fit` makes such a data set of arrays; this one has the batches of the others.
         self.data = (
             tf.data.Dataset.from_tensor_slices(order)

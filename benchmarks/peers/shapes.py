@@ -15,7 +15,8 @@ from neural_dsl.runs.task_files import package_task, tell_places
 
 ROOT = Path(__file__).parents[2]
 LEARNING_RATE, BETAS, EPSILON, DECAY, CLIP = 5e-4, (0.9, 0.98), 1e-7, 0.01, 1.0
-WINDOWS = 640  # of text: whole batches only, so that every batch has the same size
+WINDOWS = 640  # of text
+KEPT = 400  # batches that the peers have, more than a usual measurement takes
 
 NETWORK = """
 network Benchmark {{
@@ -83,16 +84,14 @@ def task_of(live: BaseTraining) -> Any:
     return package_task(live.runtime.network)
 
 
-def batches(task: Any, batch: int) -> Iterator[np.ndarray]:
-    """The numbers of the examples of each batch, each once an epoch."""
-    size, epoch = task.size("train"), 0
-    while True:
-        order = np.random.default_rng((0, epoch)).permutation(size)
-        yield from order.reshape(-1, batch)
-        epoch += 1
+def batches(batch: int, count: int) -> Iterator[np.ndarray]:
+    """The numbers of the examples of so many batches; after the last the first again."""
+    for number in range(count):
+        yield np.arange(batch) + number % KEPT * batch
 
 
-def examples(task: Any) -> tuple[np.ndarray, np.ndarray]:
-    """All inputs and targets of the training split, made beforehand for the peers."""
-    x, y = task.batch("train", np.arange(task.size("train")))
-    return np.ascontiguousarray(x), np.ascontiguousarray(y)
+def examples(live: BaseTraining) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of the training's first batches, made beforehand for the peers."""
+    made = [live.module.batch(0, number) for number in range(KEPT)]
+    x, y = (np.concatenate(part) for part in zip(*made, strict=True))
+    return x, y

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +61,14 @@ def contestants(shape: Shape, folder: Path, device: str) -> list[Contestant]:
     weights = {k: v.clone() for k, v in live.runtime.model.state_dict().items()}
     found = [contestant("emitted Training", live)]
     size = (len(task_of(live).symbols), shape.layers, shape.heads, shape.width)
-    x, y = map(torch.from_numpy, examples(task_of(live)))
+    x, y = map(torch.from_numpy, examples(live))
     for name, kind, names in (
         ("minGPT's loop", GPT, MINGPT),
         ("nn.TransformerEncoder", EncoderModel, ENCODER),
     ):
         model = kind(*size, shape.length)
         model.load_state_dict(renamed(weights, names) | buffers(model), strict=False)
-        order = list(islice(batches(task_of(live), shape.batch), LONGEST))
+        order = list(batches(shape.batch, LONGEST))
         # In this process: more of them would take the two cores from the training.
         loader = DataLoader(TensorDataset(x, y), batch_sampler=order, num_workers=0)
         trainer = Trainer(model, optimizer(model), loader, CLIP, device)

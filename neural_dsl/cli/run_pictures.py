@@ -38,6 +38,7 @@ class RunRequest:
     layers: tuple[str, ...]
     heads: tuple[int, ...]
     output_dir: Path
+    data: Path | None = None
     scale: Kind | None = None
     trust: bool = False
 
@@ -92,9 +93,18 @@ def readings(
     """What one run is shown on; `refused` receives what it cannot read (NE171). Without a
     wish it is the first held-out problem, of the first run, so that several runs read
     the same."""
-    from neural_dsl.runs.prompted import capture, read_held_out, read_prompt, read_text
+    from neural_dsl.runs.prompted import (
+        capture,
+        capture_data,
+        read_held_out,
+        read_prompt,
+        read_text,
+    )
     from neural_dsl.runs.prompted import shortened as named
 
+    layers = select_layers(run.network, request.layers)
+    if request.data is not None:
+        return [capture_data(run, request.data, layers)]
     asked: list[tuple[Reading, str]] = []
     for what, given, read in (
         ("prompt", request.prompts, read_prompt),
@@ -116,7 +126,6 @@ def readings(
             reading = read_prompt(run, reading.prompt)
             origin += f" of {first.folder}"
         asked = [(reading, origin)]
-    layers = select_layers(run.network, request.layers)
     return [capture(run, reading, origin, layers) for reading, origin in asked]
 
 

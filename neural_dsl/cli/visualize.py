@@ -45,7 +45,7 @@ ATTENTION_ONLY = (
 )
 EVOLUTION_TOO = ("output_dir", "scale")
 RUN_ONLY = ("prompts", "texts", "evolution", "trust")
-FILE_ONLY = ("data", "tokens", "save_weights", "seed", "batch_item", "network")
+FILE_ONLY = ("tokens", "save_weights", "seed", "batch_item", "network")
 
 
 @click.command(
@@ -59,6 +59,7 @@ Examples:
   neural visualize translator.neural --attention --tokens source="a,b" --tokens target="c,d"
   neural visualize runs/addition --attention --prompt "47+85="
   neural visualize runs/copy runs/reverse --attention --prompt dabc:
+  neural visualize runs/mine --attention --data x.npy
   neural visualize runs/addition --evolution
 """
 )
@@ -191,11 +192,14 @@ def command(
         if attention:
             from neural_dsl.cli.run_pictures import RunRequest, draw_runs
 
+            if options["data"] is not None and (prompts or texts):
+                raise click.UsageError("A RUN reads --data, or --prompt and --text.")
             draw_runs(
                 RunRequest(
                     runs=files,
                     prompts=prompts,
                     texts=texts,
+                    data=options["data"],
                     form=form or "png",
                     backend=options["backend"],
                     weights=which_weights(options["weights"]),

@@ -17,8 +17,10 @@ from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
 from neural_dsl.inputs.stored import AnyArray, Archive, read, refuse
 
-UNNAMED = ("arr_0",)
-"""What `numpy.savez` calls an array without a name."""
+UNNAMED = ("arr_0", "x")
+"""What the only input may be called beside its name: `numpy.savez` calls an array without
+a name so, and the task `Arrays` the inputs of its examples."""
+SPLITS = ("", "_validation", "_test")
 
 Data: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
 
@@ -49,11 +51,11 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
                 "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
             )
         return {names[0]: np.asarray(given)}, origin
-    only = next(iter(given), None)
-    if len(names) == len(given) == 1 and only in UNNAMED:
-        return {names[0]: load(inputs[0], given, only, origin)}, origin
-    missing = [name for name in names if name not in given]
-    unknown = [name for name in given if name not in names]
+    there = without_targets(list(given), names)
+    if len(names) == len(there) == 1 and there[0] in UNNAMED:
+        return {names[0]: load(inputs[0], given, there[0], origin)}, origin
+    missing = [name for name in names if name not in there]
+    unknown = [name for name in there if name not in names]
     if missing or unknown:
         problems = []
         what = "only input is" if len(names) == 1 else "inputs are"
@@ -71,6 +73,16 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
         for item in inputs
     }
     return arrays, origin
+
+
+def without_targets(given: list[str], names: list[str]) -> list[str]:
+    """Of the examples that the task `Arrays` trains on only the inputs are read: no
+    targets, and no split that is held out. Other files are taken at their word."""
+    if "y" not in given:
+        return given
+    inputs = {*names, *UNNAMED}
+    aside = {f"{name}{split}" for name in (*inputs, "y") for split in SPLITS} - inputs
+    return [name for name in given if name not in aside]
 
 
 def suggestion(unknown: list[str], names: list[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import beyond_training
 from neural_dsl.runs.opened import OpenedRun
+from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
 from neural_dsl.tasks.given import GivenTask
 
@@ -140,7 +143,9 @@ def read_text(run: OpenedRun, text: str) -> Reading:
                 "NE173",
                 f"the run in {quoted(run.folder)} has learnt "
                 f"{type(run.task).__name__}, not a text",
-                help=f"use{example(run) or ' `--prompt`'}",
+                help=f"use{example(run)}"
+                if example(run)
+                else "without `--text` its first test example is drawn",
             )
         )
     try:
@@ -169,13 +174,24 @@ def read_held_out(run: OpenedRun) -> Reading:
 def capture(
     run: OpenedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
 ) -> Shown:
-    """Capture the attention while the model reads a sequence."""
-    ids = np.array([reading.ids], dtype=np.int64)
-    record = run.capture(
-        ids if reading.ids else None, origin, tuple(layers), reading.tokens
-    )
-    found = tuple(dressed(layer, reading) for layer in record.layers)
-    return Shown(run, reading, replace(record, layers=found))
+    """Capture the attention while the model reads a sequence, `origin` being its own;
+    an example without ids says itself what it is."""
+    if reading.ids:
+        ids = np.array([reading.ids], dtype=np.int64)
+        seen = run.capture(ids, origin, tuple(layers), reading.tokens)
+    else:
+        seen = run.capture(None, reading.prompt, tuple(layers))
+    found = tuple(dressed(layer, reading) for layer in seen.layers)
+    return Shown(run, reading, replace(seen, layers=found))
+
+
+def capture_data(run: OpenedRun, path: Path, layers: Sequence[str] = ()) -> Shown:
+    """Capture the attention while the model reads the arrays of a file; the pictures show
+    the first example. Raises NeuralError as `inputs.prepare` does."""
+    target = run.target
+    found = record(target, target.encode(path), target.named(layers) or None)
+    words = f"first example of {path.name}"
+    return Shown(run, Reading(words, None, None, (), (), (), None), found)
 
 
 def dressed(layer: LayerAttention, reading: Reading) -> LayerAttention:
@@ -233,7 +249,6 @@ def without_prompts(run: OpenedRun) -> NeuralError:
             f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
             "no prompts",
             help="without `--prompt` its first test example is drawn; for others: `neural "
-            "visualize MODEL.neural --attention --data X.npy --weights "
-            f"{run.folder}/{run.weights}.safetensors`",
+            f"visualize {shlex.quote(str(run.folder))} --attention --data X.npy`",
         )
     )

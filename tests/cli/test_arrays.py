@@ -162,3 +162,87 @@ def test_changed_arrays_are_noticed(neural):
     )
     assert "NE157" in resumed.err and "train.npz" in resumed.err
     assert "NE162" in tested.err and "train.npz" in tested.err
+
+
+LOOKING = "TransformerEncoder(num_heads=2, ff_dim=8) GlobalAveragePooling1D()"
+DRAWN = {
+    "floats": (
+        f"input: (4, 3)\n layers: Dense(4) {LOOKING} Output(1)",
+        {"x": X, "y": FLOATS},
+    ),
+    "ids": (
+        f"input: (5,)\n layers: Embedding(10, 4) {LOOKING} Output(3, 'softmax')",
+        {"x": WORDS, "y": Y},
+    ),
+    "two": (
+        """input: {source: (5,), target: (3,)}
+  layers:
+    source: { Embedding(10, 8) }
+    target: { Embedding(12, 8) }
+    TransformerDecoder(num_heads=2, ff_dim=8)
+    Output(12, "softmax")""",
+        {"source": WORDS, "target": WORDS[:, :3], "y": WORDS[:, 2:]},
+    ),
+}
+
+
+def layers_of(folder):
+    with np.load(Path(folder) / "attention.npz") as archive:
+        return dict(archive)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_the_first_test_example_of_a_run_is_drawn(neural, kind):
+    """Just as the file with the run's weights draws that very example."""
+    body, arrays = DRAWN[kind]
+    held = {f"{name}_test": array[20:] for name, array in arrays.items()}
+    np.savez("train.npz", **{k: v[:20] for k, v in arrays.items()}, **held)
+    assert neural("train", network(body)).code == 0
+    done = neural("visualize", "runs/model", "--attention")
+    assert done.code == 0, done.err
+    assert done.out.startswith("first test example\n")
+    assert done.err.rstrip().endswith("input: first test example")
+    names = {path.name for path in Path("attention_outputs").iterdir()}
+    assert {"attention_heatmap.png", "attention_interactive.html"} <= names
+
+    inputs = {
+        "input" if name == "x" else name: array[20:21]
+        for name, array in arrays.items()
+        if name != "y"
+    }
+    np.savez("first.npz", **inputs)
+    file = ["visualize", "model.neural", "--attention"]
+    file += ["--weights", "runs/model/last.safetensors"]
+    for drawn, folder in ((file, "file"), (["visualize", "runs/model"], "run")):
+        options = ("--attention", "--output-dir", folder, "--data")
+        assert neural(*drawn, *options, "first.npz").code == 0
+        found, wanted = layers_of("attention_outputs"), layers_of(folder)
+        assert found.keys() == wanted.keys() and found
+        for name, array in found.items():
+            np.testing.assert_allclose(array, wanted[name], atol=1e-6)
+            assert array.shape[0] == 1
+
+        # The file of the training can be given as it is: its inputs, no targets.
+        done = neural(*drawn, *options, "train.npz")
+        assert done.code == 0 and done.err.rstrip().endswith("input: train.npz")
+        many = layers_of(folder)
+        assert {array.shape[0] for array in many.values()} == {20}
+        assert any(np.abs(many[k][:1] - wanted[k]).max() > 1e-6 for k in wanted)
+
+
+def test_a_run_of_arrays_says_how_other_examples_are_drawn(neural):
+    body, arrays = DRAWN["floats"]
+    np.savez("train.npz", **arrays)
+    assert neural("train", network(body)).code == 0
+    asked = ("visualize", "runs/model", "--attention")
+    for option, code in (("--prompt", "NE172"), ("--text", "NE173")):
+        done = neural(*asked, option, "abc")
+        assert done.code == 1 and code in done.err
+        assert f"without `{option}` its first test example is drawn" in done.err
+    done = neural(*asked, "--prompt", "abc")
+    assert "`neural visualize runs/model --attention --data X.npy`" in done.err
+    done = neural(*asked, "--prompt", "abc", "--data", "train.npz")
+    assert done.code == 2 and "--data, or --prompt" in done.err
+    np.savez("bad.npz", x=X[:, :, :2], y=FLOATS)
+    done = neural(*asked, "--data", "bad.npz", "--output-dir", "none")
+    assert done.code == 1 and "NE122" in done.err and not Path("none").exists()
