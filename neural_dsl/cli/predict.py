@@ -57,10 +57,8 @@ def command(
     while chunk := list(islice(waiting, AT_ONCE)):
         answers, unreadable = loaded.predict_readable(chunk)
         refused += unreadable
-        for (
-            answer
-        ) in answers:  # an empty line keeps the rest in step with their prompts
-            say(answer or "")
+        for answer in answers:
+            say(answer or "")  # an empty line keeps the rest in step with their prompts
         answered = zip(chunk, answers, strict=True)
         read = [prompt for (prompt, _), answer in answered if answer is not None]
         say_what_is_beyond(loaded, read, said)

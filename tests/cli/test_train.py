@@ -134,7 +134,12 @@ def test_all_sizes_that_are_too_large_are_named_at_once(neural, file):
     fitting = [
         w.strip("`,") for w in done.err.split() if w.startswith("`") and "_size" in w
     ]
-    assert fitting == ["test_size=20", "validation_size=20"]
+    assert [each.split("=")[0] for each in fitting] == ["test_size", "validation_size"]
+    most = [int(each.split("=")[1]) for each in fitting]
+    for test, validation in ((most[0] + 1, most[1]), (most[0], most[1] + 1)):
+        more = (f"test_size={test}", f"validation_size={validation}")
+        above = [part for each in more for part in ("--set", f"task.{each}")]
+        assert "NE074" in neural("train", file(COPY), *small, *above, *SHORT).err
     sizes = [part for each in fitting for part in ("--set", f"task.{each}")]
     assert neural("train", file(COPY), *small, *sizes, *SHORT).code == 0
     one = ("--set", "task.vocabulary=1", "--set", "task.length=1")
@@ -173,7 +178,8 @@ def test_a_byte_that_is_no_text_is_named_with_its_line(
     stdin = io.TextIOWrapper(io.BytesIO(b"abcd\nab\xffd\n"), "utf-8", errors)
     monkeypatch.setattr(sys, "stdin", stdin)
     asked = neural("predict", "runs/model")
-    assert asked.code == 1 and len(asked.out.splitlines()) == 1
+    answer, empty = asked.out.splitlines()  # the bad prompt's line is there, and empty
+    assert asked.code == 1 and answer and not empty
     assert "NE159" in asked.err and "udcff" not in asked.err
     assert (
         "in line 2 is no text in UTF-8: its character 3 is the byte 0xff" in asked.err
@@ -193,9 +199,16 @@ def test_a_run_is_never_trained_over(neural, file):
     assert neural("train", source, *SHORT).code == 0
     before = Path("runs/model/last.safetensors").read_bytes()
     again = neural("train", source, *SHORT)
-    assert again.code == 1 and "NE150" in again.err and "--resume" in again.err
+    # There is nothing to go on with: the way on is another folder, or this one anew.
+    assert again.code == 1 and "NE150" in again.err and "--overwrite" in again.err
+    assert "--output-dir runs/model-2" in again.err and "--resume" not in again.err
     named = neural("train", "runs/model")
-    assert named.code == 1 and "NE150" in named.err and "--resume" in named.err
+    assert named.code == 1 and named.err == again.err
+    whole = Path("runs/model/run.json").read_text("utf-8")
+    halted = whole.replace('"status": "finished"', '"status": "stopped"')
+    Path("runs/model/run.json").write_text(halted, encoding="utf-8")
+    assert halted != whole and "--resume" in neural("train", source, *SHORT).err
+    Path("runs/model/run.json").write_text(whole, encoding="utf-8")
     finished = neural("train", source, "--resume")
     assert finished.code == 0 and "finished" in finished.err
     changed = neural("train", source, "--resume", "--epochs", "3")
@@ -398,11 +411,12 @@ def test_evaluation_prediction_and_the_attention_check(
     monkeypatch.setattr(sys, "stdin", io.StringIO("\ufeffbadc:\r\n\nggga\n"))
     assert neural("predict", "runs/model").out == "badc\nggga\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO("badc\n\nggga\nabxd\nabcd\n"))
-    stopped = neural("predict", "runs/model")
-    assert stopped.code == 1 and stopped.out == "badc\nggga\n"
-    assert "'abxd' in line 4 cannot be read" in stopped.err
+    # A bad prompt has an empty line, so that the n-th answer stays the n-th prompt's.
+    aligned = neural("predict", "runs/model")
+    assert aligned.code == 1 and aligned.out == "badc\nggga\n\nabcd\n"
+    assert "'abxd' in line 4 cannot be read" in aligned.err
     wrong = neural("predict", "runs/model", "--prompt", "abcd", "--prompt", "abxd")
-    assert wrong.code == 1 and wrong.out == "" and "NE159" in wrong.err
+    assert wrong.code == 1 and wrong.out == "abcd\n\n" and "NE159" in wrong.err
     assert "NE159" in neural("predict", "runs/model", "--prompt", "abcdabcdab").err
     assert "NE160" in neural("generate", "runs/model", "--prompt", "a").err
 

@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
 from neural_dsl.backends import available, canonical, create_runtime, weights_file
-from neural_dsl.backends.base import Capture
 from neural_dsl.catalogue.activations import ACTIVATIONS
 from neural_dsl.compiler import compile_text
-from tests.capturing import capture
+from tests.capturing import Captured, capture
 from tests.oracle import assert_agree
 from tests.parity.random_models import (
     random_inputs,
@@ -72,7 +71,7 @@ def suppress_ill_conditioned():
         reject()
 
 
-def well_conditioned(runtime, inputs, found: Capture) -> bool:
+def well_conditioned(runtime, inputs, found: Captured) -> bool:
     """Whether float32 can hold the result at all: the same PyTorch model in float64 gives
     it within half of the tolerance. Random weights in a deep model without norms
     can grow so far that any two correct float32 programs differ."""
