@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from neural_dsl.backends import weights_file
+from neural_dsl.backends.own_names import canonical_arrays
+from neural_dsl.compiler import compile_file
 from neural_dsl.runs.tensorboard import installed
 from tests.cli.training_files import COPY
 
@@ -66,7 +68,9 @@ def test_what_was_trained_is_what_the_emitted_file_trains(
         [sys.executable, "runs/model/train.py"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    theirs = weights_file.load(tmp_path / "tiny.safetensors").arrays
+    compiled = compile_file(Path("runs/model/model.neural"), backend)
+    saved = weights_file.load(tmp_path / "tiny.safetensors").arrays
+    theirs = canonical_arrays(compiled, saved)  # by the names that the framework gives
     ours = weights_file.load("runs/model/last.safetensors").arrays
     assert theirs.keys() == ours.keys()
     for name, array in ours.items():
