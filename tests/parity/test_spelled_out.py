@@ -45,10 +45,13 @@ def with_attention() -> dict[str, Network]:
 @pytest.mark.parametrize("name", with_attention())
 def test_the_open_arithmetic_gives_what_the_kernel_gives(name, backend) -> None:
     network = with_attention()[name]
-    fused = create_runtime(generate(network, backend, "m.py"))
-    spelled = create_runtime(generate(network, backend, "m.py", spell_out=True))
-    assert "F.scaled_dot_product" not in spelled.compiled.code
-    assert ".softmax(" in spelled.compiled.code
+    kernel = generate(network, backend, "m.py")
+    opened = generate(network, backend, "m.py", spell_out=True)
+    assert "F.scaled_dot_product" not in opened.code
+    assert ".softmax(" in opened.code
+    if opened.code == kernel.code:
+        return  # nothing was hidden: where there is no kernel, the code is open anyway
+    fused, spelled = create_runtime(kernel), create_runtime(opened)
     weights = random_weights(fused.weights(), 0)
     inputs = random_inputs(network, 0)
     for array in inputs.values():
