@@ -147,7 +147,7 @@ def environment() -> Environment:
         docstring=docstring,
         prose=prose,
         pythonic=literal,
-        variable_path=BACKENDS["tensorflow"].own_name,
+        own_name=lambda path, backend: BACKENDS[backend].own_name(path),
         default_size=lambda size, length: length if size is None else size,
         total=total,
         sentence=lambda text: text[:1].upper() + text[1:],
