@@ -452,7 +452,7 @@ def test_a_language_model_writes_text_that_the_seed_decides(neural, file):
         "Copy(length=4, vocabulary=8, train_size=4000, validation_size=100, test_size=200)",
         'Text(path="poem.txt", tokenizer="char", context=16)',
     )
-    assert neural("train", file(text), "--set", "train.epochs=20").code == 0
+    assert neural("train", file(text), "--set", "train.epochs=40").code == 0
     base = ("generate", "runs/model", "--prompt", "the c", "--max-tokens", "24")
     likely = neural(*base, "--temperature", "0").out
     assert likely.startswith("the cat sat on the")

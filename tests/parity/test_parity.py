@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from neural_dsl.backends import available, canonical, create_runtime, weights_file
 from neural_dsl.catalogue.activations import ACTIVATIONS
 from neural_dsl.compiler import compile_text
+from neural_dsl.targets.network import NetworkTarget
 from tests.capturing import Captured, capture
 from tests.oracle import assert_agree
 from tests.parity.random_models import (
@@ -77,18 +78,24 @@ def well_conditioned(runtime, inputs, found: Captured) -> bool:
     can grow so far that any two correct float32 programs differ."""
     import torch
 
-    from neural_dsl.backends.pytorch.capture import capture_attention
+    from neural_dsl.backends.pytorch.capture import watching
 
     model = copy.deepcopy(runtime.model).double()
     tensors = [torch.from_numpy(np.asarray(array)) for array in inputs.values()]
     doubled = [t.double() if t.is_floating_point() else t for t in tensors]
-    with torch.inference_mode():
-        exact, calls = capture_attention(model, lambda: model(*doubled))
+    weights = {}
+
+    def keep(path, number, scores):
+        weights[path, number] = scores.dense()
+
+    with torch.inference_mode(), watching(model, keep):
+        exact = model(*doubled)
     pairs = [(found.output, exact.numpy())]
     pairs += [
-        (matrices, call.weights)
-        for matrices, call in zip(found.weights.values(), calls, strict=True)
+        (found.weights[site.name], weights.pop(site.place))
+        for site in NetworkTarget(runtime).sites()
     ]
+    assert not weights
     return all(
         np.all(np.abs(mine - true) <= 5e-6 * np.maximum(1.0, np.abs(true)))
         for mine, true in pairs
