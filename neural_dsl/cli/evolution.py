@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.cli.console import files_written, note, say
+from neural_dsl.cli.pictures import Request
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
     from neural_dsl.visualize.moments import Moment
-    from neural_dsl.visualize.scale import Kind
 
 
-def draw_evolution(
-    run: Path, form: str, output_dir: Path, scale: Kind | None = None
-) -> None:
+def draw_evolution(run: Path, request: Request) -> None:
     """Read the run's snapshots, draw, write, and print when heads found their cells."""
     from neural_dsl.runs import directory, metrics, snapshots
     from neural_dsl.visualize.animation import evolution_gif
@@ -30,12 +28,15 @@ def draw_evolution(
     moments = [
         Moment(one.step, one.record, measured_at(lines, one.step)) for one in taken
     ]
-    with OutputFolder(output_dir) as folder:
+    scale = request.scale
+    with OutputFolder(request.output_dir) as folder:
         for layer in moments[0].record.layers:
             figure = evolution_figure(moments, layer.name, str(run), scale=scale)
-            save_figure(figure, folder.staged(f"evolution_heads_{layer.name}.{form}"))
+            save_figure(
+                figure, folder.staged(request.picture(f"evolution_heads_{layer.name}"))
+            )
         figure = metrics_figure(moments, lines, str(run))
-        save_figure(figure, folder.staged(f"evolution_metrics.{form}"))
+        save_figure(figure, folder.staged(request.picture("evolution_metrics")))
         animation = evolution_gif(moments, str(run), scale=scale)
         folder.staged("evolution.gif").write_bytes(animation)
         written = folder.commit()
