@@ -62,7 +62,6 @@ def measured_at(lines: list[dict[str, Any]], step: int) -> str:
 def summary(moments: list[Moment]) -> list[str]:
     """The steps that are shown; where a solver's cells are known, when they were found."""
     from neural_dsl.attention.expected import best_head, expected_mass
-    from neural_dsl.visualize.moments import layer_of
 
     steps = ", ".join(f"{moment.step:,}" for moment in moments)
     found = [f"Attention at {len(moments)} steps: {steps}"]
@@ -70,7 +69,7 @@ def summary(moments: list[Moment]) -> list[str]:
     if best is None:
         return found
     layer, head, mass = best
-    course = [float(expected_mass(layer_of(m, layer))[head]) for m in moments]
+    course = [float(expected_mass(m.record[layer])[head]) for m in moments]
     half = (course[0] + mass) / 2
     when = next(
         m.step for m, value in zip(moments, course, strict=True) if value >= half
