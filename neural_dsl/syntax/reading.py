@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refused
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.source import Source, Span, read_regular
 
@@ -27,16 +27,16 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         content = read_regular(name, LONGEST)
     except FileNotFoundError:
         message = f"there is no file `{name}`"
-        raise _refused("NE001", message, _near(name), Source(name, "")) from None
+        raise refused("NE001", message, _near(name), Source(name, "")) from None
     except IsADirectoryError:
         help_ = "name a `.neural` file inside it"
         message = f"`{name}` is a directory"
-        raise _refused("NE002", message, help_, Source(name, "")) from None
+        raise refused("NE002", message, help_, Source(name, "")) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         reason = getattr(error, "strerror", None) or str(error)
         message = f"`{name}` cannot be read: {reason[:1].lower()}{reason[1:]}"
         help_ = "check the path and its permissions"
-        raise _refused("NE003", message, help_, Source(name, "")) from None
+        raise refused("NE003", message, help_, Source(name, "")) from None
     return _decode(name, content)
 
 
@@ -44,14 +44,14 @@ def _decode(name: str, content: bytes) -> Source:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         message = "the file is UTF-16, not UTF-8"
         help_ = "save it as UTF-8 in your editor"
-        raise _refused("NE004", message, help_, Source(name, ""))
+        raise refused("NE004", message, help_, Source(name, ""))
     if 0 in content:
         place = content.index(0)
         source = Source(name, content.decode("utf-8", "replace"))
         at = len(content[:place].decode("utf-8", "replace"))
         message = "this is a binary file: it contains a NUL byte"
         help_ = "a `.neural` file is plain UTF-8 text; did you mean another file?"
-        raise _refused("NE005", message, help_, source, Span(at, at + 1))
+        raise refused("NE005", message, help_, source, Span(at, at + 1))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -61,10 +61,10 @@ def _decode(name: str, content: bytes) -> Source:
         at = len(content[: error.start + mark].decode("utf-8", "replace"))
         message = f"the file is not UTF-8: byte 0x{content[error.start + mark]:02x}"
         help_ = "save it as UTF-8 in your editor"
-        raise _refused("NE004", message, help_, source, Span(at, at + 1)) from None
+        raise refused("NE004", message, help_, source, Span(at, at + 1)) from None
     if not text.strip():
         help_ = f"a file needs at least one network: `{_EXAMPLE}`"
-        raise _refused("NE006", "the file is empty", help_, Source(name, text))
+        raise refused("NE006", "the file is empty", help_, Source(name, text))
     return Source(name, text)
 
 
@@ -79,13 +79,3 @@ def _near(name: str) -> str:
         return f"there is no directory `{path.parent}` either"
     meant = closest(path.name, files)
     return f"did you mean `{path.with_name(meant)}`?" if meant else "check the path"
-
-
-def _refused(
-    code: str,
-    message: str,
-    help: str,
-    source: Source | None = None,
-    span: Span | None = None,
-) -> NeuralError:
-    return NeuralError(Diagnostic(code, message, source, span, help=help))
