@@ -79,6 +79,18 @@ class NeuralError(Exception):
         return "\n".join(lines)
 
 
+def refusal(
+    code: str,
+    message: str,
+    source: Source | None = None,
+    span: Span | None = None,
+    label: str = "",
+    help: str = "",
+) -> NeuralError:
+    """The error of a single finding."""
+    return NeuralError(Diagnostic(code, message, source, span, label, help))
+
+
 @dataclass
 class Diagnostics:
     """A growing list of findings about one source."""
