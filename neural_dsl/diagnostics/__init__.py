@@ -79,15 +79,15 @@ class NeuralError(Exception):
         return "\n".join(lines)
 
 
-def refused(
+def refusal(
     code: str,
     message: str,
-    help: str = "",
     source: Source | None = None,
     span: Span | None = None,
     label: str = "",
+    help: str = "",
 ) -> NeuralError:
-    """The error of one finding, to be raised."""
+    """The error of a single finding."""
     return NeuralError(Diagnostic(code, message, source, span, label, help))
 
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from neural_dsl.diagnostics import refused
+from neural_dsl.diagnostics import refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
@@ -46,10 +46,10 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
     keys = ", ".join(f"`{name}`" for name in names)
     if not isinstance(given, Mapping):
         if len(names) > 1:
-            raise refused(
+            raise refusal(
                 "NE126",
                 f"one array was given, and the network has {len(names)} inputs: {keys}",
-                "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
+                help="numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
             )
         return {names[0]: np.asarray(given)}, origin
     there = without_targets(list(given), names)
@@ -66,7 +66,7 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
             problems.append("unknown " + ", ".join(quoted(n) for n in unknown))
         message = f"the names in {quoted(origin)} do not match: {'; '.join(problems)}"
         help = suggestion(unknown, names) + f"the network's {what} {keys}"
-        raise refused("NE126", message, help)
+        raise refusal("NE126", message, help=help)
     arrays = {
         item.name: load(item, given, item.name, f"`{item.name}` in {origin}")
         for item in inputs
@@ -117,9 +117,9 @@ def check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
         help = f"the shape must be {wanted}"
         if len(found) == len(shape):
             help += "; for one example add the batch axis: x[numpy.newaxis]"
-        raise refused("NE122", f"{label} has the shape {found}", help)
+        raise refusal("NE122", f"{label} has the shape {found}", help=help)
     if 0 in found:
-        raise refused("NE122", f"{label} is empty: its shape is {found}")
+        raise refusal("NE122", f"{label} is empty: its shape is {found}")
     for axis, (size, declared) in enumerate(zip(found[1:], shape, strict=True)):
         resizable = axis == 0 and item.is_sequence
         if declared is not None and size != declared and not resizable:
@@ -127,22 +127,22 @@ def check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
                 f"{label} has the shape {found}, with {size} where the network "
                 f"declares {declared}"
             )
-            raise refused("NE122", message, f"the shape must be {wanted}")
+            raise refusal("NE122", message, help=f"the shape must be {wanted}")
 
 
 def check_ids(item: Input, array: AnyArray, label: str) -> AnyArray:
     """int64 ids, each in 0 … vocabulary - 1."""
     if array.dtype.kind not in "iu":
         message = f"{label} holds {array.dtype} values; token ids are whole numbers"
-        raise refused("NE123", message, "convert it: x.astype(numpy.int64)")
+        raise refusal("NE123", message, help="convert it: x.astype(numpy.int64)")
     low, high = int(array.min()), int(array.max())
     if item.vocabulary is not None and (low < 0 or high >= item.vocabulary):
         bad = low if low < 0 else high
         place = tuple(int(i[0]) for i in np.nonzero(array == bad))
-        raise refused(
+        raise refusal(
             "NE125",
             f"{label} holds the id {bad} (at {place}), outside the vocabulary",
-            f"ids go from 0 to {item.vocabulary - 1}: the Embedding has "
+            help=f"ids go from 0 to {item.vocabulary - 1}: the Embedding has "
             f"input_dim={item.vocabulary}",
         )
     return array.astype(np.int64)
@@ -152,7 +152,7 @@ def check_floats(array: AnyArray, label: str) -> AnyArray:
     """Finite float32."""
     if array.dtype.kind not in "fiu":
         message = f"{label} holds {array.dtype} values; this input takes numbers"
-        raise refused("NE123", message, "convert it: x.astype(numpy.float32)")
+        raise refusal("NE123", message, help="convert it: x.astype(numpy.float32)")
     with np.errstate(over="ignore"):
         converted: AnyArray = array.astype(np.float32)
     finite = np.isfinite(converted)
@@ -164,10 +164,10 @@ def check_floats(array: AnyArray, label: str) -> AnyArray:
         if np.isfinite(value):
             what += ", too large for float32"
         others = f" and {count - 1:,} more" if count > 1 else ""
-        raise refused(
+        raise refusal(
             "NE124",
             f"{label} holds {what} (at {place}){others}; every number must be finite",
-            "find them with numpy.argwhere(~numpy.isfinite(x))",
+            help="find them with numpy.argwhere(~numpy.isfinite(x))",
         )
     return converted
 
@@ -178,5 +178,5 @@ def same_batch(arrays: Mapping[str, AnyArray]) -> int:
     if len(set(sizes.values())) > 1:
         each = ", ".join(f"`{name}` has {size}" for name, size in sizes.items())
         message = f"the inputs differ in their number of examples: {each}"
-        raise refused("NE127", message, "give every input the same first axis")
+        raise refusal("NE127", message, help="give every input the same first axis")
     return next(iter(sizes.values()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from numbers import Integral
 
-from neural_dsl.diagnostics import refused
+from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 
@@ -18,10 +18,10 @@ def attention_heads(network: Network) -> dict[str, int]:
     """
     found = {name: inside.num_heads for name, _, inside in network.attentions()}
     if not found:
-        raise refused(
+        raise refusal(
             "NE132",
             f"the network `{network.name}` has no attention to show",
-            "attention lives in MultiHeadAttention, TransformerEncoder and "
+            help="attention lives in MultiHeadAttention, TransformerEncoder and "
             "TransformerDecoder; without --attention, `neural visualize` draws the "
             "architecture",
         )
@@ -45,10 +45,10 @@ def select_layers(
         if not found:
             close = get_close_matches(str(wish), names, n=1)
             meant = f"did you mean `{close[0]}`? " if close else ""
-            raise refused(
+            raise refusal(
                 "NE130",
                 f"there is no attention layer {quoted(str(wish))}",
-                f"{meant}there are: {listing(heads)}",
+                help=f"{meant}there are: {listing(heads)}",
             )
         chosen.update(found)
     return [name for name in names if not wishes or name in chosen]
@@ -90,10 +90,10 @@ def select_heads(
             if not 0 <= head < heads[name]:
                 last = heads[name] - 1
                 have = "only head 0" if last == 0 else f"heads 0 to {last}"
-                raise refused(
+                raise refusal(
                     "NE131",
                     f"`{name}` has no head {head}",
-                    f"it has {have}; choose other layers with --layer"
+                    help=f"it has {have}; choose other layers with --layer"
                     if len(layers) > 1
                     else f"it has {have}",
                 )

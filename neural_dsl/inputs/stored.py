@@ -14,7 +14,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.diagnostics import NeuralError, refused
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import is_stream, quoted, reason
 from neural_dsl.free import available
 
@@ -80,7 +80,7 @@ class Archive(Mapping[str, AnyArray]):
                 f"{quoted(name)} in {quoted(self.path)} says that it has "
                 f"{begins + size:,} bytes, and has {stored:,}"
             )
-            raise refused("NE120", message, "write the file again")
+            raise refusal("NE120", message, help="write the file again")
         refuse_too_large(f"{quoted(name)} in {quoted(self.path)}", shape, dtype)
 
     @contextmanager
@@ -112,7 +112,9 @@ def read(path: Path) -> AnyArray | Archive:
     with reading(path), path.open("rb") as file:
         start = file.read(6)
         if start == b"\x93NUMPY" and is_stream(path):
-            raise refused("NE120", f"{quoted(path)} is a pipe", "save it to a file")
+            raise refusal(
+                "NE120", f"{quoted(path)} is a pipe", help="save it to a file"
+            )
         if start == b"\x93NUMPY":
             file.seek(0)
             refuse_cut_off(path, file)
@@ -123,7 +125,9 @@ def read(path: Path) -> AnyArray | Archive:
     if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
         raise pickled(path)
     message = f"{quoted(path)} is neither a .npy nor a .npz file"
-    raise refused("NE120", message, "write it with numpy.save(…) or numpy.savez(…)")
+    raise refusal(
+        "NE120", message, help="write it with numpy.save(…) or numpy.savez(…)"
+    )
 
 
 def refuse_too_large(what: str, shape: Shape, dtype: np.dtype[Any]) -> None:
@@ -135,7 +139,7 @@ def refuse_too_large(what: str, shape: Shape, dtype: np.dtype[Any]) -> None:
             f"{what} needs {needed / GIB:.1f} GiB when it is unpacked and converted, and "
             f"{free / GIB:.1f} GiB are free"
         )
-        raise refused("NE108", message, "give fewer examples at a time")
+        raise refusal("NE108", message, help="give fewer examples at a time")
 
 
 def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
@@ -148,7 +152,7 @@ def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
     size = os.fstat(file.fileno()).st_size
     if size < wanted and not dtype.hasobject:
         message = f"{quoted(path)} is cut off: it has {size:,} of {wanted:,} bytes"
-        raise refused("NE120", message, "write or copy the file again")
+        raise refusal("NE120", message, help="write or copy the file again")
     refuse_too_large(quoted(path), shape, dtype)
 
 
@@ -162,17 +166,17 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             message = f"cannot read {quoted(path)}: {reason(error)}"
-            raise refused("NE120", message) from error
+            raise refusal("NE120", message) from error
         raise damaged(path, error) from error
     except Exception as error:
         # A damaged file makes NumPy raise nearly anything: ValueError, EOFError,
         # zlib.error, MemoryError for an absurd header, SyntaxError, …
         words = str(error).lower()
         if "header info length" in words:  # NumPy's words go on about pickles
-            raise refused(
+            raise refusal(
                 "NE120",
                 f"{quoted(path)} has a header larger than any array of numbers needs",
-                "write it again with numpy.save(…)",
+                help="write it again with numpy.save(…)",
             ) from error
         if "pickle" in words or "python objects" in words:
             raise pickled(path) from error
@@ -181,11 +185,11 @@ def reading(path: Path) -> Iterator[None]:
 
 def pickled(path: Path) -> NeuralError:
     """NE121."""
-    return refused(
+    return refusal(
         "NE121",
         f"{quoted(path)} holds pickled Python objects, which are never loaded: a pickle "
         "can run any code",
-        "save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
+        help="save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
     )
 
 
@@ -193,4 +197,4 @@ def damaged(path: Path, error: Exception) -> NeuralError:
     """NE120 for a file that starts well and does not go on so."""
     words = " ".join(str(error).split())[:120]
     message = f"{quoted(path)} is damaged or incomplete: {words}"
-    return refused("NE120", message, "write the file again")
+    return refusal("NE120", message, help="write the file again")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.diagnostics import Diagnostic, refused
+from neural_dsl.diagnostics import Diagnostic, refusal
 from neural_dsl.graph.findings import Choice, Findings
 from neural_dsl.graph.nodes import Input, Network, SearchValue, Setting
 from neural_dsl.graph.settings import Task
@@ -79,8 +79,8 @@ def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
     )
     listed = ", ".join(f"`{each}`" for each in names)
     label = f"it has {listed}" if names else "nothing to build"
-    raise refused(
-        "NE054", message, help, source=file.source, span=Span(0, 0), label=label
+    raise refusal(
+        "NE054", message, help=help, source=file.source, span=Span(0, 0), label=label
     )
 
 
