@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from neural_dsl.codegen.context import Context
-from neural_dsl.codegen.plan import BlockStep, LayerStep, Step, inner
+from neural_dsl.codegen.plan import BlockStep, BlockUse, LayerStep, Step, inner
 from neural_dsl.graph.nodes import Layer
 
 
@@ -21,6 +21,7 @@ def _paths(
         if not isinstance(step, LayerStep | BlockStep):
             yield from _paths(context, inner(step), prefix, inline)
             continue
+        copies: Sequence[Layer | BlockUse]
         copies = step.layers if isinstance(step, LayerStep) else step.uses
         names = [step.attr]
         if inline:
