@@ -18,11 +18,14 @@ def _paths(
     context: Context, steps: tuple[Step, ...], prefix: str, inline: bool
 ) -> Iterator[tuple[str, str]]:
     for step in steps:
-        if not isinstance(step, LayerStep | BlockStep):
+        copies: Sequence[Layer | BlockUse]
+        if isinstance(step, LayerStep):
+            copies = step.layers
+        elif isinstance(step, BlockStep):
+            copies = step.uses
+        else:
             yield from _paths(context, inner(step), prefix, inline)
             continue
-        copies: Sequence[Layer | BlockUse]
-        copies = step.layers if isinstance(step, LayerStep) else step.uses
         names = [step.attr]
         if inline:
             names = context.operations.names(step)
