@@ -32,7 +32,7 @@ def _paths(
         elif len(copies) > 1:
             names = [f"{step.attr}.{number}" for number in range(len(copies))]
         for name, copy in zip(names, copies, strict=True):
-            if not isinstance(copy, Layer):
+            if isinstance(copy, BlockUse):
                 yield from _paths(context, copy.steps, f"{prefix}{name}.", False)
-            elif copy.weights or copy.attentions:
+            elif isinstance(copy, Layer) and (copy.weights or copy.attentions):
                 yield copy.name, prefix + name
