@@ -181,6 +181,11 @@ class LayerSpec:
         return kinds[self.time]
 
     @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The default of each parameter."""
+        return {each.name: each.default for each in self.parameters}
+
+    @cached_property
     def snake_name(self) -> str:
         """`TransformerEncoder` -> `transformer_encoder`; `Conv1D` -> `conv1d`;
         `RMSNormalization` -> `rms_normalization`."""
