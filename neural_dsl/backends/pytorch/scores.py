@@ -94,7 +94,9 @@ class DeviceScores(BlockedScores):
     def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
         """See `Scores`. By PyTorch's threads: beside them, which go on spinning for a
         while after the model, those of NumPy's own products halve the speed of both."""
-        given = (np.require(each, np.float32, "CW") for each in (weights, columns))
+        given = (
+            np.require(each, np.float32, ["C", "W"]) for each in (weights, columns)
+        )
         return np.asarray(mixed(*map(torch.from_numpy, given)).numpy())
 
     def _weights(self, queries: Which) -> Float32:
