@@ -92,7 +92,7 @@ def fit_plan(
         **_steps(network, paths, optimizer, schedule),
         batch_size=train.get("batch_size") or 0,
         shuffle=train.get("shuffle") is not False,
-        epochs=train.get("epochs") or 1,
+        epochs=1 if train.get("steps") else train.get("epochs") or 1,
         steps=train.get("steps") or 0,
         tokens=False,
         ignores=False,
