@@ -106,16 +106,22 @@ def resolve_network(
         nodes, flow = resolver.body(statements, flow, Scope())
     except TooLarge:
         return None
+    head = resolver.output
+    activation = str(head.params["activation"]) if head else "linear"
+    if task is None and settings.learns:
+        from neural_dsl.rules.without_task import check_without_task
+
+        check_without_task(settings, activation, findings)
     if inputs and statements and findings.errors == errors:
         # What was not reached because of a mistake is no further mistake.
         _check_ends(node, declared, resolver, flow, findings)
-    if resolver.output is not None:
-        softmax_of_one(resolver.output, findings)
+    if head is not None:
+        softmax_of_one(head, findings)
     namer = Namer(findings)
     namer.count(nodes)
     if findings.errors > errors or (only_check and task is None):
         return None
-    named, output, head = namer.name(nodes), flow.streams[0].tensor, resolver.output
+    named, output = namer.name(nodes), flow.streams[0].tensor
     assert output is not None
     read = tuple(_input(each, inputs, resolver) for each in declared)
     network = Network(
@@ -124,7 +130,7 @@ def resolve_network(
         inputs=read,
         body=named,
         output=output,
-        output_activation=str(head.params["activation"]) if head else "linear",
+        output_activation=activation,
         search=_search(findings, namer.names),
         loss=settings.loss,
         optimizer=settings.optimizer,
@@ -144,14 +150,10 @@ def resolve_network(
 
 
 def _settings(sections: Sections, findings: Findings) -> Settings:
-    """The settings, completed for the task or checked without one."""
+    """The settings, completed for the task where there is one."""
     settings = resolve_settings(sections, findings)
     task = settings.task
-    if task is None and settings.learns:
-        from neural_dsl.rules.without_task import check_without_task
-
-        check_without_task(settings, findings)
-    elif task is not None and task.setting is not None:
+    if task is not None and task.setting is not None:
         from neural_dsl.rules.training import for_task
 
         return for_task(settings, task, findings)
