@@ -71,10 +71,6 @@ class ScopeWriter(Variables):
                 case BranchesStep():
                     self._branches(step, flow)
 
-    def end(self, flow: Flow) -> None:
-        """What leaves a scope has its features last."""
-        self._arrange(flow, "last")
-
     def _layer(self, step: LayerStep, flow: Flow) -> None:
         layer, several = step.layers[0], len(step.layers) > 1
         template, view = self.context.templates.layer(layer), self._view(layer)
@@ -113,29 +109,27 @@ class ScopeWriter(Variables):
             return given
         self._take_target(flow)
         view.layout = self.layout_of(flow.read) if layout == "any" else layout
-        self._arrange(flow, view.layout, layer.inputs[0])
+        self.arrange(flow, view.layout, layer.inputs[0])
         if reads_memory(layer):
             flow.memory = view.memory = self.arranged(flow.memory, "last")
         return flow.read
 
-    def _arrange(self, flow: Flow, layout: str, tensor: Tensor | None = None) -> None:
+    def arrange(self, flow: Flow, layout: str, tensor: Tensor | None = None) -> None:
         """Give the value the order of axes that is wanted, where it has another."""
-        if self.layout_of(flow.read) != layout:
-            tensor = tensor or self.shapes[flow.read]
-            self.permute(flow.read, flow.write, tensor, layout)
-            flow.read = flow.write
+        flow.read = self.arranged(flow.read, layout, flow.write, tensor)
 
-    def permute(self, read: str, write: str, tensor: Tensor, layout: str) -> None:
-        """`write` is `read` with its axes in this order."""
+    def arranged(
+        self, name: str, layout: str, write: str = "", tensor: Tensor | None = None
+    ) -> str:
+        """The variable that has its axes in this order: itself, or `write` (by default
+        its own name) after they were permuted."""
+        if self.layout_of(name) == layout:
+            return name
+        tensor = tensor or self.shapes[name]
         rank = len(tensor.shape) + 1
-        text = self.context.structure.permuted(read, rank, layout)
-        self.assign(write, str(text).strip(), tensor, None, layout)
-
-    def arranged(self, name: str, layout: str) -> str:
-        """The variable, after its axes were put in this order."""
-        if self.layout_of(name) != layout:
-            self.permute(name, name, self.shapes[name], layout)
-        return name
+        text = self.context.structure.permuted(name, rank, layout)
+        self.assign(write or name, str(text).strip(), tensor, None, layout)
+        return write or name
 
     def _take_target(self, flow: Flow) -> None:
         """After branches, go on with the last as the value and the first as memory."""
@@ -169,7 +163,7 @@ class ScopeWriter(Variables):
             flow.write, flow.streams = self._merged_name(flow), []
         else:
             self._take_target(flow)
-            self._arrange(flow, "last")
+            self.arrange(flow, "last")
             values = [flow.read]
             if needs_memory(use.node.body):
                 values = [flow.read, self.arranged(flow.memory, "last")]
@@ -185,7 +179,7 @@ class ScopeWriter(Variables):
         else:
             self._take_target(flow)
         if not self.inline and all(map(self._nests, step.steps)):
-            self._arrange(flow, "last")
+            self.arrange(flow, "last")
             inner, width = flow.read, self.widths.get(flow.read)
             for each in step.steps:
                 inner, width = self._nested(each, inner, width)
@@ -195,11 +189,10 @@ class ScopeWriter(Variables):
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
             shortcut = self.variables.unique("residual")
-            self.say(f"{shortcut} = {flow.read}")
-            self.same(shortcut, flow.read)
+            self.copy(shortcut, flow.read)
         self.steps(step.steps, flow)
         layout = self.layout_of(shortcut)
-        self._arrange(flow, layout)
+        self.arrange(flow, layout)
         name = self.context.operations.layers[step.node.name] if self.inline else ""
         added = self.context.structure.add_residual(shortcut, flow.read, name)
         output = step.node.output
@@ -253,8 +246,7 @@ class ScopeWriter(Variables):
     def _one_variable(self, flow: Flow) -> str:
         """A loop reads and writes one variable: copy the value to it if need be."""
         if flow.read != flow.write:
-            self.say(f"{flow.write} = {flow.read}")
-            self.same(flow.write, flow.read)
+            self.copy(flow.write, flow.read)
             flow.read = flow.write
         return flow.read
 
@@ -334,7 +326,7 @@ def construct_block(use: BlockUse, symbols: Mapping[str, Symbol], name: str) -> 
 
 def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
     """The lines of a scope as code; the last value is returned or named `result`."""
-    scope.end(flow)
+    scope.arrange(flow, "last")  # what leaves a scope has its features last
     lines = scope.lines
     last = lines[-1] if lines else None
     if last is not None and last.depth == 0 and last.target == flow.read:
