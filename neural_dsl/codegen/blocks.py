@@ -11,7 +11,7 @@ from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.emit import Flow, ScopeWriter, statements
 from neural_dsl.codegen.environment import Symbol
 from neural_dsl.codegen.names import Names
-from neural_dsl.codegen.plan import (
+from neural_dsl.codegen.steps import (
     BlockClass,
     BlockStep,
     BlockUse,

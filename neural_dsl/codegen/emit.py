@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -10,8 +9,8 @@ from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import Symbol, arguments
 from neural_dsl.codegen.lines import Variables, shape_comment
-from neural_dsl.codegen.names import Names
-from neural_dsl.codegen.plan import (
+from neural_dsl.codegen.names import Names, loop_over, name_expression, singular
+from neural_dsl.codegen.steps import (
     BlockStep,
     BlockUse,
     BranchesStep,
@@ -260,7 +259,7 @@ class ScopeWriter(Variables):
         copies = len(step.layers if isinstance(step, LayerStep) else step.uses)
         names = context.operations.names(step) if self.inline else [attr] * copies
         if self.inline:
-            name = _name_expression(names)
+            name = name_expression(names)
         elif context.names_members and (view is None or view.layer.weights):
             # What Keras calls a member of a block: weights' paths are made of it.
             name = f'"{attr}"' if copies == 1 else f'f"{attr}_{{i}}"'
@@ -276,20 +275,16 @@ class ScopeWriter(Variables):
         if not constructor:
             return ""
         if self.inline:
-            return self._looped(
-                _loop_over(names) if copies > 1 else "", constructor, copies
-            )
-        if copies == 1:
+            called, over = constructor, loop_over(names)
+        elif copies == 1:
             self.members.append(f"self.{attr} = {constructor}")
             return f"self.{attr}"
-        many = context.structure.members(constructor, copies).strip()
-        self.members.append(f"self.{attr} = {many}")
-        one = self.variables.unique(_singular(attr))
-        self.variables.taken.discard(one)  # free again after the loop
-        return self._looped(f"{one} in self.{attr}", one, copies)
-
-    def _looped(self, over: str, called: str, copies: int) -> str:
-        """What is called, after the loop over its copies was opened."""
+        else:
+            many = context.structure.members(constructor, copies).strip()
+            self.members.append(f"self.{attr} = {many}")
+            called = self.variables.unique(singular(attr))
+            self.variables.taken.discard(called)  # free again after the loop
+            over = f"{called} in self.{attr}"
         if copies > 1:
             self.say(f"for {over}:")
             self.depth += 1
@@ -338,25 +333,3 @@ def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
         end = f"return {flow.read}" if result == "return" else f"{result} = {flow.read}"
         scope.say(end)
     return [line.text() for line in lines]
-
-
-def _name_expression(names: list[str]) -> str:
-    """`"dense"`, or `f"dense_{i}"` inside a loop, as Ruff quotes it."""
-    if len(names) == 1:
-        return f'"{names[0]}"'
-    base = re.sub(r"\d+$", "", names[0])
-    return f'f"{base}{{i}}"'
-
-
-def _loop_over(names: list[str]) -> str:
-    first = int(re.sub(r"^.*_", "", names[0]))
-    if first == 0:
-        return f"i in range({len(names)})"
-    return f"i in range({first}, {first + len(names)})"
-
-
-def _singular(attr: str) -> str:
-    """The loop variable: `transformer_encoders` -> `encoder`, `dense_layers` -> `layer`."""
-    word = re.sub(r"_\d+$", "", attr).rstrip("_").rsplit("_", 1)[-1]
-    word = word[:-1] if word.endswith("s") else word
-    return word if len(word) <= 10 else "layer"

@@ -13,7 +13,7 @@ from neural_dsl.codegen.emit import Flow, ScopeWriter, statements
 from neural_dsl.codegen.imports import imported_names
 from neural_dsl.codegen.lines import shape_comment
 from neural_dsl.codegen.names import Names
-from neural_dsl.codegen.plan import inputs_read, masks_read
+from neural_dsl.codegen.steps import inputs_read, masks_read
 from neural_dsl.graph.nodes import Branches, Input, Network
 
 _SHOWN = {"softmax": "probabilities", "sigmoid": "probabilities"}
