@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 
 Float32 = npt.NDArray[np.float32]
 
@@ -201,11 +201,9 @@ def refuse_beyond(shape: tuple[int, ...], limit: int) -> None:
     """Raise NE108 where an array of float32 takes more bytes than `limit`."""
     needed = 4 * prod(shape)
     if needed > limit:
-        raise NeuralError(
-            Diagnostic(
-                "NE108",
-                f"all weights of this attention, {' x '.join(map(str, shape))}, take "
-                f"{needed / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB may be used",
-                help="ask for fewer tokens, fewer batch items, or single rows",
-            )
+        raise refusal(
+            "NE108",
+            f"all weights of this attention, {' x '.join(map(str, shape))}, take "
+            f"{needed / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB may be used",
+            help="ask for fewer tokens, fewer batch items, or single rows",
         )

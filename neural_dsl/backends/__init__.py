@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.backends import BACKENDS, DEFAULT, find_backend
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 
 if TYPE_CHECKING:
     from neural_dsl.backends.base import Runtime
@@ -88,12 +88,10 @@ def foreign_model(model: Any) -> Any:
     for name, spec in BACKENDS.items():
         if roots & spec.imports and callable(model):
             return _module(name, "foreign").ForeignModel(model)
-    raise NeuralError(
-        Diagnostic(
-            "NE111",
-            f"{type(model).__name__} is no model whose attention can be seen",
-            help="give a torch.nn.Module or a keras.Model",
-        )
+    raise refusal(
+        "NE111",
+        f"{type(model).__name__} is no model whose attention can be seen",
+        help="give a torch.nn.Module or a keras.Model",
     )
 
 
@@ -105,12 +103,10 @@ def _module(backend: str, name: str) -> Any:
     try:
         return import_module(f"neural_dsl.backends.{backend}.{name}")
     except (ImportError, OSError) as error:
-        raise NeuralError(
-            Diagnostic(
-                "NE102",
-                f"the {backend} backend is installed but cannot be imported: {error}",
-                help=f'try `python -c "import {package}"`, then reinstall {package}',
-            )
+        raise refusal(
+            "NE102",
+            f"the {backend} backend is installed but cannot be imported: {error}",
+            help=f'try `python -c "import {package}"`, then reinstall {package}',
         ) from error
 
 
@@ -118,12 +114,10 @@ def _known(wish: str, place: str) -> str:
     """The canonical name of a backend, or NE101."""
     found = find_backend(str(wish))
     if found is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE101",
-                f"unknown backend `{wish}`{place}",
-                help=f"the backends are {' and '.join(BACKENDS)}",
-            )
+        raise refusal(
+            "NE101",
+            f"unknown backend `{wish}`{place}",
+            help=f"the backends are {' and '.join(BACKENDS)}",
         )
     return found.name
 

@@ -20,7 +20,7 @@ from neural_dsl.backends.inputs import validated
 from neural_dsl.backends.own_names import canonical_arrays
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.graph.nodes import Layer, Network
 
 Float32 = npt.NDArray[np.float32]
@@ -145,4 +145,4 @@ def named_failure(code: str, what: str) -> Iterator[None]:
         reason = (
             f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
         )
-        raise NeuralError(Diagnostic(code, f"{what}: {reason[:300]}")) from error
+        raise refusal(code, f"{what}: {reason[:300]}") from error

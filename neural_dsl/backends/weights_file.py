@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 
 # safetensors' names of number types -> NumPy's, as stored (little-endian).
 DTYPES = {
@@ -66,12 +66,10 @@ def save(
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise NeuralError(
-            Diagnostic(
-                "NE105",
-                f"cannot write the weights file {target}: {error.strerror or error}",
-                help="choose a file in a directory that exists and can be written",
-            )
+        raise refusal(
+            "NE105",
+            f"cannot write the weights file {target}: {error.strerror or error}",
+            help="choose a file in a directory that exists and can be written",
         ) from error
 
 

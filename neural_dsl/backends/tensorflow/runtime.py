@@ -17,7 +17,7 @@ from neural_dsl.backends.gates import Gates
 from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.quiet import one_key_is_fine
 from neural_dsl.backends.tensorflow import capture, weights
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 
 Float32 = npt.NDArray[np.float32]
 
@@ -32,13 +32,11 @@ class LiveRuntime(BaseRuntime):
 
     def _build(self, seed: int) -> None:
         if keras.backend.backend() != "tensorflow":
-            raise NeuralError(
-                Diagnostic(
-                    "NE102",
-                    "Keras was imported with the backend "
-                    f"{keras.backend.backend()}, and cannot change it",
-                    help="set KERAS_BACKEND=tensorflow before Keras is imported",
-                )
+            raise refusal(
+                "NE102",
+                "Keras was imported with the backend "
+                f"{keras.backend.backend()}, and cannot change it",
+                help="set KERAS_BACKEND=tensorflow before Keras is imported",
             )
         # Keras seeds Python, NumPy and TensorFlow; the first two are put back after.
         python_state, numpy_state = random.getstate(), np.random.get_state()
