@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.backends import BACKENDS, DEFAULT, find_backend
-from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
+from neural_dsl.diagnostics import NeuralError, refusal
 
 if TYPE_CHECKING:
-    from neural_dsl.backends.base import Runtime
+    from neural_dsl.backends.live import Runtime
     from neural_dsl.codegen.generate import CompiledModel
 
 
@@ -51,10 +51,10 @@ def choose(
         if wish:
             name = _known(wish, place)
             if must_run and name not in installed:
-                raise NeuralError(_missing(name))
+                raise _missing(name)
             return name
     if must_run and not installed:
-        raise NeuralError(_missing(None))
+        raise _missing(None)
     return installed[0] if installed else DEFAULT
 
 
@@ -99,7 +99,7 @@ def _module(backend: str, name: str) -> Any:
     """One module of a backend, its framework imported with it."""
     package = BACKENDS[backend].package
     if not find_spec(package):
-        raise NeuralError(_missing(backend))
+        raise _missing(backend)
     try:
         return import_module(f"neural_dsl.backends.{backend}.{name}")
     except (ImportError, OSError) as error:
@@ -122,17 +122,17 @@ def _known(wish: str, place: str) -> str:
     return found.name
 
 
-def _missing(name: str | None) -> Diagnostic:
+def _missing(name: str | None) -> NeuralError:
     """NE100 for one backend, or (None) for having none at all."""
     if name is None:
         extras = " or ".join(
             f'`pip install "neural-dsl[{spec.extra}]"`' for spec in BACKENDS.values()
         )
-        return Diagnostic(
+        return refusal(
             "NE100", "no backend is installed: running a model needs one", help=extras
         )
     spec = BACKENDS[name]
-    return Diagnostic(
+    return refusal(
         "NE100",
         f"the {name} backend needs the package `{spec.package}`, which is not installed",
         help=f'install it with `pip install "neural-dsl[{spec.extra}]"`',
