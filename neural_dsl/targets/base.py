@@ -9,8 +9,8 @@ No picture, metric or command asks what kind of model it has before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
+from neural_dsl.backends.base import Watcher
 from neural_dsl.backends.gates import NAMED, Gate
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
@@ -172,3 +173,16 @@ def places_of(
             )
         found.setdefault(site.place, {})[head] = gate
     return found
+
+
+@contextmanager
+def paused(watcher: Watcher | None) -> Iterator[None]:
+    """While this lasts, the watcher does nothing: another one gates in its place."""
+    if watcher is None:
+        yield
+        return
+    watcher.paused = True
+    try:
+        yield
+    finally:
+        watcher.paused = False

@@ -26,9 +26,9 @@ from neural_dsl.targets.base import (
     Site,
     Visitor,
     not_seen,
+    paused,
     places_of,
 )
-from neural_dsl.targets.paused import paused
 
 
 class ModuleTarget:

@@ -28,11 +28,11 @@ from neural_dsl.targets.base import (
     Site,
     Visitor,
     not_seen,
+    paused,
     places_of,
     refuse_missing,
 )
 from neural_dsl.targets.masks import of_attention
-from neural_dsl.targets.paused import paused
 
 
 @dataclass
