@@ -165,12 +165,17 @@ def _mask(
     return str(structure.concat_masks(parts, name)).strip()
 
 
+def says_how(network: Network) -> bool:
+    """Whether the file says anything of how its network learns."""
+    said = network.loss, network.optimizer, network.lr_schedule
+    return any((*said, network.train, network.metrics))
+
+
 def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
     own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
-        said = network.loss, network.optimizer, network.lr_schedule
-        return own if any((*said, network.train, network.metrics)) else set()
+        return own if says_how(network) else set()
     from neural_dsl.catalogue.tasks.custom import defined
     from neural_dsl.codegen.task_source import data_part
 
