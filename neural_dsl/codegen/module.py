@@ -53,10 +53,8 @@ def write_model(context: Context) -> SimpleNamespace:
     scope = ScopeWriter(
         context, context.inline, variables, masks, inputs=dict(parameters), kept=kept
     )
-    for mask in masks:
-        scope._assign(
-            Flow(write=masks[mask]), _mask(context, mask, masks, parameters), None
-        )
+    for mask, variable in masks.items():
+        scope.assign(variable, _mask(context, mask, masks, parameters), None)
         scope.lines[-1].comment = "(B, T): True where a position is valid"
     names = list(parameters.values())
     flow = Flow(write=home, home=home)
