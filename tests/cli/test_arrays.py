@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.conftest import EXAMPLES
 
+pytestmark = pytest.mark.needs("torch")
+
 N = 40
 VECTORS = 'input: (4, 3)\n layers: GlobalAveragePooling1D() Output(3, "softmax")'
 IDS = "input: (5,)\n layers: Embedding(10, 4) GlobalAveragePooling1D() Output(3, 'softmax')"
@@ -29,6 +31,7 @@ def network(body, more="train { steps: 2 batch_size: 8 }"):
     return path
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize(
     ("body", "arrays", "code", "words"),
     [

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.needs("torch")
+
 DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 
 
@@ -238,6 +240,7 @@ def test_the_user_s_code_is_pasted_to_the_letter(neural, rotate):
     assert f"\n{long}\n" in Path("out.py").read_text("utf-8")
 
 
+@pytest.mark.needs()
 def test_a_task_builds_on_task_alone(neural, rotate):
     text = Path("rotate.py").read_text("utf-8")
     foreign = "from neural_dsl.tasks.sequences import Reverse\n"

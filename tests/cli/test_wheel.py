@@ -76,6 +76,7 @@ def test_the_wheel_holds_grammar_templates_pages_and_types(wheel):
     ]
 
 
+@pytest.mark.needs("torch")
 def test_the_installed_wheel_does_the_main_job(installed, tmp_path):
     shutil.copy(BASIC, tmp_path / "model.neural")
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -60,7 +60,6 @@ WHOLE = {
 """Cases that are trained to their end, and what they print last."""
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
 def test_every_emitted_file_runs_alone_and_counts_its_parameters(
     backend: str, tmp_path: Path
 ) -> None:
