@@ -31,7 +31,6 @@ def network(body, more="train { steps: 2 batch_size: 8 }"):
     return path
 
 
-@pytest.mark.needs()
 @pytest.mark.parametrize(
     ("body", "arrays", "code", "words"),
     [
@@ -66,6 +65,7 @@ def test_arrays_that_do_not_fit_the_network_are_refused(
     assert not Path("runs/model").exists()
 
 
+@pytest.mark.needs()
 def test_a_single_array_is_told_from_a_file_of_several(neural):
     np.save("train.npz.npy", X)
     Path("train.npz.npy").rename("train.npz")

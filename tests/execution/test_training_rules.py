@@ -160,7 +160,7 @@ def with_validations(live, monkeypatch):
     return live
 
 
-@pytest.mark.needs("tensorflow")
+@pytest.mark.needs("torch", "tensorflow")
 @pytest.mark.parametrize("patience", [3, 4, 6])
 def test_plateaus_and_stopping_are_those_of_keras(backend, monkeypatch, patience):
     import keras

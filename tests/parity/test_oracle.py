@@ -80,7 +80,7 @@ def test_cross_attention_equals_the_oracle(backend, value_dim, masked):
     assert_agree(captured.output, output, what="output")
 
 
-@pytest.mark.needs("torch")
+@pytest.mark.needs("torch", "tensorflow")
 @pytest.mark.parametrize("causal", [True, False])
 def test_attention_equals_torch_nn_multihead_attention(backend, causal):
     import torch
