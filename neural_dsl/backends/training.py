@@ -22,7 +22,7 @@ from neural_dsl.backends.live import BaseRuntime
 from neural_dsl.backends.training_memory import refuse_training_if_too_large
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.graph.nodes import Network
 
 Array = npt.NDArray[np.generic]
@@ -223,10 +223,8 @@ def _backend_module(backend: str) -> Any:
 def no_such_device(wish: str, existing: list[str], help: str = "") -> NeuralError:
     """NE152: the error for a device that this machine or this framework lacks."""
     listed = " and ".join(f"`{name}`" for name in existing)
-    return NeuralError(
-        Diagnostic(
-            "NE152",
-            f"there is no device `{wish}` here",
-            help=help or f"this machine has {listed}; `--device auto` takes the best",
-        )
+    return refusal(
+        "NE152",
+        f"there is no device `{wish}` here",
+        help=help or f"this machine has {listed}; `--device auto` takes the best",
     )

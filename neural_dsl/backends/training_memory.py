@@ -12,7 +12,7 @@ from math import prod
 
 from neural_dsl.backends.memory import FLOAT32, GIB, Holds, limit_for, no_matrices
 from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 
 SLOTS: Mapping[str, int] = {"SGD": 0, "Adam": 2, "AdamW": 2, "Adamax": 2, "Nadam": 2}
@@ -85,14 +85,12 @@ def refuse_training_if_too_large(
         "matrix, or make the task's sequences shorter",
         "examples": "make the task's sequences shorter",
     }
-    raise NeuralError(
-        Diagnostic(
-            "NE108",
-            f"one training step of `{network.name}` needs at least {needed / GIB:,.1f} GiB "
-            f"({parts[most] / GIB:,.1f} GiB for {most}), and {limit / GIB:.1f} GiB are "
-            "free",
-            network.source,
-            network.task.span,
-            help=fewer.get(most, "make the model or the task's vocabulary smaller"),
-        )
+    raise refusal(
+        "NE108",
+        f"one training step of `{network.name}` needs at least {needed / GIB:,.1f} GiB "
+        f"({parts[most] / GIB:,.1f} GiB for {most}), and {limit / GIB:.1f} GiB are "
+        "free",
+        network.source,
+        network.task.span,
+        help=fewer.get(most, "make the model or the task's vocabulary smaller"),
     )

@@ -16,7 +16,7 @@ from neural_dsl.catalogue.tasks.spec import held_out_bounds
 from neural_dsl.catalogue.tasks.splits import multiplier
 from neural_dsl.codegen.environment import environment
 from neural_dsl.codegen.imports import imported_names
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
 
@@ -149,15 +149,13 @@ def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
     if taken:
         assert network.task is not None
         listed = ", ".join(f"`{name}`" for name in taken)
-        raise NeuralError(
-            Diagnostic(
-                "NE075",
-                f"the file `{network.task.params['path']}` defines {listed}, as does the "
-                "script that it becomes a part of",
-                network.source,
-                network.task.span,
-                help="give it another name in your file",
-            )
+        raise refusal(
+            "NE075",
+            f"the file `{network.task.params['path']}` defines {listed}, as does the "
+            "script that it becomes a part of",
+            network.source,
+            network.task.span,
+            help="give it another name in your file",
         )
 
 

@@ -15,7 +15,6 @@ from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Shape, Tensor
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Binder
@@ -56,14 +55,10 @@ def declared_inputs(section: syntax.InputSection, findings: Findings) -> list[De
             )
         if name in found:
             first = found[name].node
-            findings.error(
-                "NE053",
-                f"two inputs are named `{name}`",
-                node.name.span if node.name else node.span,
-                label="the same name again",
-                help="give each input a name of its own",
-                related=(Related(first.span, "first here"),),
-            )
+            span = node.name.span if node.name else node.span
+            message = f"two inputs are named `{name}`"
+            help = "give each input a name of its own"
+            findings.again("NE053", message, span, first.span, help)
             continue
         found[name] = Declared(name, _shape(node.shape, name, findings), node)
     return list(found.values())
@@ -85,14 +80,13 @@ def _shape(value: syntax.Value, name: str, findings: Findings) -> Shape | None:
         sizes = (sizes,)
     if _is_shape(sizes):
         return tuple(sizes)
-    findings.error(
-        "NE051",
-        f"`{findings.text(value.span)}` is no input shape",
-        value.span,
-        label="sizes are whole numbers of 1 or more, or None",
-        help="write for instance `input: (50, 256)` for 50 positions of 256 features, "
-        "`(None, 256)` for any length, or `(128,)` for 128 token ids",
+    message = f"`{findings.text(value.span)}` is no input shape"
+    label = "sizes are whole numbers of 1 or more, or None"
+    help = (
+        "write for instance `input: (50, 256)` for 50 positions of 256 features, "
+        "`(None, 256)` for any length, or `(128,)` for 128 token ids"
     )
+    findings.error("NE051", message, value.span, label, help)
     return None
 
 
@@ -240,15 +234,13 @@ def task_input(
     """The input that a network with a task need not declare: ids, of any length."""
     assert task.setting is not None
     if not task.gives_ids:
-        findings.error(
-            "NE050",
-            f"the network `{node.name.text}` declares no input",
-            node.name.span,
-            label="`input:` is missing",
-            help=f"the task `{task.setting.name}` does not tell what a model reads; write "
-            "for instance `input: (50, 256)` or `input: (128,)`",
-            related=task.related,
+        message = f"the network `{node.name.text}` declares no input"
+        help = (
+            f"the task `{task.setting.name}` does not tell what a model reads; write "
+            "for instance `input: (50, 256)` or `input: (128,)`"
         )
+        label = "`input:` is missing"
+        findings.error("NE050", message, node.name.span, label, help, task.related)
         return [], {}
     span = task.setting.span
     any_length = syntax.LiteralValue(None, span)
@@ -267,35 +259,30 @@ def _ids(declared: Declared, shape: Shape, need: Need, findings: Findings) -> Sh
         _note_batch(declared, shape, findings)
         rest = rest[1:]
     if repeats and len(rest) == 1:
-        findings.warning(
-            "NW022",
-            f"the input holds token ids of shape {show(rest)}, not vectors",
-            declared.node.shape.span,
-            label=f"{shape[-1]} repeats the embedding's `output_dim`",
-            help=f"write {show(rest)}: the embedding adds the last axis itself",
-        )
+        message = f"the input holds token ids of shape {show(rest)}, not vectors"
+        label = f"{shape[-1]} repeats the embedding's `output_dim`"
+        help = f"write {show(rest)}: the embedding adds the last axis itself"
+        findings.warning("NW022", message, declared.node.shape.span, label, help)
         return rest
     return rest if len(rest) == 1 else shape
 
 
 def _note_batch(declared: Declared, shape: Shape, findings: Findings) -> None:
-    findings.note(
-        "NW021",
-        f"the leading None is read as the batch axis: one example is {show(shape[1:])}",
-        declared.node.shape.span,
-        label="the batch axis need not be declared",
-        help=f"write {show(shape[1:])}",
+    message = (
+        f"the leading None is read as the batch axis: one example is {show(shape[1:])}"
     )
+    help = f"write {show(shape[1:])}"
+    label = "the batch axis need not be declared"
+    findings.note("NW021", message, declared.node.shape.span, label, help)
 
 
 def _note_length(
     declared: Declared, shape: Shape, need: Need, findings: Findings
 ) -> None:
-    findings.note(
-        "NW021",
+    message = (
         f"the leading None is read as any length, because `{need.layer}` needs a "
-        "sequence (time, features)",
-        declared.node.shape.span,
-        label=f"sequences of any length with {shape[1]} features",
-        help="declare a length, such as (50, …), where it is always the same",
+        "sequence (time, features)"
     )
+    label = f"sequences of any length with {shape[1]} features"
+    help = "declare a length, such as (50, …), where it is always the same"
+    findings.note("NW021", message, declared.node.shape.span, label, help)

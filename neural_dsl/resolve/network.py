@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import Diagnostic, refusal
 from neural_dsl.graph.findings import Choice, Findings
 from neural_dsl.graph.nodes import Input, Network, SearchValue, Setting
 from neural_dsl.graph.settings import Task
@@ -46,7 +46,7 @@ def resolve(
     says which value each `HPO(…)` has, by its span; the first where it says nothing.
     Raises NeuralError with everything that is wrong, in source order.
     """
-    findings = Findings(file.source, choice or {})
+    findings = Findings(file.source, choice=choice or {})
     chosen = _choose(file, network)
     with garbage_collection_paused():
         macros = Macros(defines(file), findings)
@@ -79,8 +79,8 @@ def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
     )
     listed = ", ".join(f"`{each}`" for each in names)
     label = f"it has {listed}" if names else "nothing to build"
-    raise NeuralError(
-        Diagnostic("NE054", message, file.source, Span(0, 0), label, help)
+    raise refusal(
+        "NE054", message, help=help, source=file.source, span=Span(0, 0), label=label
     )
 
 
@@ -170,7 +170,7 @@ def _tensor(
     macros: Macros,
     findings: Findings,
 ) -> Tensor | None:
-    need = Lookahead(macros, Findings(findings.source, findings.choice)).need(
+    need = Lookahead(macros, Findings(findings.source, choice=findings.choice)).need(
         statements, declared.name, Scope()
     )
     return input_tensor(declared, need or ANY, findings)
@@ -225,19 +225,11 @@ def _check_ends(
     if findings.errors > errors:
         return  # what was not reached because of a mistake is no further mistake
     if len(flow.streams) > 1:
-        findings.error(
-            "NE036",
-            f"the network ends with {len(flow.streams)} tensors",
-            node.name.span,
-            label="one output is needed",
-            help="join them at the end with `Concatenate()` or `Add()`",
-        )
+        message = f"the network ends with {len(flow.streams)} tensors"
+        help = "join them at the end with `Concatenate()` or `Add()`"
+        findings.error("NE036", message, node.name.span, "one output is needed", help)
     for each in declared:
         if each.name not in resolver.used_inputs:
-            findings.error(
-                "NE038",
-                f"nothing reads the input `{each.name}`",
-                each.node.span,
-                label="not used",
-                help=f"read it in a branch, `{each.name}: {{ … }}`, or remove it",
-            )
+            message = f"nothing reads the input `{each.name}`"
+            help = f"read it in a branch, `{each.name}: {{ … }}`, or remove it"
+            findings.error("NE038", message, each.node.span, "not used", help)

@@ -89,13 +89,9 @@ def _space(call: syntax.Call, findings: Findings) -> syntax.Call:
         )
     kind = space.name.text.lower()
     if kind not in (*CHOICES, *RANGES):
-        findings.error(
-            "NE072",
-            f"`{space.name.text}` is not a search space",
-            space.name.span,
-            label="unknown search space",
-            help=did_you_mean(kind, (*CHOICES, *RANGES)),
-        )
+        message = f"`{space.name.text}` is not a search space"
+        help = did_you_mean(kind, (*CHOICES, *RANGES))
+        findings.error("NE072", message, space.name.span, "unknown search space", help)
         raise Invalid
     return space
 
@@ -236,14 +232,11 @@ def _check_bounds(
 
 
 def _refuse(message: str, span: Span, findings: Findings, label: str) -> NoReturn:
-    findings.error(
-        "NE072",
-        message,
-        span,
-        label=label,
-        help="write `HPO(choice(32, 64))`, `HPO(range(0.1, 0.5, step=0.1))`, "
-        "`HPO(int_range(1, 8))` or `HPO(log_range(1e-4, 1e-2))`",
+    help = (
+        "write `HPO(choice(32, 64))`, `HPO(range(0.1, 0.5, step=0.1))`, "
+        "`HPO(int_range(1, 8))` or `HPO(log_range(1e-4, 1e-2))`"
     )
+    findings.error("NE072", message, span, label, help)
     raise Invalid
 
 

@@ -98,14 +98,11 @@ def _check_one_schedule(
 ) -> None:
     rate = optimizer.params.get("learning_rate")
     if isinstance(rate, Setting):
-        findings.error(
-            "NE070",
-            "the learning rate has two schedules",
-            schedule.span,
-            label="a second schedule",
-            help="keep one of the two",
-            related=(Related(rate.span, "the optimizer has this one"),),
-        )
+        related = (Related(rate.span, "the optimizer has this one"),)
+        message = "the learning rate has two schedules"
+        label = "a second schedule"
+        help = "keep one of the two"
+        findings.error("NE070", message, schedule.span, label, help, related)
 
 
 @dataclass
@@ -129,10 +126,7 @@ class SettingResolver:
             return None
         try:
             return self._named(
-                setting.value,
-                _table(section),
-                Place(setting.key.text.lower()),
-                Scope(),
+                setting.value, _table(section), Place(setting.key.text.lower()), Scope()
             )
         except Invalid:
             return None
@@ -151,14 +145,9 @@ class SettingResolver:
             except Invalid:
                 continue
             if metric.name in found:
-                self.findings.error(
-                    "NE070",
-                    f"the {table.what} `{metric.name}` is given twice",
-                    metric.span,
-                    label="given again",
-                    help="keep one of the two",
-                    related=(Related(found[metric.name].span, "first given here"),),
-                )
+                message = f"the {table.what} `{metric.name}` is given twice"
+                first = found[metric.name].span
+                self.findings.twice("NE070", message, metric.span, first)
             found.setdefault(metric.name, metric)
         return tuple(found.values())
 
@@ -209,14 +198,12 @@ class SettingResolver:
             spec = self._find(value, span, table)
             return self._call(spec, (), span, span, place, scope)
         article = "an" if table.what[0] in "aeio" else "a"
-        self.findings.error(
-            "NE068",
+        message = (
             f"here stands the name of {article} {table.what}, not "
-            f"`{self.findings.text(span)}`",
-            span,
-            label=f"this is {describe(value)}",
-            help=f"write for instance `{table.example}`",
+            f"`{self.findings.text(span)}`"
         )
+        help = f"write for instance `{table.example}`"
+        self.findings.error("NE068", message, span, f"this is {describe(value)}", help)
         raise Invalid
 
     def _inside_string(self, text: str, span: Span, scope: Scope) -> Any:
@@ -239,24 +226,17 @@ class SettingResolver:
         if spec is not None:
             return spec
         if table.is_planned(name):
-            self.findings.error(
-                "NE061",
-                f"the {table.what} `{name}` is not yet supported",
-                span,
-                label="known, but not built by this version",
-                help="there are: "
-                + ", ".join(f"`{each.name}`" for each in table.specs),
-            )
+            message = f"the {table.what} `{name}` is not yet supported"
+            help = "there are: " + ", ".join(f"`{each.name}`" for each in table.specs)
+            label = "known, but not built by this version"
+            self.findings.error("NE061", message, span, label, help)
         else:
-            self.findings.error(
-                table.code,
-                f"unknown {table.what} `{name}`",
-                span,
-                label=f"no {table.what} of this name",
-                help=did_you_mean(
-                    name, table.names(), listed=[each.name for each in table.specs]
-                ),
+            message = f"unknown {table.what} `{name}`"
+            label = f"no {table.what} of this name"
+            help = did_you_mean(
+                name, table.names(), listed=[each.name for each in table.specs]
             )
+            self.findings.error(table.code, message, span, label, help)
         raise Invalid
 
     def _call(
@@ -276,13 +256,7 @@ class SettingResolver:
         try:
             spec.check(params)
         except LayerProblem as problem:
-            self.findings.error(
-                problem.code,
-                problem.message,
-                bound.spans.get(problem.parameter or "", name_span),
-                label=problem.label,
-                help=problem.help,
-            )
+            self.findings.problem(problem, bound.spans, name_span)
             raise Invalid from None
         self.argument_spans[span] = bound.spans
         return Setting(spec.name, params, span)

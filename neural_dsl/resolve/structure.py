@@ -68,14 +68,13 @@ class LayerResolver(Blocks):
         if spec is RESIDUAL_CONNECTION:
             return self._repeated(node, times, flow, scope, nodes)
         if node.body is not None:
-            self.findings.error(
-                "NE049",
-                f"`{spec.name}` with a body of its own is not yet supported",
-                node.name.span,
-                label="takes no `{ … }`",
-                help="a body is for `ResidualConnection { … }`; where the braces hold "
-                f"layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`",
+            message = f"`{spec.name}` with a body of its own is not yet supported"
+            help = (
+                "a body is for `ResidualConnection { … }`; where the braces hold "
+                f"layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`"
             )
+            label = "takes no `{ … }`"
+            self.findings.error("NE049", message, node.name.span, label, help)
             return flow.lost()
         bound, _ = self._bind(spec, node, scope)
         times *= _stacked(bound)
@@ -117,13 +116,10 @@ class LayerResolver(Blocks):
         if _is_times(value):
             return int(value)
         if value is not UNKNOWN:
-            self.findings.error(
-                "NE047",
-                "`*` repeats a layer a whole number of times, 1 or more",
-                repeat.span,
-                label="not such a number",
-                help="write for instance `* 6`",
-            )
+            message = "`*` repeats a layer a whole number of times, 1 or more"
+            label = "not such a number"
+            help = "write for instance `* 6`"
+            self.findings.error("NE047", message, repeat.span, label, help)
         return 1
 
     def _repeated(

@@ -47,13 +47,9 @@ def _checked(number: Any, span: Span, findings: Findings) -> Any:
         isinstance(number, float) and not math.isfinite(number)
     )
     if too_large:
-        findings.error(
-            "NE046",
-            "this number is too large",
-            span,
-            label="beyond 2^63" if isinstance(number, int) else "not a finite number",
-            help="use a number that fits a model",
-        )
+        label = "beyond 2^63" if isinstance(number, int) else "not a finite number"
+        message = "this number is too large"
+        findings.error("NE046", message, span, label, "use a number that fits a model")
         raise Invalid
     return number
 
@@ -65,17 +61,16 @@ def _parameter(value: syntax.MacroParameter, scope: Scope, findings: Findings) -
             raise Invalid
         return found
     where = f"macro `{scope.macro}`" if scope.macro else "the network"
-    findings.error(
-        "NE043",
-        f"`${value.name}` is not a parameter of {where}",
-        value.span,
-        label="unknown parameter"
-        if scope.macro
-        else "only a macro's body has `$` parameters",
-        help=did_you_mean(value.name, scope.parameters, before="$")
-        if scope.macro
-        else "write the value itself",
+    message = f"`${value.name}` is not a parameter of {where}"
+    label = (
+        "unknown parameter" if scope.macro else "only a macro's body has `$` parameters"
     )
+    help = (
+        did_you_mean(value.name, scope.parameters, before="$")
+        if scope.macro
+        else "write the value itself"
+    )
+    findings.error("NE043", message, value.span, label, help)
     raise Invalid
 
 
@@ -88,9 +83,7 @@ def _arithmetic(
     return combined(values, operations, findings)
 
 
-def spine(
-    value: syntax.Operation,
-) -> tuple[list[syntax.Value], list[syntax.Operation]]:
+def spine(value: syntax.Operation) -> tuple[list[syntax.Value], list[syntax.Operation]]:
     """The operands from left to right, and the operations between them: `a * b + c`.
     Long sums lean left, and are walked without recursion. With a sign in front there are
     as many operations as operands."""
@@ -129,12 +122,8 @@ def is_number(value: Any) -> bool:
 
 def not_a_number(span: Span, findings: Findings) -> None:
     """Report NE046 for an operand."""
-    findings.error(
-        "NE046",
-        f"arithmetic needs numbers, but `{findings.text(span)}` is none",
-        span,
-        label="not a number",
-    )
+    message = f"arithmetic needs numbers, but `{findings.text(span)}` is none"
+    findings.error("NE046", message, span, "not a number")
 
 
 def _apply(

@@ -48,37 +48,29 @@ def looks_ahead(layer: Layer) -> bool:
 def _check_inputs(network: Network, task: Task, findings: Findings) -> None:
     name, inputs = task.spec.name, network.inputs
     if len(inputs) > 1:
-        findings.error(
-            "NE057",
-            f"the network reads {len(inputs)} inputs, but the task `{name}` has one",
-            inputs[1].span,
-            label="one too many",
-            help="leave `input:` out: the task gives the ids of whole problems",
-            related=task.related,
+        message = (
+            f"the network reads {len(inputs)} inputs, but the task `{name}` has one"
         )
+        related = task.related
+        help = "leave `input:` out: the task gives the ids of whole problems"
+        findings.error("NE057", message, inputs[1].span, "one too many", help, related)
         return
     (given,) = inputs
     if given.tensor.dtype != "ids":
-        findings.error(
-            "NE057",
-            f"the task `{name}` gives token ids, but the network reads vectors",
-            given.span,
-            label="no `Embedding` reads this",
-            help="begin with `Embedding(output_dim=…)` and leave `input:` out",
-            related=task.related,
-        )
+        message = f"the task `{name}` gives token ids, but the network reads vectors"
+        label = "no `Embedding` reads this"
+        help = "begin with `Embedding(output_dim=…)` and leave `input:` out"
+        findings.error("NE057", message, given.span, label, help, task.related)
         return
     length = given.tensor.shape[0]
     if length not in (None, task.max_length) and task.max_length is not None:
-        findings.error(
-            "NE057",
+        message = (
             f"the input has {length} positions, but inputs of the task `{name}` have "
-            f"{task.max_length}",
-            given.span,
-            label=f"{task.max_length} are needed",
-            help="leave `input:` out: the task gives it",
-            related=task.related,
+            f"{task.max_length}"
         )
+        label = f"{task.max_length} are needed"
+        help = "leave `input:` out: the task gives it"
+        findings.error("NE057", message, given.span, label, help, task.related)
 
 
 def _check_output(
@@ -103,15 +95,13 @@ def _check_output(
             related=task.related,
         )
     elif task.vocabulary is not None and shape[-1] != task.vocabulary:
-        findings.error(
-            "NE057",
+        message = (
             f"the network ends in {shape[-1]} values, but the task `{name}` has "
-            f"{task.vocabulary} symbols",
-            last.span,
-            label="the last layer",
-            help="end with `Output()`: the task gives its size",
-            related=task.related,
+            f"{task.vocabulary} symbols"
         )
+        related = task.related
+        help = "end with `Output()`: the task gives its size"
+        findings.error("NE057", message, last.span, "the last layer", help, related)
 
 
 def _keeps_length(layer: Layer) -> bool:
@@ -135,14 +125,9 @@ def _check_causal(layers: Sequence[Layer], task: Task, findings: Findings) -> No
     for layer in layers:
         if not looks_ahead(layer):
             continue
-        findings.error(
-            "NE077",
-            f"`{layer.type}` sees later positions, where {answer} stands",
-            layer.span,
-            label="looks ahead",
-            help=_how_not_to_look_ahead(layer, task),
-            related=task.related,
-        )
+        message = f"`{layer.type}` sees later positions, where {answer} stands"
+        help = _how_not_to_look_ahead(layer, task)
+        findings.error("NE077", message, layer.span, "looks ahead", help, task.related)
 
 
 def _how_not_to_look_ahead(layer: Layer, task: Task) -> str:
@@ -181,23 +166,20 @@ def _check_aligned(
         )
         return
     if not any(map(looks_ahead, layers)):
-        findings.warning(
-            "NW078",
+        message = (
             f"aligned `{setting.name}` cannot be learnt: the answer depends on later "
-            "positions, and no layer sees them",
-            setting.span,
-            label="needs attention in both directions",
-            help='use `TransformerEncoder` without `causal`, or `layout="sequence"`',
+            "positions, and no layer sees them"
         )
+        label = "needs attention in both directions"
+        help = 'use `TransformerEncoder` without `causal`, or `layout="sequence"`'
+        findings.warning("NW078", message, setting.span, label, help)
     elif not _knows_positions(layers):
-        findings.warning(
-            "NW078",
+        message = (
             f"aligned `{setting.name}` cannot be learnt: nothing tells the positions of "
-            "the source apart",
-            setting.span,
-            label="needs positions",
-            help="put `PositionalEncoding()` behind the `Embedding`",
+            "the source apart"
         )
+        help = "put `PositionalEncoding()` behind the `Embedding`"
+        findings.warning("NW078", message, setting.span, "needs positions", help)
     _check_padding(layers, task, findings)
 
 
@@ -220,13 +202,10 @@ def _check_padding(layers: Sequence[Layer], task: Task, findings: Findings) -> N
         return
     for layer in layers:
         if layer.attentions and layer.inputs[0].mask is None:
-            findings.warning(
-                "NW077",
-                f"`{layer.type}` sees the padding of shorter sequences",
-                layer.span,
-                label="attends to padding too",
-                help="write `mask_zero=true` in the `Embedding`",
-            )
+            message = f"`{layer.type}` sees the padding of shorter sequences"
+            label = "attends to padding too"
+            help = "write `mask_zero=true` in the `Embedding`"
+            findings.warning("NW077", message, layer.span, label, help)
 
 
 # --- what the network can do ----------------------------------------------------------
@@ -241,21 +220,19 @@ def _check_attention(
     attending = sum(bool(layer.attentions) for layer in layers)
     pointless = task.layout == "aligned" and task.spec.aligned_needs == "nothing"
     if attending == 0 and not pointless:
-        findings.warning(
-            "NW074",
-            f"no layer attends, so the model can hardly learn `{setting.name}`",
-            setting.span,
-            label="asks for symbols of other positions",
-            help="add `TransformerDecoder(num_heads=4, ff_dim=512)`"
+        message = f"no layer attends, so the model can hardly learn `{setting.name}`"
+        help = (
+            "add `TransformerDecoder(num_heads=4, ff_dim=512)`"
             if task.spec.causal(setting.params)
-            else "add `TransformerEncoder(num_heads=4, ff_dim=512)`",
+            else "add `TransformerEncoder(num_heads=4, ff_dim=512)`"
         )
+        label = "asks for symbols of other positions"
+        findings.warning("NW074", message, setting.span, label, help)
     elif attending < task.spec.layers_needed and _of_several_lengths(task):
-        findings.warning(
-            "NW076",
+        message = (
             f"`{setting.name}` takes two layers of attention: one finds what came before "
-            "each symbol, the next looks for it",
-            setting.span,
-            label=f"the network has {attending}",
-            help="repeat the layer: `TransformerDecoder(…) * 2`",
+            "each symbol, the next looks for it"
         )
+        label = f"the network has {attending}"
+        help = "repeat the layer: `TransformerDecoder(…) * 2`"
+        findings.warning("NW076", message, setting.span, label, help)

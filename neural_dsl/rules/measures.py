@@ -83,26 +83,19 @@ def check_measures(network: Network, findings: Findings) -> None:
     able = tuple(dict.fromkeys((*goal.measures, *goal.possible)))
     for metric in network.metrics:
         if metric.name not in able:
-            findings.warning(
-                "NW075",
-                f"`{metric.name}` has no effect on the training",
-                metric.span,
-                label="not used",
-                help=f"training on `{setting.name}` can report {listed(able)}",
-            )
+            message = f"`{metric.name}` has no effect on the training"
+            help = f"training on `{setting.name}` can report {listed(able)}"
+            findings.warning("NW075", message, metric.span, "not used", help)
     for rule in rules_that_watch(network):
         monitor = rule.params["monitor"]
         if monitor not in goal.measures:
             hint = f"there are {listed(goal.measures)}"
             if monitor in goal.possible:
                 hint = f"ask for it, too: `metrics: [{monitor}]`"
-            findings.error(
-                "NE079",
-                f"`{monitor}` is not measured in this training on `{setting.name}`",
-                rule.span,
-                label="watches nothing",
-                help=hint,
+            message = (
+                f"`{monitor}` is not measured in this training on `{setting.name}`"
             )
+            findings.error("NE079", message, rule.span, "watches nothing", hint)
 
 
 def rules_that_watch(network: Network) -> list[Setting]:

@@ -103,15 +103,14 @@ class _TrainingCheck:
             params = {each.name: each.default for each in spec.parameters}
             return Setting(LOSS, params, self.task.setting.span)
         if given.name != LOSS:
-            self.findings.error(
-                "NE058",
+            message = (
                 f"the loss `{given.name}` does not fit the task "
-                f"`{self.task.setting.name}`, whose targets are symbols",
-                given.span,
-                label="needs other targets",
-                help=f'leave `loss` out, or write `loss: "{LOSS}"`',
-                related=self.task.related,
+                f"`{self.task.setting.name}`, whose targets are symbols"
             )
+            help = f'leave `loss` out, or write `loss: "{LOSS}"`'
+            related = self.task.related
+            label = "needs other targets"
+            self.findings.error("NE058", message, given.span, label, help, related)
         elif given.params.get("ignore_class") is not None:
             self._unused(
                 "ignore_class", given.span, "the task itself says what does not count"
@@ -125,14 +124,12 @@ class _TrainingCheck:
         folder = Path(self.findings.source.name).parent
         known = self.task.spec.train_size(setting.params, folder) is not None
         if not known and "steps" not in train:
-            self.findings.error(
-                "NE067",
+            message = (
                 f"training on `{setting.name}` needs `steps`: how many examples there "
-                "are is known only when it runs",
-                setting.span,
-                label="of unknown size",
-                help="write for instance `train { steps: 2000 }`",
+                "are is known only when it runs"
             )
+            help = "write for instance `train { steps: 2000 }`"
+            self.findings.error("NE067", message, setting.span, "of unknown size", help)
 
     # --- train and execution ----------------------------------------------------------
 
@@ -148,14 +145,11 @@ class _TrainingCheck:
             reason = "training draws examples anew for ever: they have no order to keep"
             self._unused("shuffle", spans["shuffle"], reason)
         if "steps" in train and "epochs" in train:
-            self.findings.error(
-                "NE074",
-                "`steps` and `epochs` both say how long training lasts",
-                spans["steps"],
-                label="the same thing again",
-                help="keep one of the two",
-                related=(Related(spans["epochs"], "first said here"),),
-            )
+            related = (Related(spans["epochs"], "first said here"),)
+            message = "`steps` and `epochs` both say how long training lasts"
+            label = "the same thing again"
+            help = "keep one of the two"
+            self.findings.error("NE074", message, spans["steps"], label, help, related)
         if train.get("scheduled_sampling") and not self._causal():
             self.findings.error(
                 "NE074",
@@ -184,13 +178,10 @@ class _TrainingCheck:
             if key not in given:
                 continue
             if train.setdefault(key, given[key]) != given[key]:
-                self.findings.error(
-                    "NE070",
-                    f"`{key}` is given twice, with two values",
-                    spans[key],
-                    label="not what `train` says",
-                    help="keep one of the two",
-                )
+                message = f"`{key}` is given twice, with two values"
+                label = "not what `train` says"
+                help = "keep one of the two"
+                self.findings.error("NE070", message, spans[key], label, help)
         if given.get("precision") in ("mixed", "bfloat16"):
             train.setdefault("mixed_precision", True)
 
@@ -205,13 +196,8 @@ class _TrainingCheck:
                 self._unused(key, spans[key], reasons[key])
 
     def _unused(self, name: str, span: Span, reason: str) -> None:
-        self.findings.warning(
-            "NW075",
-            f"`{name}` has no effect on the training",
-            span,
-            label="not used",
-            help=reason,
-        )
+        message = f"`{name}` has no effect on the training"
+        self.findings.warning("NW075", message, span, "not used", reason)
 
     # --- what is watched --------------------------------------------------------------
 
@@ -232,12 +218,7 @@ class _TrainingCheck:
             if "perplexity" in given.lower():
                 message = "`perplexity` is reported, and no rule watches it"
                 hint = "watch `loss`: perplexity is e to the power of it"
-            self._unfit(
-                setting,
-                message,
-                "watches nothing",
-                hint,
-            )
+            self._unfit(setting, message, "watches nothing", hint)
             return setting
         self._check_aim(setting, measure)
         return replace(setting, params={**setting.params, "monitor": measure})
@@ -263,11 +244,5 @@ class _TrainingCheck:
             )
 
     def _unfit(self, setting: Setting, message: str, label: str, help: str) -> None:
-        self.findings.error(
-            "NE079",
-            message,
-            setting.span,
-            label=label,
-            help=help,
-            related=self.task.related,
-        )
+        related = self.task.related
+        self.findings.error("NE079", message, setting.span, label, help, related)

@@ -81,13 +81,9 @@ def report_unsupported(settings: Settings, findings: Findings) -> None:
     16 bits that could overflow."""
 
     def report(what: str, span: Span, help: str) -> None:
-        findings.error(
-            "NE059",
-            f"{what} is not yet supported for training",
-            span,
-            label="known, but no training script has it",
-            help=help,
-        )
+        message = f"{what} is not yet supported for training"
+        label = "known, but no training script has it"
+        findings.error("NE059", message, span, label, help)
 
     loss, task = settings.loss, settings.task
     free = task is not None and not task.gives_ids

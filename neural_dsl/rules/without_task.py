@@ -37,13 +37,8 @@ def check_without_task(settings: Settings, findings: Findings) -> None:
     """Report what has no effect, as warnings: such files are drawn and run as well."""
 
     def unused(what: str, span: Span, help: str) -> None:
-        findings.warning(
-            "NW075",
-            f"{what} has no effect without a task",
-            span,
-            label="not used",
-            help=help,
-        )
+        message = f"{what} has no effect without a task"
+        findings.warning("NW075", message, span, "not used", help)
 
     spans = settings.spans.get("train", {})
     for key in settings.train:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends import weights_file
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted, write_bytes
 
 if TYPE_CHECKING:
@@ -100,16 +100,14 @@ def refuse_weights_alone(folder: Path) -> None:
     found = saved_weights(folder)
     if (folder / STATE).exists() or not found:
         return
-    raise NeuralError(
-        Diagnostic(
-            "NE155",
-            f"the run in {quoted(folder)} has no {STATE} to go on from, but it has "
-            + " and ".join(
-                name if step is None else f"{name} of step {step:,}"
-                for name, step in found.items()
-            ),
-            help=_another(folder, f"put back a copy of {STATE}"),
-        )
+    raise refusal(
+        "NE155",
+        f"the run in {quoted(folder)} has no {STATE} to go on from, but it has "
+        + " and ".join(
+            name if step is None else f"{name} of step {step:,}"
+            for name, step in found.items()
+        ),
+        help=_another(folder, f"put back a copy of {STATE}"),
     )
 
 
@@ -137,12 +135,10 @@ def load(folder: Path) -> tuple[Arrays, Progress] | None:
 
 def damaged(path: Path) -> NeuralError:
     """NE155: a checkpoint that cannot be what this program wrote."""
-    return NeuralError(
-        Diagnostic(
-            "NE155",
-            f"the checkpoint {quoted(path)} is damaged",
-            help=_another(path.parent, "put back a copy of it"),
-        )
+    return refusal(
+        "NE155",
+        f"the checkpoint {quoted(path)} is damaged",
+        help=_another(path.parent, "put back a copy of it"),
     )
 
 

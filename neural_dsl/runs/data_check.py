@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Input, Network
 from neural_dsl.rules.measures import Goal, goal_of
 from neural_dsl.tasks.base import IGNORED
@@ -34,14 +34,12 @@ def refuse_unfit_data(network: Network, task: Any) -> None:
         return
     with failures_named(task):
         for problem in problems(network, task):
-            raise NeuralError(
-                Diagnostic(
-                    "NE164",
-                    f"the examples do not fit the network `{network.name}`: {problem[0]}",
-                    network.source,
-                    network.task.span,
-                    help=problem[1],
-                )
+            raise refusal(
+                "NE164",
+                f"the examples do not fit the network `{network.name}`: {problem[0]}",
+                network.source,
+                network.task.span,
+                help=problem[1],
             )
         if network.task.name == "Custom" and has_answers(task):
             prompt, _ = task.problem("test", 0)  # what the first validation will do

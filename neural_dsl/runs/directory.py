@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
 
 LAYOUT = 2
@@ -53,22 +53,18 @@ def create(folder: Path, *, emptied: bool = False) -> list[Path]:
         if not finished:
             first = "go on with it by --resume"
         another = f"`--output-dir {shlex.quote(f'{folder}-2')}`"
-        raise NeuralError(
-            Diagnostic(
-                "NE150",
-                f"there is a {'finished ' * finished}run in {quoted(folder)} already",
-                help=f"{first}, or choose another folder by {another}",
-            )
+        raise refusal(
+            "NE150",
+            f"there is a {'finished ' * finished}run in {quoted(folder)} already",
+            help=f"{first}, or choose another folder by {another}",
         )
     with output_errors(folder):
         others = folder.iterdir() if folder.is_dir() and not emptied else ()
         if any(not _leftover(path) for path in others):
-            raise NeuralError(
-                Diagnostic(
-                    "NE150",
-                    f"the folder {quoted(folder)} is not empty, and no run",
-                    help="choose another folder by --output-dir",
-                )
+            raise refusal(
+                "NE150",
+                f"the folder {quoted(folder)} is not empty, and no run",
+                help="choose another folder by --output-dir",
             )
         return make_folder(folder)
 
@@ -79,13 +75,11 @@ def remove_run(folder: Path, *, force: bool = False) -> None:
     """
     about = read_about(folder)
     if about.get("status") != "finished" and not force:
-        raise NeuralError(
-            Diagnostic(
-                "NE150",
-                f"the run in {quoted(folder)} is not finished: it is at step "
-                f"{about.get('step', 0):,}",
-                help="go on with it by --resume, or give it up by --overwrite --force",
-            )
+        raise refusal(
+            "NE150",
+            f"the run in {quoted(folder)} is not finished: it is at step "
+            f"{about.get('step', 0):,}",
+            help="go on with it by --resume, or give it up by --overwrite --force",
         )
     with only_one(folder), output_errors(folder):
         sweep(folder)
@@ -154,12 +148,10 @@ def read_about(folder: Path) -> dict[str, Any]:
             what = f"{ABOUT}: {reason(error)}"
         else:
             what = f"its {ABOUT} is damaged"
-        raise NeuralError(
-            Diagnostic(
-                "NE156",
-                f"{quoted(folder)} is not the folder of a run: {what}",
-                help="`neural train FILE` makes one, by default under runs/",
-            )
+        raise refusal(
+            "NE156",
+            f"{quoted(folder)} is not the folder of a run: {what}",
+            help="`neural train FILE` makes one, by default under runs/",
         ) from error
     return about
 
@@ -214,12 +206,10 @@ def _lock(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise NeuralError(
-            Diagnostic(
-                "NE158",
-                f"another process is training in {quoted(folder)}",
-                help="wait for it, stop it, or choose another folder by --output-dir",
-            )
+        raise refusal(
+            "NE158",
+            f"another process is training in {quoted(folder)}",
+            help="wait for it, stop it, or choose another folder by --output-dir",
         ) from None
     except OSError:  # a file system without locks
         return

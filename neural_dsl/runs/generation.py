@@ -6,7 +6,7 @@ import shlex
 
 import numpy as np
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.runs.decoding import sample
 from neural_dsl.runs.loaded import LoadedRun, instead
 from neural_dsl.tasks.custom import has_answers
@@ -28,23 +28,21 @@ def generate_text(
     task = run.task
     tokenizer = getattr(task, "tokenizer", None)
     if tokenizer is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE160",
-                f"the task `{type(task).__name__}` is no language model",
-                help=f"`neural predict {shlex.quote(str(run.folder))} --prompt …` "
-                "answers prompts"
-                if has_answers(task)
-                else instead(run),
-            )
+        raise refusal(
+            "NE160",
+            f"the task `{type(task).__name__}` is no language model",
+            help=f"`neural predict {shlex.quote(str(run.folder))} --prompt …` "
+            "answers prompts"
+            if has_answers(task)
+            else instead(run),
         )
     try:
         ids = tokenizer.encode(prompt)
         if not ids:
             raise ValueError("it is empty")
     except ValueError as error:
-        raise NeuralError(
-            Diagnostic("NE159", f"the prompt {prompt!r} cannot be read: {error}")
+        raise refusal(
+            "NE159", f"the prompt {prompt!r} cannot be read: {error}"
         ) from error
     more = sample(
         run.logits,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import BaseRuntime
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
@@ -131,22 +131,18 @@ def _no_weights(folder: Path, names: list[str]) -> NeuralError:
     quoted_folder = shlex.quote(str(folder))
     others = checkpoints.saved_weights(folder)
     if not others:
-        return NeuralError(
-            Diagnostic(
-                "NE156",
-                f"the run in {quoted(folder)} has saved no weights yet",
-                help=f"train it first: `neural train {quoted_folder} --resume`",
-            )
+        return refusal(
+            "NE156",
+            f"the run in {quoted(folder)} has saved no weights yet",
+            help=f"train it first: `neural train {quoted_folder} --resume`",
         )
     name, step = next(iter(others.items()))
     of_step = f", of step {step:,}" if step is not None else ""
-    return NeuralError(
-        Diagnostic(
-            "NE156",
-            f"the run in {quoted(folder)} has no {names[0]}",
-            help=f"it has {name}{of_step}: use that by "
-            f"`--weights {name.removesuffix('.safetensors')}`",
-        )
+    return refusal(
+        "NE156",
+        f"the run in {quoted(folder)} has no {names[0]}",
+        help=f"it has {name}{of_step}: use that by "
+        f"`--weights {name.removesuffix('.safetensors')}`",
     )
 
 
@@ -155,19 +151,17 @@ def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
     foreign = next((one for one in prompt if "\udc80" <= one <= "\udcff"), None)
     if foreign is not None:  # how Python hands on a byte that it cannot decode
         byte, where = ord(foreign) - 0xDC00, prompt.index(foreign) + 1
-        raise NeuralError(
-            Diagnostic(
-                "NE159",
-                f"the prompt{place} is no text in UTF-8: its character {where} is the "
-                f"byte 0x{byte:02x}",
-                help="texts in other encodings: `iconv -f latin1 -t utf-8`",
-            )
+        raise refusal(
+            "NE159",
+            f"the prompt{place} is no text in UTF-8: its character {where} is the "
+            f"byte 0x{byte:02x}",
+            help="texts in other encodings: `iconv -f latin1 -t utf-8`",
         )
     try:
         task.encode(prompt)
     except ValueError as error:
-        raise NeuralError(
-            Diagnostic("NE159", f"the prompt {prompt!r}{place} cannot be read: {error}")
+        raise refusal(
+            "NE159", f"the prompt {prompt!r}{place} cannot be read: {error}"
         ) from error
 
 
@@ -197,12 +191,10 @@ def refuse_without_answers(run: LoadedRun) -> None:
     """Raise NE160 where prompts have no one right answer."""
     if has_answers(run.task):
         return
-    raise NeuralError(
-        Diagnostic(
-            "NE160",
-            f"the task `{type(run.task).__name__}` has no prompts and answers",
-            help=instead(run),
-        )
+    raise refusal(
+        "NE160",
+        f"the task `{type(run.task).__name__}` has no prompts and answers",
+        help=instead(run),
     )
 
 

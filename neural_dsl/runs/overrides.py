@@ -16,7 +16,7 @@ from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.settings import Table
 from neural_dsl.catalogue.spec import Parameter
 from neural_dsl.catalogue.tasks import TASKS
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.resolve.sections import BLOCKS, SETTINGS
 from neural_dsl.source import Source, Span
@@ -71,12 +71,10 @@ def _refuse_rivals(assignments: Iterable[tuple[str, Assignment]]) -> None:
         key = _canonical(assignment.key, BLOCK_PARAMETERS[assignment.section])
         rival = found.get(RIVALS.get(key, ""))
         if rival is not None:
-            raise NeuralError(
-                Diagnostic(
-                    "NE151",
-                    f"`{rival}` and `{text}` both say how long to train",
-                    help="give one of them",
-                )
+            raise refusal(
+                "NE151",
+                f"`{rival}` and `{text}` both say how long to train",
+                help="give one of them",
             )
         found[key] = text
 
@@ -114,9 +112,7 @@ def _network(file: nodes.File, name: str | None) -> nodes.NetworkNode:
     """The network that is meant; a wrong name is for the resolver to report."""
     found = [item for item in file.items if isinstance(item, nodes.NetworkNode)]
     if not found:
-        raise NeuralError(
-            Diagnostic("NE054", "the file has no network", file.source, Span(0, 0))
-        )
+        raise refusal("NE054", "the file has no network", file.source, Span(0, 0))
     return next((n for n in reversed(found) if n.name.text == name), found[-1])
 
 
@@ -219,6 +215,4 @@ def _edited(source: Source, span: Span, text: str) -> Source:
 
 
 def _refused(given: str, help: str) -> NeuralError:
-    return NeuralError(
-        Diagnostic("NE151", f"`--set {given}` changes no setting", help=help)
-    )
+    return refusal("NE151", f"`--set {given}` changes no setting", help=help)

@@ -10,7 +10,7 @@ from typing import Any
 
 from neural_dsl import backends
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.files import quoted, reason, write_bytes, write_text
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
@@ -168,12 +168,10 @@ def _with_start_of_paths(error: NeuralError, start: Path) -> NeuralError:
 
 def _no_whole_run(folder: Path, why: str) -> NeuralError:
     """NE156: a folder that a training began, and something has damaged."""
-    return NeuralError(
-        Diagnostic(
-            "NE156",
-            f"{quoted(folder)} is not the folder of a whole run: {why}",
-            help="train again, into another folder",
-        )
+    return refusal(
+        "NE156",
+        f"{quoted(folder)} is not the folder of a whole run: {why}",
+        help="train again, into another folder",
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from neural_dsl.attention.expected import expected_cells
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import beyond_training
@@ -138,15 +138,13 @@ def read_text(run: OpenedRun, text: str) -> Reading:
     """Let the model read a text as it is and write nothing. Raises NeuralError: NE171 for
     a text that it cannot read, NE173 for a task whose prompts are no texts."""
     if run.task.measure != "loss" or not hasattr(run.task, "tokenizer"):
-        raise NeuralError(
-            Diagnostic(
-                "NE173",
-                f"the run in {quoted(run.folder)} has learnt "
-                f"{type(run.task).__name__}, not a text",
-                help=f"use{example(run)}"
-                if example(run)
-                else "without `--text` its first test example is drawn",
-            )
+        raise refusal(
+            "NE173",
+            f"the run in {quoted(run.folder)} has learnt "
+            f"{type(run.task).__name__}, not a text",
+            help=f"use{example(run)}"
+            if example(run)
+            else "without `--text` its first test example is drawn",
         )
     try:
         ids = [int(one) for one in run.task.encode(text)]
@@ -216,12 +214,10 @@ def unreadable(run: OpenedRun, prompt: str, why: str) -> NeuralError:
         allowed = f"its symbols are {listed}"
     what = quoted(shortened(prompt)) if prompt.strip() else "an empty prompt"
     hints = [allowed, f"try{example(run)}" if example(run) else ""]
-    return NeuralError(
-        Diagnostic(
-            "NE171",
-            f"the run in {quoted(run.folder)} cannot read {what}: {why}",
-            help="; ".join(filter(None, hints)),
-        )
+    return refusal(
+        "NE171",
+        f"the run in {quoted(run.folder)} cannot read {what}: {why}",
+        help="; ".join(filter(None, hints)),
     )
 
 
@@ -243,12 +239,10 @@ def example(run: OpenedRun) -> str:
 
 def without_prompts(run: OpenedRun) -> NeuralError:
     """NE172: a task whose examples have no text form."""
-    return NeuralError(
-        Diagnostic(
-            "NE172",
-            f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
-            "no prompts",
-            help="without `--prompt` its first test example is drawn; for others: `neural "
-            f"visualize {shlex.quote(str(run.folder))} --attention --data X.npy`",
-        )
+    return refusal(
+        "NE172",
+        f"the task {type(run.task).__name__} of the run in {quoted(run.folder)} has "
+        "no prompts",
+        help="without `--prompt` its first test example is drawn; for others: `neural "
+        f"visualize {shlex.quote(str(run.folder))} --attention --data X.npy`",
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neural_dsl import backends
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.resolve.network import resolve
 from neural_dsl.runs import directory
@@ -102,10 +102,8 @@ def _refuse_other_code(run: Prepared) -> None:
 
 def _cannot_go_on(folder: Path, why: str, help: str) -> NeuralError:
     """NE157."""
-    return NeuralError(
-        Diagnostic(
-            "NE157", f"the run in {quoted(folder)} cannot go on: {why}", help=help
-        )
+    return refusal(
+        "NE157", f"the run in {quoted(folder)} cannot go on: {why}", help=help
     )
 
 
@@ -140,11 +138,9 @@ def refuse_changed_data(run: Prepared) -> None:
     """Raise NE162 for other data than the run was trained on: the examples that it held
     out, and what its token ids mean, would be others."""
     for path in changed_data(run):
-        raise NeuralError(
-            Diagnostic(
-                "NE162",
-                f"{quoted(path)} has changed since the run in {quoted(run.folder)} was "
-                "trained on it",
-                help="put back the file as it was, or train again",
-            )
+        raise refusal(
+            "NE162",
+            f"{quoted(path)} has changed since the run in {quoted(run.folder)} was "
+            "trained on it",
+            help="put back the file as it was, or train again",
         )

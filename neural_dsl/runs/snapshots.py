@@ -21,7 +21,7 @@ from neural_dsl.attention.storage import RecordError, load_record, save_record
 from neural_dsl.backends import create_runtime
 from neural_dsl.backends.base import Arrays, Runtime
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import OutputFolder, output_errors, quoted
 from neural_dsl.targets.base import Batch
 from neural_dsl.targets.network import NetworkTarget
@@ -198,13 +198,11 @@ def load(run: Path) -> list[Snapshot]:
         except (RecordError, OSError) as error:
             raise damaged(path, str(error)) from error
     if not found:
-        raise NeuralError(
-            Diagnostic(
-                "NE175",
-                f"the run in {quoted(run)} kept no attention while it was trained",
-                help="train one that does: `neural train FILE --set "
-                "train.attention_snapshots=20`",
-            )
+        raise refusal(
+            "NE175",
+            f"the run in {quoted(run)} kept no attention while it was trained",
+            help="train one that does: `neural train FILE --set "
+            "train.attention_snapshots=20`",
         )
     shapes = [[(one.name, one.shape) for one in s.record.layers] for s in found]
     for snapshot, shape in zip(found, shapes, strict=True):
@@ -216,10 +214,8 @@ def load(run: Path) -> list[Snapshot]:
 
 def damaged(path: Path, why: str) -> NeuralError:
     """NE176: a snapshot that cannot be what this program wrote."""
-    return NeuralError(
-        Diagnostic(
-            "NE176",
-            f"the snapshot {quoted(path)} cannot be read: {why}",
-            help="remove the file to draw the others",
-        )
+    return refusal(
+        "NE176",
+        f"the snapshot {quoted(path)} cannot be read: {why}",
+        help="remove the file to draw the others",
     )

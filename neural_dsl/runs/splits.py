@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.directory import LAYOUT
 from neural_dsl.tasks.checked import failures_named
@@ -96,4 +96,4 @@ SEEDED = (
 
 
 def _others(what: str, help: str = SEEDED) -> NeuralError:
-    return NeuralError(Diagnostic("NE162", what, help=help))
+    return refusal("NE162", what, help=help)

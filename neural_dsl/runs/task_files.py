@@ -14,7 +14,7 @@ from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile
 from neural_dsl.codegen.task_source import array_inputs, data_part
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import directory
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 def refuse_without_task(network: Network) -> None:
     """Raise NE161 for a network that says nothing of what to learn."""
     if network.task is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE161",
-                f"the network `{network.name}` has no task",
-                help="add one, as in `task: Copy(length=8, vocabulary=20)`",
-            )
+        raise refusal(
+            "NE161",
+            f"the network `{network.name}` has no task",
+            help="add one, as in `task: Copy(length=8, vocabulary=20)`",
         )
 
 
@@ -119,14 +117,12 @@ def _refusals_named(network: Network) -> Iterator[None]:
         yield
     except (OSError, ValueError, ImportError) as error:
         missing = getattr(error, "name", None)
-        raise NeuralError(
-            Diagnostic(
-                "NE162",
-                f"the data of the task `{setting.name}` cannot be used: {error}",
-                network.source,
-                setting.span,
-                help=f"pip install {missing}" if missing else "",
-            )
+        raise refusal(
+            "NE162",
+            f"the data of the task `{setting.name}` cannot be used: {error}",
+            network.source,
+            setting.span,
+            help=f"pip install {missing}" if missing else "",
         ) from error
 
 

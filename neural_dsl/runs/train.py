@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from neural_dsl.backends.training import BaseTraining, start_training
 from neural_dsl.codegen.training import hyperparameters
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import write_text
 from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import checkpoints, directory
@@ -390,13 +390,11 @@ class Run:
             if kept
             else ""
         )
-        return NeuralError(
-            Diagnostic(
-                "NE154",
-                f"{what} at step {step}",
-                help=f"{saved}try a smaller learning rate, "
-                "or `--set train.gradient_clip=1.0`",
-            )
+        return refusal(
+            "NE154",
+            f"{what} at step {step}",
+            help=f"{saved}try a smaller learning rate, "
+            "or `--set train.gradient_clip=1.0`",
         )
 
 

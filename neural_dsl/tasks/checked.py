@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 
 Says = Callable[..., str]
 """What is wrong with a value returned for some arguments; "" for nothing."""
@@ -41,12 +41,10 @@ def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
             found = method(*arguments, **named)
             wrong = says(found, *arguments, *named.values())
         if wrong:
-            raise NeuralError(
-                Diagnostic(
-                    "NE162",
-                    f"{type(task).__name__}.{name} returns {wrong}",
-                    help="docs/training.md has an example of a task of your own",
-                )
+            raise refusal(
+                "NE162",
+                f"{type(task).__name__}.{name} returns {wrong}",
+                help="docs/training.md has an example of a task of your own",
             )
         return found
 
@@ -176,10 +174,8 @@ def failures_named(
         what = f"{type(error).__name__}: {error}"
         if isinstance(error, SystemExit):
             what = ends_program(error)
-        raise NeuralError(
-            Diagnostic(
-                "NE162",
-                f"the task fails in {method}: {what}",
-                help="NEURAL_TRACEBACK=1 shows where",
-            )
+        raise refusal(
+            "NE162",
+            f"the task fails in {method}: {what}",
+            help="NEURAL_TRACEBACK=1 shows where",
         ) from error

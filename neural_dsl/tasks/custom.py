@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from neural_dsl.catalogue.tasks.custom import MEMBERS, read_custom
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
 from neural_dsl.tasks.base import Task
 from neural_dsl.tasks.checked import exits_are_errors, watched
@@ -33,20 +33,18 @@ def trusted_task(path: Path, trust: bool) -> Task:
     try:
         return load_custom(path)
     except (OSError, ValueError) as error:
-        raise NeuralError(
-            Diagnostic("NE162", f"the task in {quoted(path)} cannot be used: {error}")
+        raise refusal(
+            "NE162", f"the task in {quoted(path)} cannot be used: {error}"
         ) from error
 
 
 def refuse_untrusted(path: Path, trust: bool) -> None:
     """Raise NE163 without trust: a `.neural` file must not be able to run code unasked."""
     if not trust:
-        raise NeuralError(
-            Diagnostic(
-                "NE163",
-                f"the task is code, in {quoted(path)}, and code runs only with --trust",
-                help="read the file; if you trust it, add --trust to the command",
-            )
+        raise refusal(
+            "NE163",
+            f"the task is code, in {quoted(path)}, and code runs only with --trust",
+            help="read the file; if you trust it, add --trust to the command",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.files import OutputFolder, output_errors
 from neural_dsl.tasks.base import Split, Task
 from neural_dsl.tasks.text import Text
@@ -36,12 +36,10 @@ def write_splits(task: Task, folder: Path) -> list[Path]:
     try:
         texts = {name: split_text(task, split) for split, name in FILES.items()}
     except NotImplementedError:
-        raise NeuralError(
-            Diagnostic(
-                "NE153",
-                f"the examples of {type(task).__name__} have no text form",
-                help="tasks of symbols and texts have one, such as Copy or Arithmetic",
-            )
+        raise refusal(
+            "NE153",
+            f"the examples of {type(task).__name__} have no text form",
+            help="tasks of symbols and texts have one, such as Copy or Arithmetic",
         ) from None
     with OutputFolder(folder) as output, output_errors(folder):
         for name, text in texts.items():

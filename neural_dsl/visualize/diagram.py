@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from neural_dsl.catalogue import family_of
 from neural_dsl.catalogue.spec import REQUIRED, LayerProblem, Parameter
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.graph.nodes import (
@@ -269,7 +270,7 @@ def layer_card(layers: tuple[Layer, ...]) -> Card:
         facts=(facts_text(first) + memory).removeprefix(" · "),
         shape=shape_text(first.output),
         count=total + (" each" if len(layers) > 1 and count else ""),
-        family=first.spec.family,
+        family=family_of(first.spec),
         layers=layers,
     )
 
