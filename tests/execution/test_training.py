@@ -129,6 +129,20 @@ def test_a_training_goes_on_bit_for_bit_from_its_state(backend, more, batch):
         np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
+def test_what_a_test_measures_does_not_depend_on_the_batch_size(backend):
+    """Answers differ in length, so a mean of the batches' means would."""
+    task = f"Reverse(length=(2, 4), vocabulary=6, {SIZES})"
+    one, other = (training(backend, task, batch=batch) for batch in (32, 7))
+    other.runtime.load_weights(one.runtime.weights())
+    found, wanted = one.evaluate("test"), other.evaluate("test")
+    assert found == pytest.approx(wanted, rel=1e-5)
+    x, y = one.task.batch("test", np.arange(one.task.size("test")))
+    logits = one.logits(x).astype(np.float64)
+    shares = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    chosen = np.take_along_axis(shares, np.maximum(y, 0)[..., None], -1)[..., 0]
+    assert found["loss"] == pytest.approx(-chosen[y >= 0].mean(), rel=1e-5)
+
+
 def test_dropout_is_on_in_training_and_off_in_evaluation(backend):
     live = training(backend, dropout="0.5", steps=2, every=2)
     assert live.evaluate("test") == live.evaluate("test")
