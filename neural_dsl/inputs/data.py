@@ -6,6 +6,7 @@ finite float32, one batch size for all. Codes NE120 to NE127.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -23,7 +24,7 @@ UNNAMED = ("arr_0", "x")
 a name so, and the task `Arrays` the inputs of its examples."""
 SPLITS = ("", "_validation", "_test")
 
-Data: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
+Data: TypeAlias = str | os.PathLike[str] | AnyArray | Mapping[str, AnyArray]
 
 
 def batch(shape: tuple[int | None, ...]) -> str:
@@ -38,8 +39,8 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
     Raises NE126 when arrays are missing, unknown or not told apart.
     """
     given: AnyArray | Mapping[str, AnyArray]
-    if isinstance(data, Path):
-        given, origin = read(data), data.name
+    if isinstance(data, (str, os.PathLike)):
+        given, origin = read(Path(data)), Path(data).name
     else:
         given, origin = data, "an array"
     names = [item.name for item in inputs]
