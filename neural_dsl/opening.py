@@ -119,7 +119,7 @@ def capture(
         )
     if isinstance(opened, api.Model):
         return _of_network(opened, data, tokens, layers, seed, batch_item)
-    return _of_module(opened, data, tokens, layers)
+    return _of_module(opened, data, tokens, layers, batch_item)
 
 
 def _reading(run: OpenedRun, prompt: str | None, layers: Any) -> AttentionRecord:
@@ -154,15 +154,17 @@ def _of_network(
 
 
 def _of_module(
-    target: ModuleTarget, data: Any, tokens: Any, layers: Any
+    target: ModuleTarget, data: Any, tokens: Any, layers: Any, item: int
 ) -> AttentionRecord:
     """The attention of a model that is not ours."""
+    from neural_dsl.attention.items import check_batch_item
     from neural_dsl.targets.base import refuse_missing
     from neural_dsl.targets.record import record
 
     if tokens is not None:
         raise refused("nobody knows which input of a live module tokens label", "")
     batch = target.encode(data)
+    check_batch_item(item, len(next(iter(batch.arrays.values()))))
     if layers == ():
         return record(target, batch)
     sites = target.sites(batch)
@@ -260,7 +262,7 @@ def train(
     source: PathLike,
     output_dir: PathLike | None = None,
     *,
-    settings: Mapping[str, Any] | Sequence[str] = (),
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
     seed: int | None = None,
     backend: str | None = None,
     network: str | None = None,
@@ -284,7 +286,7 @@ def train(
     from neural_dsl.runs.train import Silent
     from neural_dsl.runs.train import train as go
 
-    given = list(settings)
+    given = list(settings or ())
     if isinstance(settings, Mapping):
         given = [f"{name}={as_written(value)}" for name, value in settings.items()]
     if seed is not None:

@@ -8,7 +8,7 @@ import click
 
 from neural_dsl.cli.console import note
 from neural_dsl.cli.options import (
-    Folder,
+    FOLDER,
     checked_network,
     file_argument,
     network_option,
@@ -27,7 +27,7 @@ Examples:
 @file_argument
 @click.option(
     "--output-dir",
-    type=Folder(),
+    type=FOLDER,
     metavar="DIR",
     default=Path("data"),
     show_default=True,

@@ -120,6 +120,9 @@ def test_a_live_module_is_opened_and_captured():
     )
     one = nd.capture(module, {"src": x.numpy()}, layers=1)
     assert [layer.name for layer in one] == names[1:]
+    assert "TransformerEncoder" in repr(target)
+    with pytest.raises(nd.NeuralError, match="NE133"):
+        nd.capture(module, {"src": x.numpy()}, batch_item=3)
     with pytest.raises(nd.NeuralError, match=r"layers\.1\.self_attn"):
         nd.capture(module, {"src": x.numpy()}, layers="layers.1.self_atn")
 
