@@ -164,17 +164,20 @@ def _of_module(
     if tokens is not None:
         raise refused("nobody knows which input of a live module tokens label", "")
     batch = target.encode(data)
-    check_batch_item(item, len(next(iter(batch.arrays.values()))))
-    if layers == ():
-        return record(target, batch)
-    sites = target.sites(batch)
     wanted = [layers] if isinstance(layers, (str, int)) else list(layers)
-    named: dict[str | int, Any] = {site.name: site for site in sites}
-    named |= dict(enumerate(sites))
-    for one in wanted:
-        if one not in named:
-            raise refuse_missing(str(one), [site.name for site in sites])
-    return record(target, batch, [named[one] for one in wanted])
+    sites = None
+    if wanted:
+        found = target.sites(batch)
+        named: dict[str | int, Any] = {site.name: site for site in found}
+        named |= dict(enumerate(found))
+        sites = []
+        for one in wanted:
+            if one not in named:
+                raise refuse_missing(str(one), [site.name for site in found])
+            sites.append(named[one])
+    seen = record(target, batch, sites)
+    check_batch_item(item, seen[0].shape[0])
+    return seen
 
 
 @dataclass(frozen=True)
