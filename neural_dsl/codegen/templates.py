@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Template
 
 from neural_dsl.codegen.environment import arguments, environment
-from neural_dsl.codegen.needs import need
+from neural_dsl.codegen.imports import need
 from neural_dsl.codegen.uses import View
 from neural_dsl.graph.nodes import Layer
 
@@ -70,7 +70,7 @@ class Row:
     - `layout`: "first" where the layer reads and writes channels behind the batch, "any"
       where it does not care, else "last";
     - `starts`: its class, where `init_weights` has a branch for its weights;
-    - `needs`: names for `codegen.needs`.
+    - `needs`: names for `codegen.imports`.
     """
 
     parts: tuple[str, ...] = ()

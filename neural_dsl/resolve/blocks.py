@@ -14,7 +14,6 @@ from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Residual
-from neural_dsl.resolve.arguments import passed
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.layers import MAX_LAYERS, SingleLayers
 from neural_dsl.resolve.macros import call_scope
@@ -89,11 +88,8 @@ class Blocks(SingleLayers):
         tensor = after.streams[0].tensor
         inputs = self._taken(flow, reads)
         if tensor is not None and inputs is not None:
-            names = tuple(parameter.text for parameter in define.parameters)
-            given = dict(zip(names, node.arguments or (), strict=False))
-            named = {a.name.text: a for a in node.arguments or () if a.name}
-            given = {k: a for k, a in given.items() if not a.name} | named
-            use = MacroUse(name, body, inputs, tensor, node.span, names, passed(given))
+            names, passed = tuple(each.text for each in define.parameters), inner.passed
+            use = MacroUse(name, body, inputs, tensor, node.span, names, passed)
             nodes.append(use)
         return after
 

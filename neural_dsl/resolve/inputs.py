@@ -22,7 +22,7 @@ from neural_dsl.resolve.flow import Stream
 from neural_dsl.resolve.kinds import LARGEST_SIZE
 from neural_dsl.resolve.macros import Macros, call_scope
 from neural_dsl.resolve.naming import check_name
-from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope
+from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
 
@@ -78,7 +78,7 @@ def _shape(value: syntax.Value, name: str, findings: Findings) -> Shape | None:
         return None
     if not isinstance(sizes, tuple):
         sizes = (sizes,)
-    if _is_shape(sizes):
+    if sizes and all(map(_is_size, sizes)):
         return tuple(sizes)
     message = f"`{findings.text(value.span)}` is no input shape"
     label = "sizes are whole numbers of 1 or more, or None"
@@ -90,17 +90,8 @@ def _shape(value: syntax.Value, name: str, findings: Findings) -> Shape | None:
     return None
 
 
-def _is_shape(sizes: Any) -> bool:
-    if not isinstance(sizes, tuple):
-        sizes = (sizes,)
-    return bool(sizes) and all(_is_size(size) for size in sizes)
-
-
 def _is_size(size: Any) -> bool:
-    if size is None:
-        return True
-    whole = isinstance(size, int) and not isinstance(size, bool)
-    return whole and 1 <= size <= LARGEST_SIZE
+    return size is None or (is_whole(size) and 1 <= size <= LARGEST_SIZE)
 
 
 # --- what the first layer needs -------------------------------------------------------
@@ -155,9 +146,7 @@ class Lookahead:
         self, statements: Sequence[syntax.Statement], name: str, scope: Scope
     ) -> Need:
         """The branch of that name; without one, the first (all read the same tensor)."""
-        branches = [
-            branch for branch in statements if isinstance(branch, syntax.BranchNode)
-        ]
+        branches = [b for b in statements if isinstance(b, syntax.BranchNode)]
         own = [branch for branch in branches if branch.name.text == name]
         for branch in own or branches:
             found = self.need(branch.body, name, scope)
@@ -171,9 +160,7 @@ class Lookahead:
         shadowed = define is not None and define.name.text in self._expanding
         if define is not None and not shadowed and len(self._expanding) < 32:
             inner = call_scope(define, node, scope, self.findings)
-            if inner is None:
-                return ANY
-            return self._inside(define, name, inner)
+            return self._inside(define, name, inner) if inner else ANY
         if spec is None or spec.arity == "many":
             return ANY
         if node.body is not None:
@@ -232,17 +219,16 @@ def task_input(
     task: Task, node: syntax.NetworkNode, findings: Findings
 ) -> tuple[list[Declared], dict[str, Stream]]:
     """The input that a network with a task need not declare: ids, of any length."""
-    assert task.setting is not None
     if not task.gives_ids:
         message = f"the network `{node.name.text}` declares no input"
         help = (
-            f"the task `{task.setting.name}` does not tell what a model reads; write "
+            f"the task `{task.given.name}` does not tell what a model reads; write "
             "for instance `input: (50, 256)` or `input: (128,)`"
         )
         label = "`input:` is missing"
         findings.error("NE050", message, node.name.span, label, help, task.related)
         return [], {}
-    span = task.setting.span
+    span = task.given.span
     any_length = syntax.LiteralValue(None, span)
     declaration = syntax.InputDeclaration(None, any_length, span)
     stream = Stream(Tensor((None,), "ids", source="input"), "input", input=True)

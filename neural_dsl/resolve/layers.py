@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from neural_dsl.resolve.arguments import Binder, Bound
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.mistakes import output_not_last, several_tensors
+from neural_dsl.resolve.naming import check_name
 from neural_dsl.resolve.sizes import Size, Sizes
 from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
@@ -79,27 +80,26 @@ class SingleLayers:
     ) -> tuple[Bound, str]:
         """The checked arguments and the given name (""), worked out once per call."""
         key = (id(node), id(scope))
-        found = self._bound.get(key)
-        if found is None:
+        if key not in self._bound:
             arguments, name = self._given_name(node.arguments or (), scope)
-            given = _filled(self.task, spec)
+            given: Mapping[str, Any] = {}
+            if self.task:  # only a file with one imports what tasks need
+                from neural_dsl.resolve.tasks import check_sizes, filled
+
+                given = filled(self.task, spec)
             binder = Binder(spec.name, spec.parameters, self.findings, filled=given)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
             if self.task and bound.ok:
-                from neural_dsl.resolve.tasks import check_sizes
-
                 check_sizes(self.task, spec, bound, self.findings)
-            found = self._bound[key] = (bound, name)
+            self._bound[key] = (bound, name)
             self._alive.append(scope)
-        return found
+        return self._bound[key]
 
     def _given_name(
         self, arguments: Sequence[syntax.Argument], scope: Scope
     ) -> tuple[list[syntax.Argument], str]:
         """The other arguments, and the value of `name="…"` ("" without or when bad)."""
-        from neural_dsl.resolve.naming import check_name
-
         others: list[syntax.Argument] = []
         name = ""
         for argument in arguments:
@@ -242,15 +242,6 @@ class SingleLayers:
                 "fits; keep the length, or attend before this layer"
             )
             self.findings.warning("NW023", message, span, label, help)
-
-
-def _filled(task: Task | None, spec: LayerSpec) -> dict[str, Any]:
-    """The parameters that the task gives (only a file with one imports what tasks need)."""
-    if task is None:
-        return {}
-    from neural_dsl.resolve.tasks import filled
-
-    return filled(task, spec)
 
 
 def _lost(layer: Layer, taken: tuple[Stream, ...]) -> tuple[Span, ...]:

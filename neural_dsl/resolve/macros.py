@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from neural_dsl.catalogue import find_layer
 from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
+from neural_dsl.resolve.arguments import passed
 from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
@@ -37,6 +39,14 @@ class Macros:
     def find(self, name: str) -> syntax.Define | None:
         """The macro of this name."""
         return self.by_name.get(name) or self._by_lower.get(name.lower())
+
+    def called(self, name: str, expanding: Collection[str]) -> syntax.Define | None:
+        """The macro that a name calls inside the macros `expanding`: one that is named
+        after a layer may hold that layer."""
+        define = self.find(name)
+        if define is not None and define.name.text in expanding and find_layer(name):
+            return None
+        return define
 
 
 def _check_parameters(define: syntax.Define, findings: Findings) -> None:
@@ -117,7 +127,7 @@ def call_scope(
             values[name] = evaluate(argument.value, scope, place, findings)
         except Invalid:
             values[name] = Invalid
-    return Scope(define.name.text, values)
+    return Scope(define.name.text, values, passed(given))
 
 
 def _wrong_count(

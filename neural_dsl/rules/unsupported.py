@@ -24,6 +24,15 @@ TRAINED_LOSSES = (
 """The losses that `templates/*/losses.py.j2` write."""
 
 
+def usual_loss(activation: str) -> str:
+    """The loss that goes with what an Output shows, where the file names none."""
+    usual = {
+        "softmax": "sparse_categorical_crossentropy",
+        "sigmoid": "binary_crossentropy",
+    }
+    return usual.get(activation, "mean_squared_error")
+
+
 def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
     """What a network with a task asks of training that one backend's script cannot do.
 

@@ -130,11 +130,8 @@ class Builder:
         return self._block(self.name(v[0]), self.mapping(v[1:]))
 
     def _block(self, keyword: nodes.Name, mapping: nodes.Mapping) -> nodes.BlockSection:
-        settings = tuple(
-            nodes.Setting(key, value, key.span.to(value.span))
-            for key, value in mapping.entries
-        )
-        return nodes.BlockSection(keyword, settings, keyword.span.to(mapping.span))
+        found = (nodes.Setting(k, v, k.span.to(v.span)) for k, v in mapping.entries)
+        return nodes.BlockSection(keyword, tuple(found), keyword.span.to(mapping.span))
 
     # --- layers ---------------------------------------------------------------------
 
@@ -194,11 +191,8 @@ class Builder:
         return nodes.Call(self.name(v[0]), tuple(v[2]), self.between(v[0], v[3]))
 
     def call_with_settings(self, v: list[Any]) -> nodes.Call:
-        arguments = tuple(
-            nodes.Argument(name, value, name.span.to(value.span))
-            for name, value in v[2]
-        )
-        return nodes.Call(self.name(v[0]), arguments, self.between(v[0], v[3]))
+        settings = self.mapping(v[1:])
+        return nodes.Call(self.name(v[0]), settings.arguments, self.between(v[0], v[3]))
 
     def mapping(self, v: list[Any]) -> nodes.Mapping:
         return nodes.Mapping(tuple(v[1]), self.between(v[0], v[2]))
