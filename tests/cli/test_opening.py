@@ -12,6 +12,8 @@ import neural_dsl as nd
 from tests.cli.conftest import BASIC, SMALL
 from tests.cli.training_files import COPY
 
+pytestmark = pytest.mark.needs("torch")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -163,7 +165,7 @@ def test_everything_shows_itself_in_a_line(folder):
     shown = nd.capture(model, tokens="The,cat,sat")
     for one in (run, run.model, model, shown, shown[0]):
         assert len(repr(one)) < 200 and "\n" not in repr(one)
-    assert "Copy" in repr(run) and str(folder) in repr(run)
+    assert "Tiny" in repr(run) and str(folder) in repr(run)
     assert "random, seed 0" in repr(model)
     assert f"{shown[0].name} (1, " in repr(shown) and "labels" in repr(shown)
 
@@ -200,6 +202,7 @@ def test_what_predict_and_evaluate_print_is_made_by_the_functions_of_python(
     assert shown["model"] == "Renamed"
 
 
+@pytest.mark.needs()
 def test_a_hugging_face_folder_is_called_so(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(nd.NeuralError, match="Hugging Face") as caught:
