@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from neural_dsl.backends.base import Runtime
+    from neural_dsl.backends.live import Runtime
     from neural_dsl.codegen.generate import CompiledModel
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -50,6 +50,11 @@ class Model:
         """What provenance says of its weights: "random, seed 0", "weights from
         W.safetensors", or "given" after `runtime.load_weights` of one's own arrays."""
         return self.runtime.weights_origin
+
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        name, backend = self.network.name, self.compiled.backend
+        return f"<Model {name} · {backend} · {self.weights_origin}>"
 
     def run(self, data: Any = None, *, seed: int = 0) -> npt.NDArray[np.float32]:
         """The model's output for `data` (see `capture`), float32 with the batch first.
