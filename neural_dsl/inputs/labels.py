@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.graph.nodes import Layer, Network, Residual
+from neural_dsl.graph.nodes import Layer, Network
 from neural_dsl.graph.positions import Axis, axes_read, ends
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ def lost_labels(
         for side, axis in zip(("queries", "keys"), sides, strict=True):
             concerned = axis.inputs & given.keys()
             shown |= concerned
-            if axis.node is None or not concerned or told(axis, given):
+            node, anywhere = axis.node, dict.fromkeys(axis.inputs, 0)
+            if node is None or not concerned or labels_of(axis, given, anywhere):
                 continue
-            place = (title(axis.node), axis.node.span, axis.why)
+            title = node.name if isinstance(node, Layer) else "ResidualConnection"
+            place = (title, node.span, axis.why)
             lost.setdefault(place, {}).setdefault(name, []).append(side)
     found = [
         Diagnostic(
@@ -78,16 +80,6 @@ def lost_labels(
         for name in tokens
         if name not in shown
     ]
-
-
-def told(axis: Axis, tokens: Mapping[str, Items]) -> bool:
-    """Whether the axis carries tokens."""
-    return labels_of(axis, tokens, dict.fromkeys(axis.inputs, 0)) is not None
-
-
-def title(node: Layer | Residual) -> str:
-    """What messages call the node."""
-    return node.name if isinstance(node, Layer) else "ResidualConnection"
 
 
 def attentions(found: Mapping[str, list[str]], most: int = 3) -> str:

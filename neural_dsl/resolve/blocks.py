@@ -83,7 +83,11 @@ class Blocks(SingleLayers):
         self.used_macros.add(name)
         if not self._callable(define, node):
             return flow.lost()
-        self._room_for(define, node.span)
+        least, span = self._sizes.of(define), node.span  # before any of it is made
+        if least.most > MAX_LAYERS:
+            self.used_macros.update(self._sizes.counted)  # one mistake, one error
+            span = self._sizes.excess(define, MAX_LAYERS)
+        self._room((Size(self.count, self._steps) + least).most, span)
         key = (id(node), id(scope))
         if key not in self._scopes:
             self._scopes[key] = call_scope(define, node, scope, self.findings)
@@ -106,14 +110,6 @@ class Blocks(SingleLayers):
             use = MacroUse(body, inputs, tensor, node.span, name, names, passed)
             nodes.append(use)
         return after
-
-    def _room_for(self, define: syntax.Define, span: Span) -> None:
-        """Refuse a call whose expansion would be too large, before any of it is made."""
-        least = self._sizes.of(define)
-        if least.most > MAX_LAYERS:
-            self.used_macros.update(self._sizes.counted)  # one mistake, one error
-            span = self._sizes.excess(define, MAX_LAYERS)
-        self._room((Size(self.count, self._steps) + least).most, span)
 
     def _expanded(
         self, define: syntax.Define, flow: Flow, scope: Scope, span: Span

@@ -41,9 +41,8 @@ def unknown_layer(node: syntax.LayerNode, macros: Macros, findings: Findings) ->
         label = "known, but not built by this version"
         findings.error("NE022", message, node.name.span, label, help)
         return
-    help = did_you_mean(
-        name, [*macros.by_name, *layer_names()], listed=[*macros.by_name, *BUILT]
-    )
+    listed = [*macros.by_name, *BUILT]
+    help = did_you_mean(name, [*macros.by_name, *layer_names()], listed=listed)
     label = "no layer or macro of this name"
     findings.error("NE020", f"unknown layer `{name}`", node.name.span, label, help)
 
@@ -63,9 +62,8 @@ def several_tensors(
 def output_not_last(output: Layer, span: Span, findings: Findings, why: str) -> None:
     """Report an `Output` that is not the end of the network (NE041); `span` is what is
     after it, if it is after it."""
-    related = (
-        (Related(span, "this is after it"),) if span.start > output.span.start else ()
-    )
+    after = (Related(span, "this is after it"),)
+    related = after if span.start > output.span.start else ()
     message = "`Output` must be the last layer of the network"
     help = "use `Dense` in the middle of a network; `Output` is its head"
     findings.error("NE041", message, output.span, why, help, related)

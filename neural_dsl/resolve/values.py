@@ -67,16 +67,12 @@ def _parameter(value: syntax.MacroParameter, scope: Scope, findings: Findings) -
         if found is Invalid:
             raise Invalid
         return found
-    where = f"macro `{scope.macro}`" if scope.macro else "the network"
+    where, label = "the network", "only a macro's body has `$` parameters"
+    help = "write the value itself"
+    if scope.macro:
+        where, label = f"macro `{scope.macro}`", "unknown parameter"
+        help = did_you_mean(value.name, scope.parameters, before="$")
     message = f"`${value.name}` is not a parameter of {where}"
-    label = (
-        "unknown parameter" if scope.macro else "only a macro's body has `$` parameters"
-    )
-    help = (
-        did_you_mean(value.name, scope.parameters, before="$")
-        if scope.macro
-        else "write the value itself"
-    )
     findings.error("NE043", message, value.span, label, help)
     raise Invalid
 
