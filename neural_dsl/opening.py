@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.evaluation import Report
     from neural_dsl.runs.loaded import LoadedRun
-    from neural_dsl.runs.opened import OpenedRun
     from neural_dsl.runs.train import Outcome, Watcher
     from neural_dsl.targets.module import ModuleTarget
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
-Opened: TypeAlias = "api.Model | OpenedRun | ModuleTarget"
+Opened: TypeAlias = "api.Model | LoadedRun | ModuleTarget"
 
 
 def open(
@@ -43,7 +42,7 @@ def open(
 
     - A `.neural` file or its text → `Model` (see `load`): `weights` is a safetensors
       file, without it they are random from `seed`; `network` picks one of several.
-    - The folder of a run → `OpenedRun` with its trained weights: `weights` is "best" or
+    - The folder of a run → `LoadedRun` with its trained weights: `weights` is "best" or
       "last", without it those that training ended with.
     - A live `torch.nn.Module` or Keras model → `ModuleTarget`, with the weights it has.
 
@@ -61,7 +60,7 @@ def open(
     from neural_dsl.runs.directory import is_run
 
     if is_run(path):
-        from neural_dsl.runs.opened import open_run
+        from neural_dsl.runs.loaded import open_run
 
         refuse_options("a run", None, None, network)
         if weights not in (None, "best", "last"):
@@ -69,7 +68,7 @@ def open(
                 f"a run has no weights {weights!r}", 'they are "best" or "last"'
             )
         chosen = None if weights is None else str(weights)
-        return open_run(path, chosen, backend, trust)
+        return open_run(path, chosen, trust, backend)
     if path.is_dir() or (not path.exists() and path.suffix not in (".neural", ".nr")):
         raise nothing_to_open(path)
     return _load(target, backend, weights, seed, network, trust)
@@ -118,10 +117,10 @@ def capture(
     `layers`: attention or layer names, or indices, one or several; empty for all. The
     record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
     """
-    from neural_dsl.runs.opened import OpenedRun
+    from neural_dsl.runs.loaded import LoadedRun
 
     opened = target if _is_open(target) else open(target, seed=seed)
-    if isinstance(opened, OpenedRun):
+    if isinstance(opened, LoadedRun):
         if data is None and tokens is None:
             return _reading(opened, prompt, layers)
         opened = opened.model
@@ -144,13 +143,13 @@ def capture(
 
 def _is_open(target: Any) -> bool:
     """Whether `open` gave it: a model, a run, or a target, which can `attend`."""
-    from neural_dsl.runs.opened import OpenedRun
+    from neural_dsl.runs.loaded import LoadedRun
 
-    opened = isinstance(target, (api.Model, OpenedRun))
+    opened = isinstance(target, (api.Model, LoadedRun))
     return opened or hasattr(target, "attend")
 
 
-def _reading(run: OpenedRun, prompt: str | None, layers: Any) -> AttentionRecord:
+def _reading(run: LoadedRun, prompt: str | None, layers: Any) -> AttentionRecord:
     """The attention of a run while it answers."""
     from neural_dsl.inputs.selection import select_layers
     from neural_dsl.runs import prompted
@@ -207,7 +206,7 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     Raises NeuralError: NE159 for a prompt that the task cannot read, NE160 for a task
     without answers, NE156 for no run.
     """
-    from neural_dsl.runs.loaded import beyond_training
+    from neural_dsl.runs.prompts import beyond_training
     from neural_dsl.tasks.given import GivenTask
 
     loaded = _run(run)
@@ -254,7 +253,7 @@ def train(
     measures on the test split. Raises NeuralError.
     """
     from neural_dsl.runs.prepare import TrainRequest
-    from neural_dsl.runs.train import Silent
+    from neural_dsl.runs.train import Watcher
     from neural_dsl.runs.train import train as go
 
     given = dict(settings or {})
@@ -270,7 +269,7 @@ def train(
         device=device,
         trust=trust,
     )
-    return go(request, watcher or Silent())
+    return go(request, watcher or Watcher())
 
 
 def as_written(value: Any) -> str:

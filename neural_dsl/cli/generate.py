@@ -70,8 +70,8 @@ def command(
     trust: bool,
 ) -> None:
     """Write a text that goes on from a prompt, with the language model of RUN."""
-    from neural_dsl.runs.generation import generate_text
     from neural_dsl.runs.loaded import open_run
+    from neural_dsl.runs.prompts import generate_text
 
     say(
         generate_text(

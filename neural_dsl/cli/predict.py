@@ -73,7 +73,7 @@ def say_what_is_beyond(
 ) -> None:
     """A note on stderr for answers to what was never trained on: one of each kind, the
     kinds already `said` left out."""
-    from neural_dsl.runs.loaded import beyond_training
+    from neural_dsl.runs.prompts import beyond_training
 
     for prompt in prompts:
         remark = beyond_training(loaded.task, prompt)

@@ -17,7 +17,7 @@ from neural_dsl.inputs.selection import select_heads, select_layers
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
-    from neural_dsl.runs.opened import OpenedRun
+    from neural_dsl.runs.loaded import LoadedRun
     from neural_dsl.runs.prompted import Reading, Shown
     from neural_dsl.visualize.scale import Kind
     from neural_dsl.visualize.views import View
@@ -53,10 +53,10 @@ def draw_runs(request: RunRequest) -> None:
     asked = len(request.prompts) + len(request.texts)
     if len(request.runs) * max(asked, 1) > MOST_VIEWS:
         raise too_many(len(request.runs), asked)
-    from neural_dsl.runs.opened import open_run
+    from neural_dsl.runs.loaded import open_run
 
     runs = [
-        open_run(run, request.weights, request.backend, request.trust)
+        open_run(run, request.weights, request.trust, request.backend)
         for run in request.runs
     ]
     for run in runs:
@@ -88,7 +88,7 @@ def draw_runs(request: RunRequest) -> None:
 
 
 def readings(
-    run: OpenedRun, request: RunRequest, first: OpenedRun, refused: list[Diagnostic]
+    run: LoadedRun, request: RunRequest, first: LoadedRun, refused: list[Diagnostic]
 ) -> list[Shown]:
     """What one run is shown on; `refused` receives what it cannot read (NE171). Without a
     wish it is the first held-out problem, of the first run, so that several runs read
@@ -185,7 +185,7 @@ def write_page(folder: OutputFolder, page: str) -> None:
     folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
 
 
-def write_code(folder: OutputFolder, runs: Sequence[OpenedRun]) -> None:
+def write_code(folder: OutputFolder, runs: Sequence[LoadedRun]) -> None:
     """The very code that was run, numbered where there are several runs."""
     for number, run in enumerate(runs, start=1):
         compiled = run.runtime.compiled

@@ -9,9 +9,8 @@ from typing import Any
 from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
-from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.decoding import Sample, answered
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.samples import Sample
 from neural_dsl.runs.splits import refuse_unknown_splits
 from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.tasks.checked import failures_named
@@ -78,11 +77,16 @@ def _report(run: LoadedRun, split: str) -> Report:
     measures = measured(run, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
-    found = tokens = None
+    written: list[list[int]] = []
+    greedy = tokens = None
     if has_answers(task):
-        answers, written = answered(run, split)
+        for start in range(0, task.size(split), CHUNK):
+            places = range(start, min(start + CHUNK, task.size(split)))
+            found = answered(run.logits, task, split, places, run.input_length)
+            answers += found[0]
+            written += found[1]
         right = sum(sample.right for sample in answers)
-        found = Count("greedy", right, len(answers))
+        greedy = Count("greedy", right, len(answers))
         tokens, tables = breakdowns(run, split, answers, written)
     return Report(
         run=str(run.folder),
@@ -95,7 +99,7 @@ def _report(run: LoadedRun, split: str) -> Report:
         measure=goal_of(run.network).measure,
         measures=without_count(measures),
         perplexity=perplexity(run, measures["loss"]),
-        greedy=found,
+        greedy=greedy,
         tokens=tokens,
         ceiling=ceiling(task),
         tables=tables,
@@ -108,26 +112,6 @@ def measured(run: LoadedRun, split: str) -> dict[str, float]:
     """What the emitted file's own `evaluate` says of a split."""
     runtime: Any = run.runtime
     return measures_of(runtime.module, runtime.model, split)
-
-
-def answered(run: LoadedRun, split: str) -> tuple[list[Sample], list[list[int]]]:
-    """Every problem of a split with the answer that the model decodes greedily, as text
-    and as ids."""
-    task = run.task
-    samples: list[Sample] = []
-    written: list[list[int]] = []
-    for start in range(0, task.size(split), CHUNK):
-        stop = min(start + CHUNK, task.size(split))
-        problems = [task.problem(split, index) for index in range(start, stop)]
-        prompts = [task.encode(prompt) for prompt, _ in problems]
-        lengths = [task.answer_length(prompt) for prompt, _ in problems]
-        found = greedy_ids(run.logits, task, prompts, lengths, run.input_length)
-        written += found
-        samples += [
-            Sample(prompt, task.decode(ids), right)
-            for (prompt, right), ids in zip(problems, found, strict=True)
-        ]
-    return samples, written
 
 
 def ceiling(task: Any) -> float | None:

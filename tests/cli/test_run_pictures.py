@@ -345,12 +345,12 @@ def test_the_evolution_is_drawn_from_the_snapshots(neural):
 
 def test_a_snapshot_is_what_the_model_of_that_step_does(neural):
     """The last one shows the last weights: the same as a capture of that checkpoint."""
-    from neural_dsl.runs.opened import open_run
+    from neural_dsl.runs.loaded import open_run
 
     taken = snapshots.load(Path("runs/copy"))
     run = open_run(Path("runs/copy"), "last")
     assert taken[-1].step == run.step == 120
-    probe = snapshots.Probe.of(run.task, run.runtime.compiled)
+    probe = snapshots.Probe.of(run.task, run.network)
     again = probe.capture(run.runtime).layers[0]
     last = taken[-1].record.layers[0]
     np.testing.assert_allclose(again.weights, last.weights, atol=1e-6)
