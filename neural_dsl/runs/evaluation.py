@@ -36,11 +36,11 @@ class Ablation:
 class Report:
     """What `neural evaluate` found.
 
-    `measures` are the emitted file's own (`evaluate`, teacher-forced); language
-    models have a `perplexity` too. Tasks with answers
-    have `greedy`: whole answers right when the model decodes by itself; `tables`: the
-    same by position, length and the like; `ceiling`: the largest share of tokens that
-    any model could get right in this format (None where nobody knows).
+    `measures` are the emitted file's own (`evaluate`, teacher-forced); language models
+    have a `perplexity` too. Tasks with answers have `greedy`: whole answers right when the
+    model decodes by itself; `tables`: the same by position, length and the like;
+    `ceiling`: the largest share of tokens that any model could get right in this format
+    (None where nobody knows).
     """
 
     run: str
@@ -74,7 +74,7 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 def _report(run: LoadedRun, split: str) -> Report:
     refuse_unknown_splits(run.about, run.task, run.folder, split)
     task = run.task
-    measures = measured(run, split)
+    measures, count = measured(run, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
     written: list[list[int]] = []
@@ -95,23 +95,24 @@ def _report(run: LoadedRun, split: str) -> Report:
         weights=run.weights,
         step=run.step,
         split=split,
-        count=int(measures["count"]),
+        count=count,
         measure=goal_of(run.network).measure,
-        measures=without_count(measures),
+        measures=measures,
         perplexity=perplexity(run, measures["loss"]),
         greedy=greedy,
         tokens=tokens,
         ceiling=ceiling(task),
         tables=tables,
-        attention=ablations(run, split, without_count(measures)),
+        attention=ablations(run, split, measures),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
 
 
-def measured(run: LoadedRun, split: str) -> dict[str, float]:
-    """What the emitted file's own `evaluate` says of a split."""
+def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
+    """What the emitted file's own `evaluate` says of a split, and of how many examples."""
     runtime: Any = run.runtime
-    return measures_of(runtime.module, runtime.model, split)
+    measures = measures_of(runtime.module, runtime.model, split)
+    return measures, int(measures.pop("count"))
 
 
 def ceiling(task: Any) -> float | None:
@@ -132,11 +133,10 @@ def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablat
 
     `whole` are the measures with all of them.
     """
-    found = []
-    target = NetworkTarget(run.runtime)
+    found, target = [], NetworkTarget(run.runtime)
     for name, _, attention in run.network.attentions():
         with target.gated({(name, None): "uniform"}):
-            left = without_count(measured(run, split))
+            left, _ = measured(run, split)
         decoration = is_decoration(whole, left)
         found.append(Ablation(name, attention.num_heads, left, decoration))
     return found
@@ -150,11 +150,6 @@ def is_decoration(whole: dict[str, float], left: dict[str, float]) -> bool:
         whole[key] - left[key] for key in ("exact_match", "accuracy") if key in whole
     ]
     return left["loss"] - whole["loss"] < WORSE and all(each < WORSE for each in lost)
-
-
-def without_count(measures: dict[str, float]) -> dict[str, float]:
-    """The measures of a split, and not how many examples it has."""
-    return {name: value for name, value in measures.items() if name != "count"}
 
 
 def perplexity(run: LoadedRun, loss: float) -> float | None:
