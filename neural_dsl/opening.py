@@ -207,7 +207,7 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     without answers, NE156 for no run.
     """
     from neural_dsl.runs.prompts import beyond_training
-    from neural_dsl.tasks.given import GivenTask
+    from neural_dsl.tasks.problems import builds_on
 
     loaded = _run(run)
     task = loaded.task
@@ -216,7 +216,7 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
         Answer(
             prompt,
             text,
-            task.solve(prompt) if isinstance(task, GivenTask) else None,
+            task.solve(prompt) if builds_on(task, "ProblemTask") else None,
             beyond_training(task, prompt),
         )
         for prompt, text in zip(asked, loaded.predict(asked), strict=True)

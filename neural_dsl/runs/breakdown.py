@@ -13,8 +13,7 @@ import numpy as np
 
 from neural_dsl.runs.decoding import Ids, Sample, decoded
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.tasks.arithmetic import Arithmetic
-from neural_dsl.tasks.sequences import SequenceTask
+from neural_dsl.tasks.problems import builds_on
 
 UNSEEN = 200  # problems of each length that training never had
 LONGER = 4  # lengths beyond the longest that are tried, where the model can read them
@@ -55,9 +54,9 @@ def breakdowns(
     places = by_position(task, split, written)
     tokens = Count("tokens", sum(c.right for c in places), sum(c.count for c in places))
     tables = {"position": places}
-    if isinstance(task, SequenceTask):
+    if builds_on(task, "SequenceTask"):
         tables["length"] = by_length(run, answers)
-    if isinstance(task, Arithmetic):
+    if builds_on(task, "Arithmetic"):
         tables["digits"] = by_digits(run, answers)
         tables["carries"] = by_carries(answers)
     return tokens, tables
@@ -90,7 +89,7 @@ def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list
 
 def position_labels(task: Any, count: int) -> list[str]:
     """What stands at each place of an answer."""
-    if not isinstance(task, Arithmetic):
+    if not builds_on(task, "Arithmetic"):
         return [f"symbol {place + 1}" for place in range(count)]
     digits = [
         PLACES[place] if place < len(PLACES) else f"10^{place}"
@@ -117,7 +116,7 @@ def unseen_length(run: LoadedRun, n: int) -> Count:
     task = copy.copy(run.task)
     task.longest = max(task.longest, n)
     sources = random_sources(task.vocabulary, n, task.unique)
-    return _tried(run, task, f"{n}", task.arrange(sources))
+    return _tried(run, task, f"{n}", task.write(sources))
 
 
 def random_sources(words: int, n: int, unique: bool) -> Ids:
@@ -145,7 +144,7 @@ def _can_read(run: LoadedRun, n: int) -> bool:
     task = run.task
     if task.unique and n > task.vocabulary:
         return False
-    if type(task).__name__ == "PatternCompletion" and n < 2:
+    if builds_on(task, "PatternCompletion") and n < 2:
         return False
     return _has_positions(run, task.input_length(n))
 
@@ -175,16 +174,18 @@ def by_digits(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
     return rows
 
 
-def longer_numbers(run: LoadedRun, task: Arithmetic) -> list[Count]:
+def longer_numbers(run: LoadedRun, task: Any) -> list[Count]:
     """Exact match on pairs of numbers that both have `task.width` digits."""
     least = 10 ** (task.width - 1)
     rng = np.random.default_rng(task.width)
     drawn = np.unique(rng.integers(least, 10 * least, size=(2 * UNSEEN, 2)), axis=0)
     a, b = rng.permutation(drawn)[:UNSEEN].T
     rows = []
-    for sign in task.signs:
+    for which, sign in enumerate(task.signs):
         label = digits_label((sign, task.width, task.width))
-        rows.append(_tried(run, task, label, task.write(sign, a, b)))
+        chosen = [np.full_like(a, which)] * (len(task.signs) > 1)
+        written = task.write(np.column_stack([*chosen, a, b]))
+        rows.append(_tried(run, task, label, written))
     return rows
 
 

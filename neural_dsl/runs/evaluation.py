@@ -15,6 +15,7 @@ from neural_dsl.runs.splits import refuse_unknown_splits
 from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.tasks.checked import failures_named
 from neural_dsl.tasks.custom import has_answers
+from neural_dsl.tasks.problems import builds_on
 
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
@@ -124,7 +125,7 @@ def ceiling(task: Any) -> float | None:
     """
     if task.measure != "exact_match":
         return None
-    guesses = type(task).__name__ == "PatternCompletion" and not task.unique
+    guesses = builds_on(task, "PatternCompletion") and not task.unique
     return None if guesses else 1.0
 
 

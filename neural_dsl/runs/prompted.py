@@ -18,7 +18,7 @@ from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.prompts import beyond_training
 from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.given import GivenTask
+from neural_dsl.tasks.problems import builds_on
 
 LONGEST_CONTINUATION = 24  # tokens of a text that a prompt goes on with
 LONGEST_WINDOW = 48  # tokens of a held-out text that are shown without a prompt
@@ -103,7 +103,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
     try:
         encoded = [int(one) for one in task.encode(prompt)]
         task.answer_length(prompt)
-        right = task.solve(prompt) if isinstance(task, GivenTask) else None
+        right = task.solve(prompt) if builds_on(task, "ProblemTask") else None
     except ValueError as error:
         raise unreadable(run, prompt, str(error)) from error
     except NotImplementedError as error:

@@ -12,9 +12,8 @@ import numpy as np
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.runs.decoding import sample
 from neural_dsl.runs.directory import SOURCE
-from neural_dsl.tasks.arithmetic import Arithmetic
 from neural_dsl.tasks.custom import has_answers
-from neural_dsl.tasks.sequences import SequenceTask
+from neural_dsl.tasks.problems import builds_on
 
 if TYPE_CHECKING:
     from neural_dsl.runs.loaded import LoadedRun
@@ -44,7 +43,7 @@ def _unreadable(prompt: str, place: str, error: ValueError) -> NeuralError:
 def beyond_training(task: Any, prompt: str) -> str:
     """Says when a prompt that the task can read is of a kind that it never trains on: a
     sequence of another length, a number outside the task's; "" otherwise."""
-    if isinstance(task, Arithmetic):
+    if builds_on(task, "Arithmetic"):
         numbers = [int(each) for each in re.findall(r"\d+", prompt)]
         outside = [each for each in numbers if not 1 <= each <= task.max_number]
         if not outside:
@@ -53,7 +52,7 @@ def beyond_training(task: Any, prompt: str) -> str:
             f"no problem with {outside[0]} was trained on, only numbers from 1 to "
             f"{task.max_number}"
         )
-    if not isinstance(task, SequenceTask):
+    if not builds_on(task, "SequenceTask"):
         return ""
     length = int(task.source(prompt).shape[1])
     if task.shortest <= length <= task.longest:
