@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from neural_dsl.attention.metrics import METRICS
-from neural_dsl.catalogue import LAYERS, RESIDUAL_CONNECTION
+from neural_dsl.catalogue import LAYERS, RESIDUAL_CONNECTION, family_of
 from neural_dsl.catalogue.activations import ACTIVATIONS
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.examples import Example
@@ -60,7 +60,7 @@ def layers() -> str:
     """Every layer with its parameters, by family."""
     families: dict[str, list[LayerSpec]] = {}
     for spec in (*LAYERS.values(), RESIDUAL_CONNECTION):
-        families.setdefault(spec.family, []).append(spec)
+        families.setdefault(family_of(spec), []).append(spec)
     parts = [
         "# Layers\n",
         NOTE,

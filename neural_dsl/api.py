@@ -4,17 +4,14 @@
 
     compiled = nd.compile("model.neural", backend="pytorch")     # CompiledModel
     model = nd.load("model.neural", weights="w.safetensors")      # Model
-    record = nd.capture(model, tokens="The,cat,sat")              # AttentionRecord
 
-`opening` has what else there is to open, and what the commands do with runs.
-
-Bad input raises `NeuralError`, whose `diagnostics` say what and where.
+`opening` has what else there is to open, to capture, and to do with runs. Bad input
+raises `NeuralError`, whose `diagnostics` say what and where.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,10 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.backends.base import Runtime
     from neural_dsl.codegen.generate import CompiledModel
-    from neural_dsl.inputs import Prepared
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -61,9 +56,10 @@ class Model:
 
         Probabilities where `Output` has such an activation, logits where it has none.
         """
+        from neural_dsl.inputs import prepare
         from neural_dsl.outputs import shown
 
-        prepared = _prepared(self.network, data, None, seed)
+        prepared = prepare(self.network, data, None, seed)
         model = self.at(prepared.network)
         return shown(model.runtime.run(prepared.arrays), self.network.output_activation)
 
@@ -100,8 +96,7 @@ def compile(
     `spell_out` writes the arithmetic of attention in the open, in place of a fused kernel.
     """
     checked = analyse(source, network)
-    target = backend_for_code(checked, backend)
-    return emit(checked, target, spell_out=spell_out)
+    return emit(checked, backend_for_code(checked, backend), spell_out=spell_out)
 
 
 def load(
@@ -119,49 +114,17 @@ def load(
     trains it, only the model is built, unless `trust` says that the code may run.
     """
     from neural_dsl import backends
+    from neural_dsl.backends import weights_file
     from neural_dsl.inputs.drawn import check_seed
 
     seed = check_seed(seed)
     checked = source if isinstance(source, Network) else analyse(source, network)
     chosen = backends.choose(backend, checked.execution.get("backend"))
-    model = _build(checked, chosen, seed, trust)
-    if weights is None:
-        return model
-    from neural_dsl.backends import weights_file
-
-    model.runtime.load_weights(weights_file.load(weights).arrays, str(weights))
-    return model
-
-
-def capture(
-    model: Model | PathLike | Source,
-    data: Prepared | PathLike | npt.NDArray[Any] | Mapping[str, Any] | None = None,
-    *,
-    tokens: str | Sequence[str] | Mapping[str, Any] | None = None,
-    layers: str | int | Sequence[str | int] = (),
-    seed: int = 0,
-    batch_item: int = 0,
-) -> AttentionRecord:
-    """Run a model once and record what its attention heads did.
-
-    - `data`: a .npy or .npz path, an array (batch first), or a dict of arrays by input;
-      None draws one random example from `seed`.
-    - `tokens`: labels, "The,cat,sat" or a list, or a dict by input; they set the length
-      of random input, and label `batch_item` of given data.
-    - `layers`: attention or layer names, or indices, one or several; empty for all.
-    """
-    from neural_dsl.attention.items import check_batch_item
-    from neural_dsl.inputs.selection import select_layers
-    from neural_dsl.targets.network import NetworkTarget
-    from neural_dsl.targets.record import record
-
-    live = model if isinstance(model, Model) else load(model)
-    names = select_layers(live.network, layers)
-    prepared = _prepared(live.network, data, tokens, seed)
-    check_batch_item(batch_item, prepared.batch_size)
-    target = NetworkTarget(live.runtime)
-    batch = target.encode(prepared, item=batch_item)
-    return record(target, batch, target.named(names))
+    compiled = emit(checked if trust else without_foreign_code(checked), chosen)
+    runtime = backends.create_runtime(compiled, seed)
+    if weights is not None:
+        runtime.load_weights(weights_file.load(weights).arrays, str(weights))
+    return Model(compiled, runtime)
 
 
 def analyse(source: PathLike | Source, network: str | None = None) -> Network:
@@ -170,11 +133,16 @@ def analyse(source: PathLike | Source, network: str | None = None) -> Network:
     return checked
 
 
+def is_text(target: Any) -> bool:
+    """Whether this is the text of a `.neural` file, no path."""
+    return isinstance(target, str) and ("{" in target or "\n" in target)
+
+
 def as_source(source: PathLike | Source) -> Source:
     """A path's content; a text as it is, under the name `<text>`."""
     if isinstance(source, Source):
         return source
-    if isinstance(source, str) and ("{" in source or "\n" in source):
+    if isinstance(source, str) and is_text(source):
         return Source("<text>", source)
     if (Path(source) / "run.json").is_file():
         raise NeuralError(
@@ -216,20 +184,3 @@ def without_foreign_code(network: Network) -> Network:
     file runs what stands in it."""
     is_foreign = network.task is not None and network.task.name == "Custom"
     return replace(network, task=None) if is_foreign else network
-
-
-def _build(network: Network, backend: str, seed: int, trust: bool = False) -> Model:
-    from neural_dsl import backends
-
-    compiled = emit(network if trust else without_foreign_code(network), backend)
-    runtime = backends.create_runtime(compiled, seed)
-    return Model(compiled, runtime)
-
-
-def _prepared(network: Network, data: Any, tokens: Any, seed: int) -> Prepared:
-    from neural_dsl.inputs import Prepared, prepare
-
-    if isinstance(data, Prepared):
-        return data
-    path = Path(data) if isinstance(data, (str, os.PathLike)) else data
-    return prepare(network, path, tokens, seed)

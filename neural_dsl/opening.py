@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neural_dsl import api
+from neural_dsl.api import PathLike
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.source import Source
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from neural_dsl.runs.train import Outcome, Watcher
     from neural_dsl.targets.module import ModuleTarget
 
-PathLike: TypeAlias = "str | os.PathLike[str]"
 Opened: TypeAlias = "api.Model | LoadedRun | ModuleTarget"
 
 
@@ -54,42 +54,25 @@ def open(
 
         refuse_options("a live module", weights, backend, network)
         return ModuleTarget(target)
-    if isinstance(target, Source) or _is_text(target):
-        return _load(target, backend, weights, seed, network, trust)
-    path = Path(target)
-    from neural_dsl.runs.directory import is_run
+    if not isinstance(target, Source) and not api.is_text(target):
+        from neural_dsl.runs.directory import is_run
 
-    if is_run(path):
-        from neural_dsl.runs.loaded import open_run
+        path = Path(target)
+        if is_run(path):
+            from neural_dsl.runs.loaded import open_run
 
-        refuse_options("a run", None, None, network)
-        if weights not in (None, "best", "last"):
-            raise refused(
-                f"a run has no weights {weights!r}", 'they are "best" or "last"'
-            )
-        chosen = None if weights is None else str(weights)
-        return open_run(path, chosen, trust, backend)
-    if path.is_dir() or (not path.exists() and path.suffix not in (".neural", ".nr")):
-        raise nothing_to_open(path)
-    return _load(target, backend, weights, seed, network, trust)
-
-
-def _load(
-    source: PathLike | Source,
-    backend: str | None,
-    weights: PathLike | None,
-    seed: int,
-    network: str | None,
-    trust: bool,
-) -> api.Model:
+            refuse_options("a run", None, None, network)
+            if weights not in (None, "best", "last"):
+                raise refused(
+                    f"a run has no weights {weights!r}", 'they are "best" or "last"'
+                )
+            chosen = None if weights is None else str(weights)
+            return open_run(path, chosen, trust, backend)
+        if path.is_dir() or not (path.exists() or path.suffix in (".neural", ".nr")):
+            raise nothing_to_open(path)
     return api.load(
-        source, backend, weights=weights, seed=seed, network=network, trust=trust
+        target, backend, weights=weights, seed=seed, network=network, trust=trust
     )
-
-
-def _is_text(target: PathLike) -> bool:
-    """Whether this is the text of a file, as `api.as_source` takes it."""
-    return isinstance(target, str) and ("{" in target or "\n" in target)
 
 
 def capture(
@@ -119,10 +102,13 @@ def capture(
     """
     from neural_dsl.runs.loaded import LoadedRun
 
-    opened = target if _is_open(target) else open(target, seed=seed)
+    known = isinstance(target, (api.Model, LoadedRun)) or hasattr(target, "attend")
+    opened = target if known else open(target, seed=seed)
     if isinstance(opened, LoadedRun):
         if data is None and tokens is None:
             return _reading(opened, prompt, layers)
+        if prompt is not None:
+            raise refused("a run reads a prompt, or data", "leave one of them out")
         opened = opened.model
     if prompt is not None:
         raise refused(
@@ -130,23 +116,8 @@ def capture(
             "label positions with `tokens`, or give arrays as `data`",
         )
     if isinstance(opened, api.Model):
-        return api.capture(
-            opened,
-            data,
-            tokens=tokens,
-            layers=layers,
-            seed=seed,
-            batch_item=batch_item,
-        )
+        return _of_network(opened, data, tokens, layers, seed, batch_item)
     return _of_module(opened, data, tokens, layers)
-
-
-def _is_open(target: Any) -> bool:
-    """Whether `open` gave it: a model, a run, or a target, which can `attend`."""
-    from neural_dsl.runs.loaded import LoadedRun
-
-    opened = isinstance(target, (api.Model, LoadedRun))
-    return opened or hasattr(target, "attend")
 
 
 def _reading(run: LoadedRun, prompt: str | None, layers: Any) -> AttentionRecord:
@@ -154,20 +125,36 @@ def _reading(run: LoadedRun, prompt: str | None, layers: Any) -> AttentionRecord
     from neural_dsl.inputs.selection import select_layers
     from neural_dsl.runs import prompted
 
-    origin = "first held-out problem"
     if prompt is None:
-        reading = prompted.read_held_out(run)
+        reading, origin = prompted.read_held_out(run), "first held-out problem"
     else:
         reading = prompted.read_prompt(run, prompt)
         origin = f'prompt "{prompted.shortened(prompt)}"'
-    return prompted.capture(
-        run, reading, origin, select_layers(run.network, layers)
-    ).record
+    names = select_layers(run.network, layers)
+    return prompted.capture(run, reading, origin, names).record
+
+
+def _of_network(
+    model: api.Model, data: Any, tokens: Any, layers: Any, seed: int, item: int
+) -> AttentionRecord:
+    """The attention of the model of a `.neural` file."""
+    from neural_dsl.attention.items import check_batch_item
+    from neural_dsl.inputs import prepare
+    from neural_dsl.inputs.selection import select_layers
+    from neural_dsl.targets.network import NetworkTarget
+    from neural_dsl.targets.record import record
+
+    names = select_layers(model.network, layers)
+    prepared = prepare(model.network, data, tokens, seed)
+    check_batch_item(item, prepared.batch_size)
+    target = NetworkTarget(model.runtime)
+    return record(target, target.encode(prepared, item=item), target.named(names))
 
 
 def _of_module(
     target: ModuleTarget, data: Any, tokens: Any, layers: Any
 ) -> AttentionRecord:
+    """The attention of a model that is not ours."""
     from neural_dsl.targets.base import refuse_missing
     from neural_dsl.targets.record import record
 
@@ -206,21 +193,35 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     Raises NeuralError: NE159 for a prompt that the task cannot read, NE160 for a task
     without answers, NE156 for no run.
     """
+    asked = [prompts] if isinstance(prompts, str) else prompts
+    answers, unreadable = answer(as_run(run), [(prompt, "") for prompt in asked])
+    if unreadable:
+        raise NeuralError(*unreadable)
+    return [one for one in answers if one is not None]
+
+
+def answer(
+    run: LoadedRun, prompts: Sequence[tuple[str, str]]
+) -> tuple[list[Answer | None], list[Diagnostic]]:
+    """`predict` for prompts with their places, as " in line 3": None where a prompt
+    cannot be read, and why not (NE159)."""
     from neural_dsl.runs.prompts import beyond_training
     from neural_dsl.tasks.problems import builds_on
 
-    loaded = _run(run)
-    task = loaded.task
-    asked = [prompts] if isinstance(prompts, str) else list(prompts)
-    return [
-        Answer(
+    task = run.task
+    texts, unreadable = run.predict_readable(prompts)
+    answers = [
+        None
+        if text is None
+        else Answer(
             prompt,
             text,
             task.solve(prompt) if builds_on(task, "ProblemTask") else None,
             beyond_training(task, prompt),
         )
-        for prompt, text in zip(asked, loaded.predict(asked), strict=True)
+        for (prompt, _), text in zip(prompts, texts, strict=True)
     ]
+    return answers, unreadable
 
 
 def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
@@ -228,18 +229,29 @@ def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
     prints, as its `Report`. `split` is "test" or "validation". Raises NeuralError."""
     from neural_dsl.runs.evaluation import evaluate as report
 
-    return report(_run(run), split)
+    return report(as_run(run), split)
+
+
+def as_run(
+    run: LoadedRun | PathLike, weights: str | None = None, trust: bool = False
+) -> LoadedRun:
+    """A run as it is, or the one in a folder. Raises NeuralError NE156."""
+    from neural_dsl.runs.loaded import LoadedRun, open_run
+
+    return run if isinstance(run, LoadedRun) else open_run(Path(run), weights, trust)
 
 
 def train(
     source: PathLike,
     output_dir: PathLike | None = None,
     *,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    seed: int | None = None,
     backend: str | None = None,
     network: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    seed: int | None = None,
     resume: bool = False,
+    overwrite: bool = False,
+    force: bool = False,
     device: str | None = None,
     trust: bool = False,
     watcher: Watcher | None = None,
@@ -247,27 +259,32 @@ def train(
     """Train a file's network on its task, in a folder as `neural train` makes it.
 
     `output_dir` is runs/NAME by default; `settings` change the file's for this run:
-    `{"train.epochs": 2, "optimizer.learning_rate": 1e-3}`. Nothing is printed; a
-    `watcher` is told of steps and validations. The `Outcome` has the status ("finished",
-    "interrupted" by Ctrl-C, or "nothing to do"), the folder, the last step and the
-    measures on the test split. Raises NeuralError.
+    `{"train.epochs": 2, "optimizer.learning_rate": 1e-3}`. `resume` goes on with the run
+    in the folder; `overwrite` trains anew in the place of a finished run, with `force` of
+    any. Nothing is printed; a `watcher` is told of steps and validations. The `Outcome`
+    has the status ("finished", "interrupted" by Ctrl-C, or "nothing to do"), the folder,
+    the last step and the measures on the test split. Raises NeuralError.
     """
     from neural_dsl.runs.prepare import TrainRequest
     from neural_dsl.runs.train import Watcher
     from neural_dsl.runs.train import train as go
 
-    given = dict(settings or {})
+    given = list(settings)
+    if isinstance(settings, Mapping):
+        given = [f"{name}={as_written(value)}" for name, value in settings.items()]
     if seed is not None:
-        given["train.seed"] = seed
+        given.append(f"train.seed={seed}")
     request = TrainRequest(
-        file=Path(source),
-        output=None if output_dir is None else Path(output_dir),
-        backend=backend,
-        network=network,
-        settings=tuple(f"{name}={as_written(value)}" for name, value in given.items()),
-        resume=resume,
-        device=device,
-        trust=trust,
+        Path(source),
+        None if output_dir is None else Path(output_dir),
+        backend,
+        network,
+        tuple(given),
+        resume,
+        overwrite,
+        force,
+        device,
+        trust,
     )
     return go(request, watcher or Watcher())
 
@@ -275,14 +292,6 @@ def train(
 def as_written(value: Any) -> str:
     """A setting as a `.neural` file has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _run(run: LoadedRun | PathLike) -> LoadedRun:
-    if isinstance(run, (str, os.PathLike)):
-        from neural_dsl.runs.loaded import open_run
-
-        return open_run(Path(run))
-    return run
 
 
 def refuse_options(what: str, *given: Any) -> None:

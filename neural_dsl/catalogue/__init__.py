@@ -16,30 +16,63 @@ from neural_dsl.catalogue import (
     transformer,
 )
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
-from neural_dsl.catalogue.planned import PLANNED
 from neural_dsl.catalogue.spec import LayerSpec
 
+_FAMILIES = (
+    core,
+    embedding,
+    normalization,
+    attention,
+    transformer,
+    convolution,
+    pooling,
+    merging,
+)
+
 LAYERS: dict[str, LayerSpec] = {
-    spec.name: spec
-    for family in (
-        core,
-        embedding,
-        normalization,
-        attention,
-        transformer,
-        convolution,
-        pooling,
-        merging,
-    )
-    for spec in family.LAYERS
+    spec.name: spec for family in _FAMILIES for spec in family.LAYERS
 }
 """Every layer by its canonical name, family by family."""
+
+_FAMILY_OF = {
+    spec.name: family.__name__.rpartition(".")[2]
+    for family in _FAMILIES
+    for spec in family.LAYERS
+}
+
+_PLANNED = """
+Permute RepeatVector Masking SpatialDropout1D SpatialDropout2D SpatialDropout3D
+GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Lambda
+ReLU LeakyReLU PReLU ELU Softmax
+InstanceNormalization UnitNormalization
+SpectralNormalization
+Attention AdditiveAttention GroupedQueryAttention Transformer
+Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose
+DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D ConvLSTM1D
+ConvLSTM2D ConvLSTM3D UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
+ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D
+MaxPooling1D MaxPooling3D AveragePooling1D AveragePooling2D
+AveragePooling3D MaxPool1D MaxPool3D AvgPool1D AvgPool2D AvgPool3D
+GlobalAveragePooling3D GlobalMaxPooling2D
+GlobalMaxPooling3D AdaptiveAveragePooling1D AdaptiveAveragePooling2D
+AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D
+AdaptiveMaxPooling3D
+SimpleRNN RNN LSTM GRU Bidirectional TimeDistributed
+Subtract Multiply Average Maximum Minimum Dot
+"""
+"""Layers that the language knows and this version does not build yet: a file that uses
+one is told so, with its line, instead of "unknown layer"."""
 
 _BY_SPELLING = {
     spelling.lower(): spec
     for spec in (*LAYERS.values(), RESIDUAL_CONNECTION)
     for spelling in (spec.name, *spec.aliases)
 }
+
+
+def family_of(spec: LayerSpec) -> str:
+    """The family of a layer, the name of the file in which its entry stands."""
+    return _FAMILY_OF.get(spec.name, "merging")
 
 
 def find_layer(name: str) -> LayerSpec | None:
@@ -52,7 +85,7 @@ def find_layer(name: str) -> LayerSpec | None:
 
 def planned_layer(name: str) -> str | None:
     """The canonical name of a layer that is known but not built yet."""
-    return PLANNED.get(name.lower())
+    return next((n for n in _PLANNED.split() if n.lower() == name.lower()), None)
 
 
 def layer_names() -> list[str]:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from neural_dsl.catalogue.core import USE_BIAS
 from neural_dsl.catalogue.examples import example
+from neural_dsl.catalogue.kinds import sequential
 from neural_dsl.catalogue.shapes import features_of
 from neural_dsl.catalogue.spec import (
     Inputs,
     LayerProblem,
-    LayerSpec,
     Parameter,
     Params,
-    kept,
-    never,
+    parameter,
 )
-from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.catalogue.tensors import Attention, Weight
 from neural_dsl.catalogue.weights import dense_weights
 
-KEY_DIM = Parameter(
+KEY_DIM = parameter(
     "key_dim", "count", None, "size of one head; by default d_model / num_heads"
 )
-ATTENTION_DROPOUT = Parameter(
-    "dropout", "rate", 0.0, "share of attention weights dropped in training"
-)
+
+
+def causal(alias: str) -> Parameter:
+    """Whether self-attention is causal; Keras' layers have other names for it."""
+    doc = "whether a position sees only itself and earlier ones"
+    return parameter(f"causal {alias}", "bool", False, doc)
+
+
+def self_kind(params: Params) -> Literal["self", "causal"]:
+    """The kind of an attention to the sequence itself."""
+    return "causal" if params["causal"] else "self"
 
 
 def head_size(params: Params, d_model: int) -> int:
@@ -45,13 +52,8 @@ def head_size(params: Params, d_model: int) -> int:
 
 def _divisors(number: int, shown: int = 5) -> str:
     """The first divisors, for a help line: `1, 2, 4, 8, 16, …`."""
-    found: list[int] = []
-    for candidate in range(1, min(number, 1024) + 1):
-        if number % candidate == 0:
-            if len(found) == shown:
-                return ", ".join(map(str, found)) + ", …"
-            found.append(candidate)
-    return ", ".join(map(str, found))
+    found = [each for each in range(1, min(number, 1024) + 1) if number % each == 0]
+    return ", ".join(map(str, found[:shown])) + ", …" * (len(found) > shown)
 
 
 def attention_weights(
@@ -93,10 +95,8 @@ def _complete(params: Params, inputs: Inputs) -> Params:
             help='leave `causal` out, or use `mode="self"`',
         )
     key_dim = head_size(params, features_of("MultiHeadAttention", inputs[0]))
-    completed: dict[str, Any] = {**params, "key_dim": key_dim}
-    if completed["value_dim"] is None:
-        completed["value_dim"] = key_dim
-    return completed
+    value_dim = key_dim if params["value_dim"] is None else params["value_dim"]
+    return {**params, "key_dim": key_dim, "value_dim": value_dim}
 
 
 def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
@@ -106,56 +106,44 @@ def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
 
 
 def _attentions(params: Params, inputs: Inputs) -> tuple[Attention, ...]:
-    if params["mode"] == "cross":
-        return (Attention("", "cross", params["num_heads"], path=""),)
-    kind = "causal" if params["causal"] else "self"
-    return (Attention("", kind, params["num_heads"], path=""),)  # type: ignore[arg-type]
+    kind = "cross" if params["mode"] == "cross" else self_kind(params)
+    return (Attention("", kind, params["num_heads"], path=""),)
 
 
-def _output(params: Params, inputs: Inputs) -> Tensor:
-    return inputs[0]
-
-
-MULTI_HEAD_ATTENTION = LayerSpec(
+MULTI_HEAD_ATTENTION = sequential(
     name="MultiHeadAttention",
-    family="attention",
     doc="Scaled dot-product attention in several heads, without residual or norm: "
     "softmax(Q K^T / sqrt(key_dim)) V, heads joined and projected. In mode cross the "
     "last branch asks and the first is attended to. Projections start Glorot uniform, "
     "biases at zero.",
     parameters=(
-        Parameter("num_heads", "count", doc="number of heads"),
+        parameter("num_heads", "count", doc="number of heads"),
         KEY_DIM,
-        Parameter(
+        parameter(
             "value_dim", "count", None, "value size of one head; default key_dim"
         ),
-        ATTENTION_DROPOUT,
+        parameter(
+            "dropout", "rate", 0.0, "share of attention weights dropped in training"
+        ),
         USE_BIAS,
-        Parameter(
+        parameter(
             "mode",
             "choice",
             "self",
             "what is attended to: the sequence itself or the memory",
-            choices={"self": "self", "cross": "cross"},
+            "self cross",
         ),
-        Parameter(
-            "causal",
-            "bool",
-            False,
-            "whether a position sees only itself and earlier ones",
-            aliases=("use_causal_mask",),
-        ),
+        causal("use_causal_mask"),
     ),
     complete=_complete,
-    output=_output,
-    looks_ahead=never,
-    ranks=(2,),
-    time="first",
+    weights=_weights,
+    attentions=_attentions,
+    arity="target",
+    reads_mask=True,
     examples=(
-        example((10, 16), gives=(10, 16), numbers=4 * (16 * 16 + 16), num_heads=4),
+        example((10, 16), numbers=4 * (16 * 16 + 16), num_heads=4),
         example(
             (10, 16),
-            gives=(10, 16),
             numbers=4 * 16 * 16,
             masked=True,
             num_heads=4,
@@ -165,7 +153,6 @@ MULTI_HEAD_ATTENTION = LayerSpec(
         # query, key: 16 -> 3 · 5; value: 16 -> 3 · 7; output: 21 -> 16
         example(
             (10, 16),
-            gives=(10, 16),
             numbers=2 * (16 * 15 + 15) + (16 * 21 + 21) + (21 * 16 + 16),
             num_heads=3,
             key_dim=5,
@@ -175,18 +162,12 @@ MULTI_HEAD_ATTENTION = LayerSpec(
         example(
             (10, 16),
             (8, 24),
-            gives=(10, 16),
             numbers=2 * (16 * 16 + 16) + 2 * (24 * 16 + 16),
             masked=True,
             num_heads=4,
             mode="cross",
         ),
     ),
-    weights=_weights,
-    attentions=_attentions,
-    arity="target",
-    reads_mask=True,
-    positions=kept,
 )
 
 LAYERS = (MULTI_HEAD_ATTENTION,)

@@ -24,6 +24,7 @@ class BackendSpec:
     - `optimizers_lacking`: names of optimizers that its training scripts do not have.
     - `train_lacking`: keys of `train` that its scripts do not have -> what to do instead.
     - `own_name`: what the framework itself calls the weight at a path of attributes.
+    - `holds_out`: whether `fit` of a file without a task can keep examples apart.
     - `whole_matrices`: whether its attention holds all its weights while the model runs.
     """
 
@@ -37,6 +38,7 @@ class BackendSpec:
     optimizers_lacking: frozenset[str] = frozenset()
     train_lacking: Mapping[str, str] = field(default_factory=dict)
     own_name: Callable[[str], str] = str
+    holds_out: bool = False
     whole_matrices: bool = False
 
     def file_name(self, suffix: str = "") -> str:
@@ -73,6 +75,7 @@ BACKENDS: Mapping[str, BackendSpec] = {
             },
             # Keras names the layers of a list after the list: `blocks.0` is `blocks_0`.
             own_name=lambda path: re.sub(r"\.(\d+)", r"_\1", path).replace(".", "/"),
+            holds_out=True,
             whole_matrices=True,
         ),
     )

@@ -3,153 +3,122 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.backends import BACKEND_NAMES
-from neural_dsl.catalogue.settings import SettingSpec, Table
-from neural_dsl.catalogue.spec import Parameter
+from neural_dsl.catalogue.schedules import MODE
+from neural_dsl.catalogue.settings import Table, setting
+from neural_dsl.catalogue.spec import parameter
+
+MIXED = parameter(
+    "mixed_precision", "bool", None, "compute in 16 bits where it is safe"
+)
+SEED = parameter("seed", "natural", None, "where random numbers start")
+WORKERS = parameter("num_workers", "natural", None, "processes that load data")
 
 TRAIN = (
-    Parameter("epochs", "count", None, "passes over the training data"),
-    Parameter("steps", "count", None, "training steps, in place of epochs"),
-    Parameter("batch_size", "count", None, "examples a step"),
-    Parameter("steps_per_epoch", "count", None, "steps that count as an epoch"),
-    Parameter("validate_every", "count", None, "steps between two validations"),
-    Parameter("validation_split", "rate", None, "share kept apart for validation"),
-    Parameter("validation_steps", "count", None, "steps of one validation"),
-    Parameter("shuffle", "bool", None, "whether each epoch has another order"),
-    Parameter("seed", "natural", None, "where random numbers start"),
-    Parameter(
-        "gradient_clip",
+    parameter("epochs", "count", None, "passes over the training data"),
+    parameter("steps", "count", None, "training steps, in place of epochs"),
+    parameter("batch_size", "count", None, "examples a step"),
+    parameter("steps_per_epoch", "count", None, "steps that count as an epoch"),
+    parameter("validate_every", "count", None, "steps between two validations"),
+    parameter("validation_split", "rate", None, "share kept apart for validation"),
+    parameter("validation_steps", "count", None, "steps of one validation"),
+    parameter("shuffle", "bool", None, "whether each epoch has another order"),
+    SEED,
+    parameter(
+        "gradient_clip gradient_clipping grad_clip clip_norm clip_gradients",
         "positive",
         None,
         "largest norm of all gradients together",
-        aliases=("gradient_clipping", "grad_clip", "clip_norm", "clip_gradients"),
     ),
-    Parameter(
-        "gradient_accumulation_steps",
+    parameter(
+        "gradient_accumulation_steps accumulate_gradients gradient_accumulation",
         "count",
         None,
         "batches whose gradients make one step",
-        aliases=("accumulate_gradients", "gradient_accumulation"),
     ),
-    Parameter(
-        "label_smoothing",
-        "rate",
-        None,
-        "share of each target spread over all symbols",
+    parameter(
+        "label_smoothing", "rate", None, "share of each target spread over all symbols"
     ),
-    Parameter(
+    parameter(
         "scheduled_sampling",
         "fraction",
         None,
         "share of the answer's inputs that the model itself predicts, at the end",
     ),
-    Parameter("mixed_precision", "bool", None, "compute in 16 bits where it is safe"),
-    Parameter("early_stopping", "stopping", None, "stop when nothing improves"),
-    Parameter("checkpoint_every", "count", None, "steps between two checkpoints"),
-    Parameter(
+    MIXED,
+    parameter("early_stopping", "stopping", None, "stop when nothing improves"),
+    parameter("checkpoint_every", "count", None, "steps between two checkpoints"),
+    parameter(
         "attention_snapshots",
         "count",
         None,
         "records of the attention on a fixed batch, taken as training goes",
     ),
-    Parameter("save_best", "bool", None, "whether the best weights are kept"),
-    Parameter("num_workers", "natural", None, "processes that load data"),
-    Parameter("verbose", "bool", None, "whether training prints its progress"),
-    Parameter(
-        "search_method",
+    parameter("save_best", "bool", None, "whether the best weights are kept"),
+    WORKERS,
+    parameter("verbose", "bool", None, "whether training prints its progress"),
+    parameter(
+        "search_method search",
         "choice",
         None,
         "how hyperparameters are searched",
-        choices={
-            each: each
-            for each in (
-                "random",
-                "grid",
-                "bayesian",
-                "tpe",
-                "hyperband",
-                "evolutionary",
-            )
-        },
-        aliases=("search",),
+        "random grid bayesian tpe hyperband evolutionary",
     ),
-    Parameter(
-        "max_trials",
-        "count",
-        None,
-        "models that a search tries",
-        aliases=("trials", "n_trials"),
+    parameter(
+        "max_trials trials n_trials", "count", None, "models that a search tries"
     ),
 )
 
 EXECUTION = (
-    Parameter(
+    parameter(
         "device",
         "device",
         None,
         'where it runs: "auto", "cpu", "cuda", "cuda:0", "mps"',
     ),
-    Parameter(
-        "backend",
+    parameter(
+        "backend framework",
         "choice",
         None,
         "the framework",
-        choices=BACKEND_NAMES,
-        aliases=("framework",),
+        " ".join(f"{spelling}={name}" for spelling, name in BACKEND_NAMES.items()),
     ),
-    Parameter(
+    parameter(
         "precision",
         "choice",
         None,
         "the kind of numbers",
-        choices={
-            "float32": "float32",
-            "fp32": "float32",
-            "float16": "float16",
-            "fp16": "float16",
-            "bfloat16": "bfloat16",
-            "bf16": "bfloat16",
-            "mixed": "mixed",
-        },
+        "float32 fp32=float32 float16 fp16=float16 bfloat16 bf16=bfloat16 mixed",
     ),
-    Parameter("mixed_precision", "bool", None, "compute in 16 bits where it is safe"),
-    Parameter("seed", "natural", None, "where random numbers start"),
-    Parameter("deterministic", "bool", None, "the same result every time"),
-    Parameter("num_workers", "natural", None, "processes that load data"),
+    MIXED,
+    SEED,
+    parameter("deterministic", "bool", None, "the same result every time"),
+    WORKERS,
+)
+
+_STOPPING = setting(
+    "EarlyStopping",
+    "Stops when `monitor` has not improved for `patience` epochs.",
+    parameter(
+        "monitor",
+        "text",
+        None,
+        "what is watched: by default the task's measure, else val_loss",
+    ),
+    parameter("patience", "count", 5, "epochs without improvement"),
+    parameter("min_delta", "non_negative", 0.0, "what counts as better"),
+    MODE,
+    parameter(
+        "restore_best_weights restore_best",
+        "bool",
+        True,
+        "whether the best weights come back at the end",
+    ),
+    parameter("target", "float", None, "good enough: stop at this value"),
 )
 
 STOPPING = Table(
     what="rule for stopping",
     code="NE069",
     example="early_stopping: EarlyStopping(patience=5)",
-    specs=(
-        SettingSpec(
-            "EarlyStopping",
-            "Stops when `monitor` has not improved for `patience` epochs.",
-            (
-                Parameter(
-                    "monitor",
-                    "text",
-                    None,
-                    "what is watched: by default the task's measure, else val_loss",
-                ),
-                Parameter("patience", "count", 5, "epochs without improvement"),
-                Parameter("min_delta", "non_negative", 0.0, "what counts as better"),
-                Parameter(
-                    "mode",
-                    "choice",
-                    "auto",
-                    "whether smaller or larger is better",
-                    choices={"auto": "auto", "min": "min", "max": "max"},
-                ),
-                Parameter(
-                    "restore_best_weights",
-                    "bool",
-                    True,
-                    "whether the best weights come back at the end",
-                    aliases=("restore_best",),
-                ),
-                Parameter("target", "float", None, "good enough: stop at this value"),
-            ),
-        ),
-    ),
+    specs=(_STOPPING,),
 )

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from neural_dsl.catalogue.examples import example
-from neural_dsl.catalogue.shapes import (
-    features_of,
-    known_size,
-    same,
-    show,
-    with_features,
-)
+from neural_dsl.catalogue.kinds import always, new, pointwise
+from neural_dsl.catalogue.shapes import features_of, known_size, show, with_features
 from neural_dsl.catalogue.spec import (
     Inputs,
     LayerProblem,
     LayerSpec,
-    Parameter,
     Params,
     Positions,
-    always,
-    kept,
-    never,
+    parameter,
 )
 from neural_dsl.catalogue.tensors import Tensor, Weight
 from neural_dsl.catalogue.weights import dense_weights
 
-ACTIVATION = Parameter(
+ACTIVATION = parameter(
     "activation", "activation", "linear", "function applied to the result"
 )
-USE_BIAS = Parameter("use_bias", "bool", True, "whether a learned offset is added")
+USE_BIAS = parameter("use_bias", "bool", True, "whether a learned offset is added")
 
 
 def _dense_output(params: Params, inputs: Inputs) -> Tensor:
@@ -46,20 +40,18 @@ def _dense_positions(params: Params, inputs: Inputs) -> Positions:
     return Positions("new", "each of its results is a sum over all values")
 
 
-DENSE = LayerSpec(
+DENSE = pointwise(
     name="Dense",
-    family="core",
     doc="A weighted sum over the last axis: activation(x W^T + b). Weights start Glorot "
     "uniform, biases at zero.",
     parameters=(
-        Parameter("units", "count", doc="size of the last axis of the output"),
+        parameter("units", "count", doc="size of the last axis of the output"),
         ACTIVATION,
         USE_BIAS,
     ),
     output=_dense_output,
-    looks_ahead=never,
-    ranks=None,
-    time="carried",
+    weights=_dense_weights,
+    positions=_dense_positions,
     examples=(
         example((16,), gives=(7,), numbers=16 * 7 + 7, units=7),
         example((10, 16), gives=(10, 7), numbers=16 * 7, units=7, use_bias=False),
@@ -67,70 +59,48 @@ DENSE = LayerSpec(
             (4, 3, 6), gives=(4, 3, 5), numbers=6 * 5 + 5, units=5, activation="gelu"
         ),
     ),
-    weights=_dense_weights,
-    positions=_dense_positions,
 )
 
-OUTPUT = LayerSpec(
+OUTPUT = pointwise(
     name="Output",
-    family="core",
     doc="The head of the model, its last layer: a Dense whose result (the logits) the "
     "loss is computed from; its activation turns logits into what is shown. Weights "
     "start Glorot uniform, biases at zero.",
     parameters=(
-        Parameter(
+        parameter(
             "units",
             "count",
             doc="number of classes or predicted values",
             from_task="vocabulary",
         ),
-        Parameter(
+        parameter(
             "activation", "activation", "linear", "what probabilities are shown with"
         ),
     ),
     output=_dense_output,
-    looks_ahead=never,
-    ranks=None,
-    time="carried",
+    weights=_dense_weights,
+    positions=_dense_positions,
     examples=(
         example((16,), gives=(5,), numbers=16 * 5 + 5, units=5),
         example((10, 16), gives=(10, 5), numbers=16 * 5 + 5, units=5),
     ),
-    weights=_dense_weights,
-    positions=_dense_positions,
 )
 
-ACTIVATION_LAYER = LayerSpec(
+ACTIVATION_LAYER = pointwise(
     name="Activation",
-    family="core",
     doc="Applies an activation function to every value.",
-    parameters=(
-        Parameter(
-            "function", "activation", doc="the function", aliases=("activation",)
-        ),
-    ),
-    output=same,
-    looks_ahead=never,
-    ranks=None,
-    time="carried",
+    parameters=(parameter("function activation", "activation", doc="the function"),),
     examples=(
-        example((10, 16), gives=(10, 16), function="gelu"),
-        example((4, 3, 6), gives=(4, 3, 6), function="softmax"),
+        example((10, 16), function="gelu"),
+        example((4, 3, 6), function="softmax"),
     ),
-    positions=kept,
 )
 
-DROPOUT = LayerSpec(
+DROPOUT = pointwise(
     name="Dropout",
-    family="core",
     doc="In training, sets a share of the values to zero and scales up the others.",
-    parameters=(Parameter("rate", "rate", doc="share of values that are dropped"),),
-    output=same,
-    looks_ahead=never,
-    ranks=None,
-    time="carried",
-    examples=(example((10, 16), gives=(10, 16), rate=0.5),),
-    positions=kept,
+    parameters=(parameter("rate", "rate", doc="share of values that are dropped"),),
+    examples=(example((10, 16), rate=0.5),),
 )
 
 
@@ -140,18 +110,16 @@ def _flatten_output(params: Params, inputs: Inputs) -> Tensor:
 
 FLATTEN = LayerSpec(
     name="Flatten",
-    family="core",
     doc="Lays all values of one example in a row.",
-    parameters=(),
     output=_flatten_output,
     looks_ahead=always,
     ranks=None,
     time="none",
+    positions=new("it lays all values in one row"),
     examples=(
         example((10, 16), gives=(160,)),
         example((4, 3, 6), gives=(72,)),
     ),
-    positions=lambda params, inputs: Positions("new", "it lays all values in one row"),
 )
 
 
@@ -159,9 +127,7 @@ def _reshape_complete(params: Params, inputs: Inputs) -> Params:
     """Replace a -1 in the target by the size that the input leaves for it."""
     size = known_size("Reshape", inputs[0])
     target: tuple[int, ...] = params["target_shape"]
-    asked = 1
-    for axis in target:
-        asked *= axis if axis != -1 else 1
+    asked = prod(axis for axis in target if axis != -1)
     if size % asked if -1 in target else size != asked:
         raise LayerProblem(
             "NE042",
@@ -173,10 +139,8 @@ def _reshape_complete(params: Params, inputs: Inputs) -> Params:
             help="the sizes of the target must multiply to the number of values; one of "
             "them may be -1",
         )
-    return {
-        **params,
-        "target_shape": tuple(size // asked if axis == -1 else axis for axis in target),
-    }
+    found = tuple(size // asked if axis == -1 else axis for axis in target)
+    return {**params, "target_shape": found}
 
 
 def _reshape_positions(params: Params, inputs: Inputs) -> Positions:
@@ -189,14 +153,12 @@ def _reshape_positions(params: Params, inputs: Inputs) -> Positions:
 
 RESHAPE = LayerSpec(
     name="Reshape",
-    family="core",
     doc="Arranges the values of one example in another shape, in reading order.",
     parameters=(
-        Parameter(
-            "target_shape",
+        parameter(
+            "target_shape shape",
             "shape",
             doc="the new shape without the batch axis; one size may be -1",
-            aliases=("shape",),
         ),
     ),
     complete=_reshape_complete,
@@ -204,12 +166,12 @@ RESHAPE = LayerSpec(
     looks_ahead=always,
     ranks=None,
     time="none",
+    positions=_reshape_positions,
     examples=(
         example((10, 16), gives=(4, 40), target_shape=(4, -1)),
         example((160,), gives=(8, 20), target_shape=(8, 20)),
         example((10, 16), gives=(10, 4, 4), target_shape=(10, 4, 4)),
     ),
-    positions=_reshape_positions,
 )
 
 LAYERS = (DENSE, OUTPUT, ACTIVATION_LAYER, DROPOUT, FLATTEN, RESHAPE)

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.examples import example
+from neural_dsl.catalogue.kinds import sequential
 from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    LayerSpec,
-    Parameter,
-    Params,
-    kept,
-    never,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, parameter
 from neural_dsl.catalogue.tensors import Mask, Tensor, Weight
 from neural_dsl.catalogue.weights import POSITIONS, VECTORS
 
@@ -23,19 +16,18 @@ def _embedding_output(params: Params, inputs: Inputs) -> Tensor:
     return Tensor((*ids.shape, params["output_dim"]), mask=mask)
 
 
-EMBEDDING = LayerSpec(
+EMBEDDING = sequential(
     name="Embedding",
-    family="embedding",
     doc="Looks up a learned vector for each token id. Vectors start normal, N(0, 0.02).",
     parameters=(
-        Parameter(
+        parameter(
             "input_dim",
             "count",
             doc="size of the vocabulary: ids are below it",
             from_task="vocabulary",
         ),
-        Parameter("output_dim", "count", doc="size of each vector (d_model)"),
-        Parameter(
+        parameter("output_dim", "count", doc="size of each vector (d_model)"),
+        parameter(
             "mask_zero",
             "bool",
             False,
@@ -43,9 +35,7 @@ EMBEDDING = LayerSpec(
         ),
     ),
     output=_embedding_output,
-    looks_ahead=never,
     ranks=(1,),
-    time="first",
     ids=True,
     examples=(
         example((10,), gives=(10, 6), numbers=20 * 6, input_dim=20, output_dim=6),
@@ -54,7 +44,6 @@ EMBEDDING = LayerSpec(
     weights=lambda params, inputs: (
         Weight(VECTORS, (params["input_dim"], params["output_dim"])),
     ),
-    positions=kept,
 )
 
 ANY_LENGTH = 5000
@@ -84,46 +73,33 @@ def _positions_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     return (Weight(POSITIONS, (params["max_len"], features)),)
 
 
-POSITIONAL_ENCODING = LayerSpec(
+POSITIONAL_ENCODING = sequential(
     name="PositionalEncoding",
-    family="embedding",
     doc="Adds to each position a vector that tells where it stands: fixed sines and "
     "cosines (Vaswani et al., 2017) or learned ones, which start normal, N(0, 0.02).",
     parameters=(
-        Parameter(
-            "max_len",
+        parameter(
+            "max_len max_length",
             "count",
             None,
             f"longest sequence; by default the declared length, else {ANY_LENGTH}",
-            aliases=("max_length",),
             from_task="max_length",
         ),
-        Parameter(
+        parameter(
             "encoding_type",
             "choice",
             "sinusoidal",
             "where the vectors come from",
-            choices={
-                "sinusoidal": "sinusoidal",
-                "learned": "learned",
-                "learnable": "learned",
-            },
+            "sinusoidal learned learnable=learned",
         ),
     ),
     complete=_positions_complete,
-    output=lambda params, inputs: inputs[0],
-    looks_ahead=never,
-    ranks=(2,),
-    time="first",
     examples=(
-        example((10, 16), gives=(10, 16)),
-        example(
-            (10, 7), gives=(10, 7), numbers=84, encoding_type="learned", max_len=12
-        ),
-        example((10, 16), gives=(10, 16), numbers=160, encoding_type="learned"),
+        example((10, 16)),
+        example((10, 7), numbers=84, encoding_type="learned", max_len=12),
+        example((10, 16), numbers=160, encoding_type="learned"),
     ),
     weights=_positions_weights,
-    positions=kept,
 )
 
 LAYERS = (EMBEDDING, POSITIONAL_ENCODING)

@@ -32,10 +32,15 @@ class Example:
 
 
 def example(
-    *reads: Shape, gives: Shape, numbers: int = 0, masked: bool = False, **params: Any
+    *reads: Shape,
+    gives: Shape | None = None,
+    numbers: int = 0,
+    masked: bool = False,
+    **params: Any,
 ) -> Example:
-    """An `Example`, written as short as the layer itself."""
-    return Example(reads, gives, numbers, params, masked)
+    """An `Example`, written as short as the layer itself; where it says nothing else, it
+    gives the shape of what it reads first."""
+    return Example(reads, reads[0] if gives is None else gives, numbers, params, masked)
 
 
 def _value(value: object) -> str:

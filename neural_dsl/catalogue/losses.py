@@ -2,103 +2,74 @@
 
 from __future__ import annotations
 
-from neural_dsl.catalogue.settings import SettingSpec, Table
-from neural_dsl.catalogue.spec import Parameter
+from neural_dsl.catalogue.settings import Table, setting
+from neural_dsl.catalogue.spec import parameter
 
-FROM_LOGITS = Parameter(
+LOGITS = parameter(
     "from_logits",
     "bool",
     True,
     "either is accepted: the model ends in logits, and the loss applies the activation",
 )
-SMOOTHING = Parameter(
+SMOOTHING = parameter(
     "label_smoothing", "rate", 0.0, "share of each target spread over all classes"
 )
 FOCAL = (
-    Parameter("alpha", "fraction", 0.25, "weight of the rare class"),
-    Parameter("gamma", "non_negative", 2.0, "how much easy examples count less"),
+    parameter("alpha", "fraction", 0.25, "weight of the rare class"),
+    parameter("gamma", "non_negative", 2.0, "how much easy examples count less"),
+    LOGITS,
+    SMOOTHING,
+)
+DELTA = parameter("delta", "positive", 1.0, "where it turns straight")
+IGNORED = parameter("ignore_class", "int", None, "an id that does not count")
+
+_LOSSES = (
+    setting("mean_squared_error mse l2 squared_error", "mean (y - p)²"),
+    setting("mean_absolute_error mae l1 absolute_error", "mean |y - p|"),
+    setting("mean_absolute_percentage_error mape", "100 mean |(y - p) / y|"),
+    setting("mean_squared_logarithmic_error msle", "mean (log(1 + y) - log(1 + p))²"),
+    setting("huber smooth_l1", "squared up to delta, straight beyond", DELTA),
+    setting("log_cosh", "mean log(cosh(p - y))"),
+    setting(
+        "binary_crossentropy bce bce_with_logits",
+        "of 0/1 targets, through a sigmoid",
+        LOGITS,
+        SMOOTHING,
+    ),
+    setting(
+        "categorical_crossentropy cce",
+        "of one-hot targets, through a softmax",
+        LOGITS,
+        SMOOTHING,
+    ),
+    setting(
+        "sparse_categorical_crossentropy scce cross_entropy nll",
+        "of class ids, through a softmax",
+        LOGITS,
+        IGNORED,
+    ),
+    setting(
+        "binary_focal_crossentropy focal",
+        "binary cross-entropy in which easy examples count less. Lin et al., 2017",
+        *FOCAL,
+    ),
+    setting(
+        "categorical_focal_crossentropy",
+        "categorical cross-entropy in which easy examples count less",
+        *FOCAL,
+    ),
+    setting("kl_divergence kld kldiv kullback_leibler_divergence", "sum y log(y / p)"),
+    setting("cosine_similarity cosine", "minus the cosine of y and p"),
+    setting("hinge", "mean max(1 - y p, 0)"),
+    setting("squared_hinge", "mean max(1 - y p, 0)²"),
+    setting("categorical_hinge", "max(wrong - right + 1, 0)"),
+    setting("poisson poisson_nll", "mean (p - y log p)"),
 )
 
 LOSSES = Table(
     what="loss",
     code="NE062",
     example='loss: "sparse_categorical_crossentropy"',
-    specs=(
-        SettingSpec(
-            "mean_squared_error",
-            "mean (y - p)²",
-            aliases=("mse", "l2", "squared_error"),
-        ),
-        SettingSpec(
-            "mean_absolute_error",
-            "mean |y - p|",
-            aliases=("mae", "l1", "absolute_error"),
-        ),
-        SettingSpec(
-            "mean_absolute_percentage_error",
-            "100 mean |(y - p) / y|",
-            aliases=("mape",),
-        ),
-        SettingSpec(
-            "mean_squared_logarithmic_error",
-            "mean (log(1 + y) - log(1 + p))²",
-            aliases=("msle",),
-        ),
-        SettingSpec(
-            "huber",
-            "squared up to delta, straight beyond",
-            (Parameter("delta", "positive", 1.0, "where it turns straight"),),
-            aliases=("smooth_l1",),
-        ),
-        SettingSpec("log_cosh", "mean log(cosh(p - y))"),
-        SettingSpec(
-            "binary_crossentropy",
-            "of 0/1 targets, through a sigmoid",
-            (FROM_LOGITS, SMOOTHING),
-            aliases=("bce", "bce_with_logits"),
-        ),
-        SettingSpec(
-            "categorical_crossentropy",
-            "of one-hot targets, through a softmax",
-            (FROM_LOGITS, SMOOTHING),
-            aliases=("cce",),
-        ),
-        SettingSpec(
-            "sparse_categorical_crossentropy",
-            "of class ids, through a softmax",
-            (
-                FROM_LOGITS,
-                Parameter("ignore_class", "int", None, "an id that does not count"),
-            ),
-            aliases=(
-                "scce",
-                "cross_entropy",
-                "nll",
-            ),
-        ),
-        SettingSpec(
-            "binary_focal_crossentropy",
-            "binary cross-entropy in which easy examples count less. Lin et al., 2017",
-            (*FOCAL, FROM_LOGITS, SMOOTHING),
-            aliases=("focal",),
-        ),
-        SettingSpec(
-            "categorical_focal_crossentropy",
-            "categorical cross-entropy in which easy examples count less",
-            (*FOCAL, FROM_LOGITS, SMOOTHING),
-        ),
-        SettingSpec(
-            "kl_divergence",
-            "sum y log(y / p)",
-            aliases=("kld", "kldiv", "kullback_leibler_divergence"),
-        ),
-        SettingSpec(
-            "cosine_similarity", "minus the cosine of y and p", aliases=("cosine",)
-        ),
-        SettingSpec("hinge", "mean max(1 - y p, 0)"),
-        SettingSpec("squared_hinge", "mean max(1 - y p, 0)²"),
-        SettingSpec("categorical_hinge", "max(wrong - right + 1, 0)"),
-        SettingSpec("poisson", "mean (p - y log p)", aliases=("poisson_nll",)),
-    ),
+    specs=_LOSSES,
     planned=("ctc", "dice", "tversky", "circle", "triplet", "contrastive"),
 )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from neural_dsl.catalogue.examples import example
+from neural_dsl.catalogue.kinds import pointwise
 from neural_dsl.catalogue.shapes import all_valid, show
 from neural_dsl.catalogue.spec import (
     Inputs,
     LayerProblem,
-    LayerSpec,
-    Parameter,
     Params,
     Positions,
-    kept,
-    never,
+    parameter,
 )
 from neural_dsl.catalogue.tensors import Mask, Tensor
 
@@ -31,21 +29,15 @@ def _add_output(params: Params, inputs: Inputs) -> Tensor:
     return Tensor(first.shape, mask=all_valid(tensor.mask for tensor in inputs))
 
 
-ADD = LayerSpec(
+ADD = pointwise(
     name="Add",
-    family="merging",
     doc="The sum of its inputs, which all have one shape.",
-    parameters=(),
     output=_add_output,
-    looks_ahead=never,
-    ranks=None,
-    time="carried",
     examples=(
-        example((10, 8), (10, 8), gives=(10, 8)),
-        example((10, 8), (10, 8), (10, 8), gives=(10, 8), masked=True),
+        example((10, 8), (10, 8)),
+        example((10, 8), (10, 8), (10, 8), masked=True),
     ),
     arity="many",
-    positions=kept,
 )
 
 
@@ -79,12 +71,11 @@ def _cannot_concatenate(inputs: Inputs, why: str) -> LayerProblem:
 
 def _concatenate_output(params: Params, inputs: Inputs) -> Tensor:
     axis, first = params["axis"], inputs[0].shape
+    differing = f"they differ along another axis than {axis}"
     for tensor in inputs[1:]:
         for position in range(-len(first), 0):
             if position != axis and tensor.shape[position] != first[position]:
-                raise _cannot_concatenate(
-                    inputs, f"they differ along another axis than {axis}"
-                )
+                raise _cannot_concatenate(inputs, differing)
     sizes = [tensor.shape[axis] for tensor in inputs]
     known = [size for size in sizes if size is not None]
     joined = list(first)
@@ -123,16 +114,13 @@ def _concatenate_positions(params: Params, inputs: Inputs) -> Positions:
     return Positions("new", "it joins features, which are no positions")
 
 
-CONCATENATE = LayerSpec(
+CONCATENATE = pointwise(
     name="Concatenate",
-    family="merging",
     doc="Its inputs side by side along one axis; the batch is axis 0, the last is -1.",
-    parameters=(Parameter("axis", "int", -1, "the axis to join along"),),
+    parameters=(parameter("axis", "int", -1, "the axis to join along"),),
     complete=_concatenate_complete,
     output=_concatenate_output,
     looks_ahead=lambda params: params["axis"] != -1,
-    ranks=None,
-    time="carried",
     examples=(
         example((10, 8), (10, 4), gives=(10, 12)),
         example((10, 8), (6, 8), gives=(16, 8), axis=1),
@@ -158,18 +146,12 @@ def _residual_output(params: Params, inputs: Inputs) -> Tensor:
     return Tensor(skip.shape, mask=all_valid((skip.mask, body.mask)))
 
 
-RESIDUAL_CONNECTION = LayerSpec(
+RESIDUAL_CONNECTION = pointwise(
     name="ResidualConnection",
-    family="merging",
     doc="`ResidualConnection { … }`: the result of its body plus its own input.",
-    parameters=(),
     output=_residual_output,
-    looks_ahead=never,
-    ranks=None,
-    time="carried",
     examples=(),
     aliases=("Residual",),
-    positions=kept,
 )
 """A block, not a layer: the model graph has a `Residual` node for it."""
 

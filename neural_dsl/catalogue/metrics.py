@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-from neural_dsl.catalogue.settings import SettingSpec, Table
-from neural_dsl.catalogue.spec import Parameter
+from neural_dsl.catalogue.settings import Table, setting
+from neural_dsl.catalogue.spec import parameter
 
-K = Parameter("k", "count", 5, "how many of the best predictions count")
-THRESHOLD = Parameter("threshold", "fraction", 0.5, "from where a value counts as true")
-AVERAGE = Parameter(
-    "average",
-    "choice",
-    "macro",
-    "how classes are weighed",
-    choices={"macro": "macro", "micro": "micro", "weighted": "weighted"},
+K = parameter("k", "count", 5, "how many of the best predictions count")
+THRESHOLD = parameter("threshold", "fraction", 0.5, "from where a value counts as true")
+AVERAGE = parameter(
+    "average", "choice", "macro", "how classes are weighed", "macro micro weighted"
+)
+
+_METRICS = (
+    setting("accuracy acc", "share of right predictions, as fits the loss"),
+    setting("binary_accuracy", "of 0/1 predictions", THRESHOLD),
+    setting("categorical_accuracy", "of one-hot targets"),
+    setting("sparse_categorical_accuracy", "of class ids"),
+    setting(
+        "top_k_categorical_accuracy top_k_accuracy top_k",
+        "the right class among the k best, one-hot targets",
+        K,
+    ),
+    setting(
+        "sparse_top_k_categorical_accuracy",
+        "the right class among the k best, class ids",
+        K,
+    ),
+    setting("precision", "share of right ones among the found", THRESHOLD),
+    setting("recall", "share of found ones among the right", THRESHOLD),
+    setting("f1_score f1", "harmonic mean of precision and recall", AVERAGE),
+    setting("auc roc_auc", "area under the ROC curve"),
+    setting("mean_squared_error mse", "mean (y - p)²"),
+    setting("root_mean_squared_error rmse", "its square root"),
+    setting("mean_absolute_error mae", "mean |y - p|"),
+    setting("mean_absolute_percentage_error mape", "100 mean |(y - p) / y|"),
+    setting("mean_squared_logarithmic_error msle", "mean (log(1 + y) - log(1 + p))²"),
+    setting("r2_score r2", "explained share of the variance"),
+    setting("cosine_similarity cosine", "cosine of y and p"),
+    setting("binary_crossentropy bce", "of 0/1 targets"),
+    setting("categorical_crossentropy", "of one-hot targets"),
+    setting("sparse_categorical_crossentropy", "of class ids"),
+    setting("kl_divergence kld", "sum y log(y / p)"),
+    setting("hinge", "mean max(1 - y p, 0)"),
+    setting("poisson", "mean (p - y log p)"),
+    setting("log_cosh", "mean log(cosh(p - y))"),
+    setting("perplexity", "e to the power of the mean cross-entropy"),
+    setting("exact_match", "share of sequences that are right throughout"),
 )
 
 METRICS = Table(
     what="metric",
     code="NE065",
     example='metrics: ["accuracy"]',
-    specs=(
-        SettingSpec(
-            "accuracy", "share of right predictions, as fits the loss", aliases=("acc",)
-        ),
-        SettingSpec("binary_accuracy", "of 0/1 predictions", (THRESHOLD,)),
-        SettingSpec("categorical_accuracy", "of one-hot targets"),
-        SettingSpec("sparse_categorical_accuracy", "of class ids"),
-        SettingSpec(
-            "top_k_categorical_accuracy",
-            "the right class among the k best, one-hot targets",
-            (K,),
-            aliases=("top_k_accuracy", "top_k"),
-        ),
-        SettingSpec(
-            "sparse_top_k_categorical_accuracy",
-            "the right class among the k best, class ids",
-            (K,),
-        ),
-        SettingSpec("precision", "share of right ones among the found", (THRESHOLD,)),
-        SettingSpec("recall", "share of found ones among the right", (THRESHOLD,)),
-        SettingSpec(
-            "f1_score", "harmonic mean of precision and recall", (AVERAGE,), ("f1",)
-        ),
-        SettingSpec("auc", "area under the ROC curve", aliases=("roc_auc",)),
-        SettingSpec("mean_squared_error", "mean (y - p)²", aliases=("mse",)),
-        SettingSpec("root_mean_squared_error", "its square root", aliases=("rmse",)),
-        SettingSpec("mean_absolute_error", "mean |y - p|", aliases=("mae",)),
-        SettingSpec(
-            "mean_absolute_percentage_error",
-            "100 mean |(y - p) / y|",
-            aliases=("mape",),
-        ),
-        SettingSpec(
-            "mean_squared_logarithmic_error",
-            "mean (log(1 + y) - log(1 + p))²",
-            aliases=("msle",),
-        ),
-        SettingSpec("r2_score", "explained share of the variance", aliases=("r2",)),
-        SettingSpec("cosine_similarity", "cosine of y and p", aliases=("cosine",)),
-        SettingSpec("binary_crossentropy", "of 0/1 targets", aliases=("bce",)),
-        SettingSpec("categorical_crossentropy", "of one-hot targets"),
-        SettingSpec("sparse_categorical_crossentropy", "of class ids"),
-        SettingSpec("kl_divergence", "sum y log(y / p)", aliases=("kld",)),
-        SettingSpec("hinge", "mean max(1 - y p, 0)"),
-        SettingSpec("poisson", "mean (p - y log p)"),
-        SettingSpec("log_cosh", "mean log(cosh(p - y))"),
-        SettingSpec("perplexity", "e to the power of the mean cross-entropy"),
-        SettingSpec("exact_match", "share of sequences that are right throughout"),
-    ),
+    specs=_METRICS,
     planned=("iou", "mean_iou", "bleu", "rouge", "fbeta_score", "pearson_correlation"),
 )

@@ -25,6 +25,17 @@ class SettingSpec:
     check: Callable[[Params], None] = lambda params: None
 
 
+def setting(
+    names: str,
+    doc: str,
+    *parameters: Parameter,
+    check: Callable[[Params], None] = SettingSpec.check,
+) -> SettingSpec:
+    """A `SettingSpec`, written short: `names` are its own and its aliases."""
+    name, *aliases = names.split()
+    return SettingSpec(name, doc, parameters, tuple(aliases), check)
+
+
 @dataclass(frozen=True)
 class Table:
     """All settings of one sort. `what` names the sort in messages; `code` is the

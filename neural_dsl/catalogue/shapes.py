@@ -6,7 +6,7 @@ length; sizes that weights depend on must be known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import prod
 
 from neural_dsl.catalogue.spec import Inputs, LayerProblem, LayerSpec, Params
@@ -52,6 +52,20 @@ def known_size(layer: str, tensor: Tensor) -> int:
             "`GlobalAveragePooling1D()`",
         )
     return prod(size for size in tensor.shape if size is not None)
+
+
+def check_groups(groups: int, sizes: Mapping[str, int], help: str) -> None:
+    """Refuse groups that do not divide every one of the sizes, each told in words.
+    Raises LayerProblem (NE027)."""
+    for what, size in sizes.items():
+        if size % groups:
+            raise LayerProblem(
+                "NE027",
+                f"`groups` must divide the {what}: {size} is not a multiple of {groups}",
+                parameter="groups",
+                label=f"{groups} groups cannot share {size} {what} evenly",
+                help=help,
+            )
 
 
 def all_valid(masks: Iterable[Mask | None]) -> Mask | None:

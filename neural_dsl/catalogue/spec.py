@@ -60,6 +60,22 @@ class Parameter:
     from_task: Literal["", "vocabulary", "max_length"] = ""
 
 
+def parameter(
+    names: str,
+    kind: Kind,
+    default: Any = REQUIRED,
+    doc: str = "",
+    choices: str = "",
+    from_task: Literal["", "vocabulary", "max_length"] = "",
+) -> Parameter:
+    """A `Parameter`, written short: `names` are its own and its aliases; `choices` are
+    words, or `spelling=word` for another spelling of one."""
+    name, *aliases = names.split()
+    pairs = (word.partition("=") for word in choices.split())
+    meant = {spelling: word or spelling for spelling, _, word in pairs}
+    return Parameter(name, kind, default, doc, meant, tuple(aliases), from_task)
+
+
 class LayerProblem(Exception):
     """Raised by a layer's rules: parameters or input shapes that cannot work.
 
@@ -101,21 +117,6 @@ class Positions:
     why: str = ""
 
 
-def kept(params: Params, inputs: Inputs) -> Positions:
-    """Each position of the result is the position of the input that stands there."""
-    return Positions("kept")
-
-
-def never(params: Params) -> bool:
-    """Rule of `looks_ahead`: each position is computed from itself and earlier ones."""
-    return False
-
-
-def always(params: Params) -> bool:
-    """Rule of `looks_ahead`: later positions count too."""
-    return True
-
-
 @dataclass(frozen=True)
 class LayerSpec:
     """One layer of the language.
@@ -148,14 +149,13 @@ class LayerSpec:
     """
 
     name: str
-    family: str
     doc: str
-    parameters: tuple[Parameter, ...]
     output: Callable[[Params, Inputs], Tensor]
     looks_ahead: Callable[[Params], bool]
     ranks: tuple[int, ...] | None
     time: Literal["first", "carried", "none"]
     examples: tuple[Example, ...]
+    parameters: tuple[Parameter, ...] = ()
     complete: Callable[[Params, Inputs], Params] = lambda params, inputs: params
     weights: Callable[[Params, Inputs], tuple[Weight, ...]] = lambda params, inputs: ()
     attentions: Callable[[Params, Inputs], tuple[Attention, ...]] = (
@@ -179,6 +179,11 @@ class LayerSpec:
         kinds: dict[str, Literal["any", "sequence", "example"]]
         kinds = {"first": "sequence", "carried": "any", "none": "example"}
         return kinds[self.time]
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The default of each parameter."""
+        return {each.name: each.default for each in self.parameters}
 
     @cached_property
     def snake_name(self) -> str:

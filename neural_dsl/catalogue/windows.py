@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from neural_dsl.catalogue.spec import LayerProblem, Parameter
+from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
+from neural_dsl.catalogue.tensors import Tensor
 
-PADDING = Parameter(
+PADDING = parameter(
     "padding",
     "choice",
     "valid",
     "what happens at the edges: no padding, or as much on both sides (one more at the end "
     "of an odd number) that every stride has a result, as in Keras",
-    choices={"valid": "valid", "same": "same"},
+    "valid same",
 )
 
 
@@ -37,18 +38,20 @@ def windows(
 
 
 def image_windows(
-    shape: tuple[int | None, ...],
-    spans: tuple[int, int],
-    strides: tuple[int, int],
-    padding: str,
-    parameter: str,
-) -> tuple[int | None, int | None]:
-    """The height and the width of the result, of an image (height, width, channels)."""
-    (height, width), words = shape[:2], ("high", "wide")
-    rows, columns = (
-        windows(size, span, stride, padding, f"the image is {size} {word}", parameter)
-        for size, span, stride, word in zip(
-            (height, width), spans, strides, words, strict=True
+    image: Tensor, params: Params, size: str, channels: int | None
+) -> Tensor:
+    """What windows over an image (height, width, channels) give, with these channels.
+    `size` is the parameter that says how large a window is."""
+    rates = params.get("dilation_rate", (1, 1))
+    found = [
+        windows(
+            length,
+            rates[axis] * (params[size][axis] - 1) + 1,
+            params["strides"][axis],
+            params["padding"],
+            f"the image is {length} {('high', 'wide')[axis]}",
+            size,
         )
-    )
-    return rows, columns
+        for axis, length in enumerate(image.shape[:2])
+    ]
+    return Tensor((*found, channels))

@@ -6,21 +6,16 @@ appears in the folder before all of them are complete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_dsl import api, backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
-from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.cli.console import files_written, note, print_diagnostics, say
-from neural_dsl.files import (
-    OutputFolder,
-    quoted,
-    refuse_overwriting,
-    refuse_unwritable,
-)
+from neural_dsl.cli.options import refuse_output
+from neural_dsl.cli.pictures import Request, draw_record, write_code
+from neural_dsl.files import OutputFolder, quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs import Prepared, Tokens, prepare
 from neural_dsl.inputs.labels import lost_labels
@@ -29,49 +24,29 @@ from neural_dsl.inputs.tokens import from_options
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
-    from neural_dsl.visualize.scale import Kind
 
 
-@dataclass(frozen=True)
-class AttentionRequest:
-    """The options of `neural visualize --attention`."""
-
-    file: Path
-    form: str
-    backend: str | None
-    layers: tuple[str, ...]
-    heads: tuple[int, ...]
-    data: Path | None
-    tokens: tuple[str, ...]
-    weights: Path | None
-    save_weights: Path | None
-    seed: int
-    batch_item: int
-    output_dir: Path
-    scale: Kind | None
-
-
-def draw_attention(network: Network, request: AttentionRequest) -> None:
+def draw_attention(network: Network, file: Path, request: Request) -> None:
     """Capture, analyse, draw, write, and print what was found and written."""
     layers = select_layers(network, request.layers)
-    heads = select_heads(network, layers, request.heads)
+    select_heads(network, layers, request.heads)
     tokens = from_options(request.tokens, network.inputs)
     prepared = prepare(network, request.data, tokens or None, request.seed)
     check_batch_item(request.batch_item, prepared.batch_size)
     backend = backends.choose(request.backend, network.execution.get("backend"))
-    if request.save_weights is not None:
-        for taken in (request.file, request.data):
-            if taken is not None:
-                refuse_overwriting(request.save_weights, taken)
-        refuse_unwritable(request.save_weights)
+    refuse_output(request.save_weights, file, request.data)
+
+    from neural_dsl.attention.storage import save_record
+    from neural_dsl.opening import capture
+
     with OutputFolder(request.output_dir) as folder:
         model = api.load(
             prepared.network, backend, weights=request.weights, seed=request.seed
         )
-        record = api.capture(
-            model, prepared, layers=layers, batch_item=request.batch_item
-        )
-        write_files(folder, model, record, heads, request)
+        record = capture(model, prepared, layers=layers, batch_item=request.batch_item)
+        write_code(folder, [model.compiled])
+        save_record(record, folder.staged(""))
+        draw_record(folder, record, request)
         if request.save_weights is not None:
             model.save_weights(request.save_weights)
         written = folder.commit()
@@ -82,37 +57,6 @@ def draw_attention(network: Network, request: AttentionRequest) -> None:
     say_what_is_shown(record, prepared, network)
     say_how_tokens_are_split(prepared.tokens)
     say_what_is_missing(record)
-
-
-def write_files(
-    folder: OutputFolder,
-    model: api.Model,
-    record: AttentionRecord,
-    heads: list[int],
-    request: AttentionRequest,
-) -> None:
-    """Every file of the folder, staged."""
-    from neural_dsl.attention.storage import save_record
-    from neural_dsl.visualize.figures import save_figure
-    from neural_dsl.visualize.head_grid import head_grid
-    from neural_dsl.visualize.heatmap import attention_heatmap
-    from neural_dsl.visualize.interactive import attention_page
-
-    code = folder.staged(BACKENDS[model.compiled.backend].file_name())
-    code.write_text(model.compiled.code, encoding="utf-8", newline="\n")
-    save_record(record, folder.staged(""))
-    item, form = request.batch_item, request.form
-    scale = request.scale
-    figure = attention_heatmap(
-        record, heads=heads or None, batch_item=item, scale=scale
-    )
-    save_figure(figure, folder.staged(f"attention_heatmap.{form}"))
-    for layer in record.layers:
-        figure = head_grid(record, layer.name, batch_item=item, scale=scale)
-        save_figure(figure, folder.staged(f"attention_heads_{layer.name}.{form}"))
-    opened = heads[0] if heads else None
-    page = attention_page(record, batch_item=item, head=opened, scale=scale)
-    folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
 
 
 def say_how_tokens_are_split(tokens: Tokens) -> None:

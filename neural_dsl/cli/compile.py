@@ -11,8 +11,9 @@ from neural_dsl.cli.options import (
     backend_option,
     checked_network,
     file_argument,
+    named_output,
     network_option,
-    to_stdout,
+    path_option,
 )
 from neural_dsl.files import (
     quoted,
@@ -20,6 +21,7 @@ from neural_dsl.files import (
     refuse_shadowing,
     write_text,
 )
+from neural_dsl.syntax.parser import parse, read_source
 
 
 @click.command(
@@ -32,10 +34,9 @@ Examples:
 )
 @file_argument
 @backend_option
-@click.option(
+@path_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
     metavar="OUT",
     help="File to write; without it, or with -, the result goes to stdout.",
 )
@@ -65,40 +66,27 @@ def command(
     The file needs its framework alone, never neural_dsl: run it, read it, paste it into
     your project.
     """
-    if to_stdout(output):
-        output = None
+    output = named_output(output)
     if output is not None:
         refuse_shadowing(output)
         refuse_overwriting(output, file)
-    text = emitted(file, backend, emit, spell_out, network, output)
+    if emit == "syntax":
+        from neural_dsl.syntax.dump import dump
+
+        text = dump(parse(read_source(file)))
+    elif emit == "ir":
+        from neural_dsl.graph.dump import dump as dump_graph
+
+        text = dump_graph(checked_network(file, network))
+    else:
+        from neural_dsl import api
+
+        checked = checked_network(file, network)
+        target = api.backend_for_code(checked, backend)
+        name = output.name if output else None
+        text = api.emit(checked, target, name, spell_out=spell_out).code
     if output is None:
         say(text, end="")
     else:
         write_text(output, text)
         note(f"wrote {quoted(output)}")
-
-
-def emitted(
-    file: Path,
-    backend: str | None,
-    emit: str,
-    spell_out: bool,
-    network: str | None,
-    output: Path | None,
-) -> str:
-    """The text of the wanted stage."""
-    if emit == "syntax":
-        from neural_dsl.syntax.dump import dump
-        from neural_dsl.syntax.parser import parse, read_source
-
-        return dump(parse(read_source(file)))
-    checked = checked_network(file, network)
-    if emit == "ir":
-        from neural_dsl.graph.dump import dump as dump_graph
-
-        return dump_graph(checked)
-    from neural_dsl import api
-
-    name = output.name if output else None
-    target = api.backend_for_code(checked, backend)
-    return api.emit(checked, target, name, spell_out=spell_out).code

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neural_dsl.cli.console import rich_console, say
-from neural_dsl.cli.options import trust_option
+from neural_dsl.cli.options import run_argument, trust_option, which_option
 from neural_dsl.runs.metrics import in_words
 
 if TYPE_CHECKING:
@@ -23,14 +23,6 @@ TITLES = {
     "digits": ("digits of both numbers", "whole answers"),
     "carries": ("problem", "whole answers"),
 }
-
-run_argument = click.argument("run", type=click.Path(path_type=Path))
-which_option = click.option(
-    "--weights",
-    type=click.Choice(["best", "last"]),
-    help="Weights of the best validation or of the last checkpoint; by default "
-    "those that training ended with.",
-)
 
 
 @click.command(
@@ -58,10 +50,9 @@ def command(run: Path, weights: str | None, form: str, trust: bool) -> None:
     loss rises by less than 0.005 and right answers fall by less than 0.5%, the layer is
     decoration, and so are pictures of it.
     """
-    from neural_dsl.runs.evaluation import evaluate
-    from neural_dsl.runs.loaded import open_run
+    from neural_dsl.opening import as_run, evaluate
 
-    report = evaluate(open_run(run, weights, trust))
+    report = evaluate(as_run(run, weights, trust))
     if form == "json":
         import json
 

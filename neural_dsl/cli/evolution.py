@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.cli.console import files_written, note, say
+from neural_dsl.cli.pictures import Request
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
     from neural_dsl.visualize.moments import Moment
-    from neural_dsl.visualize.scale import Kind
 
 
-def draw_evolution(
-    run: Path, form: str, output_dir: Path, scale: Kind | None = None
-) -> None:
+def draw_evolution(run: Path, request: Request) -> None:
     """Read the run's snapshots, draw, write, and print when heads found their cells."""
     from neural_dsl.runs import directory, metrics, snapshots
     from neural_dsl.visualize.animation import evolution_gif
@@ -30,12 +28,15 @@ def draw_evolution(
     moments = [
         Moment(one.step, one.record, measured_at(lines, one.step)) for one in taken
     ]
-    with OutputFolder(output_dir) as folder:
+    scale = request.scale
+    with OutputFolder(request.output_dir) as folder:
         for layer in moments[0].record.layers:
             figure = evolution_figure(moments, layer.name, str(run), scale=scale)
-            save_figure(figure, folder.staged(f"evolution_heads_{layer.name}.{form}"))
+            save_figure(
+                figure, folder.staged(request.picture(f"evolution_heads_{layer.name}"))
+            )
         figure = metrics_figure(moments, lines, str(run))
-        save_figure(figure, folder.staged(f"evolution_metrics.{form}"))
+        save_figure(figure, folder.staged(request.picture("evolution_metrics")))
         animation = evolution_gif(moments, str(run), scale=scale)
         folder.staged("evolution.gif").write_bytes(animation)
         written = folder.commit()
@@ -61,7 +62,6 @@ def measured_at(lines: list[dict[str, Any]], step: int) -> str:
 def summary(moments: list[Moment]) -> list[str]:
     """The steps that are shown; where a solver's cells are known, when they were found."""
     from neural_dsl.attention.expected import best_head, expected_mass
-    from neural_dsl.visualize.moments import layer_of
 
     steps = ", ".join(f"{moment.step:,}" for moment in moments)
     found = [f"Attention at {len(moments)} steps: {steps}"]
@@ -69,7 +69,7 @@ def summary(moments: list[Moment]) -> list[str]:
     if best is None:
         return found
     layer, head, mass = best
-    course = [float(expected_mass(layer_of(m, layer))[head]) for m in moments]
+    course = [float(expected_mass(m.record[layer])[head]) for m in moments]
     half = (course[0] + mass) / 2
     when = next(
         m.step for m, value in zip(moments, course, strict=True) if value >= half

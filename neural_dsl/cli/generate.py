@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import click
 
 from neural_dsl.cli.console import say
-from neural_dsl.cli.evaluate import run_argument, which_option
-from neural_dsl.cli.options import trust_option
+from neural_dsl.cli.options import SEED, run_argument, trust_option, which_option
 
 
 def finite(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -51,7 +51,7 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=SEED,
     default=0,
     show_default=True,
     metavar="N",
@@ -60,21 +60,10 @@ Examples:
 @which_option
 @trust_option
 def command(
-    run: Path,
-    prompt: str,
-    temperature: float,
-    top_k: int | None,
-    max_tokens: int,
-    seed: int,
-    weights: str | None,
-    trust: bool,
+    run: Path, prompt: str, weights: str | None, trust: bool, **options: Any
 ) -> None:
     """Write a text that goes on from a prompt, with the language model of RUN."""
     from neural_dsl.runs.loaded import open_run
     from neural_dsl.runs.prompts import generate_text
 
-    say(
-        generate_text(
-            open_run(run, weights, trust), prompt, max_tokens, temperature, top_k, seed
-        )
-    )
+    say(generate_text(open_run(run, weights, trust), prompt, **options))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from neural_dsl.catalogue.backends import BACKENDS, find_backend
 from neural_dsl.cli.console import print_diagnostics
+from neural_dsl.files import refuse_overwriting, refuse_unwritable
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BackendName(click.ParamType[str]):
@@ -50,14 +54,20 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
+def path_option(*names: str, metavar: str, help: str) -> Callable[[F], F]:
+    """An option that takes a path."""
+    path = click.Path(path_type=Path)
+    return click.option(*names, type=path, metavar=metavar, help=help)
+
+
 file_argument = click.argument("file", type=click.Path(path_type=Path))
+run_argument = click.argument("run", type=click.Path(path_type=Path))
 
 network_option = click.option(
     "--network",
     metavar="NAME",
     help="Which network of the file; the last one by default.",
 )
-
 backend_option = click.option(
     "--backend",
     type=BackendName(),
@@ -65,38 +75,48 @@ backend_option = click.option(
     help="Default: the file's `execution { backend: … }`, else NEURAL_BACKEND, else the "
     "first installed.",
 )
-
+SEED = click.IntRange(0, 2**32 - 1)
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=SEED,
     metavar="N",
     default=0,
     help="Seed of random weights and random input.  [default: 0]",
 )
-
-weights_option = click.option(
+weights_option = path_option(
     "--weights",
-    type=click.Path(path_type=Path),
     metavar="W.safetensors",
     help="Trained weights; random ones from --seed without.",
 )
-
-data_option = click.option(
+which_option = click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    help="Weights of the best validation or of the last checkpoint; by default "
+    "those that training ended with.",
+)
+data_option = path_option(
     "--data",
-    type=click.Path(path_type=Path),
     metavar="X.npy",
     help="Input, batch axis first; X.npz keyed by input when there are several. Random "
     "from --seed without.",
 )
-
 trust_option = click.option(
     "--trust", is_flag=True, help="Run the code of a task of your own (Custom)."
 )
 
 
-def to_stdout(path: Path | None) -> bool:
-    """Whether a result goes to stdout: without `-o`, and with `-o -`."""
-    return path is None or str(path) == "-"
+def named_output(path: Path | None) -> Path | None:
+    """The file of `-o`; None for stdout: without `-o`, and with `-o -`."""
+    return None if path is None or str(path) == "-" else path
+
+
+def refuse_output(output: Path | None, *taken: Path | None) -> None:
+    """Raise NeuralError for a file that cannot be written, or that is being read."""
+    if output is not None:
+        for path in taken:
+            if path is not None:
+                refuse_overwriting(output, path)
+        refuse_unwritable(output)
 
 
 def checked_network(file: Path, name: str | None) -> Network:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from neural_dsl.cli.console import note, say
-from neural_dsl.cli.evaluate import run_argument, which_option
-from neural_dsl.cli.options import trust_option
-
-if TYPE_CHECKING:
-    from neural_dsl.diagnostics import Diagnostic
-    from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.cli.options import run_argument, trust_option, which_option
 
 AT_ONCE = 500  # prompts from stdin
 
@@ -48,38 +42,24 @@ def command(
     if not prompts and sys.stdin.isatty():
         raise click.UsageError("Give --prompt TEXT, or prompts on stdin, one a line.")
 
-    from neural_dsl.runs.loaded import open_run
+    from neural_dsl.diagnostics import Diagnostic, NeuralError
+    from neural_dsl.opening import answer, as_run
 
-    loaded = open_run(run, weights, trust)
-    said: set[str] = set()
+    loaded = as_run(run, weights, trust)
+    remarks: set[str] = set()  # of each kind one is enough
     refused: list[Diagnostic] = []
     waiting = iter([(prompt, "") for prompt in prompts]) if prompts else lines()
     while chunk := list(islice(waiting, AT_ONCE)):
-        answers, unreadable = loaded.predict_readable(chunk)
+        answers, unreadable = answer(loaded, chunk)
         refused += unreadable
-        for answer in answers:
-            say(answer or "")  # an empty line keeps the rest in step with their prompts
-        answered = zip(chunk, answers, strict=True)
-        read = [prompt for (prompt, _), answer in answered if answer is not None]
-        say_what_is_beyond(loaded, read, said)
+        for each in answers:
+            say(each.text if each else "")  # an empty line keeps the rest in step
+        for each in filter(None, answers):
+            if each.remark and each.remark not in remarks:
+                remarks.add(each.remark)
+                note(f"{each.prompt}: {each.remark}")
     if refused:
-        from neural_dsl.diagnostics import NeuralError
-
         raise NeuralError(*refused)
-
-
-def say_what_is_beyond(
-    loaded: LoadedRun, prompts: Iterable[str], said: set[str]
-) -> None:
-    """A note on stderr for answers to what was never trained on: one of each kind, the
-    kinds already `said` left out."""
-    from neural_dsl.runs.prompts import beyond_training
-
-    for prompt in prompts:
-        remark = beyond_training(loaded.task, prompt)
-        if remark and remark not in said:
-            said.add(remark)
-            note(f"{prompt}: {remark}")
 
 
 def lines() -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from neural_dsl.cli.console import note, print_diagnostics, safe_console, say
+from neural_dsl.cli.console import note, print_diagnostics, safe_console
 from neural_dsl.diagnostics.layout import safe
 from neural_dsl.runs.metrics import SHARES, in_words
 from neural_dsl.runs.train import Watcher
@@ -153,8 +153,3 @@ def exact(measures: dict[str, float], measure: str) -> str:
         first = f"{measure.replace('_', ' ')} {right}/{count}"
     others = [name for name in measures if name not in ("loss", "count", measure)]
     return ", ".join([first, *(in_words(name, measures[name]) for name in others)])
-
-
-def print_result(text: str) -> None:
-    """The one line that is the result: stdout."""
-    say(text)

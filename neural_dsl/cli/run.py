@@ -13,18 +13,15 @@ from neural_dsl.cli.options import (
     checked_network,
     data_option,
     file_argument,
+    named_output,
     network_option,
+    path_option,
+    refuse_output,
     seed_option,
-    to_stdout,
     weights_option,
 )
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.files import (
-    quoted,
-    refuse_overwriting,
-    refuse_unwritable,
-    write_bytes,
-)
+from neural_dsl.files import quoted, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,10 +40,9 @@ Examples:
 @weights_option
 @backend_option
 @seed_option
-@click.option(
+@path_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
     metavar="outputs.npy",
     help="Save the array (float32, batch first) instead of printing it.",
 )
@@ -65,13 +61,8 @@ def command(
     Prints one JSON array a line, one for each example: probabilities where `Output` has
     an activation such as softmax, logits where it has none.
     """
-    if to_stdout(output):
-        output = None
-    if output is not None:
-        for taken in (file, data, weights):
-            if taken is not None:
-                refuse_overwriting(output, taken)
-        refuse_unwritable(output)
+    output = named_output(output)
+    refuse_output(output, file, data, weights)
     checked = checked_network(file, network)
 
     from neural_dsl import api
@@ -80,10 +71,11 @@ def command(
     prepared = prepare(checked, data, None, seed)
     model = api.load(prepared.network, backend, weights=weights, seed=seed)
     result = model.run(prepared)
+    activation = checked.output_activation
+    meaning = "logits" if activation == "linear" else f"after {activation}"
     note(
         f"{checked.name} on {model.compiled.backend}: {model.weights_origin}; input "
-        f"{prepared.origin}; output {meaning(checked.output_activation)}, shape "
-        f"{result.shape}"
+        f"{prepared.origin}; output {meaning}, shape {result.shape}"
     )
     print_diagnostics(not_finite(result))
     if output is None:
@@ -92,11 +84,6 @@ def command(
     else:
         write_bytes(output, npy(result))
         note(f"wrote {quoted(output)}")
-
-
-def meaning(activation: str) -> str:
-    """What the numbers are."""
-    return "logits" if activation == "linear" else f"after {activation}"
 
 
 def not_finite(result: npt.NDArray[np.float32]) -> list[Diagnostic]:

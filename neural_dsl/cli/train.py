@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import join
+from typing import Any
 
 import click
 
-from neural_dsl.cli.console import note
-from neural_dsl.cli.options import Folder, backend_option, network_option, trust_option
+from neural_dsl.cli.console import note, say
+from neural_dsl.cli.options import (
+    SEED,
+    Folder,
+    backend_option,
+    file_argument,
+    network_option,
+    trust_option,
+)
 
 INTERRUPTED = 130
 
@@ -22,7 +30,7 @@ Examples:
   neural train addition.neural --resume            after Ctrl-C, a crash or a power cut
   neural train addition.neural --overwrite         the lesson once more"""
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@file_argument
 @backend_option
 @click.option(
     "--output-dir",
@@ -56,7 +64,7 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=SEED,
     metavar="N",
     help="Short for train.seed: initial weights and batch order, never the data's split.",
 )
@@ -64,17 +72,10 @@ Examples:
 @network_option
 def command(
     file: Path,
-    backend: str | None,
     output_dir: Path | None,
     epochs: int | None,
     settings: tuple[str, ...],
-    resume: bool,
-    overwrite: bool,
-    force: bool,
-    device: str | None,
-    seed: int | None,
-    trust: bool,
-    network: str | None,
+    **options: Any,
 ) -> int:
     """Train FILE's network on its task.
 
@@ -82,41 +83,28 @@ def command(
     that trains it), run.json, metrics.jsonl, a log, loss_curves.png, and as safetensors
     the best and the last weights and the state to resume from. Ctrl-C saves and stops.
     """
-    from neural_dsl.cli.progress import exact, print_result, progress
-    from neural_dsl.runs.prepare import TrainRequest
-    from neural_dsl.runs.train import train
+    from neural_dsl.cli.progress import exact, progress
+    from neural_dsl.opening import train
 
-    if resume and overwrite:
+    if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume goes on with a run, --overwrite removes it.")
-    if force and not overwrite:
+    if options["force"] and not options["overwrite"]:
         raise click.UsageError("--force goes with --overwrite.")
-    short = {"train.epochs": epochs, "train.seed": seed}
-    given = [f"{name}={value}" for name, value in short.items() if value is not None]
-    request = TrainRequest(
-        file=file,
-        output=output_dir,
-        backend=backend,
-        network=network,
-        settings=(*settings, *given),
-        resume=resume,
-        overwrite=overwrite,
-        force=force,
-        device=device,
-        trust=trust,
+    short = [] if epochs is None else [f"train.epochs={epochs}"]
+    outcome = train(
+        file, output_dir, settings=[*settings, *short], watcher=progress(), **options
     )
-    watcher = progress()
-    outcome = train(request, watcher)
     if outcome.status == "interrupted":
         again = ["neural", "train", str(file), "--resume"]
         if output_dir:
             again += ["--output-dir", str(output_dir)]
-        if network:
-            again += ["--network", network]
-        if trust:
+        if options["network"]:
+            again += ["--network", options["network"]]
+        if options["trust"]:
             again.append("--trust")
         note(f"interrupted after step {outcome.step}; go on with: {join(again)}")
         return INTERRUPTED
     if outcome.status == "finished":
-        print_result(f"{exact(outcome.test, outcome.measure)} on the test split")
+        say(f"{exact(outcome.test, outcome.measure)} on the test split")
         note(f"the run is in {outcome.folder}: look at loss_curves.png")
     return 0

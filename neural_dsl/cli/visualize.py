@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from neural_dsl.cli.options import (
     backend_option,
     checked_network,
     data_option,
+    named_output,
     network_option,
+    path_option,
     seed_option,
-    to_stdout,
     trust_option,
     weights_option,
 )
+from neural_dsl.cli.pictures import Request
 from neural_dsl.files import quoted, refuse_overwriting, write_bytes
+from neural_dsl.graph.nodes import Network
 
 ARCHITECTURE_FORMATS = ("html", "svg", "png")
 ATTENTION_FORMATS = ("png", "svg", "pdf")
@@ -27,25 +31,13 @@ SCALES = ("linear", "sqrt", "log", "uniform")  # those of `visualize.scale`
 
 # Options that mean something in one mode only: saying nothing about the others would be
 # dropping what the user asked for.
-ATTENTION_ONLY = (
-    "backend",
-    "layers",
-    "heads",
-    "data",
-    "tokens",
-    "weights",
-    "save_weights",
-    "seed",
-    "batch_item",
-    "output_dir",
-    "scale",
-    "prompts",
-    "texts",
-    "trust",
-)
 EVOLUTION_TOO = ("output_dir", "scale")
+ATTENTION_ONLY = (
+    *("backend", "layers", "heads", "data", "tokens", "weights", "save_weights"),
+    *("seed", "batch_item", *EVOLUTION_TOO, "prompts", "texts", "trust"),
+)
 RUN_ONLY = ("prompts", "texts", "evolution", "trust")
-FILE_ONLY = ("tokens", "save_weights", "seed", "batch_item", "network")
+FILE_ONLY = ("network", "tokens", "save_weights", "seed", "batch_item")
 
 
 @click.command(
@@ -96,10 +88,9 @@ Examples:
     help="Architecture: html, svg, png; default: as -o ends, else html. Attention: png "
     "(default), svg, pdf.",
 )
-@click.option(
+@path_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
     metavar="OUT",
     help="Architecture file.  [default: {stem}_architecture.{format} here]",
 )
@@ -130,9 +121,8 @@ Examples:
     "when there are several.",
 )
 @weights_option
-@click.option(
+@path_option(
     "--save-weights",
-    type=click.Path(path_type=Path),
     metavar="W.safetensors",
     help="Save the weights that were used.",
 )
@@ -161,20 +151,7 @@ Examples:
 )
 @trust_option
 @click.pass_context
-def command(
-    context: click.Context,
-    /,
-    files: tuple[Path, ...],
-    attention: bool,
-    evolution: bool,
-    form: str | None,
-    output: Path | None,
-    network: str | None,
-    prompts: tuple[str, ...],
-    texts: tuple[str, ...],
-    trust: bool,
-    **options: Any,
-) -> None:
+def command(context: click.Context, /, **options: Any) -> None:
     """Draw FILE: its architecture, or with --attention what every head attends to.
 
     Or draw RUN, a folder of `neural train`: --attention shows its trained model while it
@@ -186,63 +163,70 @@ def command(
     compiled_model_BACKEND.py (the very code that was run), attention.npz and
     attention_metrics.json.
     """
-    refuse_mixed_modes(context, attention, evolution, form)
-    if any(file.is_dir() for file in files):
-        refuse_file_options(context)
-        if attention:
-            from neural_dsl.cli.run_pictures import RunRequest, draw_runs
-
-            if options["data"] is not None and (prompts or texts):
-                raise click.UsageError("A RUN reads --data, or --prompt and --text.")
-            draw_runs(
-                RunRequest(
-                    runs=files,
-                    prompts=prompts,
-                    texts=texts,
-                    data=options["data"],
-                    form=form or "png",
-                    backend=options["backend"],
-                    weights=which_weights(options["weights"]),
-                    layers=options["layers"],
-                    heads=options["heads"],
-                    output_dir=options["output_dir"],
-                    scale=options["scale"],
-                    trust=trust,
-                )
-            )
-            return
-        if evolution:
-            from neural_dsl.cli.evolution import draw_evolution
-
-            draw_evolution(
-                only_one(files), form or "png", options["output_dir"], options["scale"]
-            )
-            return
-        from neural_dsl.runs.prepare import stored_network
-
-        file = only_one(files)
-        name = file.resolve().name
-        checked, _ = stored_network(file)
+    request = Request(**options)
+    given = given_options(context)
+    refuse_mixed_modes(given, request)
+    if any(file.is_dir() for file in request.files):
+        refuse(
+            given,
+            FILE_ONLY,
+            "{} goes with a FILE; a RUN has its own, and reads --prompt.",
+        )
+        draw_run(request)
     else:
-        refuse_run_options(context)
-        file = only_one(files)
-        name = file.stem
-        checked = checked_network(file, network)
-    if attention:
-        from neural_dsl.cli.attention import AttentionRequest, draw_attention
+        refuse(
+            given, RUN_ONLY, "{} goes with a RUN, a folder that `neural train` made."
+        )
+        draw_file(request)
 
-        request = AttentionRequest(file=file, form=form or "png", **options)
-        draw_attention(checked, request)
+
+def draw_file(request: Request) -> None:
+    """Draw a `.neural` file."""
+    file = only_one(request.files)
+    network = checked_network(file, request.network)
+    if request.attention:
+        from neural_dsl.cli.attention import draw_attention
+
+        draw_attention(network, file, request)
+    else:
+        draw_architecture(network, file, file.stem, request)
+
+
+def draw_run(request: Request) -> None:
+    """Draw the folder of a run, or compare several."""
+    if request.attention:
+        from neural_dsl.cli.run_pictures import draw_runs
+
+        if request.data is not None and (request.prompts or request.texts):
+            raise click.UsageError("A RUN reads --data, or --prompt and --text.")
+        if str(request.weights or "best") not in ("best", "last"):
+            raise click.UsageError("--weights of a RUN is best or last.")
+        draw_runs(request)
         return
+    run = only_one(request.files)
+    if request.evolution:
+        from neural_dsl.cli.evolution import draw_evolution
+
+        draw_evolution(run, request)
+        return
+    from neural_dsl.runs.prepare import stored_network
+
+    draw_architecture(stored_network(run)[0], run, run.resolve().name, request)
+
+
+def draw_architecture(
+    network: Network, file: Path, name: str, request: Request
+) -> None:
+    """Write the architecture, as a file of that name unless `-o` has another."""
     from neural_dsl.visualize.architecture import render
 
-    form = form or form_of(output)
-    if output is not None and to_stdout(output):
-        click.echo(render(checked, form), nl=False)  # bytes, as a file has them
+    form = request.form or form_of(request.output)
+    if request.output is not None and named_output(request.output) is None:
+        click.echo(render(network, form), nl=False)  # bytes, as a file has them
         return
-    target = output or Path(f"{name}_architecture.{form}")
+    target = request.output or Path(f"{name}_architecture.{form}")
     refuse_overwriting(target, file)
-    write_bytes(target, render(checked, form))
+    write_bytes(target, render(network, form))
     note(f"wrote {quoted(target)}")
 
 
@@ -277,51 +261,29 @@ def only_one(files: tuple[Path, ...]) -> Path:
     return files[0]
 
 
-def which_weights(wish: Path | None) -> str | None:
-    """`best` or `last`: a run knows where its weights are."""
-    if wish is None or str(wish) in ("best", "last"):
-        return None if wish is None else str(wish)
-    raise click.UsageError("--weights of a RUN is best or last.")
+def refuse(given: dict[str, str], names: Iterable[str], message: str) -> None:
+    """A usage error for the first of these options that was given."""
+    for name in names:
+        if name in given:
+            raise click.UsageError(message.format(given[name]))
 
 
-def refuse_file_options(context: click.Context) -> None:
-    """A usage error for options that only a FILE takes."""
-    for name, option in given_options(context).items():
-        if name in FILE_ONLY:
-            raise click.UsageError(
-                f"{option} goes with a FILE; a RUN has its own, and reads --prompt."
-            )
-
-
-def refuse_run_options(context: click.Context) -> None:
-    """A usage error for options that only a RUN takes."""
-    for name, option in given_options(context).items():
-        if name in RUN_ONLY:
-            raise click.UsageError(
-                f"{option} goes with a RUN, a folder that `neural train` made."
-            )
-
-
-def refuse_mixed_modes(
-    context: click.Context, attention: bool, evolution: bool, form: str | None
-) -> None:
+def refuse_mixed_modes(given: dict[str, str], request: Request) -> None:
     """A usage error for options of the other mode."""
-    given = given_options(context)
-    if attention and evolution:
+    if request.attention and request.evolution:
         raise click.UsageError("--attention and --evolution are two pictures.")
-    drawn = attention or evolution
-    if drawn and "output" in given:
-        mode = "--attention" if attention else "--evolution"
-        raise click.UsageError(
-            f"-o is for the architecture; {mode} takes --output-dir."
-        )
-    if not attention:
-        for name in ATTENTION_ONLY:
-            if name in given and not (evolution and name in EVOLUTION_TOO):
-                raise click.UsageError(f"{given[name]} goes with --attention.")
-    allowed = ATTENTION_FORMATS if drawn else ARCHITECTURE_FORMATS
-    if form is not None and form not in allowed:
+    drawn = request.attention or request.evolution
+    mode = "--attention" if request.attention else "--evolution"
+    if drawn:
+        where = f"is for the architecture; {mode} takes --output-dir."
+        refuse(given, ["output"], f"{{}} {where}")
+    if not request.attention:
+        allowed = EVOLUTION_TOO if request.evolution else ()
+        names = (name for name in ATTENTION_ONLY if name not in allowed)
+        refuse(given, names, "{} goes with --attention.")
+    known = ATTENTION_FORMATS if drawn else ARCHITECTURE_FORMATS
+    if request.form is not None and request.form not in known:
         what = "attention pictures" if drawn else "the architecture"
         raise click.UsageError(
-            f"{what} can be drawn as {', '.join(allowed)}; not as {form}."
+            f"{what} can be drawn as {', '.join(known)}; not as {request.form}."
         )

@@ -19,6 +19,7 @@ from neural_dsl.codegen.plan import (
     LayerStep,
     ResidualStep,
     Step,
+    inner,
     inputs_read,
     is_size,
     masks_read,
@@ -39,7 +40,8 @@ def block_class(context: Context, block: BlockClass) -> str:
     masked = set(masks.values())
     own = {*masked, *flow.streams, "memory", "x"}
     variables = Names({*context.reserved_variables(), *own})
-    read = Counter(inputs_read(use.nodes))
+    nodes = use.node.body
+    read = Counter(inputs_read(nodes))
     inputs = {name: variables.unique(name) for name in read}
     scope = ScopeWriter(
         context=context,
@@ -56,7 +58,7 @@ def block_class(context: Context, block: BlockClass) -> str:
     scope.steps(use.steps, flow)
     made = (s for each in symbols.values() for s in each.values())
     used = {symbol.name for symbol in made if symbol.used}
-    first = [name for name in use.parameters if name in used]
+    first = [name for name in use.node.parameters if name in used]
     others = (s.name for each in symbols.values() for s in each.values() if s.used)
     block.parameters = list(dict.fromkeys([*first, *others]))
     kinds = [(name, type(use.values[name]).__name__) for name in block.parameters]
@@ -112,12 +114,12 @@ def _signature(use: BlockUse) -> tuple[dict[Mask, str], Flow]:
     local = Names(())
     masks = {
         mask: local.unique("memory_mask" if mask in memory_masks else "mask")
-        for mask in masks_read(use.nodes)
+        for mask in masks_read(use.node.body)
     }
     count = streams_of(use)
     if count:
         return masks, Flow(streams=[f"x_{i}" for i in range(count)])
-    return masks, Flow(memory="memory" if needs_memory(use.nodes) else "")
+    return masks, Flow(memory="memory" if needs_memory(use.node.body) else "")
 
 
 def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any, str]]:
@@ -133,17 +135,13 @@ def _slots(steps: tuple[Step, ...]) -> Iterator[tuple[int, str, Any, str]]:
                     if is_size(parameter.kind, value):
                         yield id(layer), name, value, layer.passed.get(name, "")
             case BlockStep(uses=(use, *_)):
-                assert use.block is not None
                 for name in use.block.parameters:
                     given = name if name in use.block.of_macro else ""
-                    if use.parameters:  # a macro of its own, not a repeated group
-                        given = use.passed.get(name, "")
+                    if use.node.parameters:  # a macro of its own, not a repeated group
+                        given = use.node.passed.get(name, "")
                     yield id(use), name, use.values[name], given
-            case ResidualStep(steps=inner):
-                yield from _slots(inner)
-            case BranchesStep(paths=paths):
-                for _, _, inner in paths:
-                    yield from _slots(inner)
+            case _:
+                yield from _slots(inner(step))
 
 
 def _inventory(steps: tuple[Step, ...]) -> str:
@@ -154,10 +152,9 @@ def _inventory(steps: tuple[Step, ...]) -> str:
             case LayerStep(layers=copies):
                 words.append(_times(len(copies)) + copies[0].type)
             case BlockStep(uses=uses):
-                assert uses[0].block is not None
                 words.append(_times(len(uses)) + uses[0].block.name)
-            case ResidualStep(steps=inner):
-                words.append(f"x + ({_inventory(inner)})")
+            case ResidualStep(steps=body):
+                words.append(f"x + ({_inventory(body)})")
             case BranchesStep(paths=paths):
                 words.append(" | ".join(f"{n}: {_inventory(s)}" for n, _, s in paths))
     return " -> ".join(words)
@@ -168,6 +165,6 @@ def _times(count: int) -> str:
 
 
 def _memory_layers(use: BlockUse) -> Iterator[Layer]:
-    for layer in layers(use.nodes):
+    for layer in layers(use.node.body):
         if layer.spec.arity == "target" and len(layer.inputs) > 1:
             yield layer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from neural_dsl.codegen.imports import imported_names
@@ -41,7 +42,11 @@ class Context:
         self.name = self.names.unique(name, separator="")
         self.planner = Planner(self.reserved, self.names)
         self.steps = self.planner.plan(network.body, top=True)
-        self.operations = Operations(self.steps, structure.automatic.split())
+
+    @cached_property
+    def operations(self) -> Operations:
+        """The names that Keras knows the steps by."""
+        return Operations(self.steps, self.structure.automatic.split())
 
     def _layer_classes(
         self, needed: dict[str, list[Layer]]

@@ -76,27 +76,19 @@ class ScopeWriter(Variables):
         self._arrange(flow, "last")
 
     def _layer(self, step: LayerStep, flow: Flow) -> None:
-        layer = step.layers[0]
-        template = self.context.templates.layer(layer)
-        view = self._view(layer)
+        layer, several = step.layers[0], len(step.layers) > 1
+        template, view = self.context.templates.layer(layer), self._view(layer)
         argument = self._argument(layer, view, flow, template.layout(view))
         width = None if isinstance(argument, list) else self.widths.get(flow.read)
         width = view.between(width)
-        names = [layer.name for layer in step.layers]
-        if self.inline:
-            names = [self.context.operations.layers[name] for name in names]
-            view.name = _name_expression(names)
-        elif self.context.names_members and layer.weights:
-            view.name = _member_name(step.attr, len(names))
-        constructor = template.make(view)
-        if len(names) > 1:
+        if several:
             argument = self._one_variable(flow)
-        called = self._member(constructor, step.attr, names)
+        called = self._made(step, view)
         expression = template.call(view, called, argument)
         if expression == argument:
             return  # a linear activation does nothing
-        if len(names) > 1 and not constructor:
-            self.say(f"for _ in range({len(names)}):")
+        if several and not called:
+            self.say(f"for _ in range({len(step.layers)}):")
             self.depth += 1
         layout = view.layout if len(layer.output.shape) > 1 else "last"
         self._assign(flow, expression, layer.output, layer.inputs[0], layout)
@@ -104,8 +96,7 @@ class ScopeWriter(Variables):
         line = self.lines[-1]
         if width is not None and line.comment:
             line.comment = shape_comment(layer.output, layout, width.name)
-        if len(names) > 1:
-            self.depth -= 1
+        self.depth -= several
 
     def _argument(
         self, layer: Layer, view: View, flow: Flow, layout: str
@@ -161,24 +152,16 @@ class ScopeWriter(Variables):
         return self.variables.unique("merged") if flow.home in kept else flow.home
 
     def _block(self, step: BlockStep, flow: Flow) -> None:
-        use = step.uses[0]
-        if len(step.uses) > 1:
+        use, several = step.uses[0], len(step.uses) > 1
+        if several:
             self._take_target(flow)
             self._one_variable(flow)
         given = self._block_arguments(use, flow)
-        name, names = "", [""] * len(step.uses)
-        if self.inline:
-            names = self.context.operations.blocks[id(step)]
-            name = _name_expression(names)
-        elif self.context.names_members:
-            name = _member_name(step.attr, len(names))
-        constructor = construct_block(use, self.symbols.get(id(use), {}), name)
-        called = self._member(constructor, step.attr, names)
-        first = first_layer(use.nodes)
+        first = first_layer(use.node.body)
         before = first.inputs[0] if first else None
-        self._assign(flow, f"{called}({given})", use.output, before)
-        if len(step.uses) > 1:
-            self.depth -= 1
+        called = self._made(step)
+        self._assign(flow, f"{called}({given})", use.node.output, before)
+        self.depth -= several
 
     def _block_arguments(self, use: BlockUse, flow: Flow) -> str:
         if streams_of(use) and flow.streams:
@@ -188,10 +171,12 @@ class ScopeWriter(Variables):
             self._take_target(flow)
             self._arrange(flow, "last")
             values = [flow.read]
-            if needs_memory(use.nodes):
+            if needs_memory(use.node.body):
                 values = [flow.read, self.arranged(flow.memory, "last")]
-        masks = [self.masks[mask] for mask in masks_read(use.nodes)]
-        inputs = [self.inputs[name] for name in dict.fromkeys(inputs_read(use.nodes))]
+        masks = [self.masks[mask] for mask in masks_read(use.node.body)]
+        inputs = [
+            self.inputs[name] for name in dict.fromkeys(inputs_read(use.node.body))
+        ]
         return ", ".join([*values, *masks, *inputs])
 
     def _residual(self, step: ResidualStep, flow: Flow) -> None:
@@ -226,7 +211,7 @@ class ScopeWriter(Variables):
         """Whether the call of this step may be the argument of the next one's: it is one
         call, of one tensor with its features last, that says its argument once."""
         if isinstance(step, BlockStep):
-            nodes, use = step.uses[0].nodes, step.uses[0]
+            nodes, use = step.uses[0].node.body, step.uses[0]
             reads_more = streams_of(use) or needs_memory(nodes) or masks_read(nodes)
             return len(step.uses) == 1 and not (reads_more or any(inputs_read(nodes)))
         if not isinstance(step, LayerStep) or len(step.layers) > 1:
@@ -242,18 +227,12 @@ class ScopeWriter(Variables):
     ) -> tuple[str, Symbol | None]:
         """The call of such a step, and the parameter that is its number of features."""
         if isinstance(step, BlockStep):
-            use = step.uses[0]
-            name = _member_name(step.attr, 1) if self.context.names_members else ""
-            made = construct_block(use, self.symbols.get(id(use), {}), name)
-            return f"{self._member(made, step.attr, [''])}({argument})", None
+            return f"{self._made(step)}({argument})", None
         assert isinstance(step, LayerStep)
         layer = step.layers[0]
         template, view = self.context.templates.layer(layer), self._view(layer)
         width = view.between(width)
-        if self.context.names_members and layer.weights:
-            view.name = _member_name(step.attr, 1)
-        called = self._member(template.make(view), step.attr, [layer.name])
-        return template.call(view, called, argument), width
+        return template.call(view, self._made(step, view), argument), width
 
     def _branches(self, step: BranchesStep, flow: Flow) -> None:
         streams = []
@@ -279,29 +258,50 @@ class ScopeWriter(Variables):
             flow.read = flow.write
         return flow.read
 
-    def _member(self, constructor: str, attr: str, names: list[str]) -> str:
-        """Text of what is called: `self.dense`, a loop variable, or the constructor.
+    def _made(self, step: LayerStep | BlockStep, view: View | None = None) -> str:
+        """Text of what is called: `self.dense`, a loop variable, or the constructor; empty
+        where nothing is made. `view` is that of a layer.
 
         For several copies this opens the loop; the caller closes it.
         """
+        context, attr = self.context, step.attr
+        copies = len(step.layers if isinstance(step, LayerStep) else step.uses)
+        names = context.operations.names(step) if self.inline else [attr] * copies
+        if self.inline:
+            name = _name_expression(names)
+        elif context.names_members and (view is None or view.layer.weights):
+            # What Keras calls a member of a block: weights' paths are made of it.
+            name = f'"{attr}"' if copies == 1 else f'f"{attr}_{{i}}"'
+        else:
+            name = ""
+        if isinstance(step, BlockStep):
+            use = step.uses[0]
+            constructor = construct_block(use, self.symbols.get(id(use), {}), name)
+        else:
+            assert view is not None
+            view.name = name
+            constructor = context.templates.layer(view.layer).make(view)
         if not constructor:
             return ""
-        several = len(names) > 1
         if self.inline:
-            if several:
-                self.say(f"for {_loop_over(names)}:")
-                self.depth += 1
-            return constructor
-        if not several:
+            return self._looped(
+                _loop_over(names) if copies > 1 else "", constructor, copies
+            )
+        if copies == 1:
             self.members.append(f"self.{attr} = {constructor}")
             return f"self.{attr}"
-        many = self.context.structure.members(constructor, len(names)).strip()
+        many = context.structure.members(constructor, copies).strip()
         self.members.append(f"self.{attr} = {many}")
         one = self.variables.unique(_singular(attr))
         self.variables.taken.discard(one)  # free again after the loop
-        self.say(f"for {one} in self.{attr}:")
-        self.depth += 1
-        return one
+        return self._looped(f"{one} in self.{attr}", one, copies)
+
+    def _looped(self, over: str, called: str, copies: int) -> str:
+        """What is called, after the loop over its copies was opened."""
+        if copies > 1:
+            self.say(f"for {over}:")
+            self.depth += 1
+        return called
 
     def _view(self, layer: Layer) -> View:
         view = self.context.view(layer, self.symbols.get(id(layer), {}))
@@ -327,7 +327,6 @@ class ScopeWriter(Variables):
 
 def construct_block(use: BlockUse, symbols: Mapping[str, Symbol], name: str) -> str:
     """`Block(units=64)`, with the caller's own parameters where it has them."""
-    assert use.block is not None
     values = {key: symbols.get(key, use.values[key]) for key in use.block.parameters}
     parts = [f"{key}={value!r}" for key, value in values.items()]
     return f"{use.block.name}({arguments([*parts, name and f'name={name}'])})"
@@ -350,21 +349,11 @@ def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
 
 
 def _name_expression(names: list[str]) -> str:
-    """`"dense"`, or `f"dense_{i}"` inside a loop."""
+    """`"dense"`, or `f"dense_{i}"` inside a loop, as Ruff quotes it."""
     if len(names) == 1:
-        return _quoted(names[0])
+        return f'"{names[0]}"'
     base = re.sub(r"\d+$", "", names[0])
     return f'f"{base}{{i}}"'
-
-
-def _member_name(attr: str, count: int) -> str:
-    """What Keras calls a member of a block, `"dense"`: weights' paths are made of it."""
-    return _quoted(attr) if count == 1 else f'f"{attr}_{{i}}"'
-
-
-def _quoted(text: str) -> str:
-    """A string literal as Ruff quotes it. `text` is an identifier."""
-    return f'"{text}"'
 
 
 def _loop_over(names: list[str]) -> str:

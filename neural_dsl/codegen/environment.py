@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.codegen.imports import need
 from neural_dsl.codegen.layout import WIDTH
-from neural_dsl.codegen.needs import need
 
 
 class Symbol:

@@ -12,10 +12,9 @@ from neural_dsl.catalogue.spec import REQUIRED
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import prose
-from neural_dsl.codegen.imports import import_blocks, mentioned
+from neural_dsl.codegen.imports import Needs, collecting, import_blocks, need
 from neural_dsl.codegen.layout import lay_out
 from neural_dsl.codegen.module import class_texts, names_of_training, write_model
-from neural_dsl.codegen.needs import Needs, collecting, need
 from neural_dsl.codegen.paths import layer_paths
 from neural_dsl.codegen.task_source import TaskSource, data_part, refuse_taken_names
 from neural_dsl.diagnostics import NeuralError
@@ -64,11 +63,7 @@ def generate(
         task, before, after, run = _with_training(writer, model, paths)
     imports = writer.structure.imports
     chosen = [imports[name] for name in needs if name in imports]
-    if before or after:
-        known = [*imports.values(), *(task.imports if task else ())]
-        around = f"{before}\n{after}\n{run}"
-        chosen += mentioned(known, around, task.own if task else "")
-    standard, packages = import_blocks(chosen)
+    standard, packages = import_blocks([*chosen, *(task.imports if task else ())])
     if task and task.postponed:
         standard = f"from __future__ import annotations\n\n{standard}".rstrip()
     parts = (before, code, after)

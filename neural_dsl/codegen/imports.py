@@ -1,31 +1,39 @@
-"""The import block of an emitted file: what its code mentions, in Ruff's order."""
+"""What the code that is being written needs beside itself, and its block of imports.
+
+A template says `{% do need("F", "pad_same") %}` where it writes such a name, and a row of
+a backend's table has `needs`. `structure.py.j2` knows what the imports are, `helpers.py.j2`
+writes the rest.
+"""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeAlias
 
-_STRING = r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-_PROSE = r'"""[\s\S]*?"""|#[^\n]*'
-_SILENT = re.compile(rf"{_PROSE}|(\br?f{_STRING})|{_STRING}")
-"""What mentions nothing, where group 1 is empty: `f"{math.pi}"` mentions `math`."""
-_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+Needs: TypeAlias = dict[str, None]
+"""The names, in the order in which they were first needed."""
+
+_collected: ContextVar[Needs] = ContextVar("needs")
 
 
-def mentioned(lines: Iterable[str], code: str, own: str = "") -> Iterator[str]:
-    """The imports that a training and its data mention, of `lines`, each one statement.
+@contextmanager
+def collecting() -> Iterator[Needs]:
+    """Collect what is needed by all that is written inside."""
+    found: Needs = {}
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
 
-    `own` is a user's part of the code, in which a string may be an annotation: it mentions
-    what it says.
-    """
-    words = set(_WORD.findall(_SILENT.sub(r"\1", code)))
-    words.update(_WORD.findall(re.sub(_PROSE, "", own)))
-    for line in lines:
-        start, _, names = line.rpartition("import ")
-        for name in names.split(", "):
-            if name.rpartition(" as ")[2].partition(".")[0] in words:
-                yield f"{start}import {name}"
+
+def need(*names: str) -> str:
+    """The code needs these. The empty text, for templates."""
+    _collected.get().update(dict.fromkeys(names))
+    return ""
 
 
 def import_blocks(statements: Iterable[str]) -> tuple[str, str]:

@@ -171,7 +171,10 @@ def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
     own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
-        said = network.loss, network.optimizer, network.lr_schedule, network.train
+        said = (
+            *(network.loss, network.optimizer, network.lr_schedule),
+            *(network.train, network.metrics),
+        )
         return own if any(said) else set()
     from neural_dsl.codegen.task_source import data_part
 

@@ -10,13 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, count
 
-from neural_dsl.codegen.plan import (
-    BlockStep,
-    BranchesStep,
-    LayerStep,
-    ResidualStep,
-    Step,
-)
+from neural_dsl.codegen.plan import BlockStep, LayerStep, ResidualStep, Step, inner
 
 
 class Operations:
@@ -36,6 +30,12 @@ class Operations:
             for step in every
             if isinstance(step, BlockStep)
         }
+
+    def names(self, step: LayerStep | BlockStep) -> list[str]:
+        """The names of a step's copies."""
+        if isinstance(step, BlockStep):
+            return self.blocks[id(step)]
+        return [self.layers[layer.name] for layer in step.layers]
 
     def input(self, name: str) -> str:
         """The name of an input's operation: its own, if no layer has it."""
@@ -90,8 +90,4 @@ def _every(steps: Iterable[Step]) -> Iterator[Step]:
     """The steps of the model's own scope, those inside residuals and branches too."""
     for step in steps:
         yield step
-        if isinstance(step, ResidualStep):
-            yield from _every(step.steps)
-        elif isinstance(step, BranchesStep):
-            for _, _, inner in step.paths:
-                yield from _every(inner)
+        yield from _every(inner(step))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from neural_dsl.codegen.context import Context
-from neural_dsl.codegen.plan import (
-    BlockStep,
-    BranchesStep,
-    LayerStep,
-    ResidualStep,
-    Step,
-)
+from neural_dsl.codegen.plan import BlockStep, BlockUse, LayerStep, Step, inner
+from neural_dsl.graph.nodes import Layer
 
 
 def layer_paths(context: Context) -> dict[str, str]:
@@ -23,22 +18,21 @@ def _paths(
     context: Context, steps: tuple[Step, ...], prefix: str, inline: bool
 ) -> Iterator[tuple[str, str]]:
     for step in steps:
-        match step:
-            case LayerStep(layers=layers, attr=attr):
-                for number, layer in enumerate(layers):
-                    if layer.weights or layer.attentions:
-                        local = attr if len(layers) == 1 else f"{attr}.{number}"
-                        if inline:
-                            local = context.operations.layers[layer.name]
-                        yield layer.name, prefix + local
-            case BlockStep(uses=uses, attr=attr):
-                for number, use in enumerate(uses):
-                    local = attr if len(uses) == 1 else f"{attr}.{number}"
-                    if inline:
-                        local = context.operations.blocks[id(step)][number]
-                    yield from _paths(context, use.steps, f"{prefix}{local}.", False)
-            case ResidualStep(steps=inner):
-                yield from _paths(context, inner, prefix, inline)
-            case BranchesStep(paths=paths):
-                for _, _, inner in paths:
-                    yield from _paths(context, inner, prefix, inline)
+        copies: Sequence[Layer | BlockUse]
+        if isinstance(step, LayerStep):
+            copies = step.layers
+        elif isinstance(step, BlockStep):
+            copies = step.uses
+        else:
+            yield from _paths(context, inner(step), prefix, inline)
+            continue
+        names = [step.attr]
+        if inline:
+            names = context.operations.names(step)
+        elif len(copies) > 1:
+            names = [f"{step.attr}.{number}" for number in range(len(copies))]
+        for name, copy in zip(names, copies, strict=True):
+            if isinstance(copy, BlockUse):
+                yield from _paths(context, copy.steps, f"{prefix}{name}.", False)
+            elif isinstance(copy, Layer) and (copy.weights or copy.attentions):
+                yield copy.name, prefix + name

@@ -9,9 +9,10 @@ share one class and pass the sizes to its constructor.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import count
 from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
@@ -31,6 +32,7 @@ from neural_dsl.graph.wiring import Walk, reads_memory
 
 SIZES = frozenset({"count", "int", "float", "positive", "rate"})
 """The kinds of parameter in which two uses of one class may differ."""
+_NUMBERED = re.compile(r"(.*_)(0|[1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,21 @@ class BranchesStep:
 Step: TypeAlias = LayerStep | BlockStep | ResidualStep | BranchesStep
 
 
+def inner(step: Step) -> tuple[Step, ...]:
+    """The steps inside a step that belong to the same scope."""
+    if isinstance(step, BranchesStep):
+        return tuple(each for _, _, steps in step.paths for each in steps)
+    return step.steps if isinstance(step, ResidualStep) else ()
+
+
 @dataclass(eq=False)
 class BlockUse:
-    """One expansion of a block: its steps, and later its class and constructor values."""
+    """One expansion of a block: its steps, its class and the constructor's values."""
 
-    macro: str
+    node: MacroUse
+    """Without parameters for a repeated group, which reads those of the macro around it."""
     steps: tuple[Step, ...]
-    nodes: tuple[Node, ...]
-    output: Tensor | None
-    key: Hashable
-    parameters: tuple[str, ...] = ()
-    """The macro's; none for a repeated group, which reads those of the macro around it."""
-    passed: Mapping[str, str] = field(default_factory=dict)
-    block: BlockClass | None = None
+    block: BlockClass
     values: dict[str, Any] = field(default_factory=dict)
 
 
@@ -99,110 +103,91 @@ class BlockClass:
     @property
     def shape_is_fixed(self) -> bool:
         """Whether every use has the same output shape."""
-        return len({use.output for use in self.uses}) == 1
+        return len({use.node.output for use in self.uses}) == 1
+
+
+Unit: TypeAlias = Layer | MacroUse | Residual | Branches
 
 
 class Planner:
     """Plans one network; collects its block classes, inner ones first."""
 
-    def __init__(
-        self,
-        reserved: Iterable[str],
-        class_names: Names,
-    ):
+    def __init__(self, reserved: Iterable[str], class_names: Names):
         self.reserved = frozenset(reserved)
         self.class_names = class_names
         self.classes: dict[Hashable, BlockClass] = {}
         self._keys: dict[int, tuple[Node, Hashable]] = {}
         self._numbers: dict[Hashable, int] = {}
 
-    def plan(self, nodes: Iterable[Node], *, top: bool) -> tuple[Step, ...]:
+    def plan(self, nodes: tuple[Node, ...], *, top: bool) -> tuple[Step, ...]:
         """The steps of one scope. At the top, layers keep their canonical names."""
-        if not top:
-            return self._steps(nodes, Names(self.reserved), top)
-        nodes = tuple(nodes)
-        canonical = {layer.name for layer in layers(nodes)}
+        canonical = {layer.name for layer in layers(nodes)} if top else ()
         return self._steps(nodes, Names(self.reserved, canonical), top)
 
     def _steps(
         self, nodes: Iterable[Node], names: Names, top: bool
     ) -> tuple[Step, ...]:
-        runs = [list(run) for _, run in groupby(_units(nodes), _RunKey(self))]
-        kinds: dict[str, int] = {}
-        for run in runs:
-            if isinstance(run[0], Layer):
-                kinds[run[0].spec.snake_name] = kinds.get(run[0].spec.snake_name, 0) + 1
-        numbers: dict[str, int] = {}
-        steps: list[Step] = []
-        for run in runs:
-            steps.extend(self._step(run, names, top, kinds, numbers))
-        return tuple(steps)
+        runs = self._runs(nodes)
+        kinds = Counter(
+            run[0].spec.snake_name for run in runs if isinstance(run[0], Layer)
+        )
+        numbers = {kind: count() for kind, times in kinds.items() if times > 1}
+        return tuple(self._step(run, names, top, numbers) for run in runs)
+
+    def _runs(self, nodes: Iterable[Node]) -> list[list[Unit]]:
+        """The nodes, those together that one loop can build."""
+        runs: list[list[Unit]] = []
+        for node in _units(nodes):
+            if runs and self._alike(runs[-1][-1], node):
+                runs[-1].append(node)
+            else:
+                runs.append([node])
+        return runs
+
+    def _alike(self, last: Unit, node: Unit) -> bool:
+        """Whether a loop that builds the one may go on to build the other."""
+        if isinstance(last, Layer) and isinstance(node, Layer):
+            numbered = last.type == node.type and _NUMBERED.fullmatch(last.name)
+            if not numbered or node.name != f"{numbered[1]}{int(numbered[2]) + 1}":
+                return False
+        elif not (isinstance(last, MacroUse) and isinstance(node, MacroUse)):
+            return False
+        return self.key(last) == self.key(node)
 
     def _step(
-        self,
-        run: list[Layer | MacroUse | Residual | Branches],
-        names: Names,
-        top: bool,
-        kinds: dict[str, int],
-        numbers: dict[str, int],
-    ) -> Iterator[Step]:
-        first = run[0]
-        if isinstance(first, Layer):
-            layers = tuple(node for node in run if isinstance(node, Layer))
-            wanted = self._layer_name(layers, top, kinds, numbers)
-            owner = top and len(layers) == 1
-            yield LayerStep(layers, names.unique(wanted, owner=owner))
-        elif isinstance(first, MacroUse):
-            uses = tuple(self._use(node) for node in run if isinstance(node, MacroUse))
-            wanted = snake_case(first.macro)
-            wanted = plural(wanted) if len(run) > 1 else wanted
-            yield BlockStep(uses, names.unique(wanted))
-        elif isinstance(first, Residual):
-            yield ResidualStep(first, self._steps(first.body, names, top))
-        else:
-            yield BranchesStep(
-                tuple(
-                    (branch.name, branch.input, self._steps(branch.body, names, top))
-                    for branch in first.branches
+        self, run: list[Unit], names: Names, top: bool, numbers: dict[str, count[int]]
+    ) -> Step:
+        match run[0]:
+            case Layer():
+                copies = tuple(node for node in run if isinstance(node, Layer))
+                wanted = _layer_name(copies, top, numbers)
+                owner = top and len(copies) == 1
+                return LayerStep(copies, names.unique(wanted, owner=owner))
+            case MacroUse(macro=macro):
+                uses = tuple(
+                    self._use(node) for node in run if isinstance(node, MacroUse)
                 )
-            )
-
-    def _layer_name(
-        self,
-        layers: tuple[Layer, ...],
-        top: bool,
-        kinds: dict[str, int],
-        numbers: dict[str, int],
-    ) -> str:
-        """The canonical name at the top; inside a class, a name counted in the class."""
-        base = layers[0].spec.snake_name
-        if len(layers) > 1:
-            given = re.sub(r"_\d+$", "", layers[0].name)
-            return plural(given if layers[0].given_name and top else base)
-        if top:
-            return layers[0].name
-        if kinds.get(base, 0) < 2:
-            return base
-        numbers[base] = numbers.get(base, -1) + 1
-        return f"{base}_{numbers[base]}"
+                wanted = snake_case(macro)
+                wanted = plural(wanted) if len(run) > 1 else wanted
+                return BlockStep(uses, names.unique(wanted))
+            case Residual(body=body) as node:
+                return ResidualStep(node, self._steps(body, names, top))
+            case Branches(branches=branches):
+                paths = (
+                    (branch.name, branch.input, self._steps(branch.body, names, top))
+                    for branch in branches
+                )
+                return BranchesStep(tuple(paths))
 
     def _use(self, node: MacroUse) -> BlockUse:
         steps = self.plan(node.body, top=False)
-        use = BlockUse(
-            node.macro,
-            steps,
-            node.body,
-            node.output,
-            (node.macro, structure(steps)),
-            node.parameters,
-            node.passed,
-        )
-        block = self.classes.get(use.key)
+        key = (node.macro, structure(steps))
+        block = self.classes.get(key)
         if block is None:
             name = self.class_names.unique(pascal_case(node.macro), separator="")
-            block = self.classes[use.key] = BlockClass(name)
+            block = self.classes[key] = BlockClass(name)
+        use = BlockUse(node, steps, block)
         block.uses.append(use)
-        use.block = block
         return use
 
     def key(self, node: Node) -> Hashable:
@@ -225,28 +210,20 @@ class Planner:
         return self._numbers.setdefault(whole, len(self._numbers))
 
 
-class _RunKey:
-    """A key for groupby: equal for neighbours that one loop can build."""
-
-    def __init__(self, planner: Planner):
-        self.planner = planner
-        self.previous: tuple[str, int] = ("", 0)
-        self.run = 0
-
-    def __call__(self, node: Layer | MacroUse | Residual | Branches) -> Hashable:
-        if isinstance(node, Layer):
-            match = re.fullmatch(r"(.*)_(\d+)", node.name)
-            base, number = (match[1], int(match[2])) if match else (node.name, -1)
-            if (base, number - 1) != self.previous:
-                self.run += 1
-            self.previous = (base, number)
-            return (self.run, self.planner.key(node))
-        if isinstance(node, MacroUse):
-            return self.planner.key(node)
-        return id(node)
+def _layer_name(
+    copies: tuple[Layer, ...], top: bool, numbers: dict[str, count[int]]
+) -> str:
+    """The canonical name at the top; inside a class, a name counted in the class."""
+    first, base = copies[0], copies[0].spec.snake_name
+    if len(copies) > 1:
+        given = re.sub(r"_\d+$", "", first.name)
+        return plural(given if first.given_name and top else base)
+    if top:
+        return first.name
+    return f"{base}_{next(numbers[base])}" if base in numbers else base
 
 
-def _units(nodes: Iterable[Node]) -> Iterator[Layer | MacroUse | Residual | Branches]:
+def _units(nodes: Iterable[Node]) -> Iterator[Unit]:
     """The nodes with repeats opened; a repeated group or residual becomes a block."""
     for node in nodes:
         if not isinstance(node, Repeat):
@@ -256,8 +233,6 @@ def _units(nodes: Iterable[Node]) -> Iterator[Layer | MacroUse | Residual | Bran
             only = copy[0] if len(copy) == 1 else None
             if len(node.copies) == 1 or isinstance(only, Layer | MacroUse):
                 yield from _units(copy)
-            elif isinstance(only, Repeat):
-                yield MacroUse("Block", copy, (), _output(copy), node.span)
             else:
                 name = "ResidualBlock" if isinstance(only, Residual) else "Block"
                 yield MacroUse(name, copy, (), _output(copy), node.span)
@@ -292,11 +267,9 @@ def structure(steps: tuple[Step, ...]) -> Hashable:
                 ranks = tuple((len(t.shape), t.dtype) for t in layer.inputs)
                 return (layer.type, len(layers), repr(fixed), read, ranks)
             case BlockStep(uses=uses):
-                read = tuple(
-                    masks.setdefault(mask, len(masks))
-                    for mask in masks_read(uses[0].nodes)
-                )
-                return ("block", len(uses), uses[0].key, read)
+                used = masks_read(uses[0].node.body)
+                read = tuple(masks.setdefault(mask, len(masks)) for mask in used)
+                return ("block", len(uses), uses[0].block, read)
             case ResidualStep(steps=inner):
                 return ("residual", *map(of, inner))
             case BranchesStep(paths=paths):
@@ -315,12 +288,9 @@ def is_size(kind: str, value: object) -> bool:
 
 def masks_read(nodes: Iterable[Node]) -> list[Mask]:
     """The masks that layers below these nodes read, in the order of first use."""
-    found: dict[Mask, None] = {}
-    for layer in layers(nodes):
-        if layer.spec.reads_mask:
-            read = (tensor.mask for tensor in mask_readers(layer))
-            found.update((mask, None) for mask in read if mask is not None)
-    return list(found)
+    readers = (layer for layer in layers(nodes) if layer.spec.reads_mask)
+    read = (tensor.mask for layer in readers for tensor in mask_readers(layer))
+    return list(dict.fromkeys(mask for mask in read if mask is not None))
 
 
 def mask_readers(layer: Layer) -> tuple[Tensor, ...]:

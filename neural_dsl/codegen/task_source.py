@@ -15,7 +15,7 @@ from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
 from neural_dsl.catalogue.tasks.spec import held_out_bounds
 from neural_dsl.catalogue.tasks.splits import multiplier
 from neural_dsl.codegen.environment import environment
-from neural_dsl.codegen.imports import imported_names
+from neural_dsl.codegen.imports import collecting, imported_names, need
 from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
@@ -35,13 +35,16 @@ class TaskSource:
     postponed: bool = False
 
 
-IMPORTS = """import math
-from functools import cache, lru_cache
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
-import numpy as np"""
-"""What a data part may import; what it does not mention is left out."""
+IMPORTS = {
+    "math": "import math",
+    "cache": "from functools import cache",
+    "lru_cache": "from functools import lru_cache",
+    "sha256": "from hashlib import sha256",
+    "Path": "from pathlib import Path",
+    "Any": "from typing import Any",
+    "np": "import numpy as np",
+}
+"""What a data part may need."""
 
 
 def data_part(network: Network) -> TaskSource:
@@ -61,8 +64,10 @@ def data_part(network: Network) -> TaskSource:
     assert network.task is not None
     spec = task_spec(network.task.name)
     template = environment().get_template(f"tasks/{spec.data}.py.j2")
-    code = template.render(t=_described(network)).strip("\n") + "\n"
-    imports = tuple(IMPORTS.splitlines())
+    with collecting() as needs:
+        need("np")
+        code = template.render(t=_described(network)).strip("\n") + "\n"
+    imports = tuple(IMPORTS[name] for name in needs)
     custom = custom_of(network)
     if custom is None:
         return TaskSource(imports, code)
@@ -250,6 +255,10 @@ def _pasted(text: str) -> tuple[list[str], str]:
 
 def _one_by_one(node: ast.Import | ast.ImportFrom) -> list[str]:
     """`import a, b` as a statement each."""
+    statements: list[ast.Import | ast.ImportFrom]
     if isinstance(node, ast.ImportFrom):
-        return [ast.unparse(node)]
-    return [ast.unparse(ast.Import([alias])) for alias in node.names]
+        names = ([alias] for alias in node.names)
+        statements = [ast.ImportFrom(node.module, name, node.level) for name in names]
+    else:
+        statements = [ast.Import([alias]) for alias in node.names]
+    return [ast.unparse(statement) for statement in statements]

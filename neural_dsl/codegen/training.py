@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
@@ -20,6 +20,8 @@ from neural_dsl.rules.unsupported import TRAINED_LOSSES
 from neural_dsl.source import Span
 
 _NOWHERE = Span(0, 0)
+Constant: TypeAlias = tuple[str, Any, str]
+"""Name, value (none where it is not in use) and comment."""
 DEFAULT_BATCH_SIZE = 64
 DEFAULT_EPOCHS = 10
 WARMUP_STEPS = 50
@@ -72,7 +74,23 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         if task.params.get("tokenizer") == "bpe"
         else None,
     )
-    plan.constants = list(_constants(plan))
+    patience = stopping and stopping.params["patience"]
+    floor = plan.plateau and plan.plateau.params["min_lr"]
+    share = "share of its own predictions at the end"
+    plan.constants = _constants(
+        plan,
+        (
+            ("BATCH_SIZE", batch_size, "problems a step"),
+            ("TOTAL_STEPS", total, ""),
+            ("VALIDATE_EVERY", plan.validate_every, "steps"),
+            ("LEARNING_RATE", optimizer.params["learning_rate"], ""),
+        ),
+        (
+            ("PATIENCE", patience, "validations without improvement"),
+            ("MIN_LEARNING_RATE", floor, ""),
+            ("SCHEDULED_SAMPLING", plan.scheduled_sampling, share),
+        ),
+    )
     return plan
 
 
@@ -82,30 +100,35 @@ def fit_plan(
     """The values that `fit.py.j2` asks for. None for a file that says nothing of how its
     network learns, or names what the backend has no words for (`without_task` says so)."""
     train, loss = network.train, loss_of(network)
-    said = (network.loss, network.optimizer, network.lr_schedule, train or None)
-    if all(each is None for each in said) or loss.name not in TRAINED_LOSSES:
+    asked = any(metric.name == "accuracy" for metric in network.metrics)
+    accuracy = asked and loss.name.endswith("crossentropy")
+    said = (network.loss, network.optimizer, network.lr_schedule, train, accuracy)
+    if not any(said) or loss.name not in TRAINED_LOSSES:
         return None
     optimizer, schedule = _optimizer(network, None)
     if optimizer.name in BACKENDS[backend].optimizers_lacking:
         return None
+    steps = train.get("steps") or 0
+    epochs = 1 if steps else train.get("epochs") or 1
+    count, unit = (steps, "step") if steps else (epochs, "epoch")
+    warm = schedule is not None and schedule.name.startswith("Warmup")
     plan = SimpleNamespace(
         **_steps(network, paths, optimizer, schedule),
         batch_size=train.get("batch_size") or 0,
         shuffle=train.get("shuffle") is not False,
-        epochs=train.get("epochs") or 1,
-        steps=train.get("steps") or 0,
+        epochs=epochs,
+        steps=steps,
+        validation_split=train.get("validation_split") or 0,
         tokens=False,
         ignores=False,
         loss=loss,
+        accuracy=accuracy,
+        length=f"{count:,} {unit}{'s' * (count != 1)}",
+        total="total_steps" if warm and not steps else "TOTAL_STEPS",
     )
-    count, unit = (plan.steps, "step") if plan.steps else (plan.epochs, "epoch")
-    plan.length = f"{count:,} {unit}{'s' * (count != 1)}"
-    plan.doc = f"Trains for {plan.length} on inputs x and targets y."
-    asked = any(metric.name == "accuracy" for metric in network.metrics)
-    plan.accuracy = asked and loss.name.endswith("crossentropy")
-    warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
-    plan.total = "total_steps" if warm and not plan.steps else "TOTAL_STEPS"
-    plan.constants = list(_fit_constants(plan))
+    rate = plan.schedule and optimizer.params["learning_rate"]
+    first = (("TOTAL_STEPS", steps, ""), ("LEARNING_RATE", rate, ""))
+    plan.constants = _constants(plan, first)
     return plan
 
 
@@ -163,7 +186,7 @@ def hyperparameters(network: Network, paths: Mapping[str, str]) -> dict[str, str
 def _call(setting: Setting) -> str:
     """`AdamW(learning_rate=0.002, beta_1=0.9)`."""
     given = {k: v for k, v in setting.params.items() if v is not None}
-    return _construct(setting.name, given)
+    return f"{setting.name}({', '.join(f'{k}={literal(v)}' for k, v in given.items())})"
 
 
 def _asked(optimizer: Setting) -> Iterator[str]:
@@ -234,51 +257,18 @@ def _smoothing(network: Network) -> float:
     return float(given or 0.0)
 
 
-Constant = tuple[str, Any, str]
-
-
-def _constants(plan: SimpleNamespace) -> Iterator[Constant]:
-    yield "BATCH_SIZE", plan.batch_size, "problems a step"
-    yield "TOTAL_STEPS", plan.total_steps, ""
-    yield "VALIDATE_EVERY", plan.validate_every, "steps"
-    yield "LEARNING_RATE", plan.optimizer.params["learning_rate"], ""
-    yield from _constants_of_steps(plan)
-    if plan.stopping:
-        patience = plan.stopping.params["patience"]
-        yield "PATIENCE", patience, "validations without improvement"
-    if plan.plateau and plan.plateau.params["min_lr"]:
-        yield "MIN_LEARNING_RATE", plan.plateau.params["min_lr"], ""
-    if plan.scheduled_sampling:
-        what = "share of its own predictions at the end"
-        yield "SCHEDULED_SAMPLING", plan.scheduled_sampling, what
-
-
-def _fit_constants(plan: SimpleNamespace) -> Iterator[Constant]:
-    if plan.steps:
-        yield "TOTAL_STEPS", plan.steps, ""
-    else:
-        yield "EPOCHS", plan.epochs, ""
-    if plan.schedule:
-        yield "LEARNING_RATE", plan.optimizer.params["learning_rate"], ""
-    yield from _constants_of_steps(plan)
-
-
-def _constants_of_steps(plan: SimpleNamespace) -> Iterator[Constant]:
-    """The numbers of `_steps` that are in use."""
+def _constants(
+    plan: SimpleNamespace, first: tuple[Constant, ...], last: tuple[Constant, ...] = ()
+) -> list[Constant]:
+    """The numbers that the file names, those that are in use."""
     schedule = plan.schedule
-    if schedule is not None and schedule.name.startswith("Warmup"):
-        yield "WARMUP_STEPS", schedule.params["warmup_steps"], ""
-    for name, value, comment in (
+    warm = schedule is not None and schedule.name.startswith("Warmup")
+    of_steps = (
+        ("WARMUP_STEPS", warm and schedule.params["warmup_steps"], ""),
         ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients"),
         ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient"),
         ("CLIP_VALUE", plan.clipvalue, "largest value in a gradient"),
         ("LABEL_SMOOTHING", plan.label_smoothing, "in training alone"),
-        ("ACCUMULATION", plan.accumulation, "batches a step"),
-    ):
-        if value and (name, value) != ("ACCUMULATION", 1):
-            yield name, value, comment
-
-
-def _construct(name: str, arguments: Mapping[str, Any]) -> str:
-    """`AdamW(learning_rate=0.002)`."""
-    return f"{name}({', '.join(f'{k}={literal(v)}' for k, v in arguments.items())})"
+        ("ACCUMULATION", plan.accumulation > 1 and plan.accumulation, "batches a step"),
+    )
+    return [row for row in (*first, *of_steps, *last) if row[1]]

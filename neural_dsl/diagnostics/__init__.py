@@ -97,41 +97,74 @@ class Diagnostics:
 
     source: Source
     found: list[Diagnostic] = field(default_factory=list)
+    errors: int = 0
 
     def error(
         self,
         code: str,
         message: str,
         span: Span,
-        *,
         label: str = "",
         help: str = "",
-        related: Iterable[Related] = (),
+        related: tuple[Related, ...] = (),
         severity: Severity = "error",
     ) -> None:
         """Add a finding at `span`."""
-        self.found.append(
-            Diagnostic(
-                code, message, self.source, span, label, help, tuple(related), severity
-            )
+        source = self.source
+        self.add(
+            Diagnostic(code, message, source, span, label, help, related, severity)
         )
 
     def warning(
-        self, code: str, message: str, span: Span, *, label: str = "", help: str = ""
+        self, code: str, message: str, span: Span, label: str = "", help: str = ""
     ) -> None:
         """Add a finding that does not stop the work."""
-        self.error(code, message, span, label=label, help=help, severity="warning")
+        self.error(code, message, span, label, help, severity="warning")
 
-    @property
-    def failed(self) -> bool:
-        """Whether any finding is an error."""
-        return any(d.severity == "error" for d in self.found)
+    def note(
+        self, code: str, message: str, span: Span, label: str = "", help: str = ""
+    ) -> None:
+        """Add a finding that only says how something was read."""
+        self.error(code, message, span, label, help, severity="note")
+
+    def again(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        first: Span,
+        help: str = "",
+        *,
+        what: str = "name",
+    ) -> None:
+        """Add an error about a name (or the like) that may stand once and stood before."""
+        related = (Related(first, "first here"),)
+        self.error(code, message, span, f"the same {what} again", help, related)
+
+    def twice(self, code: str, message: str, span: Span, first: Span) -> None:
+        """Add an error about a value that is given a second time."""
+        related = (Related(first, "first given here"),)
+        self.error(code, message, span, "given again", "keep one of the two", related)
+
+    def add(self, found: Diagnostic) -> None:
+        """Add a finding as it is."""
+        self.errors += found.severity == "error"
+        self.found.append(found)
+
+    def adopt(self, found: Iterable[Diagnostic]) -> None:
+        """Add the findings of another stage."""
+        for each in found:
+            self.add(each)
 
     def raise_if_failed(self) -> None:
         """Raise `NeuralError` with everything found, in source order, if any is an error."""
-        if self.failed:
+        if self.errors:
             raise NeuralError(*self.in_order())
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """Everything found so far, sorted by place."""
-        return tuple(sorted(self.found, key=lambda d: d.span.start if d.span else -1))
+        return tuple(sorted(self.found, key=_place))
+
+
+def _place(found: Diagnostic) -> tuple[int, int]:
+    return (found.span.start, found.span.end) if found.span else (-1, -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from importlib.resources import files
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 
 PAGES = files("neural_dsl.diagnostics").joinpath("pages")
 
@@ -33,10 +33,8 @@ def page(code: str) -> str:
     close = get_close_matches(name, known, n=3, cutoff=0.75)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
     shown = code if code.isprintable() else ascii(code)[1:-1]
-    raise NeuralError(
-        Diagnostic(
-            "NE137",
-            f"there is no diagnostic code `{shown}`",
-            help=f"{meant}`neural explain` lists every code",
-        )
+    raise refusal(
+        "NE137",
+        f"there is no diagnostic code `{shown}`",
+        help=f"{meant}`neural explain` lists every code",
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError, Related, Severity
+from neural_dsl.catalogue.spec import LayerProblem
+from neural_dsl.diagnostics import Diagnostic, Diagnostics, Related
 from neural_dsl.graph.nodes import SearchValue
-from neural_dsl.source import Source, Span
+from neural_dsl.source import Span
 
 Choice: TypeAlias = Mapping[Span, int]
 
@@ -17,7 +18,7 @@ SHOWN_CALLS = 3
 
 
 @dataclass
-class Findings:
+class Findings(Diagnostics):
     """Collects diagnostics and search values while a network is resolved.
 
     The same mistake in a macro body that is expanded a thousand times is one mistake: a
@@ -28,87 +29,27 @@ class Findings:
     `HPO(…)` that were met, each with the places of its values.
     """
 
-    source: Source
     choice: Choice = field(default_factory=dict)
-    found: list[Diagnostic] = field(default_factory=list)
     calls: list[Span] = field(default_factory=list)
     searches: dict[Span, tuple[int | None, SearchValue]] = field(default_factory=dict)
     spaces: dict[Span, tuple[Span, ...]] = field(default_factory=dict)
-    errors: int = 0
-    _seen: set[tuple[str, Span, str]] = field(default_factory=set)
+    _seen: set[tuple[str, Span | None, str]] = field(default_factory=set)
 
-    def error(
-        self,
-        code: str,
-        message: str,
-        span: Span,
-        *,
-        label: str = "",
-        help: str = "",
-        related: Iterable[Related] = (),
-        severity: Severity = "error",
-    ) -> None:
+    def add(self, found: Diagnostic) -> None:
         """Add a finding, unless it stands at this place already."""
-        if (code, span, message) in self._seen:
-            return
-        self._seen.add((code, span, message))
-        self.errors += severity == "error"
-        calls = [
-            Related(call, "expanded from here")
-            for call in reversed(self.calls[-SHOWN_CALLS:])
-        ]
-        self.found.append(
-            Diagnostic(
-                code,
-                message,
-                self.source,
-                span,
-                label,
-                help,
-                (*related, *calls),
-                severity,
-            )
-        )
+        key = (found.code, found.span, found.message)
+        if key not in self._seen:
+            self._seen.add(key)
+            calls = reversed(self.calls[-SHOWN_CALLS:])
+            around = (Related(call, "expanded from here") for call in calls)
+            super().add(replace(found, related=(*found.related, *around)))
 
-    def warning(
-        self, code: str, message: str, span: Span, *, label: str = "", help: str = ""
+    def problem(
+        self, problem: LayerProblem, spans: Mapping[str, Span], otherwise: Span
     ) -> None:
-        """Add a finding that does not stop the work."""
-        self.error(code, message, span, label=label, help=help, severity="warning")
-
-    def note(
-        self, code: str, message: str, span: Span, *, label: str = "", help: str = ""
-    ) -> None:
-        """Add a finding that only says how something was read."""
-        self.error(code, message, span, label=label, help=help, severity="note")
-
-    def adopt(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Add findings of another stage (the parser's, about text inside a string)."""
-        for each in diagnostics:
-            if each.span is not None:
-                self.error(
-                    each.code,
-                    each.message,
-                    each.span,
-                    label=each.label,
-                    help=each.help,
-                    related=each.related,
-                    severity=each.severity,
-                )
-
-    def in_order(self) -> tuple[Diagnostic, ...]:
-        """Everything found, by place in the file."""
-        return tuple(
-            sorted(
-                self.found,
-                key=lambda d: (d.span.start, d.span.end) if d.span else (-1, -1),
-            )
-        )
-
-    def raise_if_failed(self) -> None:
-        """Raise NeuralError with everything found if any of it is an error."""
-        if self.errors:
-            raise NeuralError(*self.in_order())
+        """Add what a rule of the catalogue found, at the argument that it names."""
+        span = spans.get(problem.parameter or "", otherwise)
+        self.error(problem.code, problem.message, span, problem.label, problem.help)
 
     def text(self, span: Span, limit: int = 40) -> str:
         """The source text of a span on one line, shortened for a message."""

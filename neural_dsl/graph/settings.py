@@ -25,14 +25,22 @@ class Task:
     max_length: int | None = None
 
     @property
+    def given(self) -> Setting:
+        """The setting of a task that is right."""
+        assert self.setting is not None
+        return self.setting
+
+    @property
     def spec(self) -> TaskSpec:
         """The entry of the catalogue."""
-        from neural_dsl.catalogue.tasks import (
-            task_spec,  # only files with a task need it
-        )
+        from neural_dsl.catalogue.tasks import task_spec  # only a task needs it
 
-        assert self.setting is not None
-        return task_spec(self.setting.name)
+        return task_spec(self.given.name)
+
+    @property
+    def causal(self) -> bool:
+        """Whether a position may see only those before it (TaskSpec.causal)."""
+        return self.spec.causal(self.given.params)
 
     @property
     def gives_ids(self) -> bool:
@@ -42,14 +50,12 @@ class Task:
     @property
     def layout(self) -> str:
         """Where the answers stand (TaskSpec.layout)."""
-        assert self.setting is not None
-        return self.spec.layout(self.setting.params)
+        return self.spec.layout(self.given.params)
 
     @property
     def related(self) -> tuple[Related, ...]:
         """Where the task stands, for a diagnostic about something else."""
-        assert self.setting is not None
-        return (Related(self.setting.span, "the task"),)
+        return (Related(self.given.span, "the task"),)
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,19 @@ class Prepared:
 
 
 def prepare(
-    network: Network, data: Data | None = None, tokens: Any = None, seed: int = 0
+    network: Network,
+    data: Data | Prepared | None = None,
+    tokens: Any = None,
+    seed: int = 0,
 ) -> Prepared:
-    """Check `data` against the network, or draw one random example from `seed`.
+    """Check `data` against the network, or draw one random example from `seed`; what is
+    prepared already stays as it is.
 
     The lengths of the data or the number of tokens set the lengths of the sequences,
     where the layers allow it. Raises NeuralError NE120 to NE129, NE139.
     """
+    if isinstance(data, Prepared):
+        return data
     seed = check_seed(seed)
     labels = from_value(tokens, network.inputs)
     if data is None:

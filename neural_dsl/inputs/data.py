@@ -6,23 +6,25 @@ finite float32, one batch size for all. Codes NE120 to NE127.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from neural_dsl.diagnostics import refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
-from neural_dsl.inputs.stored import AnyArray, Archive, read, refuse
+from neural_dsl.inputs.stored import AnyArray, Archive, read
 
 UNNAMED = ("arr_0", "x")
 """What the only input may be called beside its name: `numpy.savez` calls an array without
 a name so, and the task `Arrays` the inputs of its examples."""
 SPLITS = ("", "_validation", "_test")
 
-Data: TypeAlias = Path | AnyArray | Mapping[str, AnyArray]
+Data: TypeAlias = str | os.PathLike[str] | AnyArray | Mapping[str, AnyArray]
 
 
 def batch(shape: tuple[int | None, ...]) -> str:
@@ -37,18 +39,18 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
     Raises NE126 when arrays are missing, unknown or not told apart.
     """
     given: AnyArray | Mapping[str, AnyArray]
-    if isinstance(data, Path):
-        given, origin = read(data), data.name
+    if isinstance(data, (str, os.PathLike)):
+        given, origin = read(Path(data)), Path(data).name
     else:
         given, origin = data, "an array"
     names = [item.name for item in inputs]
     keys = ", ".join(f"`{name}`" for name in names)
     if not isinstance(given, Mapping):
         if len(names) > 1:
-            raise refuse(
+            raise refusal(
                 "NE126",
                 f"one array was given, and the network has {len(names)} inputs: {keys}",
-                "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
+                help="numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
             )
         return {names[0]: np.asarray(given)}, origin
     there = without_targets(list(given), names)
@@ -63,11 +65,9 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
             problems.append("no array for " + ", ".join(f"`{n}`" for n in missing))
         if unknown:
             problems.append("unknown " + ", ".join(quoted(n) for n in unknown))
-        raise refuse(
-            "NE126",
-            f"the names in {quoted(origin)} do not match: {'; '.join(problems)}",
-            suggestion(unknown, names) + f"the network's {what} {keys}",
-        )
+        message = f"the names in {quoted(origin)} do not match: {'; '.join(problems)}"
+        help = suggestion(unknown, names) + f"the network's {what} {keys}"
+        raise refusal("NE126", message, help=help)
     arrays = {
         item.name: load(item, given, item.name, f"`{item.name}` in {origin}")
         for item in inputs
@@ -118,36 +118,32 @@ def check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
         help = f"the shape must be {wanted}"
         if len(found) == len(shape):
             help += "; for one example add the batch axis: x[numpy.newaxis]"
-        raise refuse("NE122", f"{label} has the shape {found}", help)
+        raise refusal("NE122", f"{label} has the shape {found}", help=help)
     if 0 in found:
-        raise refuse("NE122", f"{label} is empty: its shape is {found}")
+        raise refusal("NE122", f"{label} is empty: its shape is {found}")
     for axis, (size, declared) in enumerate(zip(found[1:], shape, strict=True)):
         resizable = axis == 0 and item.is_sequence
         if declared is not None and size != declared and not resizable:
-            raise refuse(
-                "NE122",
+            message = (
                 f"{label} has the shape {found}, with {size} where the network "
-                f"declares {declared}",
-                f"the shape must be {wanted}",
+                f"declares {declared}"
             )
+            raise refusal("NE122", message, help=f"the shape must be {wanted}")
 
 
 def check_ids(item: Input, array: AnyArray, label: str) -> AnyArray:
     """int64 ids, each in 0 … vocabulary - 1."""
     if array.dtype.kind not in "iu":
-        raise refuse(
-            "NE123",
-            f"{label} holds {array.dtype} values; token ids are whole numbers",
-            "convert it: x.astype(numpy.int64)",
-        )
+        message = f"{label} holds {array.dtype} values; token ids are whole numbers"
+        raise refusal("NE123", message, help="convert it: x.astype(numpy.int64)")
     low, high = int(array.min()), int(array.max())
     if item.vocabulary is not None and (low < 0 or high >= item.vocabulary):
         bad = low if low < 0 else high
         place = tuple(int(i[0]) for i in np.nonzero(array == bad))
-        raise refuse(
+        raise refusal(
             "NE125",
             f"{label} holds the id {bad} (at {place}), outside the vocabulary",
-            f"ids go from 0 to {item.vocabulary - 1}: the Embedding has "
+            help=f"ids go from 0 to {item.vocabulary - 1}: the Embedding has "
             f"input_dim={item.vocabulary}",
         )
     return array.astype(np.int64)
@@ -156,11 +152,8 @@ def check_ids(item: Input, array: AnyArray, label: str) -> AnyArray:
 def check_floats(array: AnyArray, label: str) -> AnyArray:
     """Finite float32."""
     if array.dtype.kind not in "fiu":
-        raise refuse(
-            "NE123",
-            f"{label} holds {array.dtype} values; this input takes numbers",
-            "convert it: x.astype(numpy.float32)",
-        )
+        message = f"{label} holds {array.dtype} values; this input takes numbers"
+        raise refusal("NE123", message, help="convert it: x.astype(numpy.float32)")
     with np.errstate(over="ignore"):
         converted: AnyArray = array.astype(np.float32)
     finite = np.isfinite(converted)
@@ -172,10 +165,10 @@ def check_floats(array: AnyArray, label: str) -> AnyArray:
         if np.isfinite(value):
             what += ", too large for float32"
         others = f" and {count - 1:,} more" if count > 1 else ""
-        raise refuse(
+        raise refusal(
             "NE124",
             f"{label} holds {what} (at {place}){others}; every number must be finite",
-            "find them with numpy.argwhere(~numpy.isfinite(x))",
+            help="find them with numpy.argwhere(~numpy.isfinite(x))",
         )
     return converted
 
@@ -185,9 +178,6 @@ def same_batch(arrays: Mapping[str, AnyArray]) -> int:
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         each = ", ".join(f"`{name}` has {size}" for name, size in sizes.items())
-        raise refuse(
-            "NE127",
-            f"the inputs differ in their number of examples: {each}",
-            "give every input the same first axis",
-        )
+        message = f"the inputs differ in their number of examples: {each}"
+        raise refusal("NE127", message, help="give every input the same first axis")
     return next(iter(sizes.values()))

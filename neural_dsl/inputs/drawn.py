@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.kinds import LARGEST_SEED
 
@@ -18,12 +18,10 @@ def check_seed(seed: int) -> int:
     whole = isinstance(seed, Integral) and not isinstance(seed, bool)
     if whole and 0 <= seed <= LARGEST_SEED:
         return int(seed)
-    raise NeuralError(
-        Diagnostic(
-            "NE139",
-            f"the seed {seed!r} cannot be used",
-            help=f"a seed is a whole number from 0 to {LARGEST_SEED}",
-        )
+    raise refusal(
+        "NE139",
+        f"the seed {seed!r} cannot be used",
+        help=f"a seed is a whole number from 0 to {LARGEST_SEED}",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from numbers import Integral
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 
@@ -18,14 +18,12 @@ def attention_heads(network: Network) -> dict[str, int]:
     """
     found = {name: inside.num_heads for name, _, inside in network.attentions()}
     if not found:
-        raise NeuralError(
-            Diagnostic(
-                "NE132",
-                f"the network `{network.name}` has no attention to show",
-                help="attention lives in MultiHeadAttention, TransformerEncoder and "
-                "TransformerDecoder; without --attention, `neural visualize` draws the "
-                "architecture",
-            )
+        raise refusal(
+            "NE132",
+            f"the network `{network.name}` has no attention to show",
+            help="attention lives in MultiHeadAttention, TransformerEncoder and "
+            "TransformerDecoder; without --attention, `neural visualize` draws the "
+            "architecture",
         )
     return found
 
@@ -47,12 +45,10 @@ def select_layers(
         if not found:
             close = get_close_matches(str(wish), names, n=1)
             meant = f"did you mean `{close[0]}`? " if close else ""
-            raise NeuralError(
-                Diagnostic(
-                    "NE130",
-                    f"there is no attention layer {quoted(str(wish))}",
-                    help=f"{meant}there are: {listing(heads)}",
-                )
+            raise refusal(
+                "NE130",
+                f"there is no attention layer {quoted(str(wish))}",
+                help=f"{meant}there are: {listing(heads)}",
             )
         chosen.update(found)
     return [name for name in names if not wishes or name in chosen]
@@ -94,13 +90,11 @@ def select_heads(
             if not 0 <= head < heads[name]:
                 last = heads[name] - 1
                 have = "only head 0" if last == 0 else f"heads 0 to {last}"
-                raise NeuralError(
-                    Diagnostic(
-                        "NE131",
-                        f"`{name}` has no head {head}",
-                        help=f"it has {have}; choose other layers with --layer"
-                        if len(layers) > 1
-                        else f"it has {have}",
-                    )
+                raise refusal(
+                    "NE131",
+                    f"`{name}` has no head {head}",
+                    help=f"it has {have}; choose other layers with --layer"
+                    if len(layers) > 1
+                    else f"it has {have}",
                 )
     return sorted(set(wanted))

@@ -14,7 +14,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import is_stream, quoted, reason
 from neural_dsl.free import available
 
@@ -76,12 +76,11 @@ class Archive(Mapping[str, AnyArray]):
         with reading(self.path), zipfile.ZipFile(self.path) as archive:
             stored = archive.getinfo(self._members[name]).file_size
         if stored != begins + size:
-            raise refuse(
-                "NE120",
+            message = (
                 f"{quoted(name)} in {quoted(self.path)} says that it has "
-                f"{begins + size:,} bytes, and has {stored:,}",
-                "write the file again",
+                f"{begins + size:,} bytes, and has {stored:,}"
             )
+            raise refusal("NE120", message, help="write the file again")
         refuse_too_large(f"{quoted(name)} in {quoted(self.path)}", shape, dtype)
 
     @contextmanager
@@ -113,7 +112,9 @@ def read(path: Path) -> AnyArray | Archive:
     with reading(path), path.open("rb") as file:
         start = file.read(6)
         if start == b"\x93NUMPY" and is_stream(path):
-            raise refuse("NE120", f"{quoted(path)} is a pipe", "save it to a file")
+            raise refusal(
+                "NE120", f"{quoted(path)} is a pipe", help="save it to a file"
+            )
         if start == b"\x93NUMPY":
             file.seek(0)
             refuse_cut_off(path, file)
@@ -123,10 +124,9 @@ def read(path: Path) -> AnyArray | Archive:
             return Archive(path)
     if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
         raise pickled(path)
-    raise refuse(
-        "NE120",
-        f"{quoted(path)} is neither a .npy nor a .npz file",
-        "write it with numpy.save(…) or numpy.savez(…)",
+    message = f"{quoted(path)} is neither a .npy nor a .npz file"
+    raise refusal(
+        "NE120", message, help="write it with numpy.save(…) or numpy.savez(…)"
     )
 
 
@@ -135,12 +135,11 @@ def refuse_too_large(what: str, shape: Shape, dtype: np.dtype[Any]) -> None:
     to, at most 8 bytes a number."""
     needed = math.prod(shape) * (dtype.itemsize + 8)
     if needed > ALWAYS_FREE and needed > (free := available()):
-        raise refuse(
-            "NE108",
+        message = (
             f"{what} needs {needed / GIB:.1f} GiB when it is unpacked and converted, and "
-            f"{free / GIB:.1f} GiB are free",
-            "give fewer examples at a time",
+            f"{free / GIB:.1f} GiB are free"
         )
+        raise refusal("NE108", message, help="give fewer examples at a time")
 
 
 def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
@@ -152,11 +151,8 @@ def refuse_cut_off(path: Path, file: IO[bytes]) -> None:
     wanted = file.tell() + math.prod(shape) * dtype.itemsize
     size = os.fstat(file.fileno()).st_size
     if size < wanted and not dtype.hasobject:
-        raise refuse(
-            "NE120",
-            f"{quoted(path)} is cut off: it has {size:,} of {wanted:,} bytes",
-            "write or copy the file again",
-        )
+        message = f"{quoted(path)} is cut off: it has {size:,} of {wanted:,} bytes"
+        raise refusal("NE120", message, help="write or copy the file again")
     refuse_too_large(quoted(path), shape, dtype)
 
 
@@ -170,43 +166,35 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             message = f"cannot read {quoted(path)}: {reason(error)}"
-            raise refuse("NE120", message) from error
+            raise refusal("NE120", message) from error
         raise damaged(path, error) from error
     except Exception as error:
         # A damaged file makes NumPy raise nearly anything: ValueError, EOFError,
         # zlib.error, MemoryError for an absurd header, SyntaxError, …
         words = str(error).lower()
         if "header info length" in words:  # NumPy's words go on about pickles
-            raise refuse(
+            raise refusal(
                 "NE120",
                 f"{quoted(path)} has a header larger than any array of numbers needs",
-                "write it again with numpy.save(…)",
+                help="write it again with numpy.save(…)",
             ) from error
         if "pickle" in words or "python objects" in words:
             raise pickled(path) from error
         raise damaged(path, error) from error
 
 
-def refuse(code: str, message: str, help: str = "") -> NeuralError:
-    """A NeuralError with one finding that has no place in a source file."""
-    return NeuralError(Diagnostic(code, message, help=help))
-
-
 def pickled(path: Path) -> NeuralError:
     """NE121."""
-    return refuse(
+    return refusal(
         "NE121",
         f"{quoted(path)} holds pickled Python objects, which are never loaded: a pickle "
         "can run any code",
-        "save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
+        help="save a plain array of numbers: numpy.save(path, numpy.asarray(x, dtype=…))",
     )
 
 
 def damaged(path: Path, error: Exception) -> NeuralError:
     """NE120 for a file that starts well and does not go on so."""
     words = " ".join(str(error).split())[:120]
-    return refuse(
-        "NE120",
-        f"{quoted(path)} is damaged or incomplete: {words}",
-        "write the file again",
-    )
+    message = f"{quoted(path)} is damaged or incomplete: {words}"
+    return refusal("NE120", message, help="write the file again")

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
@@ -16,7 +16,7 @@ Tokens: TypeAlias = str | Sequence[str] | Mapping[str, str | Sequence[str]]
 
 def refuse(message: str, help: str = "") -> NeuralError:
     """NE129."""
-    return NeuralError(Diagnostic("NE129", message, help=help))
+    return refusal("NE129", message, help=help)
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.kinds import Misfit, fit
 from neural_dsl.resolve.suggestions import did_you_mean
@@ -196,13 +195,9 @@ class Binder:
                     f"`{text}` was read as `{name}`, which the task gives; write "
                     f"`{parameters[0].name}={text}` if you mean that"
                 )
-        self.findings.error(
-            self.codes.missing,
-            f"`{self.called}` needs {names}",
-            span,
-            label=f"{names} {verb} missing",
-            help=docs,
-        )
+        message = f"`{self.called}` needs {names}"
+        label = f"{names} {verb} missing"
+        self.findings.error(self.codes.missing, message, span, label, docs)
 
     def _after(self, parameter: Parameter) -> str:
         """The name of the parameter that comes after one."""
@@ -214,24 +209,14 @@ class Binder:
         self.misnamed = True
         known = [parameter.name for parameter in self.parameters]
         takes = did_you_mean(name.text, [*known, *self.extra])
-        self.findings.error(
-            self.codes.unknown,
-            f"`{self.called}` has no {self.codes.noun} `{name.text}`",
-            name.span,
-            label=f"unknown {self.codes.noun}",
-            help=takes,
-        )
+        message = f"`{self.called}` has no {self.codes.noun} `{name.text}`"
+        label = f"unknown {self.codes.noun}"
+        self.findings.error(self.codes.unknown, message, name.span, label, takes)
 
     def _twice(self, name: str, argument: syntax.Argument) -> None:
         self.ok = False
-        self.findings.error(
-            self.codes.twice,
-            f"`{name}` is given twice",
-            argument.span,
-            label="given again",
-            help="keep one of the two",
-            related=(Related(self.given[name].span, "first given here"),),
-        )
+        first, message = self.given[name].span, f"`{name}` is given twice"
+        self.findings.twice(self.codes.twice, message, argument.span, first)
 
     def _too_many(self, argument: syntax.Argument, count: int) -> None:
         self.ok = False
@@ -240,10 +225,7 @@ class Binder:
         takes = (
             f"at most {most} argument{'s' * (most != 1)}" if most else "no arguments"
         )
-        self.findings.error(
-            self.codes.too_many,
-            f"`{self.called}` takes {takes}, but {count} are given",
-            argument.span,
-            label="one too many",
-            help=f"its parameters are, in order: {names}" if names else "",
-        )
+        message = f"`{self.called}` takes {takes}, but {count} are given"
+        help = f"its parameters are, in order: {names}" if names else ""
+        label = "one too many"
+        self.findings.error(self.codes.too_many, message, argument.span, label, help)

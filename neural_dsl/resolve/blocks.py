@@ -13,13 +13,11 @@ from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Residual
-from neural_dsl.resolve.arguments import passed
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.layers import MAX_LAYERS, SingleLayers
 from neural_dsl.resolve.macros import call_scope
-from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
+from neural_dsl.resolve.mistakes import output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Size
 from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import CallValue, Scope
@@ -49,13 +47,9 @@ class Blocks(SingleLayers):
     ) -> tuple[list[Node], Flow]:
         """A body inside a body; refuses to go past MAX_DEPTH."""
         if self._depth >= MAX_DEPTH:
-            self.findings.error(
-                "NE048",
-                f"blocks and macro calls are nested more than {MAX_DEPTH} deep",
-                span,
-                label="one level too deep",
-                help="flatten the structure: a macro may hold the layers directly",
-            )
+            message = f"blocks and macro calls are nested more than {MAX_DEPTH} deep"
+            help = "flatten the structure: a macro may hold the layers directly"
+            self.findings.error("NE048", message, span, "one level too deep", help)
             return [], flow.lost()
         self._depth += 1
         try:
@@ -94,11 +88,8 @@ class Blocks(SingleLayers):
         tensor = after.streams[0].tensor
         inputs = self._taken(flow, reads)
         if tensor is not None and inputs is not None:
-            names = tuple(parameter.text for parameter in define.parameters)
-            given = dict(zip(names, node.arguments or (), strict=False))
-            named = {a.name.text: a for a in node.arguments or () if a.name}
-            given = {k: a for k, a in given.items() if not a.name} | named
-            use = MacroUse(name, body, inputs, tensor, node.span, names, passed(given))
+            names, passed = tuple(each.text for each in define.parameters), inner.passed
+            use = MacroUse(name, body, inputs, tensor, node.span, names, passed)
             nodes.append(use)
         return after
 
@@ -168,24 +159,21 @@ class Blocks(SingleLayers):
         if name in self._expanding:
             start = self._expanding.index(name)
             cycle = " → ".join(f"`{each}`" for each in [*self._expanding[start:], name])
-            self.findings.error(
-                "NE045",
-                f"the macro `{name}` contains itself",
-                node.name.span,
-                label=cycle,
-                help="a macro is pasted in where it is called, so it cannot call itself; "
-                "repeat layers with `* n`",
+            message = f"the macro `{name}` contains itself"
+            help = (
+                "a macro is pasted in where it is called, so it cannot call itself; "
+                "repeat layers with `* n`"
             )
+            self.findings.error("NE045", message, node.name.span, cycle, help)
             return False
         if node.body is not None:
-            self.findings.error(
-                "NE049",
-                f"the macro `{name}` takes no body",
-                node.name.span,
-                label="called with `{ … }`",
-                help="where the braces hold layers of their own, put `;` before them: "
-                f"`{name}(…); {{ … }}`",
+            message = f"the macro `{name}` takes no body"
+            help = (
+                "where the braces hold layers of their own, put `;` before them: "
+                f"`{name}(…); {{ … }}`"
             )
+            label = "called with `{ … }`"
+            self.findings.error("NE049", message, node.name.span, label, help)
             return False
         return True
 
@@ -195,13 +183,12 @@ class Blocks(SingleLayers):
         _, name = self._bind(RESIDUAL_CONNECTION, node, scope)
         self.count += 1
         if not node.body:
-            self.findings.error(
-                "NE049",
-                "`ResidualConnection` needs a body: the layers that it goes around",
-                node.name.span,
-                label="no layers inside" if node.body is not None else "no `{ … }`",
-                help='write `ResidualConnection { Dense(64, "relu") }`',
+            label = "no layers inside" if node.body is not None else "no `{ … }`"
+            message = (
+                "`ResidualConnection` needs a body: the layers that it goes around"
             )
+            help = 'write `ResidualConnection { Dense(64, "relu") }`'
+            self.findings.error("NE049", message, node.name.span, label, help)
             return flow.lost()
         reads = len(self._memory_reads)
         before = self.output
@@ -223,7 +210,7 @@ class Blocks(SingleLayers):
         try:
             output = RESIDUAL_CONNECTION.output({}, (result.tensor, skip.tensor))
         except LayerProblem as problem:
-            layer_problem(problem, node, {}, self.findings)
+            self.findings.problem(problem, {}, node.name.span)
             return after.lost()
         inputs = self._taken(flow, reads) or (skip.tensor,)
         nodes.append(Residual(name, tuple(body), inputs, output, node.span))
@@ -245,11 +232,7 @@ class Blocks(SingleLayers):
         return tensors  # type: ignore[return-value]
 
     def _branches(
-        self,
-        run: list[syntax.BranchNode],
-        flow: Flow,
-        scope: Scope,
-        nodes: list[Node],
+        self, run: list[syntax.BranchNode], flow: Flow, scope: Scope, nodes: list[Node]
     ) -> Flow:
         branches: list[Branch] = []
         streams: list[Stream] = []
@@ -257,14 +240,10 @@ class Blocks(SingleLayers):
         for node in run:
             name = node.name.text
             if name in names:
-                self.findings.error(
-                    "NE053",
-                    f"two branches are named `{name}`",
-                    node.name.span,
-                    label="the same name again",
-                    help="give each branch a name of its own",
-                    related=(Related(names[name], "first here"),),
-                )
+                message = f"two branches are named `{name}`"
+                help = "give each branch a name of its own"
+                first = names[name]
+                self.findings.again("NE053", message, node.name.span, first, help)
             names.setdefault(name, node.name.span)
             start, source = self._branch_start(node, flow)
             before = self.output
@@ -302,31 +281,24 @@ class Blocks(SingleLayers):
             return Flow((self.inputs[name],), flow.memory), name
         if flow.unknown or len(flow.streams) == 1:
             return flow, None
-        self.findings.error(
-            "NE037",
-            f"the branch `{name}` has nothing to read",
-            node.name.span,
-            label="no input has this name",
-            help=did_you_mean(name, self.inputs),
-        )
+        message = f"the branch `{name}` has nothing to read"
+        help = did_you_mean(name, self.inputs)
+        label = "no input has this name"
+        self.findings.error("NE037", message, node.name.span, label, help)
         return flow.lost(), None
 
     def _left_behind(
-        self,
-        run: list[syntax.BranchNode],
-        flow: Flow,
-        sources: list[str | None],
+        self, run: list[syntax.BranchNode], flow: Flow, sources: list[str | None]
     ) -> None:
         """Refuse branches that all start at inputs and so drop what was computed."""
         computed = [stream for stream in flow.streams if not stream.input]
         if flow.unknown or not computed or len(sources) < len(run):
             return
         if all(source is not None for source in sources):
-            self.findings.error(
-                "NE038",
+            message = (
                 "these branches read the inputs, so what the layers before them give is "
-                "lost",
-                run[0].name.span,
-                label="nothing reads the tensor before the branches",
-                help="move those layers into a branch, or remove them",
+                "lost"
             )
+            label = "nothing reads the tensor before the branches"
+            help = "move those layers into a branch, or remove them"
+            self.findings.error("NE038", message, run[0].name.span, label, help)

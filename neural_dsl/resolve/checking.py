@@ -49,13 +49,9 @@ def check_all(
                 unused = partial(_check_unused, define, macros, used)
                 _for_each_choice(findings, unused)
     if not networks:
-        findings.error(
-            "NE054",
-            "the file has no network",
-            Span(0, 0),
-            label="nothing to build",
-            help="write `network Name { input: … layers: … }`",
-        )
+        message = "the file has no network"
+        help = "write `network Name { input: … layers: … }`"
+        findings.error("NE054", message, Span(0, 0), "nothing to build", help)
     return findings.in_order()
 
 
@@ -84,7 +80,7 @@ def _for_each_choice(findings: Findings, run: Callable[[Findings], object]) -> N
     met = set(first.spaces)
     trials = list(_others(first, met))
     for choice, place in trials:  # grows where a trial meets searches inside a value
-        trial = Findings(findings.source, choice)
+        trial = Findings(findings.source, choice=choice)
         run(trial)
         new = trial.spaces.keys() - met
         met |= new

@@ -15,7 +15,6 @@ from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Shape, Tensor
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Binder
@@ -23,7 +22,7 @@ from neural_dsl.resolve.flow import Stream
 from neural_dsl.resolve.kinds import LARGEST_SIZE
 from neural_dsl.resolve.macros import Macros, call_scope
 from neural_dsl.resolve.naming import check_name
-from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope
+from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
 
@@ -56,14 +55,10 @@ def declared_inputs(section: syntax.InputSection, findings: Findings) -> list[De
             )
         if name in found:
             first = found[name].node
-            findings.error(
-                "NE053",
-                f"two inputs are named `{name}`",
-                node.name.span if node.name else node.span,
-                label="the same name again",
-                help="give each input a name of its own",
-                related=(Related(first.span, "first here"),),
-            )
+            span = node.name.span if node.name else node.span
+            message = f"two inputs are named `{name}`"
+            help = "give each input a name of its own"
+            findings.again("NE053", message, span, first.span, help)
             continue
         found[name] = Declared(name, _shape(node.shape, name, findings), node)
     return list(found.values())
@@ -83,30 +78,20 @@ def _shape(value: syntax.Value, name: str, findings: Findings) -> Shape | None:
         return None
     if not isinstance(sizes, tuple):
         sizes = (sizes,)
-    if _is_shape(sizes):
+    if sizes and all(map(_is_size, sizes)):
         return tuple(sizes)
-    findings.error(
-        "NE051",
-        f"`{findings.text(value.span)}` is no input shape",
-        value.span,
-        label="sizes are whole numbers of 1 or more, or None",
-        help="write for instance `input: (50, 256)` for 50 positions of 256 features, "
-        "`(None, 256)` for any length, or `(128,)` for 128 token ids",
+    message = f"`{findings.text(value.span)}` is no input shape"
+    label = "sizes are whole numbers of 1 or more, or None"
+    help = (
+        "write for instance `input: (50, 256)` for 50 positions of 256 features, "
+        "`(None, 256)` for any length, or `(128,)` for 128 token ids"
     )
+    findings.error("NE051", message, value.span, label, help)
     return None
 
 
-def _is_shape(sizes: Any) -> bool:
-    if not isinstance(sizes, tuple):
-        sizes = (sizes,)
-    return bool(sizes) and all(_is_size(size) for size in sizes)
-
-
 def _is_size(size: Any) -> bool:
-    if size is None:
-        return True
-    whole = isinstance(size, int) and not isinstance(size, bool)
-    return whole and 1 <= size <= LARGEST_SIZE
+    return size is None or (is_whole(size) and 1 <= size <= LARGEST_SIZE)
 
 
 # --- what the first layer needs -------------------------------------------------------
@@ -161,9 +146,7 @@ class Lookahead:
         self, statements: Sequence[syntax.Statement], name: str, scope: Scope
     ) -> Need:
         """The branch of that name; without one, the first (all read the same tensor)."""
-        branches = [
-            branch for branch in statements if isinstance(branch, syntax.BranchNode)
-        ]
+        branches = [b for b in statements if isinstance(b, syntax.BranchNode)]
         own = [branch for branch in branches if branch.name.text == name]
         for branch in own or branches:
             found = self.need(branch.body, name, scope)
@@ -177,9 +160,7 @@ class Lookahead:
         shadowed = define is not None and define.name.text in self._expanding
         if define is not None and not shadowed and len(self._expanding) < 32:
             inner = call_scope(define, node, scope, self.findings)
-            if inner is None:
-                return ANY
-            return self._inside(define, name, inner)
+            return self._inside(define, name, inner) if inner else ANY
         if spec is None or spec.arity == "many":
             return ANY
         if node.body is not None:
@@ -238,19 +219,16 @@ def task_input(
     task: Task, node: syntax.NetworkNode, findings: Findings
 ) -> tuple[list[Declared], dict[str, Stream]]:
     """The input that a network with a task need not declare: ids, of any length."""
-    assert task.setting is not None
     if not task.gives_ids:
-        findings.error(
-            "NE050",
-            f"the network `{node.name.text}` declares no input",
-            node.name.span,
-            label="`input:` is missing",
-            help=f"the task `{task.setting.name}` does not tell what a model reads; write "
-            "for instance `input: (50, 256)` or `input: (128,)`",
-            related=task.related,
+        message = f"the network `{node.name.text}` declares no input"
+        help = (
+            f"the task `{task.given.name}` does not tell what a model reads; write "
+            "for instance `input: (50, 256)` or `input: (128,)`"
         )
+        label = "`input:` is missing"
+        findings.error("NE050", message, node.name.span, label, help, task.related)
         return [], {}
-    span = task.setting.span
+    span = task.given.span
     any_length = syntax.LiteralValue(None, span)
     declaration = syntax.InputDeclaration(None, any_length, span)
     stream = Stream(Tensor((None,), "ids", source="input"), "input", input=True)
@@ -267,35 +245,30 @@ def _ids(declared: Declared, shape: Shape, need: Need, findings: Findings) -> Sh
         _note_batch(declared, shape, findings)
         rest = rest[1:]
     if repeats and len(rest) == 1:
-        findings.warning(
-            "NW022",
-            f"the input holds token ids of shape {show(rest)}, not vectors",
-            declared.node.shape.span,
-            label=f"{shape[-1]} repeats the embedding's `output_dim`",
-            help=f"write {show(rest)}: the embedding adds the last axis itself",
-        )
+        message = f"the input holds token ids of shape {show(rest)}, not vectors"
+        label = f"{shape[-1]} repeats the embedding's `output_dim`"
+        help = f"write {show(rest)}: the embedding adds the last axis itself"
+        findings.warning("NW022", message, declared.node.shape.span, label, help)
         return rest
     return rest if len(rest) == 1 else shape
 
 
 def _note_batch(declared: Declared, shape: Shape, findings: Findings) -> None:
-    findings.note(
-        "NW021",
-        f"the leading None is read as the batch axis: one example is {show(shape[1:])}",
-        declared.node.shape.span,
-        label="the batch axis need not be declared",
-        help=f"write {show(shape[1:])}",
+    message = (
+        f"the leading None is read as the batch axis: one example is {show(shape[1:])}"
     )
+    help = f"write {show(shape[1:])}"
+    label = "the batch axis need not be declared"
+    findings.note("NW021", message, declared.node.shape.span, label, help)
 
 
 def _note_length(
     declared: Declared, shape: Shape, need: Need, findings: Findings
 ) -> None:
-    findings.note(
-        "NW021",
+    message = (
         f"the leading None is read as any length, because `{need.layer}` needs a "
-        "sequence (time, features)",
-        declared.node.shape.span,
-        label=f"sequences of any length with {shape[1]} features",
-        help="declare a length, such as (50, …), where it is always the same",
+        "sequence (time, features)"
     )
+    label = f"sequences of any length with {shape[1]} features"
+    help = "declare a length, such as (50, …), where it is always the same"
+    findings.note("NW021", message, declared.node.shape.span, label, help)

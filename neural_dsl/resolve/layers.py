@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Binder, Bound
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros
-from neural_dsl.resolve.mistakes import layer_problem, output_not_last, several_tensors
+from neural_dsl.resolve.mistakes import output_not_last, several_tensors
+from neural_dsl.resolve.naming import check_name
 from neural_dsl.resolve.sizes import Size, Sizes
 from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
@@ -69,13 +70,9 @@ class SingleLayers:
         """Report NE048 and raise TooLarge when `wanted` layers or steps are too many."""
         if wanted <= MAX_LAYERS:
             return
-        self.findings.error(
-            "NE048",
-            f"the network has more than {MAX_LAYERS:,} layers once it is expanded",
-            span,
-            label="too many copies",
-            help="repeat less; no machine can run so many layers",
-        )
+        message = f"the network has more than {MAX_LAYERS:,} layers once it is expanded"
+        help = "repeat less; no machine can run so many layers"
+        self.findings.error("NE048", message, span, "too many copies", help)
         raise TooLarge
 
     def _bind(
@@ -83,27 +80,26 @@ class SingleLayers:
     ) -> tuple[Bound, str]:
         """The checked arguments and the given name (""), worked out once per call."""
         key = (id(node), id(scope))
-        found = self._bound.get(key)
-        if found is None:
+        if key not in self._bound:
             arguments, name = self._given_name(node.arguments or (), scope)
-            given = _filled(self.task, spec)
+            given: Mapping[str, Any] = {}
+            if self.task:  # only a file with one imports what tasks need
+                from neural_dsl.resolve.tasks import check_sizes, filled
+
+                given = filled(self.task, spec)
             binder = Binder(spec.name, spec.parameters, self.findings, filled=given)
             place = Place("", self.count)
             bound = binder.bind(arguments, node.name.span, scope, place)
             if self.task and bound.ok:
-                from neural_dsl.resolve.tasks import check_sizes
-
                 check_sizes(self.task, spec, bound, self.findings)
-            found = self._bound[key] = (bound, name)
+            self._bound[key] = (bound, name)
             self._alive.append(scope)
-        return found
+        return self._bound[key]
 
     def _given_name(
         self, arguments: Sequence[syntax.Argument], scope: Scope
     ) -> tuple[list[syntax.Argument], str]:
         """The other arguments, and the value of `name="…"` ("" without or when bad)."""
-        from neural_dsl.resolve.naming import check_name
-
         others: list[syntax.Argument] = []
         name = ""
         for argument in arguments:
@@ -170,14 +166,12 @@ class SingleLayers:
         if spec.arity == "many":
             if len(streams) > 1:
                 return streams
-            self.findings.error(
-                "NE031",
-                f"`{spec.name}` joins several tensors, but only one arrives here",
-                span,
-                label="one input",
-                help=f"put branches before it: `a: {{ … }} b: {{ … }} {spec.name}()`; "
-                "around one path, use `ResidualConnection { … }`",
+            message = f"`{spec.name}` joins several tensors, but only one arrives here"
+            help = (
+                f"put branches before it: `a: {{ … }} b: {{ … }} {spec.name}()`; "
+                "around one path, use `ResidualConnection { … }`"
             )
+            self.findings.error("NE031", message, span, "one input", help)
             return None
         reads_memory = spec.arity == "target" and (
             bound.values.get("mode", "cross") == "cross"
@@ -223,7 +217,7 @@ class SingleLayers:
                 spec.attentions(params, inputs),
             )
         except LayerProblem as problem:
-            layer_problem(problem, node, bound.spans, self.findings)
+            self.findings.problem(problem, bound.spans, node.name.span)
             return None
         self._rules[key] = found
         return found
@@ -241,23 +235,13 @@ class SingleLayers:
         if not spec.reads_mask:
             return
         for span in (span for stream in taken for span in stream.lost_mask):
-            self.findings.warning(
-                "NW023",
-                f"padding is visible to `{spec.name}` after this layer",
-                span,
-                label="the padding mask ends here",
-                help="positions change here, so the mask of `mask_zero=true` no longer "
-                "fits; keep the length, or attend before this layer",
+            message = f"padding is visible to `{spec.name}` after this layer"
+            label = "the padding mask ends here"
+            help = (
+                "positions change here, so the mask of `mask_zero=true` no longer "
+                "fits; keep the length, or attend before this layer"
             )
-
-
-def _filled(task: Task | None, spec: LayerSpec) -> dict[str, Any]:
-    """The parameters that the task gives (only a file with one imports what tasks need)."""
-    if task is None:
-        return {}
-    from neural_dsl.resolve.tasks import filled
-
-    return filled(task, spec)
+            self.findings.warning("NW023", message, span, label, help)
 
 
 def _lost(layer: Layer, taken: tuple[Stream, ...]) -> tuple[Span, ...]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from neural_dsl.catalogue import find_layer
 from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
+from neural_dsl.resolve.arguments import passed
 from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
+from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
 
@@ -23,14 +26,11 @@ class Macros:
         for define in items:
             first = self.by_name.get(define.name.text)
             if first is not None:
-                findings.error(
-                    "NE056",
-                    f"the macro `{define.name.text}` is defined twice",
-                    define.name.span,
-                    label="defined again",
-                    help="give one of them another name",
-                    related=(Related(first.name.span, "first defined here"),),
-                )
+                message = f"the macro `{define.name.text}` is defined twice"
+                related = (Related(first.name.span, "first defined here"),)
+                label = "defined again"
+                help = "give one of them another name"
+                findings.error("NE056", message, define.name.span, label, help, related)
                 continue
             self.by_name[define.name.text] = define
             self._by_lower.setdefault(define.name.text.lower(), define)
@@ -40,20 +40,23 @@ class Macros:
         """The macro of this name."""
         return self.by_name.get(name) or self._by_lower.get(name.lower())
 
+    def called(self, name: str, expanding: Collection[str]) -> syntax.Define | None:
+        """The macro that a name calls inside the macros `expanding`: one that is named
+        after a layer may hold that layer."""
+        define = self.find(name)
+        if define is not None and define.name.text in expanding and find_layer(name):
+            return None
+        return define
+
 
 def _check_parameters(define: syntax.Define, findings: Findings) -> None:
-    seen: dict[str, syntax.Name] = {}
+    seen: dict[str, Span] = {}
     for parameter in define.parameters:
         if parameter.text in seen:
-            findings.error(
-                "NE053",
-                f"the parameter `{parameter.text}` stands twice in "
-                f"`{define.name.text}`",
-                parameter.span,
-                label="the same name again",
-                related=(Related(seen[parameter.text].span, "first here"),),
-            )
-        seen[parameter.text] = parameter
+            name, first = define.name.text, seen[parameter.text]
+            message = f"the parameter `{parameter.text}` stands twice in `{name}`"
+            findings.again("NE053", message, parameter.span, first)
+        seen[parameter.text] = parameter.span
     if define.parameters:
         used = set(_used(define.body))
         for parameter in define.parameters:
@@ -109,14 +112,8 @@ def call_scope(
             return None
         if name in given:
             ok = False
-            findings.error(
-                "NE024",
-                f"`{name}` is given twice",
-                argument.span,
-                label="given again",
-                help="keep one of the two",
-                related=(Related(given[name].span, "first given here"),),
-            )
+            first, message = given[name].span, f"`{name}` is given twice"
+            findings.twice("NE024", message, argument.span, first)
         given.setdefault(name, argument)
     if ok and len(given) < len(names):
         _wrong_count(define, call, findings)
@@ -130,7 +127,7 @@ def call_scope(
             values[name] = evaluate(argument.value, scope, place, findings)
         except Invalid:
             values[name] = Invalid
-    return Scope(define.name.text, values)
+    return Scope(define.name.text, values, passed(given))
 
 
 def _wrong_count(
@@ -142,11 +139,10 @@ def _wrong_count(
     )
     count = len(call.arguments or ())
     listed = ", ".join(f"`{name}`" for name in names)
-    findings.error(
-        "NE044",
+    message = (
         f"the macro `{define.name.text}` takes {takes}, but {count} "
-        f"{'is' if count == 1 else 'are'} given",
-        call.name.span,
-        label=f"needs {listed}" if names else "takes none",
-        related=(Related(define.name.span, "defined here"),),
+        f"{'is' if count == 1 else 'are'} given"
     )
+    label = f"needs {listed}" if names else "takes none"
+    related = (Related(define.name.span, "defined here"),)
+    findings.error("NE044", message, call.name.span, label, related=related)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from neural_dsl.catalogue import LAYERS, layer_names, planned_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
-from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer
@@ -27,13 +26,9 @@ def device_ignored(device: syntax.Value, scope: Scope, findings: Findings) -> No
     except Invalid:
         return
     shown = f"`{value}`" if isinstance(value, str) else "this device"
-    findings.warning(
-        "NW020",
-        f"the layer is not placed on {shown}: the whole model runs on one device",
-        device.span,
-        label="not honoured",
-        help="choose the device of the model with `execution { device: … }`",
-    )
+    message = f"the layer is not placed on {shown}: the whole model runs on one device"
+    help = "choose the device of the model with `execution { device: … }`"
+    findings.warning("NW020", message, device.span, "not honoured", help)
 
 
 def unknown_layer(node: syntax.LayerNode, macros: Macros, findings: Findings) -> None:
@@ -41,25 +36,16 @@ def unknown_layer(node: syntax.LayerNode, macros: Macros, findings: Findings) ->
     name = node.name.text
     planned = planned_layer(name)
     if planned is not None:
-        findings.error(
-            "NE022",
-            f"`{planned}` is not yet supported",
-            node.name.span,
-            label="known, but not built by this version",
-            help="there are: " + ", ".join(f"`{each}`" for each in BUILT),
-        )
+        message = f"`{planned}` is not yet supported"
+        help = "there are: " + ", ".join(f"`{each}`" for each in BUILT)
+        label = "known, but not built by this version"
+        findings.error("NE022", message, node.name.span, label, help)
         return
-    findings.error(
-        "NE020",
-        f"unknown layer `{name}`",
-        node.name.span,
-        label="no layer or macro of this name",
-        help=did_you_mean(
-            name,
-            [*macros.by_name, *layer_names()],
-            listed=[*macros.by_name, *BUILT],
-        ),
+    help = did_you_mean(
+        name, [*macros.by_name, *layer_names()], listed=[*macros.by_name, *BUILT]
     )
+    label = "no layer or macro of this name"
+    findings.error("NE020", f"unknown layer `{name}`", node.name.span, label, help)
 
 
 def several_tensors(
@@ -68,28 +54,21 @@ def several_tensors(
     """Report that more tensors arrive than `what` takes (NE036)."""
     names = [f"`{stream.name}`" for stream in flow.streams if stream.name]
     listed = f" ({', '.join(names)})" if len(names) == len(flow.streams) else ""
-    findings.error(
-        "NE036",
-        f"{len(flow.streams)} tensors{listed} reach {what}, which takes {takes}",
-        span,
-        label=f"{len(flow.streams)} tensors arrive here",
-        help="join them first with `Concatenate()` or `Add()`",
-    )
+    message = f"{len(flow.streams)} tensors{listed} reach {what}, which takes {takes}"
+    label = f"{len(flow.streams)} tensors arrive here"
+    help = "join them first with `Concatenate()` or `Add()`"
+    findings.error("NE036", message, span, label, help)
 
 
 def output_not_last(output: Layer, span: Span, findings: Findings, why: str) -> None:
     """Report an `Output` that is not the end of the network (NE041); `span` is what is
     after it, if it is after it."""
-    findings.error(
-        "NE041",
-        "`Output` must be the last layer of the network",
-        output.span,
-        label=why,
-        help="use `Dense` in the middle of a network; `Output` is its head",
-        related=(Related(span, "this is after it"),)
-        if span.start > output.span.start
-        else (),
+    related = (
+        (Related(span, "this is after it"),) if span.start > output.span.start else ()
     )
+    message = "`Output` must be the last layer of the network"
+    help = "use `Dense` in the middle of a network; `Output` is its head"
+    findings.error("NE041", message, output.span, why, help, related)
 
 
 def softmax_of_one(output: Layer, findings: Findings) -> None:
@@ -97,24 +76,10 @@ def softmax_of_one(output: Layer, findings: Findings) -> None:
     activation = output.params["activation"]
     if output.params["units"] == 1 and activation in ("softmax", "log_softmax"):
         value = "1" if activation == "softmax" else "0"
-        findings.warning(
-            "NW025",
-            f"a {activation} over one unit is always {value}",
-            output.span,
-            label="shows the same for every input",
-            help='for two classes write `Output(2, "softmax")` or '
-            '`Output(1, "sigmoid")`; for a number, `Output(1)`',
+        message = f"a {activation} over one unit is always {value}"
+        label = "shows the same for every input"
+        help = (
+            'for two classes write `Output(2, "softmax")` or '
+            '`Output(1, "sigmoid")`; for a number, `Output(1)`'
         )
-
-
-def layer_problem(
-    problem: LayerProblem,
-    node: syntax.LayerNode,
-    spans: dict[str, Span],
-    findings: Findings,
-) -> None:
-    """Report what a catalogue rule found, at the argument that it names."""
-    span = spans.get(problem.parameter or "", node.name.span)
-    findings.error(
-        problem.code, problem.message, span, label=problem.label, help=problem.help
-    )
+        findings.warning("NW025", message, output.span, label, help)

@@ -11,7 +11,6 @@ from keyword import iskeyword
 from typing import Any
 
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Node, Residual
 from neural_dsl.graph.walk import Folded, fold, rebuild
@@ -112,16 +111,10 @@ class Namer:
             self._twice(node.name, first, node.span)
 
     def _twice(self, name: str, first: Span, second: Span) -> None:
-        self.findings.error(
-            "NE040",
-            f"two layers are named `{name}`",
-            max(first, second, key=lambda span: span.start),
-            label="the same name again",
-            help="give each layer a name of its own, or leave `name` out",
-            related=(
-                Related(min(first, second, key=lambda span: span.start), "first here"),
-            ),
-        )
+        first, second = sorted((first, second), key=lambda span: span.start)
+        message = f"two layers are named `{name}`"
+        help = "give each layer a name of its own, or leave `name` out"
+        self.findings.again("NE040", message, second, first, help)
 
     def _take(self, given: str, kind: str) -> str:
         """The next name for a layer of this kind, or for the copies of a named one."""

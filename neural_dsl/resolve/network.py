@@ -6,14 +6,12 @@ one: `neural check` starts faster without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import Diagnostic, refusal
 from neural_dsl.graph.findings import Choice, Findings
-from neural_dsl.graph.nodes import Input, Network, SearchValue, Setting
-from neural_dsl.graph.settings import Task
+from neural_dsl.graph.nodes import Input, Network, SearchValue
+from neural_dsl.graph.settings import Settings
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.inputs import (
     ANY,
@@ -46,7 +44,7 @@ def resolve(
     says which value each `HPO(…)` has, by its span; the first where it says nothing.
     Raises NeuralError with everything that is wrong, in source order.
     """
-    findings = Findings(file.source, choice or {})
+    findings = Findings(file.source, choice=choice or {})
     chosen = _choose(file, network)
     with garbage_collection_paused():
         macros = Macros(defines(file), findings)
@@ -63,25 +61,17 @@ def defines(file: syntax.File) -> list[syntax.Define]:
 
 def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
     networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
-    names = list(dict.fromkeys(node.name.text for node in networks))
     for node in reversed(networks):
         if name is None or node.name.text == name:
             return node
-    message = (
-        f"the file has no network named `{name}`"
-        if names
-        else ("the file has no network")
-    )
-    help = (
-        did_you_mean(name or "", names)
-        if names
-        else "write `network Name { input: … layers: … }`"
-    )
-    listed = ", ".join(f"`{each}`" for each in names)
-    label = f"it has {listed}" if names else "nothing to build"
-    raise NeuralError(
-        Diagnostic("NE054", message, file.source, Span(0, 0), label, help)
-    )
+    message, label = "the file has no network", "nothing to build"
+    help = "write `network Name { input: … layers: … }`"
+    if networks:
+        names = list(dict.fromkeys(node.name.text for node in networks))
+        message += f" named `{name}`"
+        help = did_you_mean(name or "", names)
+        label = "it has " + ", ".join(f"`{each}`" for each in names)
+    raise refusal("NE054", message, file.source, Span(0, 0), label, help)
 
 
 def resolve_network(
@@ -96,31 +86,19 @@ def resolve_network(
     network unmade: with macros, making it can take far longer than checking it."""
     errors = findings.errors
     sections = Sections.collect(node, findings)
-    settings = resolve_settings(sections, findings)
+    settings = _settings(sections, findings)
     task = settings.task
-    if task is not None and task.setting is not None:
-        from neural_dsl.rules.training import for_task
-
-        settings = for_task(settings, task, findings)
-    elif task is None and settings.learns:
-        from neural_dsl.rules.without_task import check_without_task
-
-        check_without_task(settings, findings)
-    statements: Sequence[syntax.Statement] = (
-        sections.layers.body if sections.layers is not None else ()
-    )
-    declared = (
-        declared_inputs(sections.inputs, findings)
-        if sections.inputs is not None
-        else []
-    )
-    inputs = {
-        each.name: Stream(
-            _tensor(each, statements, macros, findings), each.name, input=True
-        )
-        for each in declared
-    }
-    if sections.inputs is None and task is not None and task.setting is not None:
+    statements = sections.layers.body if sections.layers else ()
+    declared: list[Declared] = []
+    inputs: dict[str, Stream] = {}
+    if sections.inputs is not None:
+        declared = declared_inputs(sections.inputs, findings)
+        for each in declared:
+            quiet = Findings(findings.source, choice=findings.choice)
+            need = Lookahead(macros, quiet).need(statements, each.name, Scope())
+            tensor = input_tensor(each, need or ANY, findings)
+            inputs[each.name] = Stream(tensor, each.name, input=True)
+    elif task is not None and task.setting is not None:
         declared, inputs = task_input(task, node, findings)
     resolver = LayerResolver(macros, inputs, findings, task, used_macros=used)
     flow = Flow(tuple(inputs.values()) or (Stream(None),), unknown=not inputs)
@@ -128,25 +106,31 @@ def resolve_network(
         nodes, flow = resolver.body(statements, flow, Scope())
     except TooLarge:
         return None
-    if inputs and statements:
-        _check_ends(node, declared, resolver, flow, findings, errors)
-    if resolver.output is not None:
-        softmax_of_one(resolver.output, findings)
+    head = resolver.output
+    activation = str(head.params["activation"]) if head else "linear"
+    if task is None and settings.learns:
+        from neural_dsl.rules.without_task import check_without_task
+
+        check_without_task(settings, activation, findings)
+    if inputs and statements and findings.errors == errors:
+        # What was not reached because of a mistake is no further mistake.
+        _check_ends(node, declared, resolver, flow, findings)
+    if head is not None:
+        softmax_of_one(head, findings)
     namer = Namer(findings)
     namer.count(nodes)
     if findings.errors > errors or (only_check and task is None):
         return None
-    named = namer.name(nodes)
-    output = flow.streams[0].tensor
+    named, output = namer.name(nodes), flow.streams[0].tensor
     assert output is not None
-    read = _inputs(declared, inputs, resolver)
+    read = tuple(_input(each, inputs, resolver) for each in declared)
     network = Network(
         name=node.name.text,
         source=findings.source,
         inputs=read,
         body=named,
         output=output,
-        output_activation=_output_activation(resolver),
+        output_activation=activation,
         search=_search(findings, namer.names),
         loss=settings.loss,
         optimizer=settings.optimizer,
@@ -154,53 +138,34 @@ def resolve_network(
         metrics=settings.metrics,
         train=settings.train,
         execution=settings.execution,
-        task=_reading(task, read),
         train_spans=settings.train_spans,
     )
     if task is not None:
-        from neural_dsl.rules.whole import check_training
+        from neural_dsl.resolve.tasks import reading
+        from neural_dsl.rules.learning import check_training
 
+        network = replace(network, task=reading(task, read))
         check_training(network, task, findings)
     return network if findings.errors == errors else None
 
 
-def _tensor(
-    declared: Declared,
-    statements: Sequence[syntax.Statement],
-    macros: Macros,
-    findings: Findings,
-) -> Tensor | None:
-    need = Lookahead(macros, Findings(findings.source, findings.choice)).need(
-        statements, declared.name, Scope()
-    )
-    return input_tensor(declared, need or ANY, findings)
+def _settings(sections: Sections, findings: Findings) -> Settings:
+    """The settings, completed for the task where there is one."""
+    settings = resolve_settings(sections, findings)
+    task = settings.task
+    if task is not None and task.setting is not None:
+        from neural_dsl.rules.training import for_task
+
+        return for_task(settings, task, findings)
+    return settings
 
 
-def _reading(task: Task | None, inputs: tuple[Input, ...]) -> Setting | None:
-    """The task, told what the network reads."""
-    if task is None:
-        return None
-    from neural_dsl.resolve.tasks import reading
-
-    return reading(task, inputs)
-
-
-def _inputs(
-    declared: list[Declared], inputs: dict[str, Stream], resolver: LayerResolver
-) -> tuple[Input, ...]:
-    found = []
-    for each in declared:
-        tensor = inputs[each.name].tensor
-        assert tensor is not None
-        vocabulary = resolver.vocabulary.get(each.name)
-        found.append(Input(each.name, tensor, vocabulary, each.node.span))
-    return tuple(found)
-
-
-def _output_activation(resolver: LayerResolver) -> str:
-    if resolver.output is None:
-        return "linear"
-    return str(resolver.output.params["activation"])
+def _input(
+    declared: Declared, inputs: dict[str, Stream], resolver: LayerResolver
+) -> Input:
+    tensor, name = inputs[declared.name].tensor, declared.name
+    assert tensor is not None
+    return Input(name, tensor, resolver.vocabulary.get(name), declared.node.span)
 
 
 def _search(findings: Findings, names: list[str]) -> tuple[SearchValue, ...]:
@@ -219,25 +184,14 @@ def _check_ends(
     resolver: LayerResolver,
     flow: Flow,
     findings: Findings,
-    errors: int,
 ) -> None:
     """The network must end in one tensor and read every input."""
-    if findings.errors > errors:
-        return  # what was not reached because of a mistake is no further mistake
     if len(flow.streams) > 1:
-        findings.error(
-            "NE036",
-            f"the network ends with {len(flow.streams)} tensors",
-            node.name.span,
-            label="one output is needed",
-            help="join them at the end with `Concatenate()` or `Add()`",
-        )
+        message = f"the network ends with {len(flow.streams)} tensors"
+        help = "join them at the end with `Concatenate()` or `Add()`"
+        findings.error("NE036", message, node.name.span, "one output is needed", help)
     for each in declared:
         if each.name not in resolver.used_inputs:
-            findings.error(
-                "NE038",
-                f"nothing reads the input `{each.name}`",
-                each.node.span,
-                label="not used",
-                help=f"read it in a branch, `{each.name}: {{ … }}`, or remove it",
-            )
+            message = f"nothing reads the input `{each.name}`"
+            help = f"read it in a branch, `{each.name}: {{ … }}`, or remove it"
+            findings.error("NE038", message, each.node.span, "not used", help)

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import SearchValue
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.terms import (
-    UNKNOWN,
-    CallValue,
-    Invalid,
-    Place,
-    Scope,
-    show_value,
-)
+from neural_dsl.resolve.terms import UNKNOWN, CallValue, Invalid, Place, Scope
+from neural_dsl.resolve.terms import show_value as show
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -26,17 +19,8 @@ Evaluate: TypeAlias = Callable[[syntax.Value, Scope, Place, Findings], Any]
 
 CHOICES = ("choice", "categorical")
 RANGES = ("range", "int_range", "log_range")
-BOUNDS = {
-    "low": "low",
-    "min": "low",
-    "start": "low",
-    "high": "high",
-    "max": "high",
-    "end": "high",
-    "stop": "high",
-    "step": "step",
-}
-
+LOW, HIGH = ("low", "min", "start"), ("high", "max", "end", "stop")
+BOUNDS = dict.fromkeys(LOW, "low") | dict.fromkeys(HIGH, "high") | {"step": "step"}
 
 ALL_OF = 12
 """Ranges of at most so many whole numbers are checked at each of them."""
@@ -55,97 +39,145 @@ def search_value(
     Records the search value, and what there is to choose from, and warns (NW060). Raises
     Invalid after reporting.
     """
-    space = _space(call, findings)
-    kind = space.name.text.lower()
-    points = _points(space, kind, scope, place, findings, evaluate)
-    number = min(findings.choice.get(call.span, 0), len(points.spans) - 1)
-    chosen = points.value(number)
-    findings.spaces.setdefault(call.span, points.spans)
-    if call.span not in findings.searches:
-        arguments = points.arguments()
-        found = SearchValue(place.path, kind, arguments, _plain(chosen), call.span)
-        findings.searches[call.span] = (place.layer, found)
-    if chosen is not UNKNOWN:
-        name = place.path.rpartition(".")[2]
-        findings.warning(
-            "NW060",
-            f"`{name}` is searched over; this model is compiled with "
-            f"{_show(chosen, findings)}",
-            call.span,
-            label="the first choice" if kind in CHOICES else "the lower bound",
-            help="nothing searches here; put another value first to compile with it"
-            if kind in CHOICES
-            else "nothing searches here; write a value in place of `HPO(…)` to choose it",
-        )
-    return chosen
-
-
-def _space(call: syntax.Call, findings: Findings) -> syntax.Call:
-    """The `choice(…)` or `range(…)` of an `HPO(…)`."""
-    space = call.arguments[0].value if len(call.arguments) == 1 else None
-    if not isinstance(space, syntax.Call):
-        _refuse(
-            "`HPO` takes one search space", call.span, findings, "not a search space"
-        )
-    kind = space.name.text.lower()
-    if kind not in (*CHOICES, *RANGES):
-        findings.error(
-            "NE072",
-            f"`{space.name.text}` is not a search space",
-            space.name.span,
-            label="unknown search space",
-            help=did_you_mean(kind, (*CHOICES, *RANGES)),
-        )
-        raise Invalid
-    return space
+    return _Search(call, scope, place, findings, evaluate).value()
 
 
 @dataclass(frozen=True)
-class Points:
-    """What one search space has to choose from, and where each of it stands. Only the
-    value that is chosen is worked out aloud; `arguments` are what the space says."""
+class _Search:
+    """One `HPO(…)`, where it stands, and how values are worked out there."""
 
-    spans: tuple[Span, ...]
-    value: Callable[[int], Any]
-    arguments: Callable[[], Mapping[str, Any]]
+    call: syntax.Call
+    scope: Scope
+    place: Place
+    findings: Findings
+    evaluate: Evaluate
 
+    def value(self) -> Any:
+        """The chosen value. Of several choices only this one is worked out aloud."""
+        space, findings, where = self._space(), self.findings, self.call.span
+        kind = space.name.text.lower()
+        choices: list[syntax.Value] = []
+        bounds: dict[str, Any] = {}
+        points: list[tuple[Any, Span]]
+        if kind in CHOICES:
+            choices = self._choices(space)
+            points = [(each, each.span) for each in choices]
+        else:
+            nodes = self._bound_nodes(space, kind)
+            bounds = {key: self._evaluated(node) for key, node in nodes.items()}
+            self._check_bounds(bounds, kind, space.span)
+            spans = {key: node.span for key, node in nodes.items()}
+            points = _of_range(bounds, spans, space.span)
+            points = [points[0], points[-1]] if kind == "log_range" else points
+        chosen = points[min(findings.choice.get(where, 0), len(points) - 1)][0]
+        chosen = self._evaluated(chosen) if choices else chosen
+        findings.spaces.setdefault(where, tuple(span for _, span in points))
+        if where not in findings.searches:
+            quietly = {"values": tuple(map(self._quietly, choices))}
+            arguments = quietly if choices else bounds
+            found = SearchValue(self.place.path, kind, arguments, _plain(chosen), where)
+            findings.searches[where] = (self.place.layer, found)
+        if chosen is not UNKNOWN:
+            self._warn(chosen, bool(choices))
+        return chosen
 
-def _points(
-    space: syntax.Call,
-    kind: str,
-    scope: Scope,
-    place: Place,
-    findings: Findings,
-    evaluate: Evaluate,
-) -> Points:
-    if kind in CHOICES:
-        values = _listed(space, findings)
+    def _evaluated(self, value: syntax.Value) -> Any:
+        return self.evaluate(value, self.scope, self.place, self.findings)
 
-        def listed() -> Mapping[str, Any]:
-            quiet = Findings(findings.source)
-            return {"values": tuple(map(partial(plainly, quiet=quiet), values))}
+    def _quietly(self, value: syntax.Value) -> Any:
+        quiet = Findings(self.findings.source)
+        with suppress(Invalid):
+            return _plain(self.evaluate(value, self.scope, self.place, quiet))
+        return None
 
-        def plainly(value: syntax.Value, quiet: Findings) -> Any:
-            with suppress(Invalid):
-                return _plain(evaluate(value, scope, place, quiet))
-            return None
-
-        return Points(
-            tuple(value.span for value in values),
-            lambda number: evaluate(values[number], scope, place, findings),
-            listed,
+    def _warn(self, chosen: Any, listed: bool) -> None:
+        name = self.place.path.rpartition(".")[2]
+        shown = show(chosen)
+        if isinstance(chosen, CallValue):
+            shown = f"`{self.findings.text(chosen.call.span)}`"
+        message = f"`{name}` is searched over; this model is compiled with {shown}"
+        label, how = (
+            "the lower bound",
+            "write a value in place of `HPO(…)` to choose it",
         )
-    nodes = _bound_nodes(space, kind, findings)
-    bounds = {k: evaluate(node, scope, place, findings) for k, node in nodes.items()}
-    _check_bounds(bounds, kind, space.span, findings)
-    points = _of_range(bounds, {k: node.span for k, node in nodes.items()}, space.span)
-    if kind == "log_range":
-        points = [points[0], points[-1]]
-    return Points(
-        tuple(span for _, span in points),
-        lambda number: points[number][0],
-        lambda: bounds,
-    )
+        if listed:
+            label, how = (
+                "the first choice",
+                "put another value first to compile with it",
+            )
+        help = f"nothing searches here; {how}"
+        self.findings.warning("NW060", message, self.call.span, label, help)
+
+    def _space(self) -> syntax.Call:
+        """The `choice(…)` or `range(…)` of an `HPO(…)`."""
+        given, place = self.call.arguments, self.call.span
+        space = given[0].value if len(given) == 1 else None
+        if not isinstance(space, syntax.Call):
+            self._refuse("`HPO` takes one search space", place, "not a search space")
+        kind, name = space.name.text.lower(), space.name
+        if kind not in (*CHOICES, *RANGES):
+            message = f"`{name.text}` is not a search space"
+            help = did_you_mean(kind, (*CHOICES, *RANGES))
+            label = "unknown search space"
+            self.findings.error("NE072", message, name.span, label, help)
+            raise Invalid
+        return space
+
+    def _choices(self, space: syntax.Call) -> list[syntax.Value]:
+        """The choices of `choice(8, 16)` or `choice([8, 16])`."""
+        if any(argument.name for argument in space.arguments):
+            label = "named arguments among these"
+            self._refuse("choices have no names", space.span, label)
+        values = [argument.value for argument in space.arguments]
+        match values:
+            case [syntax.Sequence(items=items, brackets="[")]:
+                values = list(items)
+        if not values:
+            self._refuse("there is nothing to choose from", space.span, "no choices")
+        return values
+
+    def _bound_nodes(self, space: syntax.Call, kind: str) -> dict[str, syntax.Value]:
+        """The arguments of a range as "low", "high" and "step"."""
+        found: dict[str, syntax.Value] = {}
+        for position, argument in enumerate(space.arguments):
+            if argument.name is not None:
+                key = BOUNDS.get(argument.name.text.lower(), "")
+            else:
+                key = ("low", "high", "step")[position] if position < 3 else ""
+            if not key or key in found:
+                message = f"`{kind}` takes a lower bound, an upper bound and a `step`"
+                label = "given twice" if key else "not one of them"
+                self._refuse(message, argument.span, label)
+            found[key] = argument.value
+        if not {"low", "high"} <= found.keys():
+            label = "a bound is missing"
+            self._refuse(f"`{kind}` needs two bounds", space.span, label)
+        return found
+
+    def _check_bounds(self, bounds: dict[str, Any], kind: str, span: Span) -> None:
+        if UNKNOWN in bounds.values():
+            return
+        low, high = bounds["low"], bounds["high"]
+        allowed = int if kind == "int_range" else int | float
+        for value in bounds.values():
+            if isinstance(value, bool) or not isinstance(value, allowed):
+                what = "whole numbers" if kind == "int_range" else "numbers"
+                self._refuse(f"`{kind}` takes {what}", span, "another kind of value")
+        if low >= high:
+            message = f"the lower bound of `{kind}` must be below the upper bound"
+            self._refuse(message, span, f"{low} is not below {high}")
+        if kind == "log_range" and low <= 0:
+            self._refuse("a `log_range` starts above 0", span, "0 has no logarithm")
+        if bounds.get("step", 1) <= 0:
+            self._refuse("`step` must be above 0", span, "never reaches the end")
+
+    def _refuse(self, message: str, span: Span, label: str) -> NoReturn:
+        help = (
+            "write `HPO(choice(32, 64))`, `HPO(range(0.1, 0.5, step=0.1))`, "
+            "`HPO(int_range(1, 8))` or `HPO(log_range(1e-4, 1e-2))`"
+        )
+        self.findings.error("NE072", message, span, label, help)
+        raise Invalid
 
 
 def _of_range(
@@ -169,92 +201,8 @@ def _of_range(
     return [ends[0], *between, ends[1]]
 
 
-def _listed(space: syntax.Call, findings: Findings) -> list[syntax.Value]:
-    """The choices of `choice(8, 16)` or `choice([8, 16])`."""
-    if any(argument.name for argument in space.arguments):
-        _refuse(
-            "choices have no names", space.span, findings, "named arguments among these"
-        )
-    values = [argument.value for argument in space.arguments]
-    if (
-        len(values) == 1
-        and isinstance(values[0], syntax.Sequence)
-        and values[0].brackets == "["
-    ):
-        values = list(values[0].items)
-    if not values:
-        _refuse("there is nothing to choose from", space.span, findings, "no choices")
-    return values
-
-
-def _bound_nodes(
-    space: syntax.Call, kind: str, findings: Findings
-) -> dict[str, syntax.Value]:
-    """The arguments of a range as "low", "high" and "step"."""
-    found: dict[str, syntax.Value] = {}
-    for position, argument in enumerate(space.arguments):
-        if argument.name is not None:
-            key = BOUNDS.get(argument.name.text.lower(), "")
-        else:
-            key = ("low", "high", "step")[position] if position < 3 else ""
-        if not key or key in found:
-            _refuse(
-                f"`{kind}` takes a lower bound, an upper bound and a `step`",
-                argument.span,
-                findings,
-                "given twice" if key else "not one of them",
-            )
-        found[key] = argument.value
-    if not {"low", "high"} <= found.keys():
-        _refuse(
-            f"`{kind}` needs two bounds", space.span, findings, "a bound is missing"
-        )
-    return found
-
-
-def _check_bounds(
-    bounds: dict[str, Any], kind: str, span: Span, findings: Findings
-) -> None:
-    if UNKNOWN in bounds.values():
-        return
-    allowed = (int,) if kind == "int_range" else (int, float)
-    for value in bounds.values():
-        if isinstance(value, bool) or not isinstance(value, allowed):
-            what = "whole numbers" if kind == "int_range" else "numbers"
-            _refuse(f"`{kind}` takes {what}", span, findings, "another kind of value")
-    if bounds["low"] >= bounds["high"]:
-        _refuse(
-            f"the lower bound of `{kind}` must be below the upper bound",
-            span,
-            findings,
-            f"{bounds['low']} is not below {bounds['high']}",
-        )
-    if kind == "log_range" and bounds["low"] <= 0:
-        _refuse("a `log_range` starts above 0", span, findings, "0 has no logarithm")
-    if "step" in bounds and bounds["step"] <= 0:
-        _refuse("`step` must be above 0", span, findings, "never reaches the end")
-
-
-def _refuse(message: str, span: Span, findings: Findings, label: str) -> NoReturn:
-    findings.error(
-        "NE072",
-        message,
-        span,
-        label=label,
-        help="write `HPO(choice(32, 64))`, `HPO(range(0.1, 0.5, step=0.1))`, "
-        "`HPO(int_range(1, 8))` or `HPO(log_range(1e-4, 1e-2))`",
-    )
-    raise Invalid
-
-
 def _plain(value: Any) -> Any:
     """A call among the choices is kept by its name; everything else is plain already."""
     if isinstance(value, CallValue):
         return value.call.name.text
     return None if value is UNKNOWN else value
-
-
-def _show(value: Any, findings: Findings) -> str:
-    if isinstance(value, CallValue):
-        return f"`{findings.text(value.call.span)}`"
-    return show_value(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.source import Span
@@ -54,7 +53,11 @@ class Sections:
             if canonical is None:
                 continue
             if canonical in seen:
-                _twice(keyword, seen[canonical], findings)
+                message = f"the section `{keyword.text}` stands twice in this network"
+                first, help = seen[canonical], "merge the two"
+                findings.again(
+                    "NE052", message, keyword.span, first, help, what="section"
+                )
                 continue
             seen[canonical] = keyword.span
             found._keep(section, canonical)
@@ -73,37 +76,22 @@ class Sections:
         if name in known:
             return known[name]
         if name in PLANNED:
-            findings.error(
-                "NE061",
-                f"the section `{keyword.text}` is not yet supported",
-                keyword.span,
-                label="known, but not built by this version",
-                help="remove it for now; the rest of the file is understood",
-            )
+            message = f"the section `{keyword.text}` is not yet supported"
+            label = "known, but not built by this version"
+            help = "remove it for now; the rest of the file is understood"
+            findings.error("NE061", message, keyword.span, label, help)
         elif name in SETTINGS:
-            findings.error(
-                "NE068",
-                f"`{keyword.text}` takes a value, not a block",
-                keyword.span,
-                label="a block",
-                help=f"write `{keyword.text}: …`",
-            )
+            message = f"`{keyword.text}` takes a value, not a block"
+            help = f"write `{keyword.text}: …`"
+            findings.error("NE068", message, keyword.span, "a block", help)
         elif name in BLOCKS:
-            findings.error(
-                "NE068",
-                f"`{keyword.text}` takes a block of settings",
-                keyword.span,
-                label="a single value",
-                help=f"write `{keyword.text} {{ … }}`",
-            )
+            message = f"`{keyword.text}` takes a block of settings"
+            help = f"write `{keyword.text} {{ … }}`"
+            findings.error("NE068", message, keyword.span, "a single value", help)
         else:
-            findings.error(
-                "NE060",
-                f"unknown section `{keyword.text}`",
-                keyword.span,
-                label="no such section",
-                help=did_you_mean(keyword.text, NAMES),
-            )
+            message = f"unknown section `{keyword.text}`"
+            help = did_you_mean(keyword.text, NAMES)
+            findings.error("NE060", message, keyword.span, "no such section", help)
         return None
 
     def _keep(self, section: syntax.Section, canonical: str) -> None:
@@ -132,29 +120,14 @@ def _lifted(sections: Iterable[syntax.Section]) -> Iterator[syntax.Section]:
         yield syntax.BlockSection(section.keyword, rest, section.span)
 
 
-def _twice(keyword: syntax.Name, first: Span, findings: Findings) -> None:
-    findings.error(
-        "NE052",
-        f"the section `{keyword.text}` stands twice in this network",
-        keyword.span,
-        label="the same section again",
-        help="merge the two",
-        related=(Related(first, "first here"),),
-    )
-
-
 def _check_complete(found: Sections, findings: Findings) -> None:
     """Report a network without layers, or without inputs and a task that gives them."""
     name = found.node.name
     undeclared = found.inputs is None and "task" not in found.settings
     if undeclared or (found.inputs is not None and not found.inputs.inputs):
-        findings.error(
-            "NE050",
-            f"the network `{name.text}` declares no input",
-            name.span,
-            label="`input:` is missing",
-            help="write for instance `input: (50, 256)`: 50 positions of 256 features",
-        )
+        message = f"the network `{name.text}` declares no input"
+        help = "write for instance `input: (50, 256)`: 50 positions of 256 features"
+        findings.error("NE050", message, name.span, "`input:` is missing", help)
     if found.layers is None or not found.layers.body:
         findings.error(
             "NE050",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neural_dsl.catalogue.settings import SettingSpec, Table
-from neural_dsl.catalogue.spec import LayerProblem, Parameter
+from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.diagnostics import NeuralError, Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
 from neural_dsl.graph.settings import Settings, Task
-from neural_dsl.resolve.arguments import Binder, Bound, Codes
+from neural_dsl.resolve.arguments import Binder, Codes
 from neural_dsl.resolve.sections import Sections
 from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope, describe
@@ -29,6 +30,7 @@ CODES = Codes(
     too_many="NE071",
 )
 BLOCK_CODES = replace(CODES, noun="setting")
+STOPPING = "train.early_stopping"
 
 
 def resolve_settings(sections: Sections, findings: Findings) -> Settings:
@@ -36,16 +38,20 @@ def resolve_settings(sections: Sections, findings: Findings) -> Settings:
     given = sections.settings
     monitor = None if "task" in given else "val_loss"  # a task knows its measure
     resolver = SettingResolver(findings, monitor)
-    optimizer = resolver.one(given, "optimizer")
-    schedule = resolver.one(given, "lr_schedule")
-    if optimizer is not None and schedule is not None:
-        _check_one_schedule(optimizer, schedule, findings)
+    optimizer = resolver.one(given.get("optimizer"), "optimizer")
+    schedule = resolver.one(given.get("lr_schedule"), "lr_schedule")
+    rate = optimizer.params.get("learning_rate") if optimizer else None
+    if isinstance(rate, Setting) and schedule is not None:
+        related = (Related(rate.span, "the optimizer has this one"),)
+        message = "the learning rate has two schedules"
+        label, help = "a second schedule", "keep one of the two"
+        findings.error("NE070", message, schedule.span, label, help, related)
     return Settings(
-        loss=resolver.one(given, "loss"),
+        loss=resolver.one(given.get("loss"), "loss"),
         optimizer=optimizer,
         lr_schedule=schedule,
         metrics=resolver.several(given.get("metrics")),
-        task=_task(given, resolver),
+        task=resolver.task(given.get("task")),
         spans=resolver.key_spans,
         train=resolver.block(sections.blocks.get("train"), "train"),
         execution=resolver.block(sections.blocks.get("execution"), "execution"),
@@ -72,42 +78,6 @@ def _table(section: str) -> Table:
     return table
 
 
-def _keys(block: str) -> Sequence[Parameter]:
-    """The keys of `train { … }` or `execution { … }`."""
-    from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
-
-    return {"train": TRAIN, "execution": EXECUTION}[block]
-
-
-def _task(
-    sections: Mapping[str, syntax.Setting], resolver: SettingResolver
-) -> Task | None:
-    """The task of a network; one without a Setting when something is wrong with it."""
-    if "task" not in sections:
-        return None
-    given = resolver.one(sections, "task")
-    if given is None:
-        return Task()
-    from neural_dsl.resolve.tasks import describe_task
-
-    return describe_task(given, resolver.argument_spans[given.span], resolver.findings)
-
-
-def _check_one_schedule(
-    optimizer: Setting, schedule: Setting, findings: Findings
-) -> None:
-    rate = optimizer.params.get("learning_rate")
-    if isinstance(rate, Setting):
-        findings.error(
-            "NE070",
-            "the learning rate has two schedules",
-            schedule.span,
-            label="a second schedule",
-            help="keep one of the two",
-            related=(Related(rate.span, "the optimizer has this one"),),
-        )
-
-
 @dataclass
 class SettingResolver:
     """Turns values such as `Adam(lr=1e-4)`, `"Adam(1e-4)"` or `adam` into Settings.
@@ -120,106 +90,84 @@ class SettingResolver:
     argument_spans: dict[Span, Mapping[str, Span]] = field(default_factory=dict)
     key_spans: dict[str, Mapping[str, Span]] = field(default_factory=dict)
 
-    def one(
-        self, sections: Mapping[str, syntax.Setting], section: str
-    ) -> Setting | None:
+    def one(self, setting: syntax.Setting | None, section: str) -> Setting | None:
         """The one thing that a section names; None without it or after reporting."""
-        setting = sections.get(section)
         if setting is None:
             return None
-        try:
-            return self._named(
-                setting.value,
-                _table(section),
-                Place(setting.key.text.lower()),
-                Scope(),
-            )
-        except Invalid:
+        place = Place(setting.key.text.lower())
+        with suppress(Invalid):
+            return self._named(setting.value, _table(section), place)
+        return None
+
+    def task(self, setting: syntax.Setting | None) -> Task | None:
+        """The task of a network; one without a Setting when something is wrong with it."""
+        if setting is None:
             return None
+        given = self.one(setting, "task")
+        if given is None:
+            return Task()
+        from neural_dsl.resolve.tasks import describe_task
+
+        return describe_task(given, self.argument_spans[given.span], self.findings)
 
     def several(self, setting: syntax.Setting | None) -> tuple[Setting, ...]:
         """The metrics; one thing without brackets is a list too."""
         if setting is None:
             return ()
-        table = _table("metrics")
-        value, place = setting.value, Place("metrics")
-        items = value.items if isinstance(value, syntax.Sequence) else (value,)
-        found: dict[str, Setting] = {}
-        for item in items:
-            try:
-                metric = self._named(item, table, place, Scope())
-            except Invalid:
-                continue
-            if metric.name in found:
-                self.findings.error(
-                    "NE070",
-                    f"the {table.what} `{metric.name}` is given twice",
-                    metric.span,
-                    label="given again",
-                    help="keep one of the two",
-                    related=(Related(found[metric.name].span, "first given here"),),
-                )
-            found.setdefault(metric.name, metric)
+        table, value, found = _table("metrics"), setting.value, dict[str, Setting]()
+        for item in value.items if isinstance(value, syntax.Sequence) else (value,):
+            with suppress(Invalid):
+                metric = self._named(item, table, Place("metrics"))
+                if metric.name in found:
+                    message = f"the {table.what} `{metric.name}` is given twice"
+                    first = found[metric.name].span
+                    self.findings.twice("NE070", message, metric.span, first)
+                found.setdefault(metric.name, metric)
         return tuple(found.values())
 
     def block(self, block: syntax.BlockSection | None, name: str) -> dict[str, Any]:
         """The keys that a block gives, under their canonical names."""
         if block is None:
             return {}
-        arguments = [
-            syntax.Argument(setting.key, setting.value, setting.span)
-            for setting in block.settings
-        ]
-        binder = Binder(name, _keys(name), self.findings, BLOCK_CODES, extra=())
-        bound = binder.bind(arguments, block.keyword.span, Scope(), Place(name))
-        values = {}
+        from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
+
+        keys = {"train": TRAIN, "execution": EXECUTION}[name]
+        settings = [syntax.Argument(s.key, s.value, s.span) for s in block.settings]
+        binder = Binder(name, keys, self.findings, BLOCK_CODES, extra=())
+        bound = binder.bind(settings, block.keyword.span, Scope(), Place(name))
         self.key_spans[name] = bound.spans
-        for key in bound.spans:
-            if key in bound.values:
-                value = bound.values[key]
-                if key == "early_stopping":
-                    value = self._stopping(value, binder.given[key])
-                    if value is not None:
-                        self.key_spans[key] = self.argument_spans[value.span]
-                    if value is not None and value.params["monitor"] is None:
-                        params = {**value.params, "monitor": self.monitor}
-                        value = replace(value, params=params)
-                values[key] = value
+        values = {key: bound.values[key] for key in bound.spans if key in bound.values}
+        if "early_stopping" in values:
+            given = binder.given["early_stopping"].value
+            values["early_stopping"] = self._stopping(values["early_stopping"], given)
         return values
 
     # --- one named thing --------------------------------------------------------------
 
-    def _named(
-        self, value: syntax.Value, table: Table, place: Place, scope: Scope
-    ) -> Setting:
-        evaluated = evaluate(value, scope, place, self.findings)
-        return self._setting(evaluated, value.span, table, place, scope)
+    def _named(self, value: syntax.Value, table: Table, place: Place) -> Setting:
+        evaluated = evaluate(value, Scope(), place, self.findings)
+        return self._setting(evaluated, value.span, table, place)
 
-    def _setting(
-        self, value: Any, span: Span, table: Table, place: Place, scope: Scope
-    ) -> Setting:
+    def _setting(self, value: Any, span: Span, table: Table, place: Place) -> Setting:
         """The Setting for an evaluated value. Raises Invalid after reporting."""
         if isinstance(value, str) and "(" in value:
-            value = self._inside_string(value, span, scope)
+            value = self._inside_string(value, span)
         if isinstance(value, CallValue):
-            call, scope = value.call, value.scope
-            spec = self._find(call.name.text, call.name.span, table)
-            return self._call(spec, call.arguments, call.name.span, span, place, scope)
+            name, given = value.call.name, value.call.arguments
+            spec = self._find(name.text, name.span, table)
+            return self._call(spec, given, name.span, span, place)
         if isinstance(value, str):
-            spec = self._find(value, span, table)
-            return self._call(spec, (), span, span, place, scope)
-        article = "an" if table.what[0] in "aeio" else "a"
-        self.findings.error(
-            "NE068",
-            f"here stands the name of {article} {table.what}, not "
-            f"`{self.findings.text(span)}`",
-            span,
-            label=f"this is {describe(value)}",
-            help=f"write for instance `{table.example}`",
+            return self._call(self._find(value, span, table), (), span, span, place)
+        article, text = (
+            "an" if table.what[0] in "aeio" else "a",
+            self.findings.text(span),
         )
+        message = f"here stands the name of {article} {table.what}, not `{text}`"
+        help = f"write for instance `{table.example}`"
+        self.findings.error("NE068", message, span, f"this is {describe(value)}", help)
         raise Invalid
 
-    def _inside_string(self, text: str, span: Span, scope: Scope) -> Any:
+    def _inside_string(self, text: str, span: Span) -> Any:
         """The value that a string spells: `"Adam(learning_rate=1e-4)"`."""
         from neural_dsl.syntax.parser import parse_value
 
@@ -230,33 +178,22 @@ class SettingResolver:
         except NeuralError as error:
             self.findings.adopt(error.diagnostics)
             raise Invalid from None
-        if not isinstance(value, syntax.Call):
-            return text
-        return CallValue(value, scope)
+        return CallValue(value, Scope()) if isinstance(value, syntax.Call) else text
 
     def _find(self, name: str, span: Span, table: Table) -> SettingSpec:
-        spec = table.find(name)
+        spec, names = table.find(name), [each.name for each in table.specs]
         if spec is not None:
             return spec
         if table.is_planned(name):
-            self.findings.error(
-                "NE061",
-                f"the {table.what} `{name}` is not yet supported",
-                span,
-                label="known, but not built by this version",
-                help="there are: "
-                + ", ".join(f"`{each.name}`" for each in table.specs),
-            )
+            message = f"the {table.what} `{name}` is not yet supported"
+            help = "there are: " + ", ".join(f"`{each}`" for each in names)
+            label = "known, but not built by this version"
+            self.findings.error("NE061", message, span, label, help)
         else:
-            self.findings.error(
-                table.code,
-                f"unknown {table.what} `{name}`",
-                span,
-                label=f"no {table.what} of this name",
-                help=did_you_mean(
-                    name, table.names(), listed=[each.name for each in table.specs]
-                ),
-            )
+            message = f"unknown {table.what} `{name}`"
+            label = f"no {table.what} of this name"
+            help = did_you_mean(name, table.names(), listed=names)
+            self.findings.error(table.code, message, span, label, help)
         raise Invalid
 
     def _call(
@@ -266,68 +203,44 @@ class SettingResolver:
         name_span: Span,
         span: Span,
         place: Place,
-        scope: Scope,
     ) -> Setting:
         binder = Binder(spec.name, spec.parameters, self.findings, CODES, extra=())
-        bound = binder.bind(arguments, name_span, scope, place)
+        bound = binder.bind(arguments, name_span, Scope(), place)
         if not bound.ok:
             raise Invalid
-        params = self._with_schedule(spec, bound, binder, place, scope)
+        params = dict(bound.values)
+        rate, given = params.get("learning_rate"), binder.given.get("learning_rate")
+        if given is not None and isinstance(rate, str | CallValue):  # a schedule
+            below, table = place.below("learning_rate"), _table("lr_schedule")
+            rate = self._setting(rate, given.value.span, table, below)
+            params["learning_rate"] = rate
         try:
             spec.check(params)
         except LayerProblem as problem:
-            self.findings.error(
-                problem.code,
-                problem.message,
-                bound.spans.get(problem.parameter or "", name_span),
-                label=problem.label,
-                help=problem.help,
-            )
+            self.findings.problem(problem, bound.spans, name_span)
             raise Invalid from None
         self.argument_spans[span] = bound.spans
         return Setting(spec.name, params, span)
 
-    def _with_schedule(
-        self,
-        spec: SettingSpec,
-        bound: Bound,
-        binder: Binder,
-        place: Place,
-        scope: Scope,
-    ) -> dict[str, Any]:
-        """The parameters, a schedule in place of the rate resolved to a Setting."""
-        params = dict(bound.values)
-        rate = params.get("learning_rate")
-        argument = binder.given.get("learning_rate")
-        if argument is None:
-            return params
-        below, span = place.below("learning_rate"), argument.value.span
-        if isinstance(rate, str | CallValue):
-            params["learning_rate"] = self._setting(
-                rate, span, _table("lr_schedule"), below, scope
-            )
-        return params
-
-    def _stopping(self, value: Any, argument: syntax.Argument) -> Setting | None:
-        """`true`, a patience, a call or a mapping; None for `false`."""
-        span, table = argument.value.span, _table("early_stopping")
-        rule = table.specs[0]
-        place = Place("train.early_stopping")
+    def _stopping(self, value: Any, given: syntax.Value) -> Setting | None:
+        """`true`, a patience, a call or a mapping; None for `false` or after reporting."""
+        span, table, place = given.span, _table("early_stopping"), Place(STOPPING)
+        arguments: list[syntax.Argument] = []
+        if value is False:
+            return None
+        if isinstance(value, int) and value is not True:
+            patience = syntax.Name("patience", span)
+            arguments = [syntax.Argument(patience, given, span)]
+        elif isinstance(given, syntax.Mapping):
+            arguments = list(given.arguments)
         try:
-            if value is True:
-                return self._call(rule, (), span, span, place, Scope())
-            if value is False:
-                return None
-            if isinstance(value, int):
-                patience = syntax.Name("patience", span)
-                given = syntax.Argument(patience, argument.value, span)
-                return self._call(rule, (given,), span, span, place, Scope())
-            if isinstance(argument.value, syntax.Mapping):
-                entries = [
-                    syntax.Argument(key, entry, key.span.to(entry.span))
-                    for key, entry in argument.value.entries
-                ]
-                return self._call(rule, entries, span, span, place, Scope())
-            return self._setting(value, span, table, place, Scope())
+            if isinstance(value, int) or isinstance(given, syntax.Mapping):
+                found = self._call(table.specs[0], arguments, span, span, place)
+            else:
+                found = self._setting(value, span, table, place)
         except Invalid:
             return None
+        self.key_spans["early_stopping"] = self.argument_spans[span]
+        if found.params["monitor"] is None:
+            found = replace(found, params={**found.params, "monitor": self.monitor})
+        return found

@@ -96,8 +96,8 @@ class Sizes:
             inner = self._body(statement.body, depth + 1)
             return Size(times * inner.layers, 1 + inner.steps)
         name = statement.name.text
-        define, spec = self.macros.find(name), find_layer(name)
-        if define is not None and not (spec and define.name.text in self._open):
+        define, spec = self.macros.called(name, self._open), find_layer(name)
+        if define is not None:
             inner = self.of(define)
             return Size(times * inner.layers, 1 + inner.steps)
         if spec is None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.graph.nodes import Node, Repeat
-from neural_dsl.resolve.arguments import Bound
 from neural_dsl.resolve.blocks import Blocks
 from neural_dsl.resolve.flow import Flow
 from neural_dsl.resolve.mistakes import device_ignored, output_not_last, unknown_layer
-from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope
+from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
 
@@ -32,20 +31,16 @@ class LayerResolver(Blocks):
     ) -> tuple[list[Node], Flow]:
         """Resolve statements in a row."""
         nodes: list[Node] = []
-        position = 0
-        while position < len(statements):
-            statement = statements[position]
-            if isinstance(statement, syntax.BranchNode):
-                run = _branches_from(statements, position)
-                flow = self._branches(run, flow, scope, nodes)
-                position += len(run)
+        for branches, row in groupby(statements, _is_branch):
+            if branches:  # side by side
+                flow = self._branches(list(row), flow, scope, nodes)  # type: ignore[arg-type]
                 continue
-            position += 1
-            if isinstance(statement, syntax.GroupNode):
-                times = self._times(statement.repeat, scope)
-                flow = self._repeated(statement, times, flow, scope, nodes)
-            else:
-                flow = self._named(statement, flow, scope, nodes)
+            for statement in row:
+                if isinstance(statement, syntax.GroupNode):
+                    times = self._times(statement.repeat, scope)
+                    flow = self._repeated(statement, times, flow, scope, nodes)
+                elif isinstance(statement, syntax.LayerNode):
+                    flow = self._named(statement, flow, scope, nodes)
         return nodes, flow
 
     def _named(
@@ -56,11 +51,8 @@ class LayerResolver(Blocks):
             device_ignored(node.device, scope, self.findings)
         times = self._times(node.repeat, scope)
         name = node.name.text
-        define = self.macros.find(name)
         spec = find_layer(name)
-        if define is not None and not (
-            spec is not None and define.name.text in self._expanding
-        ):
+        if self.macros.called(name, self._expanding):
             return self._repeated(node, times, flow, scope, nodes)
         if spec is None:
             unknown_layer(node, self.macros, self.findings)
@@ -68,17 +60,17 @@ class LayerResolver(Blocks):
         if spec is RESIDUAL_CONNECTION:
             return self._repeated(node, times, flow, scope, nodes)
         if node.body is not None:
-            self.findings.error(
-                "NE049",
-                f"`{spec.name}` with a body of its own is not yet supported",
-                node.name.span,
-                label="takes no `{ … }`",
-                help="a body is for `ResidualConnection { … }`; where the braces hold "
-                f"layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`",
+            message = f"`{spec.name}` with a body of its own is not yet supported"
+            help = (
+                "a body is for `ResidualConnection { … }`; where the braces hold "
+                f"layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`"
             )
+            label = "takes no `{ … }`"
+            self.findings.error("NE049", message, node.name.span, label, help)
             return flow.lost()
         bound, _ = self._bind(spec, node, scope)
-        times *= _stacked(bound)
+        stacked = bound.values.get("num_layers", 1)
+        times *= stacked if isinstance(stacked, int) else 1
         return self._repeated(node, times, flow, scope, nodes)
 
     def _once(
@@ -95,12 +87,10 @@ class LayerResolver(Blocks):
             inner, flow = self._deeper(statement.body, flow, scope, statement.span)
             nodes.extend(inner)
             return flow
-        define = self.macros.find(statement.name.text)
-        spec = find_layer(statement.name.text)
-        if define is not None and not (
-            spec is not None and define.name.text in self._expanding
-        ):
+        define = self.macros.called(statement.name.text, self._expanding)
+        if define is not None:
             return self._macro(define, statement, flow, scope, nodes)
+        spec = find_layer(statement.name.text)
         assert spec is not None
         if spec is RESIDUAL_CONNECTION:
             return self._residual(statement, flow, scope, nodes)
@@ -114,16 +104,13 @@ class LayerResolver(Blocks):
             value = evaluate(repeat, scope, Place("repeat"), self.findings)
         except Invalid:
             return 1
-        if _is_times(value):
+        if is_whole(value) and value >= 1:
             return int(value)
         if value is not UNKNOWN:
-            self.findings.error(
-                "NE047",
-                "`*` repeats a layer a whole number of times, 1 or more",
-                repeat.span,
-                label="not such a number",
-                help="write for instance `* 6`",
-            )
+            message = "`*` repeats a layer a whole number of times, 1 or more"
+            label = "not such a number"
+            help = "write for instance `* 6`"
+            self.findings.error("NE047", message, repeat.span, label, help)
         return 1
 
     def _repeated(
@@ -163,25 +150,5 @@ class LayerResolver(Blocks):
         return flow
 
 
-def _is_times(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _stacked(bound: Bound) -> int:
-    """`num_layers` of the transformer layers; 1 for every other layer."""
-    value = bound.values.get("num_layers", 1)
-    return value if isinstance(value, int) else 1
-
-
-def _branches_from(
-    statements: Sequence[syntax.Statement], position: int
-) -> list[syntax.BranchNode]:
-    """The branches that stand side by side from `position` on."""
-    run: list[syntax.BranchNode] = []
-    while position < len(statements):
-        statement = statements[position]
-        if not isinstance(statement, syntax.BranchNode):
-            break
-        run.append(statement)
-        position += 1
-    return run
+def _is_branch(statement: syntax.Statement) -> bool:
+    return isinstance(statement, syntax.BranchNode)

@@ -64,28 +64,23 @@ def _wrong_vocabulary(
     listed = ""
     if task.symbols and len(task.symbols) <= LISTED_SYMBOLS:
         listed = f"; its symbols are {list_symbols(task.symbols)}"
-    findings.error(
-        "NE076",
-        f"`{name}` is {value:,}, but the task `{task.spec.name}` has {needed} symbols",
-        span,
-        label=f"{needed} are needed",
-        help=f"leave `{name}` out, and the task gives it{listed}",
-        related=task.related,
+    message = (
+        f"`{name}` is {value:,}, but the task `{task.spec.name}` has {needed} symbols"
     )
+    help = f"leave `{name}` out, and the task gives it{listed}"
+    findings.error("NE076", message, span, f"{needed} are needed", help, task.related)
 
 
 def _too_short(
     task: Task, name: str, value: int, span: Span, findings: Findings
 ) -> None:
-    findings.error(
-        "NE076",
+    message = (
         f"`{name}` is {value:,}, but inputs of the task `{task.spec.name}` have up to "
-        f"{task.max_length:,} positions",
-        span,
-        label=f"{task.max_length:,} or more are needed",
-        help=f"leave `{name}` out, and the task gives it",
-        related=task.related,
+        f"{task.max_length:,} positions"
     )
+    label = f"{task.max_length:,} or more are needed"
+    help = f"leave `{name}` out, and the task gives it"
+    findings.error("NE076", message, span, label, help, task.related)
 
 
 def describe_task(
@@ -102,13 +97,7 @@ def describe_task(
         vocabulary = spec.vocabulary_size(setting.params, folder)
         max_length = spec.max_length(setting.params, folder)
     except LayerProblem as problem:
-        findings.error(
-            problem.code,
-            problem.message,
-            spans.get(problem.parameter or "", given.span),
-            label=problem.label,
-            help=problem.help,
-        )
+        findings.problem(problem, spans, given.span)
         return Task()
     return Task(setting, symbols, vocabulary, max_length)
 

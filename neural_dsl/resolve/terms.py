@@ -21,10 +21,12 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """What `$name` means where a value stands: the parameters of one macro call."""
+    """What `$name` means where a value stands: the parameters of one macro call.
+    `passed` names those that are nothing but a parameter of the macro around it."""
 
     macro: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    passed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ class Place:
     def below(self, name: str) -> Place:
         """The place of an entry of this one."""
         return Place(f"{self.path}.{name}" if self.path else name, self.layer)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether this is a whole number, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether arithmetic takes it."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def show_value(value: Any) -> str:

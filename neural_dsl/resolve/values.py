@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.search import search_value
 from neural_dsl.resolve.suggestions import did_you_mean
-from neural_dsl.resolve.terms import LARGEST, UNKNOWN, CallValue, Invalid, Place, Scope
+from neural_dsl.resolve.terms import (
+    LARGEST,
+    UNKNOWN,
+    CallValue,
+    Invalid,
+    Place,
+    Scope,
+    is_number,
+)
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
@@ -47,13 +54,9 @@ def _checked(number: Any, span: Span, findings: Findings) -> Any:
         isinstance(number, float) and not math.isfinite(number)
     )
     if too_large:
-        findings.error(
-            "NE046",
-            "this number is too large",
-            span,
-            label="beyond 2^63" if isinstance(number, int) else "not a finite number",
-            help="use a number that fits a model",
-        )
+        label = "beyond 2^63" if isinstance(number, int) else "not a finite number"
+        message = "this number is too large"
+        findings.error("NE046", message, span, label, "use a number that fits a model")
         raise Invalid
     return number
 
@@ -65,76 +68,43 @@ def _parameter(value: syntax.MacroParameter, scope: Scope, findings: Findings) -
             raise Invalid
         return found
     where = f"macro `{scope.macro}`" if scope.macro else "the network"
-    findings.error(
-        "NE043",
-        f"`${value.name}` is not a parameter of {where}",
-        value.span,
-        label="unknown parameter"
-        if scope.macro
-        else "only a macro's body has `$` parameters",
-        help=did_you_mean(value.name, scope.parameters, before="$")
-        if scope.macro
-        else "write the value itself",
+    message = f"`${value.name}` is not a parameter of {where}"
+    label = (
+        "unknown parameter" if scope.macro else "only a macro's body has `$` parameters"
     )
+    help = (
+        did_you_mean(value.name, scope.parameters, before="$")
+        if scope.macro
+        else "write the value itself"
+    )
+    findings.error("NE043", message, value.span, label, help)
     raise Invalid
 
 
 def _arithmetic(
     value: syntax.Operation, scope: Scope, place: Place, findings: Findings
 ) -> Any:
-    """Work out an operation."""
-    operands, operations = spine(value)
-    values = [evaluate(operand, scope, place, findings) for operand in operands]
-    return combined(values, operations, findings)
-
-
-def spine(
-    value: syntax.Operation,
-) -> tuple[list[syntax.Value], list[syntax.Operation]]:
-    """The operands from left to right, and the operations between them: `a * b + c`.
-    Long sums lean left, and are walked without recursion. With a sign in front there are
-    as many operations as operands."""
+    """Work out `a * b + c`. Long sums lean left, and are walked without recursion; all
+    operands are evaluated before anything is applied."""
     operations = [value]
     while isinstance(operations[-1].left, syntax.Operation):
         operations.append(operations[-1].left)
     operations.reverse()
-    first = operations[0].left
-    operands = [] if first is None else [first]
-    return [*operands, *(operation.right for operation in operations)], operations
-
-
-def combined(
-    values: Sequence[Any], operations: Sequence[syntax.Operation], findings: Findings
-) -> Any:
-    """The result of the operations of a `spine` on the values of its operands."""
-    signed = len(values) == len(operations)
-    result = 0 if signed else values[0]
-    rights = values if signed else values[1:]
+    first = operations[0].left  # none where a sign stands in front
+    result = 0 if first is None else evaluate(first, scope, place, findings)
+    rights = [evaluate(each.right, scope, place, findings) for each in operations]
     for operation, right in zip(operations, rights, strict=True):
         if result is UNKNOWN or right is UNKNOWN:
             result = UNKNOWN
             continue
         for operand, node in ((result, operation.left), (right, operation.right)):
             if node is not None and not is_number(operand):
-                not_a_number(node.span, findings)
+                text = findings.text(node.span)
+                message = f"arithmetic needs numbers, but `{text}` is none"
+                findings.error("NE046", message, node.span, "not a number")
                 raise Invalid
         result = _apply(operation, result, right, findings)
     return result
-
-
-def is_number(value: Any) -> bool:
-    """Whether arithmetic takes it."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def not_a_number(span: Span, findings: Findings) -> None:
-    """Report NE046 for an operand."""
-    findings.error(
-        "NE046",
-        f"arithmetic needs numbers, but `{findings.text(span)}` is none",
-        span,
-        label="not a number",
-    )
 
 
 def _apply(
@@ -150,9 +120,8 @@ def _apply(
             result = left * right
         case "/":
             if right == 0:
-                findings.error(
-                    "NE046", "division by zero", operation.span, label="divides by 0"
-                )
+                span = operation.span
+                findings.error("NE046", "division by zero", span, "divides by 0")
                 raise Invalid
             exact = isinstance(left, int) and isinstance(right, int)
             result = left // right if exact and left % right == 0 else left / right

@@ -6,7 +6,6 @@ are solved without attention, layouts that cannot be learnt at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from neural_dsl.catalogue.shapes import show
@@ -14,26 +13,21 @@ from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Network
 from neural_dsl.graph.settings import Task
+from neural_dsl.rules.measures import check_measures
+from neural_dsl.rules.muon import check_muon
+from neural_dsl.source import Span
 
 A_LENGTH = 1000
 """A length to try a layer's shape rule with, where the real one is open."""
 
 
-def check_learning(network: Network, task: Task, findings: Findings) -> None:
-    """Report ends that do not fit the task, and what the network cannot learn of it."""
-    if not task.gives_ids:
-        return
-    layers = tuple(network.layers())
-    errors = findings.errors
-    _check_inputs(network, task, findings)
-    _check_output(network, layers, task, findings)
-    if findings.errors > errors:
-        return
-    if task.spec.causal(network.task.params):  # type: ignore[union-attr]
-        _check_causal(layers, task, findings)
-    else:
-        _check_aligned(network, layers, task, findings)
-    _check_attention(network, layers, task, findings)
+def check_training(network: Network, task: Task, findings: Findings) -> None:
+    """Report ends that do not fit the task, what the network cannot learn of it, and
+    settings that fit neither."""
+    if task.gives_ids:
+        _Learning(network, task, findings).check()
+    check_measures(network, findings)
+    check_muon(network, findings)
 
 
 def looks_ahead(layer: Layer) -> bool:
@@ -42,76 +36,169 @@ def looks_ahead(layer: Layer) -> bool:
     return layer.spec.looks_ahead(layer.params) or bool(kinds - {"causal"})
 
 
-# --- ends -----------------------------------------------------------------------------
+class _Learning:
+    """One network that learns a task which gives ids."""
 
+    def __init__(self, network: Network, task: Task, findings: Findings):
+        self.network = network
+        self.layers = tuple(network.layers())
+        self.task = task
+        self.name = task.spec.name
+        self.findings = findings
 
-def _check_inputs(network: Network, task: Task, findings: Findings) -> None:
-    name, inputs = task.spec.name, network.inputs
-    if len(inputs) > 1:
-        findings.error(
-            "NE057",
-            f"the network reads {len(inputs)} inputs, but the task `{name}` has one",
-            inputs[1].span,
-            label="one too many",
-            help="leave `input:` out: the task gives the ids of whole problems",
-            related=task.related,
-        )
-        return
-    (given,) = inputs
-    if given.tensor.dtype != "ids":
-        findings.error(
-            "NE057",
-            f"the task `{name}` gives token ids, but the network reads vectors",
-            given.span,
-            label="no `Embedding` reads this",
-            help="begin with `Embedding(output_dim=…)` and leave `input:` out",
-            related=task.related,
-        )
-        return
-    length = given.tensor.shape[0]
-    if length not in (None, task.max_length) and task.max_length is not None:
-        findings.error(
-            "NE057",
-            f"the input has {length} positions, but inputs of the task `{name}` have "
-            f"{task.max_length}",
-            given.span,
-            label=f"{task.max_length} are needed",
-            help="leave `input:` out: the task gives it",
-            related=task.related,
-        )
+    def check(self) -> None:
+        """All rules; those of what is learnt where the ends fit."""
+        errors = self.findings.errors
+        self._inputs()
+        self._output()
+        if self.findings.errors == errors:
+            if self.task.causal:
+                self._causal()
+            else:
+                self._aligned()
+            self._attention()
 
+    def _unfit(self, message: str, span: Span, label: str, help: str) -> None:
+        """Report an end that does not fit the task."""
+        related = self.task.related
+        self.findings.error("NE057", message, span, label, help, related)
 
-def _check_output(
-    network: Network, layers: Sequence[Layer], task: Task, findings: Findings
-) -> None:
-    name, shape = task.spec.name, network.output.shape
-    length = network.inputs[0].tensor.shape[0]
-    at_each = f"the task `{name}` asks for a symbol at every position"
-    last = layers[-1]
-    changed = next((each for each in layers if not _keeps_length(each)), None)
-    if len(shape) != 2 or shape[0] != length or changed is not None:
-        culprit = changed or last
-        findings.error(
-            "NE057",
-            f"{at_each}, but the network gives {show(shape)}"
-            if changed is None or len(shape) != 2
-            else f"{at_each}, but `{changed.type}` changes their number",
-            culprit.span,
-            label="the positions end here" if len(shape) != 2 else "other positions",
-            help="leave out what joins or drops positions (pooling, `Flatten`, strides, "
-            '`padding="valid"`)',
-            related=task.related,
+    def _doubt(self, code: str, message: str, label: str, help: str) -> None:
+        """Warn, at the task, of what cannot be learnt."""
+        self.findings.warning(code, message, self.task.given.span, label, help)
+
+    # --- ends -------------------------------------------------------------------------
+
+    def _inputs(self) -> None:
+        given, *more = self.network.inputs
+        most, length = self.task.max_length, given.tensor.shape[0]
+        if more:
+            message = f"the network reads {1 + len(more)} inputs, but the task `{self.name}` has one"
+            help = "leave `input:` out: the task gives the ids of whole problems"
+            self._unfit(message, more[0].span, "one too many", help)
+        elif given.tensor.dtype != "ids":
+            message = (
+                f"the task `{self.name}` gives token ids, but the network reads vectors"
+            )
+            help = "begin with `Embedding(output_dim=…)` and leave `input:` out"
+            self._unfit(message, given.span, "no `Embedding` reads this", help)
+        elif most is not None and length not in (None, most):
+            message = f"the input has {length} positions, but inputs of the task `{self.name}` have {most}"
+            help = "leave `input:` out: the task gives it"
+            self._unfit(message, given.span, f"{most} are needed", help)
+
+    def _output(self) -> None:
+        name, shape, symbols = (
+            self.name,
+            self.network.output.shape,
+            self.task.vocabulary,
         )
-    elif task.vocabulary is not None and shape[-1] != task.vocabulary:
-        findings.error(
-            "NE057",
-            f"the network ends in {shape[-1]} values, but the task `{name}` has "
-            f"{task.vocabulary} symbols",
-            last.span,
-            label="the last layer",
-            help="end with `Output()`: the task gives its size",
-            related=task.related,
+        length = self.network.inputs[0].tensor.shape[0]
+        changed = next((each for each in self.layers if not _keeps_length(each)), None)
+        last = self.layers[-1]
+        if len(shape) != 2 or shape[0] != length or changed is not None:
+            message = f"the task `{name}` asks for a symbol at every position, but "
+            if changed is None or len(shape) != 2:
+                message += f"the network gives {show(shape)}"
+            else:
+                message += f"`{changed.type}` changes their number"
+            label = "the positions end here" if len(shape) != 2 else "other positions"
+            help = (
+                "leave out what joins or drops positions (pooling, `Flatten`, strides, "
+                '`padding="valid"`)'
+            )
+            self._unfit(message, (changed or last).span, label, help)
+        elif symbols is not None and shape[-1] != symbols:
+            message = f"the network ends in {shape[-1]} values, but the task `{name}` has {symbols} symbols"
+            help = "end with `Output()`: the task gives its size"
+            self._unfit(message, last.span, "the last layer", help)
+
+    # --- what the network sees --------------------------------------------------------
+
+    def _causal(self) -> None:
+        """A model that is asked for the next symbol must not see it."""
+        text = self.task.layout == "text"
+        answer = "the text to be predicted" if text else "the answer"
+        for layer in filter(looks_ahead, self.layers):
+            message = f"`{layer.type}` sees later positions, where {answer} stands"
+            help, related = self._without_looking_ahead(layer), self.task.related
+            self.findings.error(
+                "NE077", message, layer.span, "looks ahead", help, related
+            )
+
+    def _without_looking_ahead(self, layer: Layer) -> str:
+        kinds = {attention.kind for attention in layer.attentions}
+        if "cross" in kinds:
+            way = "attend to the sequence itself: leave the branches out"
+        elif "self" in kinds:
+            way = "write `causal=true`"
+            if layer.type == "TransformerEncoder":
+                way += ", or use `TransformerDecoder`"
+        elif layer.type == "Conv1D":
+            way = 'write `padding="causal"`'
+        else:
+            way = "leave it out"
+        spec = self.task.spec
+        has_aligned = any(each.name == "layout" for each in spec.parameters)
+        if has_aligned and spec.aligned_needs == "later":
+            way += '; a model that sees everything fits `layout="aligned"`'
+        return way
+
+    def _aligned(self) -> None:
+        """Answers at the positions of the source: too easy for Copy, impossible blindly."""
+        if self.task.spec.aligned_needs == "nothing":
+            message = (
+                f"aligned `{self.name}` is solved without attention: each symbol of the "
+                "answer stands at its own position"
+            )
+            label = "pictures of its attention would mean nothing"
+            help = (
+                'leave `layout` out: with `layout="sequence"` attention has to carry '
+                "every symbol"
+            )
+            self._doubt("NW073", message, label, help)
+            return
+        cannot = f"aligned `{self.name}` cannot be learnt: "
+        if not any(map(looks_ahead, self.layers)):
+            cannot += "the answer depends on later positions, and no layer sees them"
+            help = 'use `TransformerEncoder` without `causal`, or `layout="sequence"`'
+            self._doubt("NW078", cannot, "needs attention in both directions", help)
+        elif not any(map(_tells_positions, self.layers)):
+            cannot += "nothing tells the positions of the source apart"
+            help = "put `PositionalEncoding()` behind the `Embedding`"
+            self._doubt("NW078", cannot, "needs positions", help)
+        for layer in self.layers if self._several_lengths else ():
+            if layer.attentions and layer.inputs[0].mask is None:
+                message = f"`{layer.type}` sees the padding of shorter sequences"
+                label = "attends to padding too"
+                help = "write `mask_zero=true` in the `Embedding`"
+                self.findings.warning("NW077", message, layer.span, label, help)
+
+    @property
+    def _several_lengths(self) -> bool:
+        return isinstance(self.task.given.params.get("length"), tuple)
+
+    # --- what the network can do ------------------------------------------------------
+
+    def _attention(self) -> None:
+        """Nothing but attention (or a convolution) carries symbols from place to place."""
+        spec, attending = (
+            self.task.spec,
+            sum(bool(each.attentions) for each in self.layers),
         )
+        pointless = self.task.layout == "aligned" and spec.aligned_needs == "nothing"
+        if attending == 0 and not pointless:
+            message = f"no layer attends, so the model can hardly learn `{self.name}`"
+            kind = "Decoder" if self.task.causal else "Encoder"
+            help = f"add `Transformer{kind}(num_heads=4, ff_dim=512)`"
+            self._doubt("NW074", message, "asks for symbols of other positions", help)
+        elif attending < spec.layers_needed and self._several_lengths:
+            message = (
+                f"`{self.name}` takes two layers of attention: one finds what came before "
+                "each symbol, the next looks for it"
+            )
+            help = "repeat the layer: `TransformerDecoder(…) * 2`"
+            self._doubt("NW076", message, f"the network has {attending}", help)
 
 
 def _keeps_length(layer: Layer) -> bool:
@@ -126,136 +213,7 @@ def _keeps_length(layer: Layer) -> bool:
     return len(output.shape) > 1 and output.shape[0] == A_LENGTH
 
 
-# --- what the network sees ------------------------------------------------------------
-
-
-def _check_causal(layers: Sequence[Layer], task: Task, findings: Findings) -> None:
-    """A model that is asked for the next symbol must not see it."""
-    answer = "the text to be predicted" if task.layout == "text" else "the answer"
-    for layer in layers:
-        if not looks_ahead(layer):
-            continue
-        findings.error(
-            "NE077",
-            f"`{layer.type}` sees later positions, where {answer} stands",
-            layer.span,
-            label="looks ahead",
-            help=_how_not_to_look_ahead(layer, task),
-            related=task.related,
-        )
-
-
-def _how_not_to_look_ahead(layer: Layer, task: Task) -> str:
-    kinds = {attention.kind for attention in layer.attentions}
-    if "cross" in kinds:
-        way = "attend to the sequence itself: leave the branches out"
-    elif "self" in kinds:
-        way = "write `causal=true`"
-        if layer.type == "TransformerEncoder":
-            way += ", or use `TransformerDecoder`"
-    elif layer.type == "Conv1D":
-        way = 'write `padding="causal"`'
-    else:
-        way = "leave it out"
-    has_aligned = any(each.name == "layout" for each in task.spec.parameters)
-    if has_aligned and task.spec.aligned_needs == "later":
-        way += '; a model that sees everything fits `layout="aligned"`'
-    return way
-
-
-def _check_aligned(
-    network: Network, layers: Sequence[Layer], task: Task, findings: Findings
-) -> None:
-    """Answers at the positions of the source: too easy for Copy, impossible blindly."""
-    setting = network.task
-    assert setting is not None
-    if task.spec.aligned_needs == "nothing":
-        findings.warning(
-            "NW073",
-            f"aligned `{setting.name}` is solved without attention: each symbol of the "
-            "answer stands at its own position",
-            setting.span,
-            label="pictures of its attention would mean nothing",
-            help='leave `layout` out: with `layout="sequence"` attention has to carry '
-            "every symbol",
-        )
-        return
-    if not any(map(looks_ahead, layers)):
-        findings.warning(
-            "NW078",
-            f"aligned `{setting.name}` cannot be learnt: the answer depends on later "
-            "positions, and no layer sees them",
-            setting.span,
-            label="needs attention in both directions",
-            help='use `TransformerEncoder` without `causal`, or `layout="sequence"`',
-        )
-    elif not _knows_positions(layers):
-        findings.warning(
-            "NW078",
-            f"aligned `{setting.name}` cannot be learnt: nothing tells the positions of "
-            "the source apart",
-            setting.span,
-            label="needs positions",
-            help="put `PositionalEncoding()` behind the `Embedding`",
-        )
-    _check_padding(layers, task, findings)
-
-
-def _knows_positions(layers: Sequence[Layer]) -> bool:
+def _tells_positions(layer: Layer) -> bool:
     """Attention in both directions alone treats all orders of a sequence alike."""
-    return any(
-        layer.type in ("PositionalEncoding", "Conv1D")
-        or any(attention.kind == "causal" for attention in layer.attentions)
-        for layer in layers
-    )
-
-
-def _of_several_lengths(task: Task) -> bool:
-    assert task.setting is not None
-    return isinstance(task.setting.params.get("length"), tuple)
-
-
-def _check_padding(layers: Sequence[Layer], task: Task, findings: Findings) -> None:
-    if not _of_several_lengths(task):
-        return
-    for layer in layers:
-        if layer.attentions and layer.inputs[0].mask is None:
-            findings.warning(
-                "NW077",
-                f"`{layer.type}` sees the padding of shorter sequences",
-                layer.span,
-                label="attends to padding too",
-                help="write `mask_zero=true` in the `Embedding`",
-            )
-
-
-# --- what the network can do ----------------------------------------------------------
-
-
-def _check_attention(
-    network: Network, layers: Sequence[Layer], task: Task, findings: Findings
-) -> None:
-    """Nothing but attention (or a convolution) carries symbols from place to place."""
-    setting = network.task
-    assert setting is not None
-    attending = sum(bool(layer.attentions) for layer in layers)
-    pointless = task.layout == "aligned" and task.spec.aligned_needs == "nothing"
-    if attending == 0 and not pointless:
-        findings.warning(
-            "NW074",
-            f"no layer attends, so the model can hardly learn `{setting.name}`",
-            setting.span,
-            label="asks for symbols of other positions",
-            help="add `TransformerDecoder(num_heads=4, ff_dim=512)`"
-            if task.spec.causal(setting.params)
-            else "add `TransformerEncoder(num_heads=4, ff_dim=512)`",
-        )
-    elif attending < task.spec.layers_needed and _of_several_lengths(task):
-        findings.warning(
-            "NW076",
-            f"`{setting.name}` takes two layers of attention: one finds what came before "
-            "each symbol, the next looks for it",
-            setting.span,
-            label=f"the network has {attending}",
-            help="repeat the layer: `TransformerDecoder(…) * 2`",
-        )
+    causal = any(attention.kind == "causal" for attention in layer.attentions)
+    return causal or layer.type in ("PositionalEncoding", "Conv1D")

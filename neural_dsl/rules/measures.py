@@ -9,13 +9,8 @@ from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.custom import CustomFile, custom_file
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Network, Setting
+from neural_dsl.rules.unsupported import usual_loss
 from neural_dsl.source import Span
-
-LOSS_OF_ACTIVATION = {
-    "softmax": "sparse_categorical_crossentropy",
-    "sigmoid": "binary_crossentropy",
-}
-"""The loss that goes with what an Output shows, where the file names none."""
 
 ON_REQUEST = ("accuracy", "perplexity")
 """Measures that validation has when `metrics` asks for them, where they make sense."""
@@ -51,8 +46,9 @@ def custom_of(network: Network) -> CustomFile | None:
 
 def loss_of(network: Network) -> Setting:
     """The loss; the one that goes with the output where the file names none."""
-    default = LOSS_OF_ACTIVATION.get(network.output_activation, "mean_squared_error")
-    return network.loss or Setting(default, {}, Span(0, 0))
+    return network.loss or Setting(
+        usual_loss(network.output_activation), {}, Span(0, 0)
+    )
 
 
 def goal_of(network: Network) -> Goal:
@@ -83,26 +79,19 @@ def check_measures(network: Network, findings: Findings) -> None:
     able = tuple(dict.fromkeys((*goal.measures, *goal.possible)))
     for metric in network.metrics:
         if metric.name not in able:
-            findings.warning(
-                "NW075",
-                f"`{metric.name}` has no effect on the training",
-                metric.span,
-                label="not used",
-                help=f"training on `{setting.name}` can report {listed(able)}",
-            )
+            message = f"`{metric.name}` has no effect on the training"
+            help = f"training on `{setting.name}` can report {listed(able)}"
+            findings.warning("NW075", message, metric.span, "not used", help)
     for rule in rules_that_watch(network):
         monitor = rule.params["monitor"]
         if monitor not in goal.measures:
             hint = f"there are {listed(goal.measures)}"
             if monitor in goal.possible:
                 hint = f"ask for it, too: `metrics: [{monitor}]`"
-            findings.error(
-                "NE079",
-                f"`{monitor}` is not measured in this training on `{setting.name}`",
-                rule.span,
-                label="watches nothing",
-                help=hint,
+            message = (
+                f"`{monitor}` is not measured in this training on `{setting.name}`"
             )
+            findings.error("NE079", message, rule.span, "watches nothing", hint)
 
 
 def rules_that_watch(network: Network) -> list[Setting]:

@@ -29,10 +29,6 @@ def check_muon(network: Network, findings: Findings) -> None:
     hidden = [layer for layer in network.layers() if layer.name not in ends]
     if any(len(weight.shape) == 2 for layer in hidden for weight in layer.weights):
         return
-    findings.error(
-        "NE074",
-        "`Muon` trains the matrices of hidden layers, and this network has none",
-        optimizer.span,
-        label="nothing to train",
-        help="use `AdamW`, which trains everything else under Muon, too",
-    )
+    message = "`Muon` trains the matrices of hidden layers, and this network has none"
+    help = "use `AdamW`, which trains everything else under Muon, too"
+    findings.error("NE074", message, optimizer.span, "nothing to train", help)

@@ -38,14 +38,10 @@ def _check_clips(
         given.append("gradient_clip")
         related = (Related(spans["gradient_clip"], "clipped here too"),)
     if len(given) > 1:
-        findings.error(
-            "NE074",
-            f"`{given[0]}` and `{given[1]}` both clip the gradients",
-            optimizer.span,
-            label="one of them is enough",
-            help="keep one of them",
-            related=related,
-        )
+        message = f"`{given[0]}` and `{given[1]}` both clip the gradients"
+        label = "one of them is enough"
+        help = "keep one of them"
+        findings.error("NE074", message, optimizer.span, label, help, related)
 
 
 def _check_floor(settings: Settings, findings: Findings) -> None:
@@ -54,14 +50,12 @@ def _check_floor(settings: Settings, findings: Findings) -> None:
         return
     start, floor = first_rate(settings.optimizer, plateau), plateau.params["min_lr"]
     if floor >= start:
-        findings.error(
-            "NE074",
+        message = (
             f"the learning rate starts at {start:g} and never falls below {floor:g}, so "
-            "nothing can be reduced",
-            plateau.span,
-            label="`min_lr` is too large",
-            help=f"write a `min_lr` below {start:g}, or leave it out",
+            "nothing can be reduced"
         )
+        help = f"write a `min_lr` below {start:g}, or leave it out"
+        findings.error("NE074", message, plateau.span, "`min_lr` is too large", help)
 
 
 def plateau_of(optimizer: Setting | None, schedule: Setting | None) -> Setting | None:

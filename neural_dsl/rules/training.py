@@ -5,7 +5,7 @@ Without a task the settings are kept as the file has them, for nothing here trai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,39 +50,33 @@ MOVED = ("seed", "mixed_precision")
 
 def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
     """The settings completed for a task; reports the ones that it cannot honour."""
-    check = _TrainingCheck(settings, task, findings)
-    return check.complete()
+    return _TrainingCheck(settings, task, findings).complete()
 
 
 class _TrainingCheck:
     """One network's settings, its task and where everything stands."""
 
     def __init__(self, settings: Settings, task: Task, findings: Findings):
-        assert task.setting is not None
         self.settings = settings
         self.task = task
         self.findings = findings
-        spec = task.spec
         asked = {metric.name for metric in settings.metrics} & {"accuracy"}
-        names = ("loss", spec.measure, *spec.also, *asked)
+        names = ("loss", task.spec.measure, *task.spec.also, *asked)
         self.measures = tuple(dict.fromkeys(names))
 
     def complete(self) -> Settings:
         """All checks, one after another."""
-        train = self._train()
-        report_unsupported(self.settings, self.findings)
-        check_together(self.settings, train, self.findings)
+        settings, train = self.settings, self._train()
+        report_unsupported(settings, self.findings)
+        check_together(settings, train, self.findings)
         self._length(train)
-        rate = self.settings.optimizer and self.settings.optimizer.params.get(
-            "learning_rate"
-        )
-        optimizer = self.settings.optimizer
+        optimizer, schedule = settings.optimizer, settings.lr_schedule
+        rate = optimizer.params.get("learning_rate") if optimizer else None
         if optimizer is not None and isinstance(rate, Setting):
             params = {**optimizer.params, "learning_rate": self._watching(rate)}
             optimizer = replace(optimizer, params=params)
-        schedule = self.settings.lr_schedule
         return replace(
-            self.settings,
+            settings,
             loss=self._loss(),
             optimizer=optimizer,
             lr_schedule=self._watching(schedule) if schedule else None,
@@ -93,46 +87,34 @@ class _TrainingCheck:
 
     def _loss(self) -> Setting | None:
         """The loss; cross-entropy where the file is silent. Reports NE058."""
-        assert self.task.setting is not None
-        given = self.settings.loss
+        given, task = self.settings.loss, self.task.given
         if not self.task.gives_ids:
             return given
         if given is None:
             spec = LOSSES.find(LOSS)
             assert spec is not None
             params = {each.name: each.default for each in spec.parameters}
-            return Setting(LOSS, params, self.task.setting.span)
+            return Setting(LOSS, params, task.span)
         if given.name != LOSS:
-            self.findings.error(
-                "NE058",
-                f"the loss `{given.name}` does not fit the task "
-                f"`{self.task.setting.name}`, whose targets are symbols",
-                given.span,
-                label="needs other targets",
-                help=f'leave `loss` out, or write `loss: "{LOSS}"`',
-                related=self.task.related,
-            )
+            message = f"the loss `{given.name}` does not fit the task `{task.name}`, whose targets are symbols"
+            help = f'leave `loss` out, or write `loss: "{LOSS}"`'
+            self._unfit("NE058", message, given.span, "needs other targets", help)
         elif given.params.get("ignore_class") is not None:
-            self._unused(
-                "ignore_class", given.span, "the task itself says what does not count"
-            )
+            reason = "the task itself says what does not count"
+            self._unused("ignore_class", given.span, reason)
         return given
 
     def _length(self, train: Mapping[str, Any]) -> None:
         """Epochs have no length where only the running task knows its size (NE067)."""
-        setting = self.task.setting
-        assert setting is not None
-        folder = Path(self.findings.source.name).parent
-        known = self.task.spec.train_size(setting.params, folder) is not None
+        task, folder = self.task.given, Path(self.findings.source.name).parent
+        known = self.task.spec.train_size(task.params, folder) is not None
         if not known and "steps" not in train:
-            self.findings.error(
-                "NE067",
-                f"training on `{setting.name}` needs `steps`: how many examples there "
-                "are is known only when it runs",
-                setting.span,
-                label="of unknown size",
-                help="write for instance `train { steps: 2000 }`",
+            message = (
+                f"training on `{task.name}` needs `steps`: how many examples there are "
+                "is known only when it runs"
             )
+            help = "write for instance `train { steps: 2000 }`"
+            self.findings.error("NE067", message, task.span, "of unknown size", help)
 
     # --- train and execution ----------------------------------------------------------
 
@@ -148,32 +130,22 @@ class _TrainingCheck:
             reason = "training draws examples anew for ever: they have no order to keep"
             self._unused("shuffle", spans["shuffle"], reason)
         if "steps" in train and "epochs" in train:
-            self.findings.error(
-                "NE074",
-                "`steps` and `epochs` both say how long training lasts",
-                spans["steps"],
-                label="the same thing again",
-                help="keep one of the two",
-                related=(Related(spans["epochs"], "first said here"),),
-            )
-        if train.get("scheduled_sampling") and not self._causal():
-            self.findings.error(
-                "NE074",
+            related = (Related(spans["epochs"], "first said here"),)
+            message = "`steps` and `epochs` both say how long training lasts"
+            label, help = "the same thing again", "keep one of the two"
+            self.findings.error("NE074", message, spans["steps"], label, help, related)
+        if train.get("scheduled_sampling") and not self.task.causal:
+            span = spans["scheduled_sampling"]
+            message = (
                 "`scheduled_sampling` feeds answers back, but this task answers at all "
-                "positions at once",
-                spans["scheduled_sampling"],
-                label="nothing is fed back",
-                help='leave it out, or use `layout="sequence"`',
-                related=self.task.related,
+                "positions at once"
             )
+            help = 'leave it out, or use `layout="sequence"`'
+            self._unfit("NE074", message, span, "nothing is fed back", help)
         stopping = train.get("early_stopping")
         if stopping is not None:
             train["early_stopping"] = self._watching(stopping)
         return train
-
-    def _causal(self) -> bool:
-        assert self.task.setting is not None
-        return self.task.spec.causal(self.task.setting.params)
 
     def _merge_execution(self, train: dict[str, Any]) -> None:
         """`execution { seed: 1 }` counts for training too."""
@@ -181,37 +153,29 @@ class _TrainingCheck:
         spans = self.settings.spans.get("execution", {})
         self._unused_keys(given, spans, UNUSED_EXECUTION)
         for key in MOVED:
-            if key not in given:
-                continue
-            if train.setdefault(key, given[key]) != given[key]:
-                self.findings.error(
-                    "NE070",
-                    f"`{key}` is given twice, with two values",
-                    spans[key],
-                    label="not what `train` says",
-                    help="keep one of the two",
-                )
+            if key in given and train.setdefault(key, given[key]) != given[key]:
+                message = f"`{key}` is given twice, with two values"
+                label, help = "not what `train` says", "keep one of the two"
+                self.findings.error("NE070", message, spans[key], label, help)
         if given.get("precision") in ("mixed", "bfloat16"):
             train.setdefault("mixed_precision", True)
 
     def _unused_keys(
-        self,
-        given: Mapping[str, Any],
-        spans: Mapping[str, Span],
-        reasons: Mapping[str, str],
+        self, given: Iterable[str], spans: Mapping[str, Span], why: Mapping[str, str]
     ) -> None:
         for key in given:
-            if key in reasons:
-                self._unused(key, spans[key], reasons[key])
+            if key in why:
+                self._unused(key, spans[key], why[key])
 
     def _unused(self, name: str, span: Span, reason: str) -> None:
-        self.findings.warning(
-            "NW075",
-            f"`{name}` has no effect on the training",
-            span,
-            label="not used",
-            help=reason,
-        )
+        message = f"`{name}` has no effect on the training"
+        self.findings.warning("NW075", message, span, "not used", reason)
+
+    def _unfit(
+        self, code: str, message: str, span: Span, label: str, help: str
+    ) -> None:
+        """Report what the task, which is shown too, cannot take."""
+        self.findings.error(code, message, span, label, help, self.task.related)
 
     # --- what is watched --------------------------------------------------------------
 
@@ -221,53 +185,28 @@ class _TrainingCheck:
             return setting
         given = setting.params["monitor"]
         measure = MONITORS.get(given.lower()) if given else self.task.spec.measure
-        if measure not in self.measures:
-            assert self.task.setting is not None
-            hint = f"there are {listed(self.measures)}"
-            if measure == "accuracy":
-                hint += "; `metrics: [accuracy]` adds `accuracy`"
-            message = (
-                f"`{given}` is not measured on the task `{self.task.setting.name}`"
-            )
-            if "perplexity" in given.lower():
-                message = "`perplexity` is reported, and no rule watches it"
-                hint = "watch `loss`: perplexity is e to the power of it"
-            self._unfit(
-                setting,
-                message,
-                "watches nothing",
-                hint,
-            )
-            return setting
-        self._check_aim(setting, measure)
-        return replace(setting, params={**setting.params, "monitor": measure})
+        if measure in self.measures:
+            self._check_aim(setting, measure)
+            return replace(setting, params={**setting.params, "monitor": measure})
+        message = f"`{given}` is not measured on the task `{self.task.given.name}`"
+        help = f"there are {listed(self.measures)}"
+        if measure == "accuracy":
+            help += "; `metrics: [accuracy]` adds `accuracy`"
+        if "perplexity" in given.lower():
+            message = "`perplexity` is reported, and no rule watches it"
+            help = "watch `loss`: perplexity is e to the power of it"
+        self._unfit("NE079", message, setting.span, "watches nothing", help)
+        return setting
 
     def _check_aim(self, setting: Setting, measure: str) -> None:
         """The target and the direction must fit the measure."""
         target, mode = setting.params.get("target"), setting.params.get("mode")
         if measure != "loss" and target is not None and not 0 < target <= 1:
-            self._unfit(
-                setting,
-                f"`{measure}` is a share between 0 and 1, so `target` cannot be {target:g}",
-                "never reached",
-                "1.0 means that everything is right",
-            )
-        better = "min" if measure == "loss" else "max"
+            message = f"`{measure}` is a share between 0 and 1, so `target` cannot be {target:g}"
+            help = "1.0 means that everything is right"
+            self._unfit("NE079", message, setting.span, "never reached", help)
+        better, which = ("min", "smaller") if measure == "loss" else ("max", "larger")
         if mode not in ("auto", better, None):
-            smaller = "smaller" if better == "min" else "larger"
-            self._unfit(
-                setting,
-                f"a {smaller} `{measure}` is better, so the mode cannot be `{mode}`",
-                "the wrong direction",
-                "leave `mode` out",
-            )
-
-    def _unfit(self, setting: Setting, message: str, label: str, help: str) -> None:
-        self.findings.error(
-            "NE079",
-            message,
-            setting.span,
-            label=label,
-            help=help,
-            related=self.task.related,
-        )
+            message = f"a {which} `{measure}` is better, so the mode cannot be `{mode}`"
+            label, help = "the wrong direction", "leave `mode` out"
+            self._unfit("NE079", message, setting.span, label, help)

@@ -24,6 +24,15 @@ TRAINED_LOSSES = (
 """The losses that `templates/*/losses.py.j2` write."""
 
 
+def usual_loss(activation: str) -> str:
+    """The loss that goes with what an Output shows, where the file names none."""
+    usual = {
+        "softmax": "sparse_categorical_crossentropy",
+        "sigmoid": "binary_crossentropy",
+    }
+    return usual.get(activation, "mean_squared_error")
+
+
 def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
     """What a network with a task asks of training that one backend's script cannot do.
 
@@ -81,13 +90,9 @@ def report_unsupported(settings: Settings, findings: Findings) -> None:
     16 bits that could overflow."""
 
     def report(what: str, span: Span, help: str) -> None:
-        findings.error(
-            "NE059",
-            f"{what} is not yet supported for training",
-            span,
-            label="known, but no training script has it",
-            help=help,
-        )
+        message = f"{what} is not yet supported for training"
+        label = "known, but no training script has it"
+        findings.error("NE059", message, span, label, help)
 
     loss, task = settings.loss, settings.task
     free = task is not None and not task.gives_ids

@@ -11,7 +11,7 @@ from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.settings import Settings
 from neural_dsl.rules.together import check_together, plateau_of
-from neural_dsl.rules.unsupported import TRAINED_LOSSES
+from neural_dsl.rules.unsupported import TRAINED_LOSSES, usual_loss
 from neural_dsl.source import Span
 
 HELD_OUT = "`fit` trains on batches of your own and holds none out"
@@ -19,7 +19,6 @@ AROUND = "`neural train` does this, for a file with a `task`"
 UNUSED = {
     "steps_per_epoch": "an epoch is one pass over your batches",
     "validate_every": HELD_OUT,
-    "validation_split": HELD_OUT,
     "validation_steps": HELD_OUT,
     "early_stopping": HELD_OUT,
     "scheduled_sampling": "only a `task` says which inputs are answers",
@@ -33,31 +32,29 @@ UNUSED = {
 }
 
 
-def check_without_task(settings: Settings, findings: Findings) -> None:
-    """Report what has no effect, as warnings: such files are drawn and run as well."""
+def check_without_task(settings: Settings, activation: str, findings: Findings) -> None:
+    """Report what has no effect, as warnings: such files are drawn and run as well.
+    `activation` is that of the output, with which a loss goes where none is named."""
 
     def unused(what: str, span: Span, help: str) -> None:
-        findings.warning(
-            "NW075",
-            f"{what} has no effect without a task",
-            span,
-            label="not used",
-            help=help,
-        )
+        message = f"{what} has no effect without a task"
+        findings.warning("NW075", message, span, "not used", help)
 
     spans = settings.spans.get("train", {})
     for key in settings.train:
         if key in UNUSED:
             unused(f"`{key}`", spans[key], UNUSED[key])
+    without = " and ".join(s.name for s in BACKENDS.values() if not s.holds_out)
+    if settings.train.get("validation_split"):
+        unused(f"`validation_split` for {without}", spans["validation_split"], HELD_OUT)
+    loss, optimizer = settings.loss, settings.optimizer
+    learnt = usual_loss(activation) if loss is None else loss.name
     for metric in settings.metrics:
         if metric.name != "accuracy":
-            help = "`fit` gives losses; measure the rest yourself"
+            help = "`fit` has losses and the `accuracy` of classes; measure the rest yourself"
             unused(f"`{metric.name}`", metric.span, help)
-    loss, optimizer = settings.loss, settings.optimizer
-    classes = loss is None or loss.name.endswith("crossentropy")
-    for metric in settings.metrics:
-        if metric.name != "accuracy" or not classes:
-            help = "`fit` of the TensorFlow file reports the `accuracy` of classes"
+        elif not learnt.endswith("crossentropy"):
+            help = f"`fit` has the `accuracy` of classes, but the loss is `{learnt}`"
             unused(f"`{metric.name}`", metric.span, help)
     plateau = plateau_of(optimizer, settings.lr_schedule)
     if plateau is not None:

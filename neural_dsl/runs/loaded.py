@@ -63,14 +63,6 @@ class LoadedRun:
         """Logits (B, T, V) for ids (B, T)."""
         return self.runtime.run({self.network.inputs[0].name: ids})
 
-    def predict(self, prompts: list[str]) -> list[str]:
-        """The model's own answers, decoded greedily. Raises NeuralError: NE159 for
-        prompts that the task cannot read, NE160 where the task has no answers."""
-        answers, refused = self.predict_readable([(each, "") for each in prompts])
-        if refused:
-            raise NeuralError(*refused)
-        return [answer for answer in answers if answer is not None]
-
     def predict_readable(
         self, prompts: Sequence[tuple[str, str]]
     ) -> tuple[list[str | None], list[Diagnostic]]:

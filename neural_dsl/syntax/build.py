@@ -84,14 +84,13 @@ class Builder:
             return text
         normal = unicodedata.normalize("NFKC", text)
         if not (text.isidentifier() and normal.isidentifier()):
-            self.found.error(
-                "NE018",
-                f"`{text}` is no name",
-                self.span(token),
-                label="Python takes it for no name",
-                help="a name has letters, digits and `_`, and no digit first: it becomes "
-                "a name in the emitted code",
+            message = f"`{text}` is no name"
+            label = "Python takes it for no name"
+            help = (
+                "a name has letters, digits and `_`, and no digit first: it becomes "
+                "a name in the emitted code"
             )
+            self.found.error("NE018", message, self.span(token), label, help)
         return normal
 
     def between(self, first: int, last: int) -> Span:
@@ -131,11 +130,8 @@ class Builder:
         return self._block(self.name(v[0]), self.mapping(v[1:]))
 
     def _block(self, keyword: nodes.Name, mapping: nodes.Mapping) -> nodes.BlockSection:
-        settings = tuple(
-            nodes.Setting(key, value, key.span.to(value.span))
-            for key, value in mapping.entries
-        )
-        return nodes.BlockSection(keyword, settings, keyword.span.to(mapping.span))
+        found = (nodes.Setting(k, v, k.span.to(v.span)) for k, v in mapping.entries)
+        return nodes.BlockSection(keyword, tuple(found), keyword.span.to(mapping.span))
 
     # --- layers ---------------------------------------------------------------------
 
@@ -195,11 +191,8 @@ class Builder:
         return nodes.Call(self.name(v[0]), tuple(v[2]), self.between(v[0], v[3]))
 
     def call_with_settings(self, v: list[Any]) -> nodes.Call:
-        arguments = tuple(
-            nodes.Argument(name, value, name.span.to(value.span))
-            for name, value in v[2]
-        )
-        return nodes.Call(self.name(v[0]), arguments, self.between(v[0], v[3]))
+        settings = self.mapping(v[1:])
+        return nodes.Call(self.name(v[0]), settings.arguments, self.between(v[0], v[3]))
 
     def mapping(self, v: list[Any]) -> nodes.Mapping:
         return nodes.Mapping(tuple(v[1]), self.between(v[0], v[2]))
@@ -221,23 +214,15 @@ class Builder:
         span = self.span(v[0])
         number = read_number(self.word_at(v[0]))
         if number is None:
-            self.found.error(
-                "NE014",
-                "this number is too large",
-                span,
-                help="whole numbers go up to 2^63 - 1, other numbers up to 1.7e308",
-            )
+            help = "whole numbers go up to 2^63 - 1, other numbers up to 1.7e308"
+            self.found.error("NE014", "this number is too large", span, help=help)
         return nodes.LiteralValue(number or 0, span)
 
     def bad_number(self, v: list[Any]) -> nodes.LiteralValue:
         span = self.span(v[0])
         shown = self.word_at(v[0])[:30]
-        self.found.error(
-            "NE014",
-            f"`{shown}` is not a number",
-            span,
-            help="write 12, 0.5, .5 or 1e-4; a name cannot begin with a digit",
-        )
+        help = "write 12, 0.5, .5 or 1e-4; a name cannot begin with a digit"
+        self.found.error("NE014", f"`{shown}` is not a number", span, help=help)
         return nodes.LiteralValue(0, span)
 
     def string(self, v: list[Any]) -> nodes.LiteralValue:
@@ -305,10 +290,6 @@ class Builder:
         self.depths[start] = depth
         if depth > DEEPEST and not self.too_deep:
             self.too_deep = True
-            self.found.error(
-                "NE013",
-                f"more than {DEEPEST} operations in one value",
-                self.span(token),
-                label="one too many",
-                help="work the number out, or pass parts of it as macro parameters",
-            )
+            message = f"more than {DEEPEST} operations in one value"
+            help = "work the number out, or pass parts of it as macro parameters"
+            self.found.error("NE013", message, self.span(token), "one too many", help)

@@ -7,6 +7,7 @@ plain Python literals, so that they can be read, compared and compiled like any 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,28 @@ STARTS = ["file", "value"]
 
 _HEADER = '''"""Parse tables of `grammar/neural.lark`; made by make_tables.py, not by hand.
 
-KINDS names the kinds of tokens; the scanner's group n finds kind n. ACTIONS has for each
-state what to do on a kind: go to a state (0 and up), or reduce by rule ~n. GOTOS has for
-each state where a reduced symbol leads. RULES are (symbol, length, builder method).
+KINDS names the kinds of tokens; the scanner's group n finds kind n. RULES are (symbol,
+length, builder method). ACTIONS has for each state what to do on a kind: go to a state (0
+and up), or reduce by rule ~n. GOTOS has for each state where a reduced symbol leads. Tables
+of many rows stand as JSON; a state there is a row of keys and values in turn.
 """
 
-# fmt: off
 from __future__ import annotations
 
+from json import loads
+
 '''
+
+_FOOTER = """
+
+def _states(text: str) -> tuple[dict[int, int], ...]:
+    return tuple(dict(zip(row[::2], row[1::2], strict=True)) for row in loads(text))
+
+
+KINDS: tuple[str, ...] = tuple(loads(_KINDS))
+RULES: tuple[tuple[int, int, str], ...] = tuple(map(tuple, loads(_RULES)))
+ACTIONS, GOTOS = _states(_ACTIONS), _states(_GOTOS)
+"""
 
 
 class _Roles:
@@ -46,13 +60,7 @@ class _Roles:
 
 def build(grammar: str) -> Lark:
     """The grammar as Lark sees it. Raises Lark's errors, for any conflict too."""
-    return Lark(
-        grammar,
-        parser="lalr",
-        lexer="basic",
-        start=STARTS,
-        postlex=_Roles(),
-    )
+    return Lark(grammar, parser="lalr", lexer="basic", start=STARTS, postlex=_Roles())
 
 
 def make_tables(grammar: str) -> str:
@@ -65,47 +73,52 @@ def make_tables(grammar: str) -> str:
     order = _state_order(table)
     symbols = list(dict.fromkeys(rule.origin.name for rule in lark.rules))
     rules = list(lark.rules)
-    actions, gotos = [], []
+    actions: list[list[int]] = []  # of each state, keys and values in turn
+    gotos: list[list[int]] = []
     for state in order:
-        action: dict[int, int] = {}
-        goto: dict[int, int] = {}
+        actions.append([])
+        gotos.append([])
         for name, (_, target) in sorted(table.states[state].items()):
             if isinstance(target, Rule):
-                action[kinds.index(name)] = ~rules.index(target)
+                actions[-1] += kinds.index(name), ~rules.index(target)
             elif name in kinds:
-                action[kinds.index(name)] = order[target]
+                actions[-1] += kinds.index(name), order[target]
             else:
-                goto[symbols.index(name)] = order[target]
-        actions.append(action)
-        gotos.append(goto)
-    return _HEADER + _literals(
-        PATTERN="|".join(f"({t.pattern.to_regexp()})" for t in scanned),
-        KINDS=tuple(kinds),
-        IGNORED=frozenset(kinds.index(str(name)) for name in lark.ignore_tokens),
-        RULES=tuple(
-            (
-                symbols.index(rule.origin.name),
-                len(rule.expansion),
-                str(rule.alias or ""),
-            )
-            for rule in rules
-        ),
-        STARTS={name: order[table.start_states[name]] for name in STARTS},
-        ENDS={name: order[table.end_states[name]] for name in STARTS},
-        ACTIONS=actions,
-        GOTOS=gotos,
-    )
+                gotos[-1] += symbols.index(name), order[target]
+    rows = [
+        (symbols.index(rule.origin.name), len(rule.expansion), str(rule.alias or ""))
+        for rule in rules
+    ]
+    ignored = sorted(kinds.index(str(name)) for name in lark.ignore_tokens)
+    starts = {name: order[table.start_states[name]] for name in STARTS}
+    ends = {name: order[table.end_states[name]] for name in STARTS}
+    tables = {
+        "PATTERN": _text("|".join(f"({t.pattern.to_regexp()})" for t in scanned)),
+        "IGNORED": f"frozenset(({', '.join(map(str, ignored))}))",
+        "STARTS": json.dumps(starts),
+        "ENDS": json.dumps(ends),
+        "_KINDS": _json(kinds),
+        "_RULES": _json(rows),
+        "_ACTIONS": _json(actions),
+        "_GOTOS": _json(gotos),
+    }
+    lines = (f"{name} = {value}\n" for name, value in tables.items())
+    return _HEADER + "".join(lines) + _FOOTER
+
+
+def _json(value: Any) -> str:
+    return _text(json.dumps(value, separators=(",", ":")))
+
+
+def _text(text: str) -> str:
+    """A string literal in the quotes that the formatter prefers."""
+    return json.dumps(text) if text.count('"') <= text.count("'") else repr(text)
 
 
 def _scanning_order(terminal: TerminalDef) -> tuple[int, int, int, str]:
     """Lark's own order of terminals: priority, then the longer, then the name."""
     pattern = terminal.pattern
-    return (
-        -terminal.priority,
-        -pattern.max_width,
-        -len(pattern.value),
-        terminal.name,
-    )
+    return (-terminal.priority, -pattern.max_width, -len(pattern.value), terminal.name)
 
 
 def _terminal_names(rules: list[Rule]) -> set[str]:
@@ -128,20 +141,6 @@ def _state_order(table: Any) -> dict[Any, int]:
             moves = sorted(table.states[state].items())
             queue += [to for _, (_, to) in moves if not isinstance(to, Rule)]
     return order
-
-
-def _literals(**values: Any) -> str:
-    lines = []
-    for name, value in values.items():
-        if isinstance(value, list):
-            lines.append(f"{name}: tuple[dict[int, int], ...] = (")
-            lines += [f"    {item!r}," for item in value]
-            lines.append(")")
-        elif isinstance(value, frozenset):
-            lines.append(f"{name} = frozenset({sorted(value)!r})")
-        else:
-            lines.append(f"{name} = {value!r}")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -41,96 +41,75 @@ class _Mistake:
             or self._brackets()
             or self._outside()
             or self._section_among_layers()
+            or self._missing_colon()
+            or self._unknown_section()
             or self._unexpected()
         )
 
     def _error(
-        self, code: str, message: str, *, label: str = "", help: str = ""
+        self,
+        code: str,
+        message: str,
+        label: str = "",
+        help: str = "",
+        span: Span | None = None,
+        related: tuple[Related, ...] = (),
     ) -> Diagnostic:
-        return Diagnostic(code, message, self.source, self.span, label, help)
-
-    def _opened(self, label: str) -> tuple[Related, ...]:
-        opener = self.opener
-        return () if opener is None else (Related(self.tokens.span(opener), label),)
+        span = span or self.span
+        return Diagnostic(code, message, self.source, span, label, help, related)
 
     # --- tokens that are wrong anywhere ---------------------------------------------
 
     def _bad_token(self) -> Diagnostic | None:
-        start = self.tokens.starts[self.token]
         if self.kind == k.UNKNOWN:
             shown = self.word[:20] + "…" * (len(self.word) > 20)
-            return self._error(
-                "NE007",
-                f"`{shown}` means nothing in this language",
-                help='write plain quotes: `"…"`'
-                if self.word[0] in _TYPED_QUOTES
-                else "text belongs in quotes, remarks behind `#` or `//`",
-            )
+            help = "text belongs in quotes, remarks behind `#` or `//`"
+            if self.word[0] in _TYPED_QUOTES:
+                help = 'write plain quotes: `"…"`'
+            message = f"`{shown}` means nothing in this language"
+            return self._error("NE007", message, help=help)
         if self.kind == k.OPEN_STRING:
-            return self._error(
-                "NE008",
-                "this string is never closed",
-                help=f"close it with {self.word[0]} on the same line",
-            )
+            help = f"close it with {self.word[0]} on the same line"
+            return self._error("NE008", "this string is never closed", help=help)
         if self.kind == k.OPEN_COMMENT:
-            return Diagnostic(
-                "NE009",
-                "this comment is never closed",
-                self.source,
-                Span(start, start + 2),
-                "everything from here on is a comment",
-                "close it with `*/`",
+            label, help = "everything from here on is a comment", "close it with `*/`"
+            sign = Span(self.span.start, self.span.start + 2)
+            return self._error(
+                "NE009", "this comment is never closed", label, help, sign
             )
         return None
 
     # --- brackets -------------------------------------------------------------------
 
     def _brackets(self) -> Diagnostic | None:
-        opener, partners = self.opener, self.tokens.partners
+        opener, tokens, closing = self.opener, self.tokens, self.kind in k.CLOSING
+        needless = "remove it, or open the bracket where it belongs"
         if opener is None:
-            if self.kind in k.CLOSING:
-                return self._error(
-                    "NE012",
-                    f"no bracket is open that this `{self.word}` could close",
-                    help="remove it, or open the bracket where it belongs",
-                )
-            return None
-        closer = _CLOSERS.get(self.tokens.kinds[opener], k.RBRACE)
-        if self.kind in k.CLOSING and self.kind != closer:
-            return self._wrong_closer(opener, closer)
-        forgotten = partners[opener] < 0 and (
+            message = f"no bracket is open that this `{self.word}` could close"
+            return self._error("NE012", message, help=needless) if closing else None
+        closer = _CLOSERS.get(tokens.kinds[opener], k.RBRACE)
+        open_ended = tokens.partners[opener] < 0
+        if closing and self.kind != closer:
+            if open_ended:
+                return self._never_closed(opener, closer)
+            message = f"`{self.word}` closes nothing here"
+            label = f"no `{_OPENERS[self.kind]}` is open"
+            return self._error("NE012", message, label, needless)
+        forgotten = open_ended and (
             self.kind in (k.END, k.NETWORK, k.INPUT, k.LAYERS, k.BLOCK)
-            or self.tokens.begins_line(self.token)
+            or tokens.begins_line(self.token)
         )
         if forgotten and not self.engine.accepts(self.kind) and self.kind != k.EQUAL:
             return self._never_closed(opener, closer)
         return None
 
-    def _wrong_closer(self, opener: int, closer: int) -> Diagnostic:
-        if self.tokens.partners[opener] >= 0:
-            return self._error(
-                "NE012",
-                f"`{self.word}` closes nothing here",
-                label=f"no `{_OPENERS[self.kind]}` is open",
-                help="remove it, or open the bracket where it belongs",
-            )
-        return self._never_closed(opener, closer)
-
     def _never_closed(self, opener: int, closer: int) -> Diagnostic:
         bracket, wanted = self.tokens.word(opener), k.CLOSING[closer]
         where = "the file ends" if self.kind == k.END else f"`{self._shown()}` comes"
-        return Diagnostic(
-            "NE011",
-            f"this `{bracket}` is never closed",
-            self.source,
-            self.tokens.span(opener),
-            "opened here",
-            f"close it with `{wanted}`",
-            (
-                *self._suspect(opener),
-                Related(self.span, f"{where} before any `{wanted}`"),
-            ),
-        )
+        here = Related(self.span, f"{where} before any `{wanted}`")
+        message, help = f"this `{bracket}` is never closed", f"close it with `{wanted}`"
+        span, related = self.tokens.span(opener), (*self._suspect(opener), here)
+        return self._error("NE011", message, "opened here", help, span, related)
 
     def _suspect(self, opener: int) -> tuple[Related, ...]:
         """The first brace inside that seems to have taken the closing brace of another:
@@ -154,26 +133,20 @@ class _Mistake:
 
     def _outside(self) -> Diagnostic | None:
         """Something at the top of the file that is neither network nor macro."""
-        engine = self.engine
-        if not engine.accepts(k.NETWORK):
+        if not self.engine.accepts(k.NETWORK):
             return None
         if self.kind in (k.KEY, k.BLOCK) and self.word in k.SECTION_WORDS:
-            return self._error(
-                "NE016",
-                f"`{self.word}` stands outside of any network",
-                help="sections belong inside `network Name { … }`; "
-                "is a `}` too many before it?",
-            )
+            message = f"`{self.word}` stands outside of any network"
+            help = "sections belong inside `network Name { … }`; is a `}` too many before it?"
+            return self._error("NE016", message, help=help)
         meant = closest(self.word, ("network", "define"))
-        called = self.tokens.kinds[self.token + 1] == k.LPAR if meant else False
-        return self._error(
-            "NE016",
-            f"expected a network or a macro, found {self._found()}",
-            help=f"did you mean `{meant}`?"
-            if meant and not called
-            else "a file consists of `network Name { … }` and `define Name { … }`"
-            + ("; is a `}` too many before this?" if self.token else ""),
-        )
+        help = "a file consists of `network Name { … }` and `define Name { … }`"
+        if meant and self.tokens.kinds[self.token + 1] != k.LPAR:
+            help = f"did you mean `{meant}`?"
+        elif self.token:
+            help += "; is a `}` too many before this?"
+        message = f"expected a network or a macro, found {self._found()}"
+        return self._error("NE016", message, help=help)
 
     def _section_among_layers(self) -> Diagnostic | None:
         """A section or setting inside braces (or brackets) that hold layers."""
@@ -182,58 +155,40 @@ class _Mistake:
             return None
         if kinds[opener] not in (k.BODY, k.GROUP) or not self.engine.accepts(k.BRANCH):
             return None
+        help = f"put parameters in parentheses: `Layer({self.word}=…)`"
         if self.word in k.SECTION_WORDS:
             missing = self.engine.brace_missing()
             move = "move it out of the braces"
-            help_ = "is a `}` missing before it?" if missing else move
-        else:
-            help_ = f"put parameters in parentheses: `Layer({self.word}=…)`"
-        return Diagnostic(
-            "NE017",
-            f"`{self.word}` is no layer, and only layers can stand in these braces",
-            self.source,
-            self.span,
-            "",
-            help_,
-            self._opened("the braces are opened here"),
+            help = "is a `}` missing before it?" if missing else move
+        message = (
+            f"`{self.word}` is no layer, and only layers can stand in these braces"
         )
+        opened = Related(self.tokens.span(opener), "the braces are opened here")
+        return self._error("NE017", message, help=help, related=(opened,))
 
     # --- anything else --------------------------------------------------------------
 
     def _unexpected(self) -> Diagnostic:
-        known = self._missing_colon() or self._unknown_section()
-        if known is not None:
-            return known
         expected = in_words(set(self.engine.expected()))
-        return self._error(
-            "NE010", f"expected {expected}, found {self._found()}", help=self._hint()
-        )
+        message = f"expected {expected}, found {self._found()}"
+        return self._error("NE010", message, help=self._hint())
 
     def _missing_colon(self) -> Diagnostic | None:
         """For `loss = "mse"`, `layers Dense(10)` and `epochs 10`: the key is to blame."""
+        key, at, found = self.word, self.span, self._found()
         if self._is_section_without_colon():
-            following = self.token + 1
-            return Diagnostic(
-                "NE010",
-                f"expected `:` behind `{self.word}`, found `{self._shown(following)}`",
-                self.source,
-                self.tokens.span(following),
-                help=f"write `{self.word}: …`",
-            )
-        if not self.token or self.tokens.kinds[self.token - 1] != k.NAME:
-            return None
-        key, accepts = self.tokens.word(self.token - 1), self.engine.accepts
-        setting = set(self.engine.expected()) == {k.EQUAL}
-        section = key in k.SECTION_WORDS and not accepts(k.RPAR)
-        if not setting and not section:
-            return None
-        return Diagnostic(
-            "NE010",
-            f"expected `:` behind `{key}`, found {self._found()}",
-            self.source,
-            self.span,
-            help=f"write `{key}: …`",
-        )
+            at = self.tokens.span(self.token + 1)
+            found = f"`{self._shown(self.token + 1)}`"
+        else:
+            if not self.token or self.tokens.kinds[self.token - 1] != k.NAME:
+                return None
+            key = self.tokens.word(self.token - 1)
+            setting = set(self.engine.expected()) == {k.EQUAL}
+            section = key in k.SECTION_WORDS and not self.engine.accepts(k.RPAR)
+            if not setting and not section:
+                return None
+        message = f"expected `:` behind `{key}`, found {found}"
+        return self._error("NE010", message, help=f"write `{key}: …`", span=at)
 
     def _is_section_without_colon(self) -> bool:
         """Whether `input (50, 256)` or `layers = […]` stands where a section begins."""
@@ -257,14 +212,10 @@ class _Mistake:
         meant = closest(name, k.SECTION_WORDS)
         if meant is None or self.engine.accepts(k.RECOVERED_ENTRY):
             return None
-        return Diagnostic(
-            "NE060",
-            f"unknown section `{name}`",
-            self.source,
-            self.tokens.span(key),
-            "no such section",
-            f"did you mean `{meant}`?",
-        )
+        message = f"unknown section `{name}`"
+        help = f"did you mean `{meant}`?"
+        label = "no such section"
+        return self._error("NE060", message, label, help, self.tokens.span(key))
 
     def _hint(self) -> str:
         kinds, token, word = self.tokens.kinds, self.token, self.tokens.word

@@ -63,6 +63,11 @@ class Mapping:
     entries: tuple[tuple[Name, Value], ...]
     span: Span
 
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The entries as arguments of a call."""
+        return tuple(Argument(n, v, n.span.to(v.span)) for n, v in self.entries)
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

@@ -66,13 +66,11 @@ def read_tree(source: Source) -> Parsed:
     tokens = scan(source.text)
     if tokens.kinds[0] == END:
         found = Diagnostics(source)
-        found.error(
-            "NE006",
-            "the file holds nothing but comments",
-            Span(0, 0),
-            help="a file needs at least one network: "
-            "`network Name { input: (…) layers: … }`",
+        message = "the file holds nothing but comments"
+        help = (
+            "a file needs at least one network: `network Name { input: (…) layers: … }`"
         )
+        found.error("NE006", message, Span(0, 0), help=help)
         raise NeuralError(*found.found)
     return _run(source, tokens, "file")
 
@@ -99,15 +97,11 @@ def _run(source: Source, tokens: Tokens, start: str) -> Parsed:
     def report(engine: Engine, token: int) -> bool:
         from neural_dsl.syntax.mistakes import describe  # a right file needs no words
 
-        found.found.append(describe(engine, source, token))
+        found.add(describe(engine, source, token))
         if len(found.found) < MOST_ERRORS:
             return True
-        found.error(
-            "NW001",
-            f"stopped after {MOST_ERRORS} errors; there may be more",
-            tokens.span(token),
-            severity="note",
-        )
+        message = f"stopped after {MOST_ERRORS} errors; there may be more"
+        found.error("NW001", message, tokens.span(token), severity="note")
         return False
 
     with garbage_collection_paused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.source import Source, Span, read_regular
 
@@ -23,49 +23,52 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     readable, no regular file or too long (NE003), not UTF-8 (NE004), binary (NE005) or empty (NE006).
     """
     name = os.fspath(path)
+    source = Source(name, "")
     try:
         content = read_regular(name, LONGEST)
     except FileNotFoundError:
         message = f"there is no file `{name}`"
-        raise _refused("NE001", message, _near(name), Source(name, "")) from None
+        raise refusal("NE001", message, source, help=_near(name)) from None
     except IsADirectoryError:
         help_ = "name a `.neural` file inside it"
-        message = f"`{name}` is a directory"
-        raise _refused("NE002", message, help_, Source(name, "")) from None
+        raise refusal("NE002", f"`{name}` is a directory", source, help=help_) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         reason = getattr(error, "strerror", None) or str(error)
         message = f"`{name}` cannot be read: {reason[:1].lower()}{reason[1:]}"
         help_ = "check the path and its permissions"
-        raise _refused("NE003", message, help_, Source(name, "")) from None
+        raise refusal("NE003", message, source, help=help_) from None
     return _decode(name, content)
 
 
 def _decode(name: str, content: bytes) -> Source:
+    in_utf8 = "save it as UTF-8 in your editor"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         message = "the file is UTF-16, not UTF-8"
-        help_ = "save it as UTF-8 in your editor"
-        raise _refused("NE004", message, help_, Source(name, ""))
+        raise refusal("NE004", message, Source(name, ""), help=in_utf8)
     if 0 in content:
-        place = content.index(0)
-        source = Source(name, content.decode("utf-8", "replace"))
-        at = len(content[:place].decode("utf-8", "replace"))
         message = "this is a binary file: it contains a NUL byte"
         help_ = "a `.neural` file is plain UTF-8 text; did you mean another file?"
-        raise _refused("NE005", message, help_, source, Span(at, at + 1))
+        raise _at("NE005", message, help_, name, content, content.index(0))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        source = Source(name, content.decode("utf-8", "replace"))
         # utf-8-sig counts from behind the mark that it took off.
-        mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
-        at = len(content[: error.start + mark].decode("utf-8", "replace"))
-        message = f"the file is not UTF-8: byte 0x{content[error.start + mark]:02x}"
-        help_ = "save it as UTF-8 in your editor"
-        raise _refused("NE004", message, help_, source, Span(at, at + 1)) from None
+        place = error.start + 3 * content.startswith(b"\xef\xbb\xbf")
+        message = f"the file is not UTF-8: byte 0x{content[place]:02x}"
+        raise _at("NE004", message, in_utf8, name, content, place) from None
     if not text.strip():
         help_ = f"a file needs at least one network: `{_EXAMPLE}`"
-        raise _refused("NE006", "the file is empty", help_, Source(name, text))
+        raise refusal("NE006", "the file is empty", Source(name, text), help=help_)
     return Source(name, text)
+
+
+def _at(
+    code: str, message: str, help: str, name: str, content: bytes, byte: int
+) -> NeuralError:
+    """The error of one byte, shown in what can be made of the file's text."""
+    source = Source(name, content.decode("utf-8", "replace"))
+    at = len(content[:byte].decode("utf-8", "replace"))
+    return refusal(code, message, source, Span(at, at + 1), help=help)
 
 
 def _near(name: str) -> str:
@@ -79,13 +82,3 @@ def _near(name: str) -> str:
         return f"there is no directory `{path.parent}` either"
     meant = closest(path.name, files)
     return f"did you mean `{path.with_name(meant)}`?" if meant else "check the path"
-
-
-def _refused(
-    code: str,
-    message: str,
-    help: str,
-    source: Source | None = None,
-    span: Span | None = None,
-) -> NeuralError:
-    return NeuralError(Diagnostic(code, message, source, span, help=help))

@@ -130,12 +130,9 @@ class Roles:
         meant = closest(word, ("network", "define"))
         if meant is None:
             return word
-        self.found.error(
-            "NE016",
-            f"expected a network or a macro, found `{word}`",
-            self.tokens.span(token),
-            help=f"did you mean `{meant}`?",
-        )
+        message = f"expected a network or a macro, found `{word}`"
+        help = f"did you mean `{meant}`?"
+        self.found.error("NE016", message, self.tokens.span(token), help=help)
         return meant
 
     # --- braces ---------------------------------------------------------------------
@@ -198,13 +195,10 @@ class Roles:
         self.open.append(token)
         if len(self.open) > DEEPEST:
             start = self.tokens.starts[token]
-            self.found.error(
-                "NE013",
-                f"brackets are nested more than {DEEPEST} deep",
-                Span(start, start + 1),
-                label="this one is too deep",
-                help="give the inner part a name of its own with `define`",
-            )
+            message = f"brackets are nested more than {DEEPEST} deep"
+            label = "this one is too deep"
+            help = "give the inner part a name of its own with `define`"
+            self.found.error("NE013", message, Span(start, start + 1), label, help)
             raise NeuralError(*self.found.in_order())
 
     def _forget_brackets(self, token: int) -> None:

@@ -89,8 +89,7 @@ class NetworkTarget:
     ) -> Batch:
         """A path or arrays (None: a random example from `seed`), with labels for one
         `item` of the batch. Raises NeuralError as `inputs.prepare` does."""
-        made = given if isinstance(given, Prepared) else None
-        prepared = made or prepare(self.network, given, tokens, seed)
+        prepared = prepare(self.network, given, tokens, seed)
         labels = labels_of_items(prepared, item)
         return Batch(prepared.arrays, labels, prepared.origin, prepared.network)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy.typing as npt
 from neural_dsl.visualize import style
 from neural_dsl.visualize.grid import draw_panels
 from neural_dsl.visualize.moments import Moment, notes
-from neural_dsl.visualize.panels import Panel, make_panel
-from neural_dsl.visualize.scale import Kind, Scale, scale_of
+from neural_dsl.visualize.panels import Panel, make_panel, scale_of_panels
+from neural_dsl.visualize.scale import Kind, Scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,16 +30,12 @@ def evolution_gif(
     """An animation: every head of every attention, a frame for each step, one scale."""
     from PIL import Image
 
-    shared = scale_of(
-        (
-            (one.tile(item, head), one.allowed.tile(item, head))
-            for moment in moments
-            for one in moment.record.layers
-            for head in range(one.num_heads)
-        ),
-        scale,
-    )
-    pages = [pixels(frame(one, moments, run, item, shared)) for one in moments]
+    panels = [panels_of(moment, item) for moment in moments]
+    shared = scale_of_panels(chain.from_iterable(panels), scale)
+    pages = [
+        pixels(frame(one, moments, run, item, heads, shared))
+        for one, heads in zip(moments, panels, strict=True)
+    ]
     height, width = (max(page.shape[axis] for page in pages) for axis in (0, 1))
     # One palette for all frames, or the colours of still cells would flicker.
     palette = gif_palette(shared.diverging)
@@ -78,7 +75,7 @@ def nearest(page: Colors, palette: Colors) -> npt.NDArray[np.uint8]:
     """
     packed = page @ np.array([1 << 16, 1 << 8, 1])
     colors, places = np.unique(packed, return_inverse=True)
-    parts = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=-1)
+    parts = colors[:, None] >> np.array([16, 8, 0]) & 255
     distance = ((parts[:, None] - palette) ** 2).sum(-1)
     closest = distance.argmin(-1).astype(np.uint8)
     return np.asarray(closest[places].reshape(packed.shape))
@@ -105,17 +102,28 @@ def gif_palette(diverging: bool = False) -> Colors:
     return np.asarray(np.rint(255 * np.concatenate(found)).astype(np.int64))
 
 
-def frame(
-    moment: Moment, moments: Sequence[Moment], run: str, item: int, scale: Scale
-) -> Figure:
-    """One frame: a row for each attention, a column for each head."""
+def panels_of(moment: Moment, item: int) -> list[Panel | None]:
+    """A row for each attention, a column for each head."""
     layers = moment.record.layers
-    columns = max(one.num_heads for one in layers)
-    panels: list[Panel | None] = [
+    columns = range(max(one.num_heads for one in layers))
+    return [
         make_panel(one, head, item, f"head {head}") if head < one.num_heads else None
         for one in layers
-        for head in range(columns)
+        for head in columns
     ]
+
+
+def frame(
+    moment: Moment,
+    moments: Sequence[Moment],
+    run: str,
+    item: int,
+    panels: Sequence[Panel | None],
+    scale: Scale,
+) -> Figure:
+    """One frame."""
+    layers = moment.record.layers
+    columns = len(panels) // len(layers)
     measured = f" · {moment.measured}" if moment.measured else ""
     return draw_panels(
         panels,

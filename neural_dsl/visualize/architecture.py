@@ -6,17 +6,13 @@ come from one layout (`diagram_layout.py`); no program outside Python is needed.
 
 from __future__ import annotations
 
-import io
-from importlib.resources import files
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.visualize.diagram import Card, diagram, shape_text, value_text
 from neural_dsl.visualize.diagram_layout import Drawing, lay_out
-from neural_dsl.visualize.markup import clean, script_json, svg_text
-
-Format: TypeAlias = Literal["html", "svg", "png"]
+from neural_dsl.visualize.markup import clean, page, script_json, svg_text
 
 
 def render(network: Network, format: str) -> bytes:
@@ -31,27 +27,18 @@ def render(network: Network, format: str) -> bytes:
         case "html":
             return _page(network, drawing).encode("utf-8")
         case "png":
-            return _png(drawing)
+            from neural_dsl.visualize.diagram_figure import drawing_png
+
+            return drawing_png(drawing)
     raise ValueError(f"no architecture format {format!r}; known: html, svg, png")
-
-
-def architecture_svg(network: Network) -> str:
-    """The architecture of a network as an SVG document."""
-    return svg_text(architecture_drawing(network))
 
 
 def architecture_drawing(network: Network) -> Drawing:
     """The layout: what stands where."""
-    count = network.parameter_count
-    heading = [
-        network.name,
-        f"{PurePath(network.source.name).name} · {count:,} parameters",
-    ]
-    training = [
-        f"{kind} {_setting(setting)}"
-        for kind, setting in (("loss", network.loss), ("optimizer", network.optimizer))
-        if setting is not None
-    ]
+    file, count = PurePath(network.source.name).name, network.parameter_count
+    heading = [network.name, f"{file} · {count:,} parameters"]
+    settings = {"loss": network.loss, "optimizer": network.optimizer}
+    training = [f"{kind} {_setting(one)}" for kind, one in settings.items() if one]
     if training:
         heading.append(" · ".join(training))
     return lay_out(diagram(network), heading)
@@ -67,22 +54,14 @@ def _setting(setting: Setting) -> str:
 
 
 def _page(network: Network, drawing: Drawing) -> str:
-    from jinja2 import Environment
     from markupsafe import Markup
 
-    folder = files("neural_dsl.templates") / "explorer"
-
-    def text(name: str) -> str:
-        return (folder / name).read_text(encoding="utf-8")
-
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     details = [_details(network, card) for card in drawing.cards]
-    return environment.from_string(text("architecture.html.j2")).render(
+    return page(
+        "architecture",
         title=clean(f"Architecture of {network.name}"),
         svg=Markup(svg_text(drawing, for_page=True)),
         details=Markup(script_json(details)),
-        css=Markup(text("architecture.css")),
-        script=Markup(text("architecture.js")),
     )
 
 
@@ -114,12 +93,3 @@ def _details(network: Network, card: Card) -> dict[str, Any]:
             for attention in first.attentions
         ],
     }
-
-
-def _png(drawing: Drawing) -> bytes:
-    from neural_dsl.visualize.diagram_figure import drawing_figure
-
-    figure, dpi = drawing_figure(drawing)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()

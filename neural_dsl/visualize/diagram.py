@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
+from neural_dsl.catalogue import family_of
 from neural_dsl.catalogue.spec import REQUIRED, LayerProblem, Parameter
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.graph.nodes import (
@@ -80,7 +81,12 @@ Item: TypeAlias = Card | Frame | Columns
 def diagram(network: Network) -> tuple[Item, ...]:
     """The whole picture, from the inputs to the output."""
     items = list(_Builder(network).items([network.body]))
-    named = _named_inputs(network.body)
+    named = {
+        branch.input
+        for node in everything(network.body)
+        if isinstance(node, Branches)
+        for branch in node.branches
+    }
     trunk = [entry for entry in network.inputs if entry.name not in named]
     if len(trunk) == 1:
         items.insert(0, input_card(trunk[0]))
@@ -172,72 +178,57 @@ class _Builder:
     def folded(self, copies: Sequence[Nodes], times: int) -> Item:
         """One item for `times` repetitions."""
         inside = self.items(copies)
-        if len(inside) == 1 and isinstance(inside[0], Card | Frame):
-            only = inside[0]
-            if only.times == 1:
+        match inside:
+            case (Card(times=1) | Frame(times=1) as only,):
                 return replace(only, times=times)
         return Frame("", inside, times)
 
     def node(self, copies: Sequence[Node]) -> list[Item]:
         """The items of one node."""
-        match copies[0]:
-            case Layer():
-                layers = tuple(copy for copy in copies if isinstance(copy, Layer))
-                return [layer_card(layers)]
-            case Repeat():
-                return self.repeat([c for c in copies if isinstance(c, Repeat)])
+        first = copies[0]
+        if isinstance(first, Layer):
+            return [layer_card([copy for copy in copies if isinstance(copy, Layer)])]
+        if isinstance(first, Repeat):
+            return self.repeat([copy.rows for copy in copies])
+        inside = [
+            self.items(rows)
+            for rows in zip(*(copy.rows for copy in copies), strict=True)
+        ]
+        match first:
             case MacroUse(macro=macro):
-                return [Frame(macro, self.items([_body(c) for c in copies]))]
+                return [Frame(macro, inside[0])]
             case Residual():
-                inside = self.items([_body(copy) for copy in copies])
-                return [
-                    Frame(_names([_name(c) for c in copies]), inside, residual=True)
-                ]
+                names = [copy.name for copy in copies if isinstance(copy, Residual)]
+                return [Frame(_names(names), inside[0], residual=True)]
             case Branches(branches=branches):
                 columns = []
-                for position, branch in enumerate(branches):
-                    bodies = [
-                        copy.branches[position].body
-                        for copy in copies
-                        if isinstance(copy, Branches)
-                    ]
-                    inside = self.items(bodies) if branch.body else ()
+                for branch, items in zip(branches, inside, strict=True):
                     entry = self.inputs.get(branch.input or "")
-                    if entry is not None:
-                        inside = (input_card(entry), *inside)
-                    columns.append(Column(branch.name, inside, entry is None))
+                    read = () if entry is None else (input_card(entry),)
+                    columns.append(Column(branch.name, (*read, *items), entry is None))
                 return [Columns(tuple(columns))]
 
-    def repeat(self, copies: Sequence[Repeat]) -> list[Item]:
+    def repeat(self, copies: Sequence[Sequence[Nodes]]) -> list[Item]:
         """A `*`: equal neighbours become one item (arguments may change shapes, so not
         all copies need be equal)."""
         found: list[Item] = []
-        first, index = copies[0].copies, 0
-        keys = [tuple(self.number(node) for node in copy) for copy in first]
-        while index < len(first):
-            times = 1
-            while index + times < len(first) and keys[index + times] == keys[index]:
-                times += 1
-            parts = [r.copies[index + t] for r in copies for t in range(times)]
-            if times > 1:
-                found.append(self.folded(parts, times))
+        keys = [tuple(map(self.number, row)) for row in copies[0]]
+        for _, alike in groupby(range(len(keys)), keys.__getitem__):
+            places = list(alike)
+            parts = [rows[place] for rows in copies for place in places]
+            if len(places) > 1:
+                found.append(self.folded(parts, len(places)))
             else:
                 found += self.items(parts)
-            index += times
         return found
 
     def number(self, node: Node) -> int:
         """Equal for nodes that look the same but for their names."""
-        cached = self.numbers.get(id(node))
-        if cached is None:
-            key = self.key(node)
-            cached = self.known.setdefault(key, len(self.known))
-            self.numbers[id(node)] = cached
-        return cached
-
-    def key(self, node: Node) -> Any:
-        inside = tuple(tuple(map(self.number, row)) for row in node.rows)
-        return (*_own(node), *inside)
+        if id(node) not in self.numbers:
+            inside = tuple(tuple(map(self.number, row)) for row in node.rows)
+            key = (*_own(node), *inside)
+            self.numbers[id(node)] = self.known.setdefault(key, len(self.known))
+        return self.numbers[id(node)]
 
 
 def _own(node: Node) -> tuple[Any, ...]:
@@ -255,7 +246,7 @@ def _own(node: Node) -> tuple[Any, ...]:
     return (type(node).__name__,)
 
 
-def layer_card(layers: tuple[Layer, ...]) -> Card:
+def layer_card(layers: Sequence[Layer]) -> Card:
     """The card of one layer, or of the copies that it stands for."""
     first = layers[0]
     count = first.parameter_count
@@ -269,8 +260,8 @@ def layer_card(layers: tuple[Layer, ...]) -> Card:
         facts=(facts_text(first) + memory).removeprefix(" · "),
         shape=shape_text(first.output),
         count=total + (" each" if len(layers) > 1 and count else ""),
-        family=first.spec.family,
-        layers=layers,
+        family=family_of(first.spec),
+        layers=tuple(layers),
     )
 
 
@@ -304,17 +295,6 @@ def _label_columns(items: list[Item]) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def _named_inputs(nodes: Nodes) -> set[str]:
-    """The network inputs that some branch reads by name."""
-    return {
-        branch.input
-        for node in everything(nodes)
-        if isinstance(node, Branches)
-        for branch in node.branches
-        if branch.input
-    }
-
-
 def _names(names: Sequence[str]) -> str:
     """`dense_0`; of copies `dense_0, 1`, `dense_0 … 11`, or the first and the last."""
     if len(names) == 1:
@@ -324,11 +304,3 @@ def _names(names: Sequence[str]) -> str:
     if number.isdigit() and last.rpartition("_")[0] == stem:
         last = last.rpartition("_")[2]
     return f"{first}, {last}" if len(names) == 2 else f"{first} … {last}"
-
-
-def _body(node: Node) -> Nodes:
-    return node.body if isinstance(node, MacroUse | Residual) else ()
-
-
-def _name(node: Node) -> str:
-    return node.name if isinstance(node, Layer | Residual) else ""

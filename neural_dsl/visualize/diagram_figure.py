@@ -1,8 +1,10 @@
-"""The architecture drawing as a Matplotlib figure, for PNG."""
+"""The architecture drawing as a PNG, by Matplotlib."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -30,12 +32,14 @@ PIXELS_PER_INCH = 96  # CSS's
 SHARPNESS = 2 * PIXELS_PER_INCH
 TALLEST = 60_000  # Agg draws at most 65,535 pixels either way
 POINT = 72 / PIXELS_PER_INCH
+LINE_WIDTH = 1.3 * POINT
 
 
-def drawing_figure(drawing: Drawing) -> tuple[Figure, float]:
-    """The figure, and the dots per inch at which it can be saved: twice a screen's, less
-    for a model so long that no image could hold it."""
+def drawing_png(drawing: Drawing) -> bytes:
+    """The drawing as a PNG with twice as many dots as a screen has, less for a model so
+    long that no image could hold it."""
     longest = max(drawing.width, drawing.height) / PIXELS_PER_INCH
+    buffer = io.BytesIO()
     with matplotlib.rc_context(style.RC):
         size = (drawing.width / PIXELS_PER_INCH, drawing.height / PIXELS_PER_INCH)
         figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, facecolor="white")
@@ -44,28 +48,20 @@ def drawing_figure(drawing: Drawing) -> tuple[Figure, float]:
         axes.set_axis_off()
         axes.set_xlim(0, drawing.width)
         axes.set_ylim(drawing.height, 0)
-        for box in reversed(drawing.grounds):
-            _draw(axes, box)
-        for mark in drawing.marks:
+        for mark in (*reversed(drawing.grounds), *drawing.marks):
             _draw(axes, mark)
-    return figure, min(SHARPNESS, TALLEST / longest)
+    dpi = min(SHARPNESS, TALLEST / longest)
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _draw(axes: Axes, mark: Mark) -> None:
     match mark:
         case Box():
-            axes.add_patch(
-                FancyBboxPatch(
-                    (mark.x, mark.y),
-                    mark.width,
-                    mark.height,
-                    boxstyle=f"round,pad=0,rounding_size={mark.radius}",
-                    facecolor=mark.fill,
-                    edgecolor=mark.edge,
-                    linewidth=POINT,
-                    zorder=1,
-                )
-            )
+            corners = f"round,pad=0,rounding_size={mark.radius}"
+            box = FancyBboxPatch((mark.x, mark.y), mark.width, mark.height, corners)
+            box.set(facecolor=mark.fill, edgecolor=mark.edge, linewidth=POINT)
+            axes.add_patch(box)
         case Text():
             text = drawable(mark.text)
             axes.text(
@@ -91,39 +87,26 @@ def _draw(axes: Axes, mark: Mark) -> None:
         case Path():
             _path(axes, mark)
         case Sum():
-            center, arm = (mark.x, mark.y), SUM_RADIUS - 5
-            line: dict[str, Any] = {
-                "color": LINE,
-                "linewidth": 1.3 * POINT,
-                "zorder": 1,
-            }
-            axes.add_patch(
-                Circle(
-                    center,
-                    SUM_RADIUS,
-                    facecolor="white",
-                    edgecolor=LINE,
-                    linewidth=1.3 * POINT,
-                    zorder=1,
-                )
-            )
-            axes.plot([mark.x - arm, mark.x + arm], [mark.y, mark.y], **line)
-            axes.plot([mark.x, mark.x], [mark.y - arm, mark.y + arm], **line)
+            x, y, arm = mark.x, mark.y, SUM_RADIUS - 5
+            circle = Circle((x, y), SUM_RADIUS, facecolor="white", edgecolor=LINE)
+            circle.set(linewidth=LINE_WIDTH, zorder=1)
+            axes.add_patch(circle)
+            _line(axes, [x - arm, x + arm], [y, y])
+            _line(axes, [x, x], [y - arm, y + arm])
+
+
+def _line(axes: Axes, xs: Sequence[float], ys: Sequence[float]) -> None:
+    axes.plot(xs, ys, color=LINE, linewidth=LINE_WIDTH, zorder=1)
 
 
 def _path(axes: Axes, path: Path) -> None:
     xs, ys = zip(*path.points, strict=True)
-    axes.plot(xs, ys, color=LINE, linewidth=1.3 * POINT, zorder=1)
+    _line(axes, xs, ys)
     if not path.arrow:
         return
     (x0, y0), (x1, y1) = path.points[-2:]
     length = max(abs(x1 - x0), abs(y1 - y0)) or 1.0  # the ways are level or upright
-    along = ((x1 - x0) / length, (y1 - y0) / length)
-    across = (-along[1], along[0])
-    back = (x1 - 8 * along[0], y1 - 8 * along[1])
-    corners = [
-        (x1, y1),
-        (back[0] + 4 * across[0], back[1] + 4 * across[1]),
-        (back[0] - 4 * across[0], back[1] - 4 * across[1]),
-    ]
+    dx, dy = (x1 - x0) / length, (y1 - y0) / length
+    x, y = x1 - 8 * dx, y1 - 8 * dy
+    corners = [(x1, y1), (x - 4 * dy, y + 4 * dx), (x + 4 * dy, y - 4 * dx)]
     axes.add_patch(Polygon(corners, closed=True, color=LINE, linewidth=0, zorder=1))

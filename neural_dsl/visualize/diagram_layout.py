@@ -133,19 +133,18 @@ def wrap_facts(facts: str, size: float, room: float, most: int = 3) -> list[str]
 def lay_out(items: Sequence[Item], heading: Sequence[str]) -> Drawing:
     """The whole drawing: the heading (title first), then the items from top to bottom."""
     margin, top = 32.0, 30.0
+    sizes = [19.0] + [12.5] * (len(heading) - 1)
+    texts = [text_width(line, size) for line, size in zip(heading, sizes, strict=True)]
     widest = max((_width(item) for item in items), default=CARD_WIDTH)
-    texts = [text_width(t, 19 if i == 0 else 12.5) for i, t in enumerate(heading)]
     width = max([widest, *(min(text, 900.0) for text in texts)]) + 2 * margin
     drawing = Drawing(width, 0.0)
-    for index, line in enumerate(heading):
-        size = 19.0 if index == 0 else 12.5
-        color = style.INK if index == 0 else style.QUIET
+    for index, (line, size) in enumerate(zip(heading, sizes, strict=True)):
+        bold, color = (True, style.INK) if index == 0 else (False, style.QUIET)
         top += size
-        shown = fit(line, size, width - 2 * margin, bold=index == 0)
-        drawing.marks.append(Text(margin, top, shown, size, color, bold=index == 0))
+        shown = fit(line, size, width - 2 * margin, bold=bold)
+        drawing.marks.append(Text(margin, top, shown, size, color, bold))
         top += 9.0
-    pen = _Pen(drawing)
-    bottom = pen.stack(items, width / 2, top + 18.0, 0)
+    bottom = _Pen(drawing).stack(items, width / 2, top + 18.0, 0)
     drawing.height = bottom + 30.0
     return drawing
 
@@ -186,9 +185,8 @@ class _Pen:
         """Items one after another, joined by arrows."""
         for index, item in enumerate(items):
             if index:
-                if not isinstance(item, Columns) or any(
-                    column.from_trunk for column in item.columns
-                ):
+                parts = item.columns if isinstance(item, Columns) else ()
+                if not parts or any(column.from_trunk for column in parts):
                     self.add(Path(((x, y), (x, y + GAP)), isinstance(item, Card)))
                 y += GAP
             match item:
@@ -209,11 +207,8 @@ class _Pen:
         color = FAMILIES.get(card.family, FAMILIES["core"])
         behind = (8.0, 4.0) if card.times > 1 else ()
         for shift in behind:
-            self.add(
-                Box(
-                    left + shift, y + shift, CARD_WIDTH, height, 8, "#ffffff", CARD_EDGE
-                )
-            )
+            place = (left + shift, y + shift, CARD_WIDTH, height)
+            self.add(Box(*place, 8, "#ffffff", CARD_EDGE))
         number = None
         if card.layers:
             number = len(self.drawing.cards)

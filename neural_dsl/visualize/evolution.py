@@ -9,7 +9,7 @@ import numpy as np
 
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.visualize.grid import draw_panels
-from neural_dsl.visualize.moments import EXPECTED, Moment, layer_of, notes, spread
+from neural_dsl.visualize.moments import EXPECTED, Moment, notes, spread
 from neural_dsl.visualize.panels import make_panel
 from neural_dsl.visualize.scale import Kind
 
@@ -32,14 +32,14 @@ def evolution_figure(
     what provenance says.
     """
     chosen = spread(moments, MOST_COLUMNS)
-    layers = [layer_of(moment, layer) for moment in chosen]
+    layers = [moment.record[layer] for moment in chosen]
     heads = layers[0].num_heads
     panels = [
         make_panel(one, head, item, f"step {moment.step:,}" if head == 0 else "")
         for head in range(heads)
         for moment, one in zip(chosen, layers, strict=True)
     ]
-    before, after = (expected_mass(layer_of(moments[i], layer)) for i in (0, -1))
+    before, after = (expected_mass(moments[i].record[layer]) for i in (0, -1))
     titles = [f"head {head}" for head in range(heads)]
     if not np.isnan(after).all():
         titles = [

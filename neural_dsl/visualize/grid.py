@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import matplotlib
 
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Places: TypeAlias = Sequence[Placed | None]
+
 AXIS_NAME = 26  # the room for "query" or "key", in pixels
 NARROWEST = 760
 ROW_TITLE_SIZE = 8.5  # points
 ROW_TITLE_GAP = 4  # between the title of a row and those of its panels
+NAMES: Any = {"size": AXIS_SIZE, "color": style.QUIET, "va": "center"}
 
 
 def draw_panels(
@@ -56,80 +60,79 @@ def draw_panels(
     """
     if not isinstance(scale, Scale):
         scale = scale_of_panels(panels, scale)
-    longest = max(max(p.matrix.weights.shape) for p in panels if p is not None)
-
-    def place(panel: Panel, index: int) -> Placed:
-        part = max(panel.matrix.weights.shape) / longest if even_cells else 1.0
-        count = len(panels)
-        return place_panel(
-            panel, index, count, columns, side * part, title_size, shared
-        )
-
+    longest = max(max(panel.weights.shape) for panel in panels if panel)
+    count = len(panels)
     with matplotlib.rc_context(style.RC):
-        placed = [
-            None if panel is None else place(panel, index)
-            for index, panel in enumerate(panels)
-        ]
-        layout = _Layout(placed, columns, title, notes, title_size, shared, scale)
-        if row_titles:
-            layout.add_row_titles(row_titles)
+        placed: list[Placed | None] = []
+        for index, panel in enumerate(panels):
+            if panel is None:
+                placed.append(None)
+                continue
+            room = side * max(panel.weights.shape) / longest if even_cells else side
+            placed.append(
+                place_panel(panel, index, count, columns, room, title_size, shared)
+            )
+        notes = [*notes, scale.note, *_smaller_than_pixels(placed)]
+        layout = _Layout(
+            placed, min(columns, count), title, notes, title_size, shared, scale
+        )
+        layout.add_row_titles(row_titles)
         return layout.draw()
 
 
+def side_for(columns: int, few: Sequence[float], width: float, least: float) -> float:
+    """How large panels may be: `few` says it for one, two, … in a row; more share the
+    `width`, but none is smaller than `least`. All in pixels."""
+    return few[columns - 1] if columns <= len(few) else max(least, width / columns)
+
+
+@dataclass
 class _Layout:
     """The grid: how wide each column and how high each row must be."""
 
-    def __init__(
-        self,
-        placed: Sequence[Placed | None],
-        columns: int,
-        title: str,
-        notes: Sequence[str],
-        title_size: float,
-        shared: bool,
-        scale: Scale,
-    ):
-        self.placed, self.columns = placed, min(columns, len(placed))
-        self.title, self.scale = title, scale
-        self.notes = [*notes, scale.note, *_smaller_than_pixels(placed)]
-        self.title_size, self.shared = title_size, shared
-        self.gap = 14.0 if shared else 34.0
-        matrices = [one.panel.matrix for one in placed if one is not None]
-        self.entries = legend_entries(matrices)
-        name = AXIS_NAME * (not shared)
+    placed: Places
+    columns: int
+    title: str
+    notes: Sequence[str]
+    title_size: float
+    shared: bool
+    scale: Scale
+
+    def __post_init__(self) -> None:
+        placed = self.placed
+        self.gap = 14.0 if self.shared else 34.0
+        self.entries = legend_entries([one.panel for one in placed if one])
+        name = AXIS_NAME * (not self.shared)
         by_column = [placed[c :: self.columns] for c in range(self.columns)]
-        by_row = [
-            placed[r : r + self.columns] for r in range(0, len(placed), self.columns)
-        ]
+        starts = range(0, len(placed), self.columns)
+        by_row = [placed[start : start + self.columns] for start in starts]
+        line = line_height(self.title_size)
 
-        def most(
-            part: Sequence[Placed | None], size: Callable[[Placed], float]
-        ) -> float:
-            return max((size(one) for one in part if one is not None), default=0.0)
+        def most(parts: list[Places], size: Callable[[Placed], float]) -> list[float]:
+            return [
+                max((size(one) for one in part if one), default=0.0) for part in parts
+            ]
 
-        self.lefts = [most(part, lambda one: one.left) + name for part in by_column]
-        self.widths = [most(part, lambda one: one.width) for part in by_column]
-        line = line_height(title_size)
-        self.tops = [most(part, lambda one: len(one.title) * line) for part in by_row]
-        self.heights = [most(part, lambda one: one.height) for part in by_row]
+        self.lefts = [left + name for left in most(by_column, lambda one: one.left)]
+        self.widths = most(by_column, lambda one: one.width)
+        self.tops = most(by_row, lambda one: len(one.title) * line)
+        self.heights = most(by_row, lambda one: one.height)
         # In the last row of a shared grid that is not full, labels stand one row up.
-        self.bottoms = [
-            most(part, lambda one: one.bottom) + name * 0.8 for part in by_row
-        ]
-        self.row_titles: list[list[str]] = []
+        bottoms = most(by_row, lambda one: one.bottom)
+        self.bottoms = [bottom + name * 0.8 for bottom in bottoms]
+        self.across = sum(self.lefts) + sum(self.widths) + self.gap * (self.columns - 1)
+        self.row_titles: list[list[str]] = [[] for _ in by_row]
 
     def add_row_titles(self, titles: Sequence[str]) -> None:
         """Make room for a title above each row."""
-        row = sum(self.lefts) + sum(self.widths) + self.gap * (self.columns - 1)
         for index, title in enumerate(titles):
-            lines = wrap(drawable(title), ROW_TITLE_SIZE, row, bold=True)
-            self.row_titles.append(lines)
+            lines = wrap(drawable(title), ROW_TITLE_SIZE, self.across, bold=True)
+            self.row_titles[index] = lines
             self.tops[index] += len(lines) * line_height(ROW_TITLE_SIZE) + ROW_TITLE_GAP
 
     def draw(self) -> Figure:
         outer = AXIS_NAME if self.shared else 0.0
-        across = outer + sum(self.lefts) + sum(self.widths)
-        across += self.gap * (self.columns - 1)
+        across = outer + self.across
         width = max(
             NARROWEST,
             2 * MARGIN + across + bar_width(self.scale),
@@ -143,30 +146,26 @@ class _Layout:
         sheet = Sheet(width, top + down + legend + MARGIN)
         sheet.heading(self.title, self.notes)
         self._draw_grid(sheet, MARGIN + outer, top)
-        bar_top, bar_height = top + self.tops[0], min(sum(self.heights), 900)
-        if len(self.heights) == 1:
-            bar_height = self.heights[0]
+        alone = len(self.heights) == 1
+        bar_height = self.heights[0] if alone else min(sum(self.heights), 900)
         bar_left = MARGIN + across + BAR_GAP
-        color_bar(sheet, bar_left, bar_top, bar_height, self.scale)
+        color_bar(sheet, bar_left, top + self.tops[0], bar_height, self.scale)
         if self.shared:
             self._shared_names(sheet, across, top, down)
-        if self.entries:
-            draw_legend(sheet, MARGIN, top + down + legend - 18, self.entries)
+        draw_legend(sheet, MARGIN, top + down + legend - 18, self.entries)
         return sheet.figure
 
     def _draw_grid(self, sheet: Sheet, left: float, top: float) -> None:
         y = top
-        for row in range(len(self.heights)):
-            titles = self.row_titles[row] if self.row_titles else []
+        for row, titles in enumerate(self.row_titles):
             for number, line in enumerate(titles):
                 above = y + number * line_height(ROW_TITLE_SIZE)
                 sheet.text(left, above, line, ROW_TITLE_SIZE, bold=True)
             y += self.tops[row]
             x = left
-            for column in range(self.columns):
+            first = row * self.columns
+            for column, one in enumerate(self.placed[first : first + self.columns]):
                 x += self.lefts[column]
-                index = row * self.columns + column
-                one = self.placed[index] if index < len(self.placed) else None
                 if one is not None:
                     self._draw_one(sheet, one, x, y)
                 x += self.widths[column] + self.gap
@@ -174,7 +173,7 @@ class _Layout:
 
     def _draw_one(self, sheet: Sheet, one: Placed, x: float, y: float) -> None:
         axes = sheet.axes(x, y, one.width, one.height)
-        draw_matrix(sheet, axes, one.panel.matrix, self.scale)
+        draw_matrix(sheet, axes, one.panel, self.scale)
         sheet.tick_labels(axes, one.rows, one.columns)
         line = line_height(self.title_size)
         for number, text in enumerate(reversed(one.title), start=1):
@@ -191,34 +190,21 @@ class _Layout:
         middle_x += (across - AXIS_NAME - labels_left) / 2
         head = self.tops[0]
         middle_y = top + head + (down - head - labels_below - AXIS_NAME * 0.8) / 2
-        ink: dict[str, Any] = {
-            "size": AXIS_SIZE,
-            "color": style.QUIET,
-            "va": "center",
-            "ha": "center",
-        }
-        sheet.figure.text(
-            (MARGIN + 8) / sheet.width,
-            1 - middle_y / sheet.height,
-            style.QUERY_LABEL,
-            rotation=90,
-            **ink,
-        )
-        sheet.figure.text(
-            middle_x / sheet.width,
-            1 - (top + down - 8) / sheet.height,
-            style.KEY_LABEL,
-            **ink,
-        )
+        for x, y, name, rotation in (
+            (MARGIN + 8, middle_y, style.QUERY_LABEL, 90),
+            (middle_x, top + down - 8, style.KEY_LABEL, 0),
+        ):
+            at = (x / sheet.width, 1 - y / sheet.height)
+            sheet.figure.text(*at, name, rotation=rotation, ha="center", **NAMES)
 
 
-def _smaller_than_pixels(placed: Sequence[Placed | None]) -> list[str]:
+def _smaller_than_pixels(placed: Places) -> list[str]:
     """The note on panels that have fewer pixels than weights along a side; see
     `draw_matrix`."""
     most = 1.0
     for one in placed:
         if one is not None:
-            queries, keys = one.panel.matrix.weights.shape
+            queries, keys = one.panel.weights.shape
             most = max(most, queries / one.height, keys / one.width)
     if most <= 1:
         return []
@@ -228,8 +214,7 @@ def _smaller_than_pixels(placed: Sequence[Placed | None]) -> list[str]:
 
 def _names(axes: Axes, one: Placed) -> None:
     """ "query" and "key" beside the labels of one panel."""
-    ink: dict[str, Any] = {"size": AXIS_SIZE, "color": style.QUIET}
-    axes.set_ylabel(style.QUERY_LABEL, va="center", **ink)
+    axes.set_ylabel(style.QUERY_LABEL, **NAMES)
     axes.yaxis.set_label_coords(-(one.left + 12) / one.width, 0.5)
-    axes.set_xlabel(style.KEY_LABEL, va="center", **ink)
+    axes.set_xlabel(style.KEY_LABEL, **NAMES)
     axes.xaxis.set_label_coords(0.5, -(one.bottom + 12) / one.height)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.record import AttentionRecord
-from neural_dsl.visualize.grid import draw_panels
+from neural_dsl.visualize.grid import draw_panels, side_for
 from neural_dsl.visualize.panels import make_panel
 from neural_dsl.visualize.scale import Kind
+from neural_dsl.visualize.views import chosen_layers, record_notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,30 +24,21 @@ def head_grid(
 ) -> Figure:
     """A Matplotlib figure with every head of the attention called `layer`.
 
-    Rows are queries, columns keys; all heads share one scale of the kind `scale`,
-    which by default the weights choose (see `visualize.scale`). Only the outer panels are labelled: the axes are all the same.
-    `caption` stands below the title.
+    Rows are queries, columns keys; all heads share one scale of the kind `scale`, which
+    by default the weights choose (see `visualize.scale`). Only the outer panels are
+    labelled: the axes are all the same. `caption` stands below the title.
 
     Raises ValueError for a layer that the record does not have, and NeuralError NE133
     for such a batch item.
     """
-    found = next((one for one in record.layers if one.name == layer), None)
-    if found is None:
-        known = ", ".join(one.name for one in record.layers) or "none"
-        raise ValueError(f"no attention {layer}; known: {known}")
-    batch, heads, _, _ = found.shape
-    check_batch_item(batch_item, batch)
-    notes = [*([caption] if caption else []), record.line([found])]
-    if batch > 1:
-        notes.append(f"batch item {batch_item} of a batch of {batch}")
-    columns = grid_columns(heads)
-    side = {1: 900.0, 2: 520.0, 3: 420.0, 4: 350.0}.get(
-        columns, max(130.0, 1600 / columns)
-    )
+    (found,) = chosen_layers(record, [layer])
+    notes = record_notes(record, [found], batch_item, caption)
+    heads = range(found.num_heads)
+    columns = grid_columns(found.num_heads)
     return draw_panels(
-        [make_panel(found, head, batch_item, f"head {head}") for head in range(heads)],
+        [make_panel(found, head, batch_item, f"head {head}") for head in heads],
         columns=columns,
-        side=side,
+        side=side_for(columns, (900, 520, 420, 350), 1600, 130),
         title=f"Attention heads of {found.name}",
         notes=notes,
         title_size=7.5 if columns < 5 else 6.0,

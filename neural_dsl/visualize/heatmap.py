@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-from neural_dsl.attention.items import check_batch_item
-from neural_dsl.attention.record import AttentionRecord, LayerAttention
-from neural_dsl.visualize.grid import draw_panels
+from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.visualize.grid import draw_panels, side_for
 from neural_dsl.visualize.panels import make_panel
 from neural_dsl.visualize.scale import Kind
+from neural_dsl.visualize.views import chosen_layers, record_notes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,55 +28,37 @@ def attention_heatmap(
 
     `layers` are attention names (None: all of the record). `heads` None averages the
     heads of each layer; else every layer that has such a head gets a panel for it. Rows
-    are queries, columns keys; all panels share one scale of the
-    kind `scale`, which by default the weights choose (see `visualize.scale`). `caption`
-    stands below the title.
+    are queries, columns keys; all panels share one scale of the kind `scale`, which by
+    default the weights choose (see `visualize.scale`). `caption` stands below the title.
 
     Raises ValueError for a layer or head that the record does not have, and
     NeuralError NE133 for such a batch item.
     """
-    chosen = [one for one in record.layers if layers is None or one.name in layers]
-    missing = set(layers or ()) - {one.name for one in chosen}
-    if missing or not chosen:
-        known = ", ".join(one.name for one in record.layers) or "none"
-        raise ValueError(f"no attention {', '.join(sorted(missing))}; known: {known}")
-    batch = chosen[0].shape[0]
-    check_batch_item(batch_item, batch)
-    pairs: list[tuple[LayerAttention, int | None, str]]
-    if heads is None:
-        pairs = [(one, None, _mean(one.num_heads)) for one in chosen]
-    else:
-        pairs = [
-            (one, head, f"head {head}")
-            for one in chosen
-            for head in heads
-            if 0 <= head < one.num_heads
-        ]
-        if not pairs:
-            raise ValueError(f"no layer has any of the heads {list(heads)}")
+    chosen = chosen_layers(record, layers)
+    wanted: list[int | None] = [None] if heads is None else [*heads]
+    pairs = [
+        (one, head, _mean(one.num_heads) if head is None else f"head {head}")
+        for one in chosen
+        for head in wanted
+        if head is None or 0 <= head < one.num_heads
+    ]
+    if not pairs:
+        raise ValueError(f"no layer has any of the heads {wanted}")
+    notes = record_notes(record, [one for one, _, _ in pairs], batch_item, caption)
     alone = len(pairs) == 1
     same = {what for _, _, what in pairs}
-    panels = [
-        make_panel(
-            one,
-            head,
-            batch_item,
-            "" if alone else one.name if len(same) == 1 else f"{one.name} · {what}",
-        )
-        for one, head, what in pairs
-    ]
+    panels = []
+    for one, head, what in pairs:
+        title = one.name if len(same) == 1 else f"{one.name} · {what}"
+        panels.append(make_panel(one, head, batch_item, "" if alone else title))
     title = "Attention"
     title += f" of {pairs[0][0].name}" if alone else ""
     title += f", {same.pop()}" if len(same) == 1 else ""
-    notes = [*([caption] if caption else []), record.line(one for one, _, _ in pairs)]
-    if batch > 1:
-        notes.append(f"batch item {batch_item} of a batch of {batch}")
     columns = _columns(len(panels))
-    side = {1: 900.0, 2: 720.0, 3: 560.0}.get(columns, max(140.0, 2000 / columns))
     return draw_panels(
         panels,
         columns=columns,
-        side=side,
+        side=side_for(columns, (900, 720, 560), 2000, 140),
         title=title,
         notes=notes,
         title_size=8.5 if columns < 5 else 6.5,

@@ -15,18 +15,17 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from neural_dsl.attention.analysis import analyse
-from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
-from neural_dsl.visualize.markup import FONT, clean, script_json
+from neural_dsl.visualize.markup import FONT, clean, page, script_json
+from neural_dsl.visualize.moments import EXPECTED
 from neural_dsl.visualize.plotly_figure import position_labels
 from neural_dsl.visualize.scale import (
     KINDS,
@@ -38,12 +37,11 @@ from neural_dsl.visualize.scale import (
     together,
     whole_scale,
 )
-from neural_dsl.visualize.views import View, provenance_notes
+from neural_dsl.visualize.views import View, provenance_notes, record_notes
 
 FULL_WEIGHT = 65535
 LONGEST_TOKEN = 200
 """What the page keeps of a token beyond its label, in characters."""
-EXPECTED_TITLE = "mass on expected cells"
 
 
 def attention_page(
@@ -60,11 +58,7 @@ def attention_page(
     metrics cover the batch. Raises NeuralError NE133 for a batch item that the record
     does not have.
     """
-    batch = record.layers[0].shape[0]
-    check_batch_item(batch_item, batch)
-    notes = [*([caption] if caption else []), record.line()]
-    if batch > 1:
-        notes.append(f"batch item {batch_item} of a batch of {batch}")
+    notes = record_notes(record, record.layers, batch_item, caption)
     return _page([View(caption, record)], notes, batch_item, head, scale)
 
 
@@ -82,14 +76,8 @@ def _page(
     head: int | None,
     kind: Kind | None,
 ) -> str:
-    from jinja2 import Environment
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
-
-    folder = files("neural_dsl.templates") / "explorer"
-
-    def text(name: str) -> str:
-        return (folder / name).read_text(encoding="utf-8")
 
     layers = [layer for view in views for layer in view.record.layers]
     pages = [
@@ -98,12 +86,14 @@ def _page(
         for layer, entry in zip(view.record.layers, analyse(view.record), strict=True)
     ]
     scales = [_Scales(layer, item) for layer in layers]
-    for page, one in zip(pages, scales, strict=True):
-        page["ranges"] = one.ranges()
+    for entry, one in zip(pages, scales, strict=True):
+        entry["ranges"] = one.ranges()
     first = scale_from(together(one.all for one in scales), kind)
     models = dict.fromkeys(view.record.provenance.model for view in views)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(text("attention.html.j2")).render(
+    expected = any(layer.expected is not None for layer in layers)
+    data = _page_data(pages, len(layers[0].weights), head, first)
+    return page(
+        "attention",
         title=clean(f"Attention of {' and '.join(models)}"),
         notes=[clean(note) for note in notes],
         views=[clean(view.caption) for view in views],
@@ -116,16 +106,10 @@ def _page(
             for layer in layers
         ],
         metrics=METRICS.values(),
-        expected_title=EXPECTED_TITLE
-        if any(layer.expected is not None for layer in layers)
-        else "",
+        expected_title=EXPECTED if expected else "",
         scales=[(name, TITLES[name], name == first.kind) for name in KINDS],
-        css=Markup(text("attention.css")),
-        script=Markup(text("attention.js")),
         plotly=Markup(get_plotlyjs()),
-        record=Markup(
-            script_json(_page_data(pages, len(layers[0].weights), head, first))
-        ),
+        record=Markup(script_json(data)),
     )
 
 
@@ -167,12 +151,8 @@ def _layer(
         "key_labels": position_labels(layer.key_tokens, item, keys),
         "query_tokens": _whole(layer.query_tokens, item),
         "key_tokens": _whole(layer.key_tokens, item),
-        "query_mask": None
-        if layer.query_mask is None
-        else layer.query_mask[item].astype(int).tolist(),
-        "key_mask": None
-        if layer.key_mask is None
-        else layer.key_mask[item].astype(int).tolist(),
+        "query_mask": _mask(layer.query_mask, item),
+        "key_mask": _mask(layer.key_mask, item),
         "expected": None
         if layer.expected is None
         else np.argwhere(layer.expected[item]).tolist(),
@@ -182,6 +162,10 @@ def _layer(
             for head in _differing(layer)
         ],
     }
+
+
+def _mask(mask: np.ndarray[Any, Any] | None, item: int) -> list[int] | None:
+    return None if mask is None else mask[item].astype(int).tolist()
 
 
 class _Scales:

@@ -129,7 +129,6 @@ def ticks(
     count: int,
     cell: float,
     measure: Measure,
-    *,
     across: bool,
     largest: float = 9.0,
     smallest: float = 6.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.lettering import AXIS_SIZE, NOTE_SIZE, measure
-from neural_dsl.visualize.matrix import Matrix, hatch, outline
+from neural_dsl.visualize.matrix import hatch, outline
+from neural_dsl.visualize.panels import Panel
 from neural_dsl.visualize.scale import Scale
 from neural_dsl.visualize.sheet import Sheet
 
@@ -24,18 +25,16 @@ PADDED_ENTRY = "padded query (left out of the metrics)"
 EXPECTED_ENTRY = "expected for this task"
 
 
-def legend_entries(matrices: Sequence[Matrix]) -> list[str]:
-    """What of the legend these matrices need."""
-    entries = []
-    if any(not matrix.allowed.all() for matrix in matrices):
-        entries.append(MASKED_ENTRY)
-    if any(matrix.padded.any() for matrix in matrices):
-        entries.append(PADDED_ENTRY)
-    if any(
-        matrix.expected is not None and matrix.expected.any() for matrix in matrices
-    ):
-        entries.append(EXPECTED_ENTRY)
-    return entries
+def legend_entries(panels: Sequence[Panel]) -> list[str]:
+    """What of the legend these panels need."""
+    needed = {
+        MASKED_ENTRY: any(not one.allowed.all() for one in panels),
+        PADDED_ENTRY: any(one.padded.any() for one in panels),
+        EXPECTED_ENTRY: any(
+            one.expected is not None and one.expected.any() for one in panels
+        ),
+    }
+    return [entry for entry, is_needed in needed.items() if is_needed]
 
 
 def legend_width(entries: Sequence[str]) -> float:
@@ -52,24 +51,13 @@ def color_bar(sheet: Sheet, x: float, y: float, height: float, scale: Scale) -> 
     """The scale, both ends labelled; an arrow where values go on beyond one."""
     axes = sheet.axes(x, y, BAR_WIDTH, height)
     colors = style.attention_colormap(scale.diverging)
-    beyond: dict[tuple[bool, bool], Literal["neither", "min", "max", "both"]] = {
-        (False, False): "neither",
-        (True, False): "min",
-        (False, True): "max",
-        (True, True): "both",
-    }
+    beyond: Any = ("neither", "max", "min", "both")[2 * scale.under + scale.over]
+    places, labels = zip(*scale.ticks(), strict=True)
+    mapped = ScalarMappable(Normalize(*scale.ends), colors)
     bar = sheet.figure.colorbar(
-        ScalarMappable(Normalize(*scale.ends), colors),
-        cax=axes,
-        ticks=[place for place, _ in scale.ticks()],
-        extend=beyond[scale.under, scale.over],
-        extendfrac=12 / height,
+        mapped, cax=axes, ticks=places, extend=beyond, extendfrac=12 / height
     )
-    axes.set_yticks(
-        [place for place, _ in scale.ticks()],
-        labels=[label for _, label in scale.ticks()],
-        parse_math=False,
-    )
+    axes.set_yticks(places, labels=labels, parse_math=False)
     bar.outline.set_edgecolor(style.FRAME)
     axes.tick_params(labelsize=TICK_SIZE, labelcolor=style.INK, length=2, pad=2)
     axes.tick_params(color=style.FRAME)

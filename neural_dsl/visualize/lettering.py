@@ -19,9 +19,8 @@ TITLE_SIZE, NOTE_SIZE, AXIS_SIZE = 11.0, 7.5, 8.0  # points
 @lru_cache(maxsize=100_000)
 def measure(text: str, size: float, *, bold: bool = False) -> tuple[float, float]:
     """Width and height in pixels of one line of text at `style.DPI`."""
-    font = FontProperties(
-        family=font_families([text]), size=size, weight=font_weight(bold)
-    )
+    weight = "bold" if bold else "normal"
+    font = FontProperties(family=font_families([text]), size=size, weight=weight)
     width, height, _ = _renderer().get_text_width_height_descent(text, font, False)
     return width, height
 
@@ -82,8 +81,3 @@ def heading_lines(title: str, notes: Sequence[str], room: float) -> list[Line]:
         lines = wrap(drawable(note), NOTE_SIZE, room)
         found += [Line(line, NOTE_SIZE, style.QUIET, False) for line in lines]
     return found
-
-
-def font_weight(bold: bool) -> str:
-    """Matplotlib's word."""
-    return "bold" if bold else "normal"

@@ -36,15 +36,13 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
         _losses(axes[0], lines)
         if shares:
             _measures(axes[1], lines, shares)
-        rates = _column(lines, "learning_rate")
+        rates = column(lines, "learning_rate")
         axes[-1].plot(*rates, color=style.QUIET, linewidth=1.2)
         axes[-1].set_ylabel("learning rate", color=style.INK, fontsize=9)
         axes[-1].set_ylim(bottom=0)
         axes[-1].set_xlabel("step", color=style.INK, fontsize=9)
         for axis in axes:
-            axis.tick_params(which="both", labelsize=8, colors=style.QUIET)
-            axis.spines[["top", "right"]].set_visible(False)
-            axis.spines[["left", "bottom"]].set_color(style.FRAME)
+            style.bare(axis)
         figure.align_ylabels(axes)
         figure.suptitle(about, x=0.01, ha="left", fontsize=11, color=style.INK)
     return figure
@@ -63,19 +61,17 @@ def loss_curves_png(lines: Sequence[dict[str, Any]], about: str) -> bytes:
 
 
 def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
-    steps, losses = _column(lines, "loss")
+    steps, losses = column(lines, "loss")
     width = len(losses) // WINDOW
     alone = width <= 1  # so few steps need no average: their own line is what is read
     colour = SMOOTHED if alone else TRAINING
-    axis.plot(steps, losses, color=colour, linewidth=0.8, label="training, each step")
+    axis.plot(steps, losses, color=colour, lw=0.8, label="training, each step")
     if not alone:
         smooth = _smoothed(losses, width)
-        axis.plot(
-            steps, smooth, color=SMOOTHED, linewidth=1.4, label="training, average"
-        )
-    steps, losses = _column(lines, "validation_loss")
+        axis.plot(steps, smooth, color=SMOOTHED, lw=1.4, label="training, average")
+    steps, losses = column(lines, "validation_loss")
     axis.plot(steps, losses, "o-", color=VALIDATION, ms=3, lw=1, label="validation")
-    if all(loss > 0 for loss in [*losses, *_column(lines, "loss")[1]]):
+    if all(loss > 0 for loss in [*losses, *column(lines, "loss")[1]]):
         style.logarithmic(axis)
     axis.set_ylabel("loss", color=style.INK, fontsize=9)
     axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
@@ -84,21 +80,18 @@ def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
 def _measures(
     axis: Axes, lines: Sequence[dict[str, Any]], shares: Sequence[str]
 ) -> None:
-    for name, style_of_line in zip(shares, ("o-", "s--"), strict=False):
-        steps, values = _column(lines, name)
-        label = name.removeprefix("validation_").replace("_", " ")
-        axis.plot(
-            steps, values, style_of_line, color=VALIDATION, ms=3, lw=1, label=label
-        )
+    words = [name.removeprefix("validation_").replace("_", " ") for name in shares]
+    look: dict[str, Any] = {"color": VALIDATION, "ms": 3, "lw": 1}
+    for name, label, marks in zip(shares, words, ("o-", "s--"), strict=False):
+        steps, values = column(lines, name)
+        axis.plot(steps, values, marks, label=label, **look)
         if values and name == shares[0]:
             best = max(values)
             note = f"best {best:.1%} at step {steps[values.index(best)]:,}"
             axis.set_title(note, loc="right", fontsize=8, color=style.QUIET)
-    words = [name.removeprefix("validation_").replace("_", " ") for name in shares]
-    axis.set_ylabel(
-        words[0] if len(words) == 1 else "share", color=style.INK, fontsize=9
-    )
-    if len(words) > 1:
+    several = len(words) > 1
+    axis.set_ylabel("share" if several else words[0], color=style.INK, fontsize=9)
+    if several:
         axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
     axis.set_ylim(-0.03, 1.05)
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -110,9 +103,8 @@ def _shares(lines: Sequence[dict[str, Any]]) -> list[str]:
     return [f"validation_{n}" for n in SHARES if f"validation_{n}" in names]
 
 
-def _column(
-    lines: Sequence[dict[str, Any]], name: str
-) -> tuple[list[int], list[float]]:
+def column(lines: Sequence[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:
+    """The steps at which something was measured, and what was."""
     found = [(line["step"], line[name]) for line in lines if name in line]
     return [step for step, _ in found], [value for _, value in found]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 from neural_dsl.visualize.diagram_layout import (
@@ -46,6 +47,22 @@ def xml_text(text: str) -> str:
     return escape(clean(text), quote=True)
 
 
+def page(name: str, **values: Any) -> str:
+    """The page NAME of `templates/explorer`, with its style and its script."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    folder = files("neural_dsl.templates") / "explorer"
+
+    def text(suffix: str) -> str:
+        return (folder / f"{name}.{suffix}").read_text(encoding="utf-8")
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    css, script = Markup(text("css")), Markup(text("js"))
+    template = environment.from_string(text("html.j2"))
+    return template.render(css=css, script=script, **values)
+
+
 def svg_text(drawing: Drawing, *, for_page: bool = False) -> str:
     """The drawing as an SVG document.
 
@@ -62,65 +79,76 @@ def svg_text(drawing: Drawing, *, for_page: bool = False) -> str:
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
         f'markerHeight="8" orient="auto"><path d="M0 0 8 4 0 8z" fill="{LINE}"/>'
         "</marker></defs>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        _tag("rect", width=width, height=height, fill="#ffffff"),
     ]
-    parts += [_mark(box, drawing, False) for box in reversed(drawing.grounds)]
+    parts += [_box(box, drawing, False) for box in reversed(drawing.grounds)]
     parts += [_mark(mark, drawing, for_page) for mark in drawing.marks]
     return "\n".join([*parts, "</svg>\n"])
 
 
 def _mark(mark: Mark, drawing: Drawing, for_page: bool) -> str:
+    line = {"stroke": LINE, "stroke_width": "1.3"}
     match mark:
         case Box():
-            attributes = (
-                f'x="{_number(mark.x)}" y="{_number(mark.y)}" '
-                f'width="{_number(mark.width)}" height="{_number(mark.height)}" '
-                f'rx="{_number(mark.radius)}" fill="{mark.fill}" stroke="{mark.edge}"'
-            )
-            if mark.card is None:
-                return f"<rect {attributes}/>"
-            card = drawing.cards[mark.card]
-            label = xml_text(f"{card.title} {card.name}: {card.facts} → {card.shape}")
-            if for_page:
-                return (
-                    f'<rect {attributes} class="card" data-card="{mark.card}" '
-                    f'tabindex="0" role="button" aria-label="{label}"/>'
-                )
-            return f"<rect {attributes}><title>{label}</title></rect>"
+            return _box(mark, drawing, for_page)
         case Text():
-            weight = ' font-weight="600"' if mark.bold else ""
-            anchor = f' text-anchor="{mark.anchor}"' if mark.anchor != "start" else ""
-            badge = (
-                f'<tspan dx="{6 if mark.text else 0}" fill="{mark.badge_color}">'
-                f"{xml_text(mark.badge)}</tspan>"
-                if mark.badge
-                else ""
-            )
-            return (
-                f'<text x="{_number(mark.x)}" y="{_number(mark.y)}" '
-                f'font-size="{_number(mark.size)}" fill="{mark.color}"{weight}{anchor} '
-                f'pointer-events="none">{xml_text(mark.text)}{badge}</text>'
+            badge = ""
+            if mark.badge:
+                gap = "6" if mark.text else "0"
+                text = xml_text(mark.badge)
+                badge = _tag("tspan", text, dx=gap, fill=mark.badge_color)
+            return _tag(
+                "text",
+                xml_text(mark.text) + badge,
+                x=mark.x,
+                y=mark.y,
+                font_size=mark.size,
+                fill=mark.color,
+                font_weight="600" if mark.bold else None,
+                text_anchor=None if mark.anchor == "start" else mark.anchor,
+                pointer_events="none",
             )
         case Path():
             way = " ".join(f"{_number(x)},{_number(y)}" for x, y in mark.points)
-            head = ' marker-end="url(#head)"' if mark.arrow else ""
-            return (
-                f'<polyline points="{way}" fill="none" stroke="{LINE}" '
-                f'stroke-width="1.3" stroke-linejoin="round"{head}/>'
-            )
+            head = "url(#head)" if mark.arrow else None
+            ends = {"stroke_linejoin": "round", "marker_end": head}
+            return _tag("polyline", points=way, fill="none", **line, **ends)
         case Sum():
             x, y, arm = mark.x, mark.y, SUM_RADIUS - 5
             cross = (
                 f"M{_number(x - arm)} {_number(y)}H{_number(x + arm)}"
                 f"M{_number(x)} {_number(y - arm)}V{_number(y + arm)}"
             )
-            return (
-                f'<circle cx="{_number(x)}" cy="{_number(y)}" r="{_number(SUM_RADIUS)}" '
-                f'fill="#ffffff" stroke="{LINE}" stroke-width="1.3"/>'
-                f'<path d="{cross}" stroke="{LINE}" stroke-width="1.3"/>'
-            )
+            circle = _tag("circle", cx=x, cy=y, r=SUM_RADIUS, fill="#ffffff", **line)
+            return circle + _tag("path", d=cross, **line)
 
 
-def _number(value: float) -> str:
-    """A coordinate with at most one decimal."""
-    return f"{value:.1f}".removesuffix(".0")
+def _box(box: Box, drawing: Drawing, for_page: bool) -> str:
+    place = {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+    look: dict[str, Any] = {"rx": box.radius, "fill": box.fill, "stroke": box.edge}
+    if box.card is None:
+        return _tag("rect", **place, **look)
+    card = drawing.cards[box.card]
+    label = xml_text(f"{card.title} {card.name}: {card.facts} → {card.shape}")
+    if not for_page:
+        return _tag("rect", f"<title>{label}</title>", **place, **look)
+    reached = {"class": "card", "data-card": str(box.card), "tabindex": "0"}
+    named = {"role": "button", "aria-label": label}
+    return _tag("rect", **place, **look, **reached, **named)
+
+
+def _tag(name: str, content: str = "", /, **attributes: str | float | None) -> str:
+    """An element; `content` and texts among the attributes (None: left out) are XML."""
+    shown = "".join(
+        f' {key.replace("_", "-")}="{_number(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in ("text", "tspan") or content:
+        return f"<{name}{shown}>{content}</{name}>"
+    return f"<{name}{shown}/>"
+
+
+def _number(value: str | float) -> str:
+    """A coordinate with at most one decimal; a text as it is."""
+    return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,24 +9,13 @@ import numpy.typing as npt
 from matplotlib.patches import Rectangle
 
 from neural_dsl.visualize import style
+from neural_dsl.visualize.panels import Panel
 from neural_dsl.visualize.scale import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from neural_dsl.visualize.sheet import Sheet
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """One panel: weights (query, key), where attention is allowed, padded queries, and
-    the cells (query, key) that the task expects."""
-
-    title: str
-    weights: npt.NDArray[np.floating]
-    allowed: npt.NDArray[np.bool_]
-    padded: npt.NDArray[np.bool_]  # (query,)
-    expected: npt.NDArray[np.bool_] | None = None
 
 
 def largest_of_blocks(
@@ -44,22 +32,22 @@ def largest_of_blocks(
     return np.ma.masked_less(filled, 0.0)
 
 
-def draw_matrix(sheet: Sheet, axes: Axes, matrix: Matrix, scale: Scale) -> None:
+def draw_matrix(sheet: Sheet, axes: Axes, panel: Panel, scale: Scale) -> None:
     """Draw the weights in the colours of `scale`; row 0 is on top.
 
     Forbidden cells are transparent and show the hatched ground behind them. Where there
     are more cells than pixels, each pixel has the colour of its largest weight: an
     average would make a strong weight look weak, or vanish.
     """
-    queries, keys = matrix.weights.shape
+    queries, keys = panel.weights.shape
     place = axes.get_position()
-    values = scale.values(matrix.weights, matrix.allowed)
+    values = scale.values(panel.weights, panel.allowed)
     shown = largest_of_blocks(
-        np.ma.masked_array(values, ~matrix.allowed),
+        np.ma.masked_array(values, ~panel.allowed),
         max(1, round(place.height * sheet.height)),
         max(1, round(place.width * sheet.width)),
     )
-    if not matrix.allowed.all():
+    if not panel.allowed.all():
         hatch(axes)
     low, high = scale.ends
     axes.imshow(
@@ -76,9 +64,9 @@ def draw_matrix(sheet: Sheet, axes: Axes, matrix: Matrix, scale: Scale) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_edgecolor(style.FRAME)
-    _padding_marks(sheet, axes, matrix.padded)
-    if matrix.expected is not None:
-        outline(sheet, axes, matrix.expected)
+    _padding_marks(sheet, axes, panel.padded)
+    if panel.expected is not None:
+        outline(sheet, axes, panel.expected)
 
 
 def hatch(axes: Axes) -> None:
@@ -94,46 +82,24 @@ def _padding_marks(sheet: Sheet, axes: Axes, padded: npt.NDArray[np.bool_]) -> N
     edges = np.flatnonzero(np.diff(np.r_[0, padded.astype(int), 0]))
     width = 5 / (axes.get_position().width * sheet.width)
     for start, end in edges.reshape(-1, 2):
-        axes.add_patch(
-            Rectangle(
-                (1.0, start - 0.5),
-                width,
-                end - start,
-                transform=axes.get_yaxis_transform(),
-                color=style.PADDED,
-                linewidth=0,
-                clip_on=False,
-                zorder=3,
-            )
-        )
+        bar = Rectangle((1.0, start - 0.5), width, end - start, color=style.PADDED)
+        bar.set(transform=axes.get_yaxis_transform(), linewidth=0, zorder=3)
+        axes.add_patch(bar).set_clip_on(False)
 
 
 def outline(sheet: Sheet, axes: Axes, cells: npt.NDArray[np.bool_]) -> None:
     """A frame inside each of these cells."""
     queries, keys = cells.shape
     place = axes.get_position()
-    wide, high = (
-        place.width * sheet.width / keys,
-        place.height * sheet.height / queries,
-    )
+    wide = place.width * sheet.width / keys
+    high = place.height * sheet.height / queries
     line = min(2.4, max(0.8, 0.09 * min(wide, high)))  # pixels
     inset = 1.1 * line  # the casing ends where the cell does
+    colors = ((style.EXPECTED_CASING, 2.2 * line), (style.EXPECTED, line))
     for row, column in np.argwhere(cells):
-        for color, width in (
-            (style.EXPECTED_CASING, 2.2 * line),
-            (style.EXPECTED, line),
-        ):
-            axes.add_patch(
-                Rectangle(
-                    (column - 0.5 + inset / wide, row - 0.5 + inset / high),
-                    1 - 2 * inset / wide,
-                    1 - 2 * inset / high,
-                    fill=False,
-                    edgecolor=color,
-                    linewidth=width * 72 / style.DPI,
-                    joinstyle="miter",
-                    zorder=2,
-                    gid="expected",
-                    snap=False,
-                )
-            )
+        corner = (column - 0.5 + inset / wide, row - 0.5 + inset / high)
+        for color, width in colors:
+            frame = Rectangle(corner, 1 - 2 * inset / wide, 1 - 2 * inset / high)
+            frame.set(fill=False, edgecolor=color, linewidth=width * 72 / style.DPI)
+            frame.set(joinstyle="miter", zorder=2, gid="expected", snap=False)
+            axes.add_patch(frame)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize import style
-from neural_dsl.visualize.moments import EXPECTED, Moment, layer_of, span
+from neural_dsl.visualize.loss_curves import column
+from neural_dsl.visualize.moments import EXPECTED, Moment, origin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,9 @@ def metrics_figure(
     from matplotlib.ticker import NullLocator
 
     shown = metric_names(moments)
-    measured = [name for name in ("loss", "validation_exact_match") if has(lines, name)]
+    measured = [
+        name for name in ("loss", "validation_exact_match") if column(lines, name)[0]
+    ]
     with matplotlib.rc_context(style.RC):
         rows = len(measured) + len(shown)
         figure = Figure(figsize=(9, 1.2 + 1.75 * rows), layout="constrained")
@@ -48,17 +50,21 @@ def metrics_figure(
         for axes in grid:
             axes.set_xscale("symlog", linthresh=1, linscale=0.3)
             axes.xaxis.set_minor_locator(NullLocator())
-            axes.tick_params(which="both", labelsize=8, colors=style.QUIET)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.spines[["left", "bottom"]].set_color(style.FRAME)
+            style.bare(axes)
         last = max(moments[-1].step, 1)
         ticks = [0, *(10**e for e in range(9) if 10**e <= last / 1.6), last]
         grid[-1].set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
         grid[-1].set_xlim(0, last)
         grid[-1].set_xlabel("step", color=style.INK, fontsize=9)
         figure.align_ylabels(grid)
-        legend(figure, grid[len(measured)])
-        origin = replace(moments[-1].record.provenance, weights=span(moments, run))
+        figure.legend(
+            *grid[len(measured)].get_legend_handles_labels(),
+            loc="outside lower left",
+            ncols=2,
+            fontsize=7,
+            frameon=False,
+            labelcolor=style.INK,
+        )
         grid[0].set_title(
             "Attention metrics as training went on",
             loc="left",
@@ -68,7 +74,7 @@ def metrics_figure(
             color=style.INK,
         )
         grid[0].annotate(
-            origin.line(),
+            origin(moments, run),
             (0, 1),
             (0, 8),
             xycoords="axes fraction",
@@ -81,9 +87,8 @@ def metrics_figure(
 
 def draw_measured(axes: Axes, lines: Sequence[dict[str, Any]], name: str) -> None:
     """A line of `metrics.jsonl`."""
-    found = [(line["step"], line[name]) for line in lines if name in line]
     marker = "o-" if name.startswith("validation") else "-"
-    x, y = zip(*found, strict=True)
+    x, y = column(lines, name)
     axes.plot(x, y, marker, color=style.INK, linewidth=1.2, ms=3, clip_on=False)
     axes.set_ylabel(name.removeprefix("validation_").replace("_", " "), fontsize=8)
     if name == "loss" and min(y) > 0:
@@ -95,12 +100,11 @@ def draw_measured(axes: Axes, lines: Sequence[dict[str, Any]], name: str) -> Non
 def draw_metric(axes: Axes, moments: Sequence[Moment], name: str) -> None:
     """One metric of every head."""
     x = [moment.step for moment in moments]
-    layers = [one.name for one in moments[0].record.layers]
-    heads = sum(one.num_heads for one in moments[0].record.layers)
+    layers = [one.name for one in moments[0].record]
+    named = sum(one.num_heads for one in moments[0].record) <= MOST_NAMED
     for index, layer in enumerate(layers):
-        values = np.array([metric_of(layer_of(m, layer), name) for m in moments])
+        values = np.array([metric_of(m.record[layer], name) for m in moments])
         for head in range(values.shape[1]):
-            named = heads <= MOST_NAMED
             label = f"{layer}, head {head}" if named else layer if head == 0 else None
             axes.plot(
                 x,
@@ -114,35 +118,19 @@ def draw_metric(axes: Axes, moments: Sequence[Moment], name: str) -> None:
                 alpha=1.0 if named else 0.6,
                 label=label,
             )
-    axes.set_ylabel(
-        EXPECTED if name == EXPECTED else METRICS[name].title, fontsize=8, wrap=True
-    )
+    title = EXPECTED if name == EXPECTED else METRICS[name].title
+    axes.set_ylabel(title, fontsize=8, wrap=True)
     axes.set_ylim(-0.03, 1.05)
-
-
-def legend(figure: Figure, axes: Axes) -> None:
-    """Which line is which head, below all panels."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower left",
-        ncols=2,
-        fontsize=7,
-        frameon=False,
-        labelcolor=style.INK,
-    )
 
 
 def metric_names(moments: Sequence[Moment]) -> list[str]:
     """The metrics that have values; the expected mass first, where it is known."""
-    known = any(one.expected is not None for one in moments[0].record.layers)
+    first, last = moments[0].record, moments[-1].record
+    known = any(one.expected is not None for one in first)
     defined = [
         name
         for name in SHOWN_METRICS
-        if any(
-            not np.isnan(one.values()[name]).all() for one in moments[-1].record.layers
-        )
+        if any(not np.isnan(one.values()[name]).all() for one in last)
     ]
     return [EXPECTED] * known + defined
 
@@ -150,8 +138,3 @@ def metric_names(moments: Sequence[Moment]) -> list[str]:
 def metric_of(layer: LayerAttention, name: str) -> Any:
     """A metric of every head, (heads,)."""
     return expected_mass(layer) if name == EXPECTED else layer.values()[name]
-
-
-def has(lines: Sequence[dict[str, Any]], name: str) -> bool:
-    """Whether anything of that name was measured."""
-    return any(name in line for line in lines)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.attention.record import AttentionRecord
 
 EXPECTED = "mass on expected cells"
 
@@ -20,14 +20,6 @@ class Moment:
     step: int
     record: AttentionRecord
     measured: str = ""
-
-
-def layer_of(moment: Moment, name: str) -> LayerAttention:
-    """The attention of that name. Raises ValueError."""
-    for one in moment.record.layers:
-        if one.name == name:
-            return one
-    raise ValueError(f"no attention {name}")
 
 
 def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
@@ -51,14 +43,14 @@ def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
     return [moments[index] for index in sorted(chosen)]
 
 
-def span(moments: Sequence[Moment], run: str) -> str:
-    """`run runs/copy, steps 0 to 400`."""
-    return f"run {run}, steps {moments[0].step:,} to {moments[-1].step:,}"
+def origin(moments: Sequence[Moment], run: str) -> str:
+    """The provenance, with the steps in place of the weights."""
+    steps = f"run {run}, steps {moments[0].step:,} to {moments[-1].step:,}"
+    return replace(moments[-1].record.provenance, weights=steps).line()
 
 
 def notes(moments: Sequence[Moment], run: str, item: int) -> list[str]:
     """What the figures show, in words."""
-    origin = replace(moments[-1].record.provenance, weights=span(moments, run))
     batch = moments[0].record.layers[0].shape[0]
     shown = f"; the picture shows number {item}" if batch > 1 else ""
-    return [f"{origin.line()}{shown}"]
+    return [origin(moments, run) + shown]

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from neural_dsl.attention.record import LayerAttention
+from neural_dsl.attention.record import LayerAttention, Tokens
 from neural_dsl.visualize.labels import Ticks, drawable, ticks
 from neural_dsl.visualize.lettering import measure, wrap
-from neural_dsl.visualize.matrix import Matrix
 from neural_dsl.visualize.scale import Kind, Scale, scale_of
 from neural_dsl.visualize.sheet import TICK
 
@@ -20,9 +20,14 @@ SMALLEST_SIDE = 180  # pixels: a single query still makes a panel, not a line
 
 @dataclass(frozen=True)
 class Panel:
-    """A matrix and the tokens along its sides."""
+    """One matrix: weights (query, key), where attention is allowed, padded queries, the
+    cells (query, key) that the task expects, and the tokens along its sides."""
 
-    matrix: Matrix
+    title: str
+    weights: npt.NDArray[np.floating]
+    allowed: npt.NDArray[np.bool_]
+    padded: npt.NDArray[np.bool_]  # (query,)
+    expected: npt.NDArray[np.bool_] | None
     query_tokens: Sequence[str] | None
     key_tokens: Sequence[str] | None
 
@@ -49,27 +54,29 @@ class Placed:
         return self.columns.extent + TICK if self.columns else 0
 
 
-def make_panel(layer: LayerAttention, head: int | None, item: int, title: str) -> Panel:
+def make_panel(
+    layer: LayerAttention, head: int | None, item: int = 0, title: str = ""
+) -> Panel:
     """One head of a layer, or the mean of its heads, for one batch item."""
-    query_mask = None if layer.query_mask is None else layer.query_mask[item]
-    matrix = Matrix(
-        title=title,
-        weights=layer.tile(item, head),
-        allowed=layer.allowed.tile(item, head),
-        padded=np.zeros(layer.shape[2], bool) if query_mask is None else ~query_mask,
-        expected=None if layer.expected is None else layer.expected[item],
-    )
+    mask = layer.query_mask
     return Panel(
-        matrix,
-        None if layer.query_tokens is None else layer.query_tokens[item],
-        None if layer.key_tokens is None else layer.key_tokens[item],
+        title,
+        layer.tile(item, head),
+        layer.allowed.tile(item, head),
+        np.zeros(layer.shape[2], bool) if mask is None else ~mask[item],
+        None if layer.expected is None else layer.expected[item],
+        _of_item(layer.query_tokens, item),
+        _of_item(layer.key_tokens, item),
     )
+
+
+def _of_item(tokens: Tokens | None, item: int) -> Sequence[str] | None:
+    return None if tokens is None else tokens[item]
 
 
 def scale_of_panels(panels: Iterable[Panel | None], kind: Kind | None) -> Scale:
     """The one scale of all panels; without a `kind`, their weights choose."""
-    matrices = [panel.matrix for panel in panels if panel is not None]
-    return scale_of(((one.weights, one.allowed) for one in matrices), kind)
+    return scale_of(((one.weights, one.allowed) for one in panels if one), kind)
 
 
 def place_panel(
@@ -83,34 +90,22 @@ def place_panel(
 ) -> Placed:
     """Measure a panel of at most about `side` pixels, one of `count` in `columns`. With
     `shared`, only the outer ones are labelled."""
-    queries, keys = panel.matrix.weights.shape
+    queries, keys = panel.weights.shape
     cell = max(1, round(min(side / max(queries, keys), LARGEST_CELL)))
     width, height = _length(keys, cell, side), _length(queries, cell, side)
-    labels_left = not shared or index % columns == 0
-    labels_below = not shared or index + columns >= count
     largest = 9.0 if side > 400 else 7.0
-    title = panel.matrix.title
-    return Placed(
-        panel,
-        width,
-        height,
-        wrap(drawable(title), title_size, max(width, 60)) if title else [],
-        ticks(
-            panel.query_tokens,
-            queries,
-            height / queries,
-            measure,
-            across=False,
-            largest=largest,
+    rows = columns_below = None
+    if not shared or index % columns == 0:
+        rows = ticks(
+            panel.query_tokens, queries, height / queries, measure, False, largest
         )
-        if labels_left
-        else None,
-        ticks(
-            panel.key_tokens, keys, width / keys, measure, across=True, largest=largest
+    if not shared or index + columns >= count:
+        columns_below = ticks(
+            panel.key_tokens, keys, width / keys, measure, True, largest
         )
-        if labels_below
-        else None,
-    )
+    room = max(width, 60)
+    title = wrap(drawable(panel.title), title_size, room) if panel.title else []
+    return Placed(panel, width, height, title, rows, columns_below)
 
 
 def _length(count: int, cell: int, side: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean
 from neural_dsl.visualize.scale import Kind, scale_of
+from neural_dsl.visualize.views import chosen_layers
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -36,60 +37,56 @@ def attention_figure(
     """
     import plotly.graph_objects as go
 
-    chosen = [one for one in record.layers if layer in (None, one.name)]
-    if not chosen:
-        raise ValueError(f"no attention {layer} in the record")
-    one = chosen[0]
+    one = chosen_layers(record, None if layer is None else [layer])[0]
     batch, heads, queries, keys = one.shape
     check_batch_item(batch_item, batch)
     if head is not None and not 0 <= head < heads:
         raise ValueError(f"no head {head}: {one.name} has {heads}")
     weights = one.tile(batch_item, head)
     allowed = one.allowed.tile(batch_item, head)
-    x = [literal(label) for label in position_labels(one.key_tokens, batch_item, keys)]
-    y = [
-        literal(label)
-        for label in position_labels(one.query_tokens, batch_item, queries)
-    ]
+    cells: dict[str, Any] = {
+        "x": [
+            literal(each) for each in position_labels(one.key_tokens, batch_item, keys)
+        ],
+        "y": [
+            literal(each)
+            for each in position_labels(one.query_tokens, batch_item, queries)
+        ],
+        "hoverongaps": False,
+    }
     place = "query %{y}<br>key %{x}<br>"
-    chosen_scale = scale_of([(weights, allowed)], scale)
-    low, high = chosen_scale.ends
-    heights = chosen_scale.height(chosen_scale.values(weights, allowed))
-    traces = [
+    colors = scale_of([(weights, allowed)], scale)
+    low, high = colors.ends
+    heights = colors.height(colors.values(weights, allowed))
+    places, labels = zip(*colors.ticks(), strict=True)
+    figure = go.Figure(
         go.Heatmap(
-            x=x,
-            y=y,
+            **cells,
             z=np.where(allowed, heights, np.nan),
             customdata=weights,
             zmin=low,
             zmax=high,
-            colorscale=style.plotly_colorscale(chosen_scale.diverging),
+            colorscale=style.plotly_colorscale(colors.diverging),
             colorbar={
-                "title": {"text": chosen_scale.bar_label, "side": "right"},
-                "tickvals": [place for place, _ in chosen_scale.ticks()],
-                "ticktext": [label for _, label in chosen_scale.ticks()],
+                "title": {"text": colors.bar_label, "side": "right"},
+                "tickvals": places,
+                "ticktext": labels,
             },
-            hoverongaps=False,
             hovertemplate=place + "weight %{customdata:.4f}<extra></extra>",
         )
-    ]
+    )
     if not allowed.all():
-        traces.append(
-            go.Heatmap(
-                x=x,
-                y=y,
-                z=np.where(allowed, np.nan, 1.0),
-                showscale=False,
-                colorscale=[[0, style.MASKED], [1, style.MASKED]],
-                hoverongaps=False,
-                hovertemplate=place + "masked<extra></extra>",
-            )
+        figure.add_heatmap(
+            **cells,
+            z=np.where(allowed, np.nan, 1.0),
+            showscale=False,
+            colorscale=[[0, style.MASKED], [1, style.MASKED]],
+            hovertemplate=place + "masked<extra></extra>",
         )
     shown = f"mean of {heads} heads" if head is None else f"head {head}"
     title = f"{literal(one.name)}, {shown}"
-    note = f"<br><sup>{literal(record.line([one]))}; {chosen_scale.note}</sup>"
+    note = f"<br><sup>{literal(record.line([one]))}; {colors.note}</sup>"
     axis = {"type": "category", "showgrid": False, "automargin": True}
-    figure = go.Figure(data=traces)
     figure.update_layout(
         template="none",
         title={"text": title + note},

@@ -157,18 +157,17 @@ class Scale:
             "log": powers,
             "uniform": halves,
         }[self.kind](self.bottom, self.top)
-        heights = [(float(self.height(value)), value) for value in marks]
         room = 0.09 * (high - low)
         inner = [
             (place, number(value))
-            for place, value in heights
-            if low + room < place < high - room
+            for value in marks
+            if low + room < (place := float(self.height(value))) < high - room
         ]
         first, last = number(self.bottom), number(self.top)
         return [
-            (low, f"≤ {first}" if self.under else first),
+            (low, "≤ " * self.under + first),
             *inner,
-            (high, f"≥ {last}" if self.over else last),
+            (high, "≥ " * self.over + last),
         ]
 
     @property
@@ -198,9 +197,7 @@ def scale_from(facts: Facts, kind: Kind | None = None) -> Scale:
     """The scale of these facts; without a `kind`, the data chooses."""
     if not facts.tops.size:  # nothing can differ: every row is 1, or empty
         return Scale(kind or "linear", _floor(kind, 1.0, facts), 1.0, 1.0, 1.0)
-    if kind is not None:
-        return _ending(facts, kind, "")
-    return _ending(facts, *choose(facts))
+    return _ending(facts, *(choose(facts) if kind is None else (kind, "")))
 
 
 def whole_scale(facts: Facts, kind: Kind) -> Scale:
@@ -233,14 +230,11 @@ def choose(facts: Facts) -> tuple[Kind, str]:
 
 
 def _ending(facts: Facts, kind: Kind, why: str) -> Scale:
-    if kind == "uniform":
-        tops, lows = facts.tops * facts.counts, facts.lows * facts.counts
-        top = max(_top(tops), 1.05)
-        bottom = 1 / top
-    else:
-        tops, lows = facts.tops, facts.lows
-        top = _top(tops)
-        bottom = _floor(kind, top, facts)
+    """The scale of that kind, whose ends the facts decide."""
+    times = facts.counts if kind == "uniform" else 1
+    tops, lows = facts.tops * times, facts.lows * times
+    top = max(_top(tops), 1.05 if kind == "uniform" else 0.0)
+    bottom = _floor(kind, top, facts)
     return Scale(kind, bottom, top, float(lows.min()), float(tops.max()), why)
 
 

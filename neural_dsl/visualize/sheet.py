@@ -8,14 +8,14 @@ covers a whole number of pixels, which keeps the cells of a matrix equally large
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import Ticks, font_families
-from neural_dsl.visualize.lettering import font_weight, heading_lines, line_height
+from neural_dsl.visualize.lettering import heading_lines, line_height
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,15 +35,9 @@ class Sheet:
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Axes whose frame is that rectangle."""
-        bottom = self.height - y - height
-        return self.figure.add_axes(
-            (
-                x / self.width,
-                bottom / self.height,
-                width / self.width,
-                height / self.height,
-            )
-        )
+        bottom = (self.height - y - height) / self.height
+        size = (width / self.width, height / self.height)
+        return self.figure.add_axes((x / self.width, bottom, *size))
 
     def text(
         self,
@@ -52,7 +46,6 @@ class Sheet:
         text: str,
         size: float,
         color: str = style.INK,
-        *,
         bold: bool = False,
     ) -> None:
         """One line of text; (x, y) is its top left corner."""
@@ -62,7 +55,7 @@ class Sheet:
             text,
             size=size,
             color=color,
-            weight=font_weight(bold),
+            weight="bold" if bold else "normal",
             family=font_families([text]),
             va="top",
             ha="left",
@@ -80,16 +73,10 @@ class Sheet:
         self, axes: Axes, rows: Ticks | None, columns: Ticks | None
     ) -> None:
         """Label rows and columns; None leaves that side bare."""
-        mark: dict[str, Any] = {
-            "length": 2.0,
-            "pad": 1.0,
-            "color": style.FRAME,
-            "width": 0.6,
-        }
         for axis, shown in ((axes.yaxis, rows), (axes.xaxis, columns)):
             if shown is None:
                 continue
-            axis.set_tick_params(**mark)
+            axis.set_tick_params(length=2.0, pad=1.0, color=style.FRAME, width=0.6)
             axis.set_ticks(
                 list(shown.positions),
                 labels=list(shown.texts),

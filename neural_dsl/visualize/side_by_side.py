@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from neural_dsl.attention.record import LayerAttention
-from neural_dsl.visualize.grid import draw_panels
+from neural_dsl.visualize.grid import draw_panels, side_for
 from neural_dsl.visualize.panels import Panel, make_panel
 from neural_dsl.visualize.scale import Kind
 from neural_dsl.visualize.views import View, provenance_notes
@@ -30,23 +28,19 @@ def compare_heatmaps(
     titles = []
     for index in range(depth):
         for head in chosen:
-            row = [_panel(view, index, head) for view in views]
-            if not any(row):
-                continue
-            first = not panels
-            names = {v.record.layers[index].name for v in views if _has(v, index, head)}
-            which = "mean of all heads" if head is None else f"head {head}"
-            titles.append(f"{' / '.join(sorted(names))}, {which}")
-            panels += [
-                panel and _titled(panel, view.caption if first else "")
-                for view, panel in zip(views, row, strict=True)
-            ]
+            having = [view for view in views if _has(view, index, head)]
+            if having:
+                which = "mean of all heads" if head is None else f"head {head}"
+                titles.append(f"{_names(having, index)}, {which}")
+                first = not panels
+                panels += [
+                    _panel(view, index, head, view.caption if first else "")
+                    for view in views
+                ]
     return draw_panels(
         panels,
         columns=len(views),
-        side={1: 900.0, 2: 620.0, 3: 520.0}.get(
-            len(views), max(220.0, 1700 / len(views))
-        ),
+        side=side_for(len(views), (900, 620, 520), 1700, 220),
         title="Attention, side by side",
         notes=provenance_notes(views),
         title_size=8.5 if len(views) < 5 else 6.5,
@@ -61,21 +55,17 @@ def compare_heads(
     views: Sequence[View], index: int, scale: Kind | None = None
 ) -> Figure:
     """A row for each view, a column for each head of the attention at `index`."""
-    having = [view for view in views if index < len(view.record.layers)]
+    having = [view for view in views if _has(view, index, None)]
     columns = max(view.record.layers[index].num_heads for view in having)
-    panels = [
-        panel and _titled(panel, f"head {head}")
-        for view in having
-        for head, panel in ((h, _panel(view, index, h)) for h in range(columns))
-    ]
-    names = {view.record.layers[index].name for view in having}
     return draw_panels(
-        panels,
+        [
+            _panel(view, index, head, f"head {head}")
+            for view in having
+            for head in range(columns)
+        ],
         columns=columns,
-        side={1: 700.0, 2: 520.0, 3: 420.0, 4: 350.0}.get(
-            columns, max(130.0, 1600 / columns)
-        ),
-        title=f"Attention heads of {' / '.join(sorted(names))}, side by side",
+        side=side_for(columns, (700, 520, 420, 350), 1600, 130),
+        title=f"Attention heads of {_names(having, index)}, side by side",
         notes=provenance_notes(views),
         title_size=7.5 if columns < 5 else 6.0,
         shared=False,
@@ -90,12 +80,11 @@ def _has(view: View, index: int, head: int | None) -> bool:
     return index < len(layers) and (head is None or head < layers[index].num_heads)
 
 
-def _panel(view: View, index: int, head: int | None) -> Panel | None:
+def _names(views: Sequence[View], index: int) -> str:
+    return " / ".join(sorted({view.record.layers[index].name for view in views}))
+
+
+def _panel(view: View, index: int, head: int | None, title: str) -> Panel | None:
     if not _has(view, index, head):
         return None
-    layer: LayerAttention = view.record.layers[index]
-    return make_panel(layer, head, 0, "")
-
-
-def _titled(panel: Panel, title: str) -> Panel:
-    return replace(panel, matrix=replace(panel.matrix, title=title))
+    return make_panel(view.record.layers[index], head, title=title)

@@ -99,3 +99,10 @@ def logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_formatter(Between())
+
+
+def bare(axes: Axes) -> None:
+    """The look of an axis of curves: no frame but the two axes, quiet numbers."""
+    axes.tick_params(which="both", labelsize=8, colors=QUIET)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FRAME)

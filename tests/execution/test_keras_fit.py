@@ -22,14 +22,14 @@ def data():
     return x, (x @ [[1.0], [-2.0], [0.5]] + 0.3).astype(np.float32)
 
 
-def fitted(settings, y=None, layers="Output(1)"):
+def fitted(settings, y=None, layers="Output(1)", **options):
     pytest.importorskip("keras")
     compiled = compile_text(FILE.format(layers, settings), "tensorflow")
     runtime = create_runtime(compiled, 0)
     start = runtime.weights()
     x, line = data()
     y = line if y is None else y
-    history = runtime.module.fit(runtime.model, x, y, verbose=0)
+    history = runtime.module.fit(runtime.model, x, y, verbose=0, **options)
     return runtime, start, history
 
 
@@ -130,3 +130,31 @@ def test_what_fit_compiled_loads_from_a_keras_file(tmp_path):
 
 def test_a_file_that_says_nothing_of_training_has_no_fit():
     assert "fit" not in compile_text(FILE.format("Output(1)", ""), "tensorflow").code
+
+
+def test_callbacks_of_ones_own_are_called_beside_that_of_the_schedule():
+    keras = pytest.importorskip("keras")
+    seen = []
+    own = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, _: seen.append(epoch)
+    )
+    settings = "lr_schedule: WarmupCosine(warmup_steps=2) train { epochs: 3 }"
+    runtime, _, _ = fitted(settings, callbacks=[own])
+    assert seen == [0, 1, 2]
+    assert float(runtime.model.optimizer.learning_rate) < 1e-3, "the schedule acts"
+
+
+def test_a_share_held_out_is_not_learnt_from_and_the_schedule_ends_with_the_rest():
+    runtime, start, history = fitted(
+        "optimizer: SGD(0.05) lr_schedule: WarmupCosine(warmup_steps=2) train {"
+        f" epochs: 2 batch_size: {BATCH} shuffle: false validation_split: 0.4 }}"
+    )
+    assert len(history["val_loss"]) == 2
+    rates = rates_of(runtime, 6, 6)  # 24 of 40 rows, the last 16 are held out
+    x, y = data()
+    w = np.append(start["output.weight"][0], start["output.bias"]).astype(np.float64)
+    x = np.column_stack([x, np.ones(ROWS)])
+    for step, rate in enumerate(rates):
+        b = slice(step % 3 * BATCH, (step % 3 + 1) * BATCH)
+        w = w - rate * 2 * (x[b] @ w - y[b, 0]) @ x[b] / BATCH
+    agrees(runtime, w)

@@ -247,3 +247,29 @@ def test_what_was_fitted_is_saved_loaded_and_drawn(tmp_path, norm):
 
 def test_a_file_that_says_nothing_of_training_has_no_fit():
     assert "fit" not in compile_text(FILE.format("Output(1)", ""), "pytorch").code
+
+
+def test_accuracy_is_told_beside_the_loss_of_each_batch():
+    labels = np.arange(ROWS) % 4
+    settings = "metrics: [accuracy] optimizer: SGD(1e-9)"
+    runtime, _, told = fitted(settings, labels, HEAD)
+    logits = runtime.run({"input": data()[0]})
+    right = (logits.argmax(-1) == labels).reshape(-1, BATCH).mean(axis=1)
+    assert [accuracy for _, accuracy in told] == pytest.approx(right.tolist())
+    _, _, alone = fitted("optimizer: SGD(1e-9)", labels, HEAD)
+    assert [loss for loss, _ in told] == pytest.approx(alone)
+
+
+def test_accuracy_of_yes_and_no():
+    yes = (data()[1] > 0).astype(np.float32)
+    head = 'Output(1, activation="sigmoid")'
+    runtime, _, told = fitted("metrics: [accuracy] optimizer: SGD(1e-9)", yes, head)
+    shown = runtime.run({"input": data()[0]})
+    right = ((shown > 0) == yes).reshape(-1, BATCH).mean(axis=1)
+    assert [accuracy for _, accuracy in told] == pytest.approx(right.tolist())
+
+
+def test_steps_win_over_epochs():
+    runtime, start, losses = fitted("optimizer: SGD(0.05) train { steps: 7 epochs: 3 }")
+    assert len(losses) == 7
+    agrees(runtime, expected(start, [0.05] * 7))

@@ -461,6 +461,17 @@ def test_without_a_task_what_fit_cannot_use_is_told() -> None:
     assert stopping["early_stopping"].params["monitor"] == "val_loss"
 
 
+def test_accuracy_without_a_task_is_that_of_classes_and_one_backend_holds_out() -> None:
+    text = "network Test {{ input: (4,) layers: Output(2{}) {} }}"
+    asked = "metrics: [accuracy]"
+    assert not diagnostics(text.format(", softmax", asked))
+    (told,) = diagnostics(text.format("", asked))
+    assert told.code == "NW075" and "`mean_squared_error`" in told.help
+    assert not diagnostics(text.format("", f"loss: scce {asked}"))
+    (told,) = diagnostics(text.format("", "train { validation_split: 0.1 }"))
+    assert told.code == "NW075" and "for pytorch" in told.message
+
+
 def test_an_optimizer_of_one_backend_is_refused_by_the_other() -> None:
     network = net("Copy", extra="optimizer: Lion")
     assert training_problems(network, "tensorflow") == ()

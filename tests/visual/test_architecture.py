@@ -13,11 +13,7 @@ from neural_dsl.compiler import model_graph
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
-from neural_dsl.visualize.architecture import (
-    architecture_drawing,
-    architecture_svg,
-    render,
-)
+from neural_dsl.visualize.architecture import architecture_drawing, render
 from neural_dsl.visualize.diagram import Card, Columns, Frame, diagram
 from neural_dsl.visualize.diagram_layout import Box, Sum, Text, text_width
 
@@ -45,8 +41,14 @@ def cards(items):
                     yield from cards(column.items)
 
 
-def words(svg):
-    return [text for node in ElementTree.fromstring(svg).iter() if (text := node.text)]
+def svg(network):
+    return render(network, "svg").decode("utf-8")
+
+
+def words(drawn):
+    return [
+        text for node in ElementTree.fromstring(drawn).iter() if (text := node.text)
+    ]
 
 
 BRANCHES = """
@@ -80,7 +82,7 @@ def test_every_layer_stands_on_exactly_one_card(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_svg_shows_type_shape_and_parameters_of_every_card(name):
-    shown = words(architecture_svg(NETWORKS[name]))
+    shown = words(svg(NETWORKS[name]))
     for card in cards(diagram(NETWORKS[name])):
         assert card.title in shown
         assert card.shape in shown
@@ -159,12 +161,12 @@ def test_branches_stand_side_by_side_with_their_inputs():
     merged = places["concatenate"]
     assert merged.y > max(image.y, text.y)
     assert image.x < merged.x < text.x
-    shown = words(architecture_svg(NETWORKS["branches"]))
+    shown = words(svg(NETWORKS["branches"]))
     assert shown.count("Input") == 2 and "token ids 0 to 999" in shown
 
 
 def test_a_decoder_says_which_branch_is_the_memory():
-    shown = words(architecture_svg(NETWORKS["encoder_decoder"]))
+    shown = words(svg(NETWORKS["encoder_decoder"]))
     assert "memory" in shown and "target" in shown
 
 
@@ -178,8 +180,8 @@ def test_names_of_unknown_origin_cannot_become_markup():
         source=Source(evil, one.source.text),
         body=(layer, *one.body[1:]),
     )
-    svg = architecture_svg(one)
-    tags = {node.tag for node in ElementTree.fromstring(svg).iter()}
+    drawn = svg(one)
+    tags = {node.tag for node in ElementTree.fromstring(drawn).iter()}
     assert f"{SVG}script" not in tags
     page = render(one, "html").decode("utf-8")
     assert page.count("<script") == 2, "the data and our own"
@@ -202,9 +204,5 @@ def test_a_very_long_model_still_fits_into_an_image(monkeypatch):
 
     from PIL import Image
 
-    from neural_dsl.visualize.architecture import _png
-
-    with Image.open(
-        io.BytesIO(_png(architecture_drawing(NETWORKS["blocks"])))
-    ) as image:
+    with Image.open(io.BytesIO(render(NETWORKS["blocks"], "png"))) as image:
         assert max(image.size) <= 501
