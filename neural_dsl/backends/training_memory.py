@@ -53,7 +53,7 @@ def _numbers_at_once(network: Network, batch: int) -> int:
     also those drawn; of several lengths also the order in which padding goes last."""
     assert network.task is not None
     params = network.task.params
-    held_out = max(params.get("validation_size", 0), params.get("test_size", 0))
+    held_out = int(max(params.get("validation_size", 0), params.get("test_size", 0)))
     ranged = isinstance(params.get("length"), tuple)
     return (5 if ranged else 3 if held_out else 2) * max(batch, held_out)
 
