@@ -31,7 +31,7 @@ def draw_runs(request: Request) -> None:
 
     weights = None if request.weights is None else str(request.weights)
     runs = [
-        open_run(run, weights, request.backend, request.trust) for run in request.files
+        open_run(run, weights, request.trust, request.backend) for run in request.files
     ]
     for run in runs:
         select_heads(
