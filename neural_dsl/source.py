@@ -6,8 +6,11 @@ import os
 import re
 import stat
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import BinaryIO
 
 
 class NotRegular(OSError):
@@ -24,14 +27,20 @@ def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
     Raises OSError, NotRegular and TooLong among it, and ValueError for a name with a NUL
     character. Never waits for a pipe, nor reads more than `most` bytes.
     """
-    with open(path, "rb", opener=_at_once) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise NotRegular(0, "it is no regular file")
+    with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise TooLong(0, f"it is longer than {most:,} bytes")
     return content
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A regular file, opened for reading. Raises as `read_regular` does."""
+    with open(path, "rb", opener=_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise NotRegular(0, "it is no regular file")
+        yield file
 
 
 def _at_once(path: str, flags: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.attention.allowed import Bools
-from neural_dsl.attention.scores import Float32, Scores, mixed
+from neural_dsl.attention.scores import Float32, Scores
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 
 # Float32 sums of a few thousand weights stay well inside this.
@@ -33,7 +33,7 @@ def check_scores(name: str, scores: Scores, heads: int) -> None:
     size = max(1.0, float(np.abs(values).max(initial=0.0)))
     for queries, weights in scores.chunks():
         _check_finite(name, weights)
-        made = mixed(weights, values)
+        made = scores.mix(weights, values)
         made -= context[:, :, queries]
         difference = float(np.abs(made, out=made).max(initial=0.0)) / size
         if not difference <= max(VALUE_TOLERANCE, UNITS * scores.precision):

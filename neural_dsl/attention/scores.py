@@ -48,6 +48,10 @@ class Scores(Protocol):
         key, c). Grouped columns belong to as many neighbouring heads each."""
         ...
 
+    def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
+        """`expect` for rows of weights that one has already."""
+        ...
+
     def rows(self, queries: Which) -> Float32:
         """The weights of the chosen queries, (batch, heads, chosen, key)."""
         ...
@@ -93,8 +97,12 @@ class BlockedScores(ABC):
 
     def expect(self, columns: npt.NDArray[np.floating]) -> Float32:
         """See `Scores`."""
-        blocks = [mixed(weights, columns) for _, weights in self.chunks()]
+        blocks = [self.mix(weights, columns) for _, weights in self.chunks()]
         return np.concatenate(blocks, axis=2)
+
+    def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
+        """See `Scores`."""
+        return np.asarray(mixed(weights, columns))
 
     def rows(self, queries: Which) -> Float32:
         """See `Scores`."""
@@ -178,15 +186,15 @@ class ArrayScores(BlockedScores):
         return made.astype(np.float32)
 
 
-def mixed(weights: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def mixed(weights: Any, columns: Any) -> Any:
     """weights (B, H, Q, K) @ columns (B, G, K, c) -> (B, H, Q, c), where each of the G
-    groups belongs to H / G neighbouring heads; nothing is expanded."""
+    groups belongs to H / G neighbouring heads; nothing is expanded. NumPy or torch."""
     batch, heads, queries, keys = weights.shape
     groups = columns.shape[1]
     if groups == heads:
-        return np.asarray(weights @ columns)
+        return weights @ columns
     folded = weights.reshape(batch, groups, heads // groups * queries, keys)
-    return np.asarray(folded @ columns).reshape(batch, heads, queries, -1)
+    return (folded @ columns).reshape(batch, heads, queries, -1)
 
 
 def refuse_beyond(shape: tuple[int, ...], limit: int) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from neural_dsl.catalogue.core import USE_BIAS
 from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.kinds import sequential
 from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    Parameter,
-    Params,
-    parameter,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Parameter, Params, parameter
 from neural_dsl.catalogue.tensors import Attention, Weight
 from neural_dsl.catalogue.weights import dense_weights
 
@@ -34,13 +28,14 @@ def self_kind(params: Params) -> Literal["self", "causal"]:
     return "causal" if params["causal"] else "self"
 
 
-def head_size(params: Params, d_model: int) -> int:
-    """`key_dim`, or d_model / num_heads. Raises NE021 unless the heads divide d_model."""
+def sized(layer: str, params: Params, inputs: Inputs) -> dict[str, Any]:
+    """The parameters with `key_dim`, d_model / num_heads where the file is silent. Raises
+    NE021 unless the heads divide d_model, NE033 where that is not known."""
+    d_model, heads = features_of(layer, inputs[0]), params["num_heads"]
     if params["key_dim"] is not None:
-        return int(params["key_dim"])
-    heads: int = params["num_heads"]
+        return {**params}
     if d_model % heads == 0:
-        return d_model // heads
+        return {**params, "key_dim": d_model // heads}
     raise LayerProblem(
         "NE021",
         f"`num_heads` must divide the model width: {d_model} is not a multiple of {heads}",
@@ -94,9 +89,10 @@ def _complete(params: Params, inputs: Inputs) -> Params:
             label="only self-attention has an order to respect",
             help='leave `causal` out, or use `mode="self"`',
         )
-    key_dim = head_size(params, features_of("MultiHeadAttention", inputs[0]))
-    value_dim = key_dim if params["value_dim"] is None else params["value_dim"]
-    return {**params, "key_dim": key_dim, "value_dim": value_dim}
+    completed = sized("MultiHeadAttention", params, inputs)
+    if completed["value_dim"] is None:
+        completed["value_dim"] = completed["key_dim"]
+    return completed
 
 
 def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:

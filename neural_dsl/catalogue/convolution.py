@@ -8,15 +8,9 @@ from neural_dsl.catalogue.core import ACTIVATION, USE_BIAS
 from neural_dsl.catalogue.examples import Example, example
 from neural_dsl.catalogue.kinds import imaging, sequential
 from neural_dsl.catalogue.shapes import check_groups, features_of
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    Params,
-    Positions,
-    parameter,
-)
-from neural_dsl.catalogue.tensors import Shape, Tensor, Weight
-from neural_dsl.catalogue.weights import FILTERS_1D, FILTERS_2D, convolution_weights
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, parameter
+from neural_dsl.catalogue.tensors import Positions, Shape, Tensor, Weight
+from neural_dsl.catalogue.weights import FILTERS_1D, FILTERS_2D, with_bias
 from neural_dsl.catalogue.windows import PADDING, image_windows, windows
 
 
@@ -66,7 +60,7 @@ def _positions(params: Params, inputs: Inputs) -> Positions:
 def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     per_group = features_of("Conv1D", inputs[0]) // params["groups"]
     shape = (params["filters"], per_group, params["kernel_size"])
-    return convolution_weights(FILTERS_1D, shape, params["use_bias"])
+    return with_bias(FILTERS_1D, shape, params["use_bias"])
 
 
 def _conv1d(
@@ -127,7 +121,7 @@ def _image_output(params: Params, inputs: Inputs) -> Tensor:
 def _image_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     per_group = features_of("Conv2D", inputs[0]) // params["groups"]
     shape = (params["filters"], per_group, *params["kernel_size"])
-    return convolution_weights(FILTERS_2D, shape, params["use_bias"])
+    return with_bias(FILTERS_2D, shape, params["use_bias"])
 
 
 def _conv2d(gives: Shape, numbers: int, kernel_size: Any, **params: Any) -> Example:

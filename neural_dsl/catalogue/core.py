@@ -7,15 +7,8 @@ from math import prod
 from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.kinds import always, new, pointwise
 from neural_dsl.catalogue.shapes import features_of, known_size, show, with_features
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    LayerSpec,
-    Params,
-    Positions,
-    parameter,
-)
-from neural_dsl.catalogue.tensors import Tensor, Weight
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, LayerSpec, Params, parameter
+from neural_dsl.catalogue.tensors import Positions, Tensor, Weight
 from neural_dsl.catalogue.weights import dense_weights
 
 ACTIVATION = parameter(

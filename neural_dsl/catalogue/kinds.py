@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from neural_dsl.catalogue.shapes import same
-from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params, Positions
+from neural_dsl.catalogue.spec import Inputs, LayerSpec, Params
+from neural_dsl.catalogue.tensors import Positions
 
 
 def never(params: Params) -> bool:

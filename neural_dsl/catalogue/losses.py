@@ -14,11 +14,11 @@ LOGITS = parameter(
 SMOOTHING = parameter(
     "label_smoothing", "rate", 0.0, "share of each target spread over all classes"
 )
+SMOOTHED = (LOGITS, SMOOTHING)
 FOCAL = (
     parameter("alpha", "fraction", 0.25, "weight of the rare class"),
     parameter("gamma", "non_negative", 2.0, "how much easy examples count less"),
-    LOGITS,
-    SMOOTHING,
+    *SMOOTHED,
 )
 DELTA = parameter("delta", "positive", 1.0, "where it turns straight")
 IGNORED = parameter("ignore_class", "int", None, "an id that does not count")
@@ -33,14 +33,12 @@ _LOSSES = (
     setting(
         "binary_crossentropy bce bce_with_logits",
         "of 0/1 targets, through a sigmoid",
-        LOGITS,
-        SMOOTHING,
+        *SMOOTHED,
     ),
     setting(
         "categorical_crossentropy cce",
         "of one-hot targets, through a softmax",
-        LOGITS,
-        SMOOTHING,
+        *SMOOTHED,
     ),
     setting(
         "sparse_categorical_crossentropy scce cross_entropy nll",

@@ -5,14 +5,8 @@ from __future__ import annotations
 from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.kinds import pointwise
 from neural_dsl.catalogue.shapes import all_valid, show
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    Params,
-    Positions,
-    parameter,
-)
-from neural_dsl.catalogue.tensors import Mask, Tensor
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, parameter
+from neural_dsl.catalogue.tensors import Mask, Positions, Tensor
 
 
 def _add_output(params: Params, inputs: Inputs) -> Tensor:

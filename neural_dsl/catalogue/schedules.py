@@ -16,8 +16,12 @@ INITIAL = parameter(
 STEPS = parameter(
     "decay_steps steps", "count", doc="steps until `decay_rate` is reached"
 )
-RATE = parameter("decay_rate gamma", "positive", doc="the factor per `decay_steps`")
-STAIRCASE = parameter("staircase", "bool", False, "whether to go down in stairs")
+DECAY = (
+    INITIAL,
+    STEPS,
+    parameter("decay_rate gamma", "positive", doc="the factor per `decay_steps`"),
+    parameter("staircase", "bool", False, "whether to go down in stairs"),
+)
 ALPHA = parameter("alpha", "fraction", 0.0, "where it ends, as a share of the start")
 WARMUP = parameter("warmup_steps", "count", 50, "steps of linear warm-up")
 MODE = parameter(
@@ -45,14 +49,7 @@ def _check_pieces(params: Params) -> None:
 
 
 _SCHEDULES = (
-    setting(
-        "ExponentialDecay",
-        "initial · decay_rate^(step / decay_steps).",
-        INITIAL,
-        STEPS,
-        RATE,
-        STAIRCASE,
-    ),
+    setting("ExponentialDecay", "initial · decay_rate^(step / decay_steps).", *DECAY),
     setting(
         "PiecewiseConstantDecay PiecewiseConstant",
         "One value up to each boundary, another beyond it.",
@@ -72,10 +69,7 @@ _SCHEDULES = (
     setting(
         "InverseTimeDecay",
         "initial / (1 + decay_rate · step / decay_steps).",
-        INITIAL,
-        STEPS,
-        RATE,
-        STAIRCASE,
+        *DECAY,
     ),
     setting(
         "CosineDecay CosineAnnealing",

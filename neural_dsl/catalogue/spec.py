@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from neural_dsl.catalogue.examples import Example
-from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.catalogue.tensors import Attention, Positions, Tensor, Weight
 
 REQUIRED: Final = object()
 """The default of a parameter that must be given."""
@@ -76,6 +76,7 @@ def parameter(
     return Parameter(name, kind, default, doc, meant, tuple(aliases), from_task)
 
 
+@dataclass(eq=False)
 class LayerProblem(Exception):
     """Raised by a layer's rules: parameters or input shapes that cannot work.
 
@@ -83,38 +84,15 @@ class LayerProblem(Exception):
     diagnostic's code.
     """
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        parameter: str | None = None,
-        label: str = "",
-        help: str = "",
-    ):
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.parameter = parameter
-        self.label = label
-        self.help = help
+    code: str
+    message: str
+    _: KW_ONLY
+    parameter: str | None = None
+    label: str = ""
+    help: str = ""
 
 
 Inputs: TypeAlias = Sequence[Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """How the positions of a layer's result, its first axis, stand to what it reads.
-
-    - "kept": one to one, in order (of "many" inputs: of each of them; of a "target" and
-      its memory: of the target);
-    - "joined": those of the inputs, one after another;
-    - "new": neither, because of `why`, a clause for a message.
-    """
-
-    kind: Literal["kept", "joined", "new"]
-    why: str = ""
 
 
 @dataclass(frozen=True)

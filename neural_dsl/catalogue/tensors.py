@@ -137,3 +137,17 @@ class Attention:
     kind: Literal["self", "causal", "cross"]
     num_heads: int
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How the positions of a layer's result, its first axis, stand to what it reads.
+
+    - "kept": one to one, in order (of "many" inputs: of each of them; of a "target" and
+      its memory: of the target);
+    - "joined": those of the inputs, one after another;
+    - "new": neither, because of `why`, a clause for a message.
+    """
+
+    kind: Literal["kept", "joined", "new"]
+    why: str = ""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from neural_dsl.catalogue.attention import (
     KEY_DIM,
     attention_weights,
     causal,
-    head_size,
     self_kind,
+    sized,
 )
 from neural_dsl.catalogue.examples import Example, example
 from neural_dsl.catalogue.kinds import sequential
 from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    Parameter,
-    Params,
-    parameter,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Parameter, Params, parameter
 from neural_dsl.catalogue.tensors import Attention, Shape, Weight
 from neural_dsl.catalogue.weights import dense_weights, norm_weights
 
@@ -87,11 +82,6 @@ def _example(
     return example((10, 16), *reads, numbers=numbers, masked=masked, **given)
 
 
-def _encoder_complete(params: Params, inputs: Inputs) -> Params:
-    d_model = features_of("TransformerEncoder", inputs[0])
-    return {**params, "key_dim": head_size(params, d_model)}
-
-
 def _encoder_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     d_model = features_of("TransformerEncoder", inputs[0])
     attention = _attention("attention", params, d_model, d_model)
@@ -107,7 +97,7 @@ TRANSFORMER_ENCODER = sequential(
     doc="Self-attention, then a feed-forward network; each result is added to its input. "
     "Projections start Glorot uniform, biases at zero, norms at one and zero.",
     parameters=_parameters(causal("use_attention_mask")),
-    complete=_encoder_complete,
+    complete=partial(sized, "TransformerEncoder"),
     weights=_encoder_weights,
     attentions=_encoder_attentions,
     reads_mask=True,
@@ -133,8 +123,7 @@ def _decoder_complete(params: Params, inputs: Inputs) -> Params:
             label="cannot be switched off",
             help="leave it out, or use `TransformerEncoder` to see all positions",
         )
-    d_model = features_of("TransformerDecoder", inputs[0])
-    return {**params, "key_dim": head_size(params, d_model)}
+    return sized("TransformerDecoder", params, inputs)
 
 
 def _decoder_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:

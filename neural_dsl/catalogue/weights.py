@@ -8,57 +8,51 @@ from __future__ import annotations
 
 from neural_dsl.catalogue.tensors import Array, Stored, Weight
 
-TENSORFLOW = "tensorflow"
 
-KERNEL = Array("weight", ("out", "in"), {TENSORFLOW: Stored("kernel", ("in", "out"))})
-BIAS = Array("bias", ("out",))
-VECTORS = Array(
-    "weight",
-    ("id", "features"),
-    {TENSORFLOW: Stored("embeddings", ("id", "features"))},
-)
-POSITIONS = Array("weight", ("position", "features"))
-SCALE = Array("weight", ("features",), {TENSORFLOW: Stored("gamma", ("features",))})
-SHIFT = Array("bias", ("features",), {TENSORFLOW: Stored("beta", ("features",))})
-RMS_SCALE = Array("weight", ("features",), {TENSORFLOW: Stored("scale", ("features",))})
-MEAN = Array(
-    "running_mean", ("features",), {TENSORFLOW: Stored("moving_mean", ("features",))}
-)
-VARIANCE = Array(
-    "running_var", ("features",), {TENSORFLOW: Stored("moving_variance", ("features",))}
-)
+def _array(
+    name: str, *axes: str, keras: str = "", order: tuple[str, ...] = ()
+) -> Array:
+    """An array that Keras calls `keras`, and whose axes it may keep in another order."""
+    stored = {"tensorflow": Stored(keras, order or axes)} if keras else {}
+    return Array(name, axes, stored)
 
 
 def filters(*space: str) -> Array:
     """The kernel of a convolution over these axes of space or time."""
     inside = "in / groups"
-    return Array(
-        "weight",
-        ("filters", inside, *space),
-        {TENSORFLOW: Stored("kernel", (*space, inside, "filters"))},
-    )
+    order = (*space, inside, "filters")
+    return _array("weight", "filters", inside, *space, keras="kernel", order=order)
 
 
+KERNEL = _array("weight", "out", "in", keras="kernel", order=("in", "out"))
+BIAS = _array("bias", "out")
+VECTORS = _array("weight", "id", "features", keras="embeddings")
+POSITIONS = _array("weight", "position", "features")
+SCALE = _array("weight", "features", keras="gamma")
+SHIFT = _array("bias", "features", keras="beta")
+RMS_SCALE = _array("weight", "features", keras="scale")
+MEAN = _array("running_mean", "features", keras="moving_mean")
+VARIANCE = _array("running_var", "features", keras="moving_variance")
 FILTERS_1D = filters("width")
 FILTERS_2D = filters("height", "width")
+
+
+def with_bias(
+    array: Array, shape: tuple[int, ...], use_bias: bool, below: str = ""
+) -> tuple[Weight, ...]:
+    """A weight of this shape, (filters, in / groups, …) for a convolution, and a bias
+    (filters,) where there is one."""
+    weight = Weight(array, shape, below)
+    return (weight, Weight(BIAS, shape[:1], below)) if use_bias else (weight,)
 
 
 def dense_weights(
     below: str, units: int, features: int, use_bias: bool
 ) -> tuple[Weight, ...]:
     """Weight (units, features) and bias (units,) of the dense layer at `below`."""
-    weight = Weight(KERNEL, (units, features), below)
-    return (weight, Weight(BIAS, (units,), below)) if use_bias else (weight,)
+    return with_bias(KERNEL, (units, features), use_bias, below)
 
 
 def norm_weights(below: str, features: int) -> tuple[Weight, ...]:
     """Weight and bias, both (features,), of the normalisation at `below`."""
     return Weight(SCALE, (features,), below), Weight(SHIFT, (features,), below)
-
-
-def convolution_weights(
-    array: Array, shape: tuple[int, ...], use_bias: bool
-) -> tuple[Weight, ...]:
-    """Weight, of shape (filters, in / groups, …), and bias (filters,)."""
-    weight = Weight(array, shape)
-    return (weight, Weight(BIAS, shape[:1])) if use_bias else (weight,)

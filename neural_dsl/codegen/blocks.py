@@ -11,7 +11,7 @@ from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.emit import Flow, ScopeWriter, statements
 from neural_dsl.codegen.environment import Symbol
 from neural_dsl.codegen.names import Names
-from neural_dsl.codegen.plan import (
+from neural_dsl.codegen.steps import (
     BlockClass,
     BlockStep,
     BlockUse,
@@ -26,8 +26,8 @@ from neural_dsl.codegen.plan import (
     needs_memory,
     streams_of,
 )
-from neural_dsl.graph.nodes import Layer
 from neural_dsl.graph.walk import layers
+from neural_dsl.graph.wiring import reads_memory
 
 Symbols: TypeAlias = dict[int, dict[str, Symbol]]
 
@@ -106,11 +106,8 @@ def _symbols(block: BlockClass) -> Symbols:
 
 def _signature(use: BlockUse) -> tuple[dict[Mask, str], Flow]:
     """The local names of the masks that a block reads, and its starting flow."""
-    memory_masks = {
-        layer.inputs[-1].mask
-        for layer in _memory_layers(use)
-        if layer.inputs[-1].mask is not None
-    }
+    readers = filter(reads_memory, layers(use.node.body))
+    memory_masks = {layer.inputs[-1].mask for layer in readers}
     local = Names(())
     masks = {
         mask: local.unique("memory_mask" if mask in memory_masks else "mask")
@@ -162,9 +159,3 @@ def _inventory(steps: tuple[Step, ...]) -> str:
 
 def _times(count: int) -> str:
     return f"{count} x " if count > 1 else ""
-
-
-def _memory_layers(use: BlockUse) -> Iterator[Layer]:
-    for layer in layers(use.node.body):
-        if layer.spec.arity == "target" and len(layer.inputs) > 1:
-            yield layer

@@ -53,40 +53,31 @@ class Context:
     ) -> Iterator[tuple[LayerFile, LayerClass]]:
         """One class for each variant of a kind of layer that has one. `needed` gets the
         layers that are made of shared parts."""
-        kinds: dict[str, list[Layer]] = {}
+        kinds: dict[str, dict[str, list[Layer]]] = {}
         for layer in self.layers:
-            kinds.setdefault(layer.type, []).append(layer)
-        for layers in kinds.values():
-            template = self.templates.layer(layers[0])
+            template = self.templates.layer(layer)
             for part in template.parts:
-                needed.setdefault(part, []).extend(layers)
+                needed.setdefault(part, []).append(layer)
             if isinstance(template, LayerFile) and template.has_class:
-                for cls in self._variants(template, layers):
-                    yield template, cls
-
-    def _variants(
-        self, template: LayerFile, layers: list[Layer]
-    ) -> Iterator[LayerClass]:
-        variants: dict[str, list[Layer]] = {}
-        for layer in layers:
-            variants.setdefault(template.variant(layer), []).append(layer)
-        for variant, members in variants.items():
-            prefix = variant if len(variants) > 1 else ""
-            name = self.names.unique(prefix + layers[0].type, separator="")
-            cls = LayerClass(name, variant, Uses(layer_use(m) for m in members))
-            self._class_of.update((id(member), cls) for member in members)
-            yield cls
+                variants = kinds.setdefault(layer.type, {})
+                variants.setdefault(template.variant(layer), []).append(layer)
+        for kind, variants in kinds.items():
+            for variant, members in variants.items():
+                prefix = variant if len(variants) > 1 else ""
+                name = self.names.unique(prefix + kind, separator="")
+                cls = LayerClass(name, variant, Uses(layer_use(m) for m in members))
+                self._class_of.update((id(member), cls) for member in members)
+                template = self.templates.layer(members[0])
+                assert isinstance(template, LayerFile)
+                yield template, cls
 
     def view(self, layer: Layer, values: Mapping[str, Any]) -> View:
         """The layer as its template sees it; `values` stand in for its sizes."""
-        sizes = {
-            "d_in": layer.inputs[0].features,
-            "d_memory": layer.inputs[-1].features,
-        }
-        sizes.update((name, values[name]) for name in sizes if name in values)
+        d_in = values.get("d_in", layer.inputs[0].features)
+        d_memory = values.get("d_memory", layer.inputs[-1].features)
         params = {name: values.get(name, given) for name, given in layer.params.items()}
         cls = self._class_of.get(id(layer))
-        return View(layer, params, sizes["d_in"], sizes["d_memory"], cls, self.parts)
+        return View(layer, params, d_in, d_memory, cls, self.parts)
 
     def reserved_variables(self) -> set[str]:
         """What the file defines and imports: no variable of the model may hide it."""

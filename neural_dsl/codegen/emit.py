@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -10,8 +9,8 @@ from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import Symbol, arguments
 from neural_dsl.codegen.lines import Variables, shape_comment
-from neural_dsl.codegen.names import Names
-from neural_dsl.codegen.plan import (
+from neural_dsl.codegen.names import Names, loop_over, name_expression, singular
+from neural_dsl.codegen.steps import (
     BlockStep,
     BlockUse,
     BranchesStep,
@@ -71,10 +70,6 @@ class ScopeWriter(Variables):
                 case BranchesStep():
                     self._branches(step, flow)
 
-    def end(self, flow: Flow) -> None:
-        """What leaves a scope has its features last."""
-        self._arrange(flow, "last")
-
     def _layer(self, step: LayerStep, flow: Flow) -> None:
         layer, several = step.layers[0], len(step.layers) > 1
         template, view = self.context.templates.layer(layer), self._view(layer)
@@ -113,29 +108,27 @@ class ScopeWriter(Variables):
             return given
         self._take_target(flow)
         view.layout = self.layout_of(flow.read) if layout == "any" else layout
-        self._arrange(flow, view.layout, layer.inputs[0])
+        self.arrange(flow, view.layout, layer.inputs[0])
         if reads_memory(layer):
             flow.memory = view.memory = self.arranged(flow.memory, "last")
         return flow.read
 
-    def _arrange(self, flow: Flow, layout: str, tensor: Tensor | None = None) -> None:
+    def arrange(self, flow: Flow, layout: str, tensor: Tensor | None = None) -> None:
         """Give the value the order of axes that is wanted, where it has another."""
-        if self.layout_of(flow.read) != layout:
-            tensor = tensor or self.shapes[flow.read]
-            self.permute(flow.read, flow.write, tensor, layout)
-            flow.read = flow.write
+        flow.read = self.arranged(flow.read, layout, flow.write, tensor)
 
-    def permute(self, read: str, write: str, tensor: Tensor, layout: str) -> None:
-        """`write` is `read` with its axes in this order."""
+    def arranged(
+        self, name: str, layout: str, write: str = "", tensor: Tensor | None = None
+    ) -> str:
+        """The variable that has its axes in this order: itself, or `write` (by default
+        its own name) after they were permuted."""
+        if self.layout_of(name) == layout:
+            return name
+        tensor = tensor or self.shapes[name]
         rank = len(tensor.shape) + 1
-        text = self.context.structure.permuted(read, rank, layout)
-        self.assign(write, str(text).strip(), tensor, None, layout)
-
-    def arranged(self, name: str, layout: str) -> str:
-        """The variable, after its axes were put in this order."""
-        if self.layout_of(name) != layout:
-            self.permute(name, name, self.shapes[name], layout)
-        return name
+        text = self.context.structure.permuted(name, rank, layout)
+        self.assign(write or name, str(text).strip(), tensor, None, layout)
+        return write or name
 
     def _take_target(self, flow: Flow) -> None:
         """After branches, go on with the last as the value and the first as memory."""
@@ -169,7 +162,7 @@ class ScopeWriter(Variables):
             flow.write, flow.streams = self._merged_name(flow), []
         else:
             self._take_target(flow)
-            self._arrange(flow, "last")
+            self.arrange(flow, "last")
             values = [flow.read]
             if needs_memory(use.node.body):
                 values = [flow.read, self.arranged(flow.memory, "last")]
@@ -185,7 +178,7 @@ class ScopeWriter(Variables):
         else:
             self._take_target(flow)
         if not self.inline and all(map(self._nests, step.steps)):
-            self._arrange(flow, "last")
+            self.arrange(flow, "last")
             inner, width = flow.read, self.widths.get(flow.read)
             for each in step.steps:
                 inner, width = self._nested(each, inner, width)
@@ -195,11 +188,10 @@ class ScopeWriter(Variables):
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
             shortcut = self.variables.unique("residual")
-            self.say(f"{shortcut} = {flow.read}")
-            self.same(shortcut, flow.read)
+            self.copy(shortcut, flow.read)
         self.steps(step.steps, flow)
         layout = self.layout_of(shortcut)
-        self._arrange(flow, layout)
+        self.arrange(flow, layout)
         name = self.context.operations.layers[step.node.name] if self.inline else ""
         added = self.context.structure.add_residual(shortcut, flow.read, name)
         output = step.node.output
@@ -253,8 +245,7 @@ class ScopeWriter(Variables):
     def _one_variable(self, flow: Flow) -> str:
         """A loop reads and writes one variable: copy the value to it if need be."""
         if flow.read != flow.write:
-            self.say(f"{flow.write} = {flow.read}")
-            self.same(flow.write, flow.read)
+            self.copy(flow.write, flow.read)
             flow.read = flow.write
         return flow.read
 
@@ -268,7 +259,7 @@ class ScopeWriter(Variables):
         copies = len(step.layers if isinstance(step, LayerStep) else step.uses)
         names = context.operations.names(step) if self.inline else [attr] * copies
         if self.inline:
-            name = _name_expression(names)
+            name = name_expression(names)
         elif context.names_members and (view is None or view.layer.weights):
             # What Keras calls a member of a block: weights' paths are made of it.
             name = f'"{attr}"' if copies == 1 else f'f"{attr}_{{i}}"'
@@ -284,20 +275,16 @@ class ScopeWriter(Variables):
         if not constructor:
             return ""
         if self.inline:
-            return self._looped(
-                _loop_over(names) if copies > 1 else "", constructor, copies
-            )
-        if copies == 1:
+            called, over = constructor, loop_over(names)
+        elif copies == 1:
             self.members.append(f"self.{attr} = {constructor}")
             return f"self.{attr}"
-        many = context.structure.members(constructor, copies).strip()
-        self.members.append(f"self.{attr} = {many}")
-        one = self.variables.unique(_singular(attr))
-        self.variables.taken.discard(one)  # free again after the loop
-        return self._looped(f"{one} in self.{attr}", one, copies)
-
-    def _looped(self, over: str, called: str, copies: int) -> str:
-        """What is called, after the loop over its copies was opened."""
+        else:
+            many = context.structure.members(constructor, copies).strip()
+            self.members.append(f"self.{attr} = {many}")
+            called = self.variables.unique(singular(attr))
+            self.variables.taken.discard(called)  # free again after the loop
+            over = f"{called} in self.{attr}"
         if copies > 1:
             self.say(f"for {over}:")
             self.depth += 1
@@ -334,7 +321,7 @@ def construct_block(use: BlockUse, symbols: Mapping[str, Symbol], name: str) -> 
 
 def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
     """The lines of a scope as code; the last value is returned or named `result`."""
-    scope.end(flow)
+    scope.arrange(flow, "last")  # what leaves a scope has its features last
     lines = scope.lines
     last = lines[-1] if lines else None
     if last is not None and last.depth == 0 and last.target == flow.read:
@@ -346,25 +333,3 @@ def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
         end = f"return {flow.read}" if result == "return" else f"{result} = {flow.read}"
         scope.say(end)
     return [line.text() for line in lines]
-
-
-def _name_expression(names: list[str]) -> str:
-    """`"dense"`, or `f"dense_{i}"` inside a loop, as Ruff quotes it."""
-    if len(names) == 1:
-        return f'"{names[0]}"'
-    base = re.sub(r"\d+$", "", names[0])
-    return f'f"{base}{{i}}"'
-
-
-def _loop_over(names: list[str]) -> str:
-    first = int(re.sub(r"^.*_", "", names[0]))
-    if first == 0:
-        return f"i in range({len(names)})"
-    return f"i in range({first}, {first + len(names)})"
-
-
-def _singular(attr: str) -> str:
-    """The loop variable: `transformer_encoders` -> `encoder`, `dense_layers` -> `layer`."""
-    word = re.sub(r"_\d+$", "", attr).rstrip("_").rsplit("_", 1)[-1]
-    word = word[:-1] if word.endswith("s") else word
-    return word if len(word) <= 10 else "layer"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,39 +26,6 @@ class Symbol:
     def __repr__(self) -> str:
         self.used = True
         return self.name
-
-
-@dataclass(frozen=True)
-class Trait:
-    """What the uses of one class say about one property."""
-
-    values: tuple[Any, ...]
-
-    @property
-    def varies(self) -> bool:
-        """Whether the uses differ, so that the class needs a constructor argument."""
-        return len(self.values) > 1
-
-    @property
-    def value(self) -> Any:
-        """The one value. Ask only when it does not vary."""
-        (value,) = self.values
-        return value
-
-    @property
-    def any(self) -> bool:
-        """Whether the property holds (or is not zero) for some use."""
-        return any(self.values)
-
-    @property
-    def all(self) -> bool:
-        """Whether the property holds for every use."""
-        return all(self.values)
-
-
-def trait(uses: Iterable[Any], name: str) -> Trait:
-    """The different values of attribute `name` over the uses, in order."""
-    return Trait(tuple(dict.fromkeys(getattr(use, name) for use in uses)))
 
 
 class Undefined(StrictUndefined):

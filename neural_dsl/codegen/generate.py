@@ -69,7 +69,7 @@ def generate(
     parts = (before, code, after)
     text = writer.templates.file("module").render(
         name=writer.name,
-        source=_base_name(network.source.name),
+        source=network.source.name.replace("\\", "/").rpartition("/")[2],
         journey=journey(network),
         file_name=file_name,
         standard_imports=standard,
@@ -195,7 +195,3 @@ def _label(layer: Layer) -> str:
     if parameters and parameters[0].default is REQUIRED:
         return f"{layer.type}({layer.params[parameters[0].name]})"
     return layer.type
-
-
-def _base_name(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]

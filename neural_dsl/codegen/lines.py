@@ -44,8 +44,9 @@ class Variables:
         """ "last", or "first" where the channels stand behind the batch."""
         return self._layouts.get(name, "last")
 
-    def same(self, name: str, other: str) -> None:
-        """`name` now holds what `other` holds."""
+    def copy(self, name: str, other: str) -> None:
+        """Write `name = other`."""
+        self.say(f"{name} = {other}")
         self._layouts[name] = self.layout_of(other)
         if other in self.shapes:
             self.shapes[name] = self.shapes[other]

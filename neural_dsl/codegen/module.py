@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ from neural_dsl.codegen.emit import Flow, ScopeWriter, statements
 from neural_dsl.codegen.imports import imported_names
 from neural_dsl.codegen.lines import shape_comment
 from neural_dsl.codegen.names import Names
-from neural_dsl.codegen.plan import inputs_read, masks_read
+from neural_dsl.codegen.steps import inputs_read, masks_read
 from neural_dsl.graph.nodes import Branches, Input, Network
 
 _SHOWN = {"softmax": "probabilities", "sigmoid": "probabilities"}
@@ -86,7 +85,13 @@ def write_model(context: Context) -> SimpleNamespace:
             "model_inputs" if "inputs" in variables.taken else "inputs"
         ),
         rebinds=any(line.target in names for line in scope.lines),
-        example_length=min([16, *_position_limits(context)]),
+        # No example may be longer than an encoding of positions.
+        example_length=min(
+            [
+                16,
+                *(x.params["max_len"] for x in context.layers if "max_len" in x.params),
+            ]
+        ),
         result=result,
         activation=activation,
         shown=_SHOWN.get(activation, result),
@@ -103,13 +108,6 @@ def _read_again(context: Context) -> Iterator[str]:
     ):  # the first step takes what no branch names
         read.update(declared.name for declared in context.network.inputs)
     return (name for name, times in read.items() if times > 1)
-
-
-def _position_limits(context: Context) -> list[int]:
-    """How many positions the encodings know; no example may be longer."""
-    return [
-        layer.params["max_len"] for layer in context.layers if "max_len" in layer.params
-    ]
 
 
 def _inputs_in_words(context: Context) -> str:
@@ -135,9 +133,9 @@ def _mask_names(
     named: dict[Mask, str] = {}
 
     def add(mask: Mask) -> None:
-        for part in () if mask in named else mask.parts:
-            add(part)
         if mask not in named:
+            for part in mask.parts:
+                add(part)
             name = {"input": f"{mask.input}_mask", "ones": "unmasked"}
             wanted = name.get(mask.operation, "mask")
             if len(context.network.inputs) == 1 and mask.operation == "input":
@@ -171,14 +169,11 @@ def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
     own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
-        said = (
-            *(network.loss, network.optimizer, network.lr_schedule),
-            *(network.train, network.metrics),
-        )
-        return own if any(said) else set()
+        said = network.loss, network.optimizer, network.lr_schedule
+        return own if any((*said, network.train, network.metrics)) else set()
+    from neural_dsl.catalogue.tasks.custom import defined
     from neural_dsl.codegen.task_source import data_part
 
     task = data_part(network)
-    found = re.findall(r"^(?:class |def )?(\w+)(?= ?[:=(])", task.code, re.M)
     imported = imported_names("\n".join(task.imports))
-    return {*found, *imported, *own, "Step", "Training", "PATIENCE"}
+    return {*defined(task.code), *imported, *own, "Step", "Training", "PATIENCE"}

@@ -34,6 +34,30 @@ def plural(name: str) -> str:
     return name + "_layers"
 
 
+def name_expression(names: list[str]) -> str:
+    """`"dense"`, or `f"dense_{i}"` inside a loop, as Ruff quotes it."""
+    if len(names) == 1:
+        return f'"{names[0]}"'
+    base = re.sub(r"\d+$", "", names[0])
+    return f'f"{base}{{i}}"'
+
+
+def loop_over(names: list[str]) -> str:
+    """`i in range(2, 5)`: the numbers at the end of several names."""
+    if len(names) == 1:
+        return ""
+    first = int(re.sub(r"^.*_", "", names[0]))
+    start = f"{first}, " if first else ""
+    return f"i in range({start}{first + len(names)})"
+
+
+def singular(attr: str) -> str:
+    """The loop variable: `transformer_encoders` -> `encoder`, `dense_layers` -> `layer`."""
+    word = re.sub(r"_\d+$", "", attr).rstrip("_").rsplit("_", 1)[-1]
+    word = word[:-1] if word.endswith("s") else word
+    return word if len(word) <= 10 else "layer"
+
+
 class Names:
     """Hands out names that are unique in one scope and not reserved there."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, count
 
-from neural_dsl.codegen.plan import BlockStep, LayerStep, ResidualStep, Step, inner
+from neural_dsl.codegen.steps import BlockStep, LayerStep, ResidualStep, Step, inner
 
 
 class Operations:

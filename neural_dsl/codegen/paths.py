@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from neural_dsl.codegen.context import Context
-from neural_dsl.codegen.plan import BlockStep, BlockUse, LayerStep, Step, inner
+from neural_dsl.codegen.steps import BlockStep, BlockUse, LayerStep, Step, inner
 from neural_dsl.graph.nodes import Layer
 
 

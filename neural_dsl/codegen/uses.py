@@ -8,8 +8,37 @@ from types import SimpleNamespace
 from typing import Any
 
 from neural_dsl.catalogue.tensors import Attention
-from neural_dsl.codegen.environment import Symbol, Trait, trait
+from neural_dsl.codegen.environment import Symbol
 from neural_dsl.graph.nodes import Layer
+from neural_dsl.graph.wiring import reads_memory
+
+
+@dataclass(frozen=True)
+class Trait:
+    """What the uses of one class say about one property."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether the uses differ, so that the class needs a constructor argument."""
+        return len(self.values) > 1
+
+    @property
+    def value(self) -> Any:
+        """The one value. Ask only when it does not vary."""
+        (value,) = self.values
+        return value
+
+    @property
+    def any(self) -> bool:
+        """Whether the property holds (or is not zero) for some use."""
+        return any(self.values)
+
+    @property
+    def all(self) -> bool:
+        """Whether the property holds for every use."""
+        return all(self.values)
 
 
 class Uses:
@@ -24,8 +53,8 @@ class Uses:
     def __getattr__(self, name: str) -> Trait:
         if name.startswith("_"):
             raise AttributeError(name)
-        made = trait(self.all, name)
-        setattr(self, name, made)
+        values = dict.fromkeys(getattr(use, name) for use in self.all)
+        made = self.__dict__[name] = Trait(tuple(values))
         return made
 
 
@@ -147,11 +176,7 @@ class Sublayer:
 
 def layer_use(layer: Layer) -> SimpleNamespace:
     """The concrete facts of one layer, for the traits of its class."""
-    inputs = layer.inputs
-    has_memory = layer.spec.arity == "target" and len(inputs) > 1
-    kinds = [
-        (a.path, "cross" if a.kind == "cross" else "self") for a in layer.attentions
-    ]
+    inputs, has_memory = layer.inputs, reads_memory(layer)
     facts = {
         "d_model": inputs[0].features,
         "d_memory": inputs[-1].features,
@@ -159,7 +184,10 @@ def layer_use(layer: Layer) -> SimpleNamespace:
         "own_memory": has_memory and inputs[-1].features != inputs[0].features,
         "masked": inputs[0].mask is not None,
         "memory_masked": has_memory and inputs[1].mask is not None,
-        "sublayers": tuple(Sublayer(path, kind) for path, kind in kinds),
+        "sublayers": tuple(
+            Sublayer(each.path, "cross" if each.kind == "cross" else "self")
+            for each in layer.attentions
+        ),
         "causal": any(a.kind == "causal" for a in layer.attentions),
         **layer.params,
     }
@@ -171,16 +199,16 @@ def layer_use(layer: Layer) -> SimpleNamespace:
 
 def attention_use(layer: Layer, attention: Attention) -> SimpleNamespace:
     """The concrete facts of one attention, whichever layer it is in."""
-    params, cross = layer.params, attention.kind == "cross"
-    read = layer.inputs[-1] if cross else layer.inputs[0]
-    alone = attention.path == ""
+    params, d_model = layer.params, layer.inputs[0].features
+    read = layer.inputs[-1] if attention.kind == "cross" else layer.inputs[0]
+    key_dim = params["key_dim"]
+    own_value_dim = params.get("value_dim", key_dim) != key_dim
     return SimpleNamespace(
-        own_memory=read.features != layer.inputs[0].features,
-        own_key_dim=params["key_dim"] * params["num_heads"] != layer.inputs[0].features
-        or params.get("value_dim", params["key_dim"]) != params["key_dim"],
-        own_value_dim=params.get("value_dim", params["key_dim"]) != params["key_dim"],
+        own_memory=read.features != d_model,
+        own_key_dim=key_dim * params["num_heads"] != d_model or own_value_dim,
+        own_value_dim=own_value_dim,
         use_bias=params["use_bias"],
         causal=attention.kind == "causal",
         masked=read.mask is not None,
-        drops=alone and params["dropout"] > 0,
+        drops=attention.path == "" and params["dropout"] > 0,
     )

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.gates import Gate
+from neural_dsl.backends.gates import NAMED, Gate
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
@@ -169,6 +169,13 @@ def places_of(
                     "NE111",
                     f"`{name}` has no head {head}",
                     help=f"its heads are 0 to {site.heads - 1}",
+                )
+            )
+        if not isinstance(gate, np.ndarray) and gate not in NAMED:
+            raise NeuralError(
+                Diagnostic(
+                    "NE111",
+                    f"a head can be made {', '.join(NAMED)}, or given an array; not {gate!r}",
                 )
             )
         found.setdefault(site.place, {})[head] = gate

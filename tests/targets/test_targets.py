@@ -131,6 +131,40 @@ def test_a_head_that_is_off_gives_nothing_and_all_heads_off_give_more(kind):
         assert np.abs(outputs[0][0] - outputs[None][0]).max() > 1e-4
 
 
+def test_a_head_of_its_mean_gives_that_of_the_batch_and_its_valid_positions(kind):
+    if getattr(getattr(kind.target, "model", None), "training", False):
+        pytest.skip("a model in training is random")
+    plain, _ = attended(kind)
+    kind.target.sites(kind.batch)
+    name, found = kind.names[0], {}
+
+    def look(site, scores):
+        found[site.name] = scores.context()[:, 0], scores.allowed
+
+    kind.target.attend(kind.batch, visit=look)
+    own, allowed = found[name]
+    valid = np.ones(own.shape[:2], dtype=bool)
+    if kind.kinds[0] != "cross" and allowed.key_valid is not None:
+        valid = allowed.key_valid
+    mean = own[valid].mean(0, dtype=np.float64)
+
+    def gated(gate):
+        with kind.target.gated({(name, 0): gate}):
+            return attended(kind)[0]
+
+    for one, other in zip(gated("mean"), gated(mean), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    for one, other in zip(gated(own), plain, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    for one, other in zip(gated(np.zeros(1)), gated("zero"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.abs(gated("mean")[0] - plain[0]).max() > 1e-4
+    with pytest.raises(NeuralError, match=r"^NE110: an array \(3, 3, 3, 3\)"):
+        gated(np.zeros((3, 3, 3, 3)))
+    with pytest.raises(NeuralError, match=r"^NE111: .*not 'half'"):
+        gated("half")
+
+
 def test_heads_that_there_are_not_are_refused(kind):
     kind.target.sites(kind.batch)
     for head in (("nothing", None), (kind.names[0], 99)):

@@ -235,3 +235,25 @@ def test_dropout_of_weights_does_not_look_like_a_wrong_capture():
     q = torch.randn(2, 2, 5, 4)
     call = Call(F.scaled_dot_product_attention, q, q, q, dropout_p=0.5)
     check_scores("a", DeviceScores(call, call.run()), 2)
+
+
+def test_what_comes_out_of_a_head_is_its_mean_or_what_is_given():
+    """Against NumPy: the module's output is what its kernel returned, (B, H, T, d)."""
+
+    class Bare(nn.Module):
+        def forward(self, q, k, v, mask):
+            return F.scaled_dot_product_attention(q, k, v, mask)
+
+    valid = np.array([[True] * 5, [True, True, True, False, False]])
+    random = np.random.default_rng(0)
+    given = [torch.tensor(random.normal(size=(2, 3, 5, 4))) for _ in range(3)]
+    model, mask = Bare(), torch.from_numpy(valid[:, None, None, :])
+    plain = model(*given, mask).numpy()
+    patch = random.normal(size=(2, 5, 4)).astype(np.float32)
+    with watching(model, gates={("", 0): {0: "mean", 2: patch}}):
+        found = model(*given, mask).numpy()
+    np.testing.assert_allclose(
+        found[:, 0], np.broadcast_to(plain[:, 0][valid].mean(0), (2, 5, 4)), atol=1e-6
+    )
+    np.testing.assert_array_equal(found[:, 1], plain[:, 1])
+    np.testing.assert_array_equal(found[:, 2], patch)

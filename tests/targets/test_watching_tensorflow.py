@@ -213,3 +213,26 @@ def test_uniform_heads_of_a_kernel_with_a_bias_lose_the_bias():
         model(numbers(1, 5, 8))
     np.testing.assert_allclose(found[0][0, 1], 1 / 5, atol=1e-6)
     assert np.abs(found[0][0, 0] - 1 / 5).max() > 0.1
+
+
+def test_what_comes_out_of_a_head_is_its_mean_or_what_is_given():
+    """Against NumPy: the model's output is what its kernel returned, (B, T, H, d)."""
+    valid = np.array([[True] * 5, [True, True, True, False, False]])
+
+    class Bare(layers.Layer):
+        def call(self, x):
+            mask = valid[:, None, None, :]
+            return keras.ops.dot_product_attention(x, x, x, mask=mask)
+
+    inputs = keras.Input((5, 3, 4), batch_size=2)
+    model, x = keras.Model(inputs, Bare(name="bare")(inputs)), numbers(2, 5, 3, 4)
+    plain, patch = np.array(model(x)), numbers(2, 5, 4)
+    with watching(model, gates={("bare", 0): {0: "mean", 2: patch}}):
+        found = np.array(model(x))
+    np.testing.assert_allclose(
+        found[:, :, 0],
+        np.broadcast_to(plain[:, :, 0][valid].mean(0), (2, 5, 4)),
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(found[:, :, 1], plain[:, :, 1])
+    np.testing.assert_array_equal(found[:, :, 2], patch)

@@ -138,6 +138,19 @@ def test_uses_of_a_macro_that_differ_in_size_share_one_class(backend: str) -> No
     assert "class B2" not in model.code
 
 
+@pytest.mark.parametrize("names", [("a", "a_0"), ("a_01", "a_02"), ("a_1", "a_2")])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_equal_neighbours_keep_the_names_that_they_were_given(names, backend) -> None:
+    """A loop counts its names up; names that are not counted so are no loop."""
+    both = " ".join(f'Dense(4, name="{name}")' for name in names)
+    text = f"network N {{ input: (4,) layers: {both} Output(2) }}"
+    model = compile_text(text, backend)
+    assert set(names) < set(model.paths)
+    ast.parse(model.code)
+    if backend == "tensorflow" and "range" not in model.code:
+        assert all(f'name="{name}"' in model.code for name in names)
+
+
 def test_unknown_backends_are_refused_with_the_known_ones() -> None:
     with pytest.raises(NeuralError) as refused:
         compile_text(MODEL, "pytorhc")

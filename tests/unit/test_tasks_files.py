@@ -1,11 +1,14 @@
 """Tasks whose examples come from files, and tasks written into files."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.resolve.network import resolve
 from neural_dsl.runs.task_files import package_task
@@ -424,3 +427,35 @@ def test_examples_without_a_text_form_are_refused_and_nothing_is_written(tmp_pat
         write_splits(task, tmp_path / "data")
     assert refused.value.diagnostics[0].code == "NE153"
     assert not (tmp_path / "data").exists()
+
+
+def test_the_headers_of_an_archive_are_read_without_its_arrays(tmp_path):
+    np.savez(tmp_path / "big.npz", x=np.zeros((2**20, 8)), y=np.zeros(2**20, dtype=int))
+    tracemalloc.start()
+    try:
+        found = array_headers("big.npz", tmp_path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found["x"] == ArrayHeader((2**20, 8), whole=False)
+    assert found["y"] == ArrayHeader((2**20,), whole=True)
+    assert most < 2**20
+
+
+@pytest.mark.parametrize("damage", ["nothing", "cut", "header", "member"])
+def test_what_is_no_archive_of_arrays_is_refused(tmp_path, damage):
+    np.savez_compressed(tmp_path / "x.npz", x=np.arange(9))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    begins = 30 + int.from_bytes(content[26:28], "little")
+    begins += int.from_bytes(content[28:30], "little")  # where x.npy's bytes stand
+    if damage == "nothing":
+        content = bytearray()
+    elif damage == "cut":
+        content = content[:-30]
+    elif damage == "header":
+        content[:4] = b"\0" * 4
+    else:
+        content[begins : begins + 20] = b"\xff" * 20
+    (tmp_path / "x.npz").write_bytes(bytes(content))
+    with pytest.raises(LayerProblem, match=r"no \.npz file"):
+        array_headers("x.npz", tmp_path)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -25,9 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.gates import Gate, Gates, heads_with
-from neural_dsl.backends.pytorch.scores import Call, DeviceScores
+from neural_dsl.attention.allowed import Bools
+from neural_dsl.attention.scores import Float32, Scores
+from neural_dsl.backends.gates import Gates, HeadGates, outputs, uniform_heads
+from neural_dsl.backends.pytorch.scores import Call, DeviceScores, four_axes
 
 Visit = Callable[[str, int, Scores], None]
 
@@ -128,9 +129,11 @@ class Watcher:
         with torch.no_grad():
             if self.visit or gates:
                 self.last = DeviceScores(call, context)
+            # Before the visit: a target tells the scores what no kernel knows.
+            changed = outputs(gates, self.last) if gates and self.last else None
             if self.visit and self.last:
                 self.visit(*place, self.last)
-        return zeroed(context, gates) if gates else context
+        return replaced(context, *changed) if changed else context
 
     def attend_packed(
         self, function: Callable[..., Any], arguments: dict[str, Any]
@@ -203,27 +206,30 @@ def kernel_replaced(attend: Callable[[Call], Tensor]) -> Iterator[None]:
         F.scaled_dot_product_attention = kernel
 
 
-def uniform(call: Call, gates: Mapping[int | None, Gate]) -> Call:
+def uniform(call: Call, gates: HeadGates) -> Call:
     """The call with queries of zeros for the heads that look everywhere alike: equal
     scores wherever the mask allows. An added mask may prefer some keys: of it is kept
     which ones it allows."""
-    chosen = _heads(call.query, gates, "uniform")
-    mask = call.attn_mask
-    if not chosen.any():
+    query, mask = call.query, call.attn_mask
+    several = query.dim() > 3
+    heads = uniform_heads(gates, query.shape[-3] if several else 1)
+    if not heads.any():
         return call
+    chosen = torch.as_tensor(heads, device=query.device)
+    if several:
+        chosen = chosen[:, None, None]
     if mask is not None and mask.dtype != torch.bool:
         hidden = mask <= torch.finfo(mask.dtype).min / 2
         mask = torch.where(chosen, mask.masked_fill(~hidden, 0.0), mask)
-    return replace(call, query=call.query.masked_fill(chosen, 0.0), attn_mask=mask)
+    return replace(call, query=query.masked_fill(chosen, 0.0), attn_mask=mask)
 
 
-def zeroed(context: Tensor, gates: Mapping[int | None, Gate]) -> Tensor:
-    """The result of the kernel with nothing from the heads that are switched off."""
-    return context.masked_fill(_heads(context, gates, "zero"), 0.0)
-
-
-def _heads(tensor: Tensor, gates: Mapping[int | None, Gate], gate: Gate) -> Tensor:
-    """Which heads have this gate, to broadcast along a tensor (…, H, T, d)."""
-    count = tensor.shape[-3] if tensor.dim() > 3 else 1
-    chosen = torch.as_tensor(heads_with(gates, gate, count), device=tensor.device)
-    return chosen[:, None, None] if tensor.dim() > 3 else chosen
+def replaced(context: Tensor, heads: Bools, values: Float32) -> Tensor:
+    """The result of the kernel with these values for the chosen heads."""
+    chosen, given = (
+        torch.as_tensor(each, device=context.device) for each in (heads, values)
+    )
+    made = torch.where(
+        chosen[:, None, None], given.to(context.dtype), four_axes(context)
+    )
+    return made.reshape(context.shape)

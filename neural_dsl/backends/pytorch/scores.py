@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which, from_cells
-from neural_dsl.attention.scores import BlockedScores, Float32
+from neural_dsl.attention.scores import BlockedScores, Float32, mixed
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,14 @@ class DeviceScores(BlockedScores):
     def context(self) -> Float32:
         """See `Scores`."""
         return array(self.result)
+
+    def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
+        """See `Scores`. By PyTorch's threads: beside them, which go on spinning for a
+        while after the model, those of NumPy's own products halve the speed of both."""
+        given = (
+            np.require(each, np.float32, ["C", "W"]) for each in (weights, columns)
+        )
+        return np.asarray(mixed(*map(torch.from_numpy, given)).numpy())
 
     def _weights(self, queries: Which) -> Float32:
         with torch.no_grad():

@@ -22,8 +22,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.gates import Gate, Gates, heads_with
+from neural_dsl.attention.allowed import Bools
+from neural_dsl.attention.scores import Float32, Scores
+from neural_dsl.backends.gates import Gates, outputs, uniform_heads
 from neural_dsl.backends.tensorflow.scores import DeviceScores
 from neural_dsl.backends.tensorflow.weights import find_layer
 
@@ -124,38 +125,37 @@ class Watcher:
         if self.paused or not self.running:
             return run(asked)
         path, number = self.running[-1], self.numbers[self.running[-1]]
-        asked = self.off("uniform", asked, axis)
+        gates = self.gates.get((path, number))
+        asked = self.uniform(asked, axis)
         result = run(asked)
         found = scores(asked, result)
         if found is None:
             return result
         self.seen.add((path, number))
-        self.tell(path, number, found)
-        if isinstance(result, tuple):
-            result = (self.off("zero", result[0], axis), *result[1:])
-        else:
-            result = self.off("zero", result, axis)
         self.numbers[path] += 1
-        return result
-
-    def tell(self, path: str, number: int, scores: Scores) -> None:
-        """Let the visitor look. What it raises is kept for the end of the run: Keras would
-        make another exception of it, in the name of the layer."""
-        if self.visit is None or self.failure is not None:
-            return
+        if self.failure is not None:
+            return result
+        # What is raised here is kept for the end of the run: Keras would make another
+        # exception of it, in the name of the layer.
         try:
-            self.visit(path, number, scores)
+            if gates:
+                # Before the visit: a target tells the scores what no kernel knows.
+                result = replaced(result, *outputs(gates, found), axis)
+            if self.visit is not None:
+                self.visit(path, number, found)
         except Exception as error:
             self.failure = error
+        return result
 
-    def off(self, gate: Gate, tensor: Any, axis: int) -> Any:
-        """The tensor with zeros for the heads along `axis` that have this gate."""
+    def uniform(self, tensor: Any, axis: int) -> Any:
+        """Queries or scores with zeros for the heads, along `axis`, that look everywhere
+        alike."""
         path = self.running[-1] if self.running else ""
         gates = self.gates.get((path, self.numbers[path]))
         if not gates or tensor is None:
             return tensor
         tensor = tf.convert_to_tensor(tensor)
-        chosen = heads_with(gates, gate, tensor.shape[axis])
+        chosen = uniform_heads(gates, tensor.shape[axis])
         shape = [1] * tensor.shape.rank
         shape[axis] = -1
         return tf.where(tf.reshape(chosen, shape), tf.zeros_like(tensor), tensor)
@@ -203,7 +203,7 @@ class Watcher:
                 added = tf.broadcast_to(
                     bias, (*bias.shape[:1], query.shape[2], *bias.shape[2:])
                 )
-                added = self.off("uniform", added, 1)
+                added = self.uniform(added, 1)
 
             def run(query: Any) -> Any:
                 return function(
@@ -278,6 +278,18 @@ class Watcher:
             return context[:, 0], weights
 
         return apply
+
+
+def replaced(result: Any, heads: Bools, values: Float32, axis: int) -> Any:
+    """What attention gave, the context or a tuple that begins with it, with these values
+    (B, H, Q, size) for the chosen heads; they stand along `axis`."""
+    if isinstance(result, tuple):
+        return (replaced(result[0], heads, values, axis), *result[1:])
+    context = tf.convert_to_tensor(result)
+    given = tf.cast(values.swapaxes(1, axis), context.dtype)
+    shape = [1] * context.shape.rank
+    shape[axis] = -1
+    return tf.where(tf.reshape(heads, shape), given, context)
 
 
 def heads_first(tensor: Any) -> Any:

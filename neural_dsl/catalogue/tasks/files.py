@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from neural_dsl.catalogue.spec import LayerProblem
-from neural_dsl.source import read_regular
+from neural_dsl.source import open_regular, read_regular
 
 LONGEST = 2**31
 """Bytes of a file that is read whole."""
+
+LONGEST_HEADER = 2**16
+"""Bytes of an array's header; NumPy itself reads no more than 10,000 without being asked."""
+
+NO_ARCHIVE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    EOFError,
+    RuntimeError,  # encrypted, or compressed in an unknown way
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What reading something else than a .npz file raises."""
 
 NPY = b"\x93NUMPY"  # how a .npy file begins
 
 
 def task_file(name: str, folder: Path, parameter: str = "path") -> bytes:
     """The content of a file named in a task. Raises LayerProblem (NE075)."""
-    path = folder / name
+    with _readable(name, parameter):
+        return read_regular(folder / name, LONGEST)
+
+
+@contextmanager
+def _readable(name: str, parameter: str = "path") -> Iterator[None]:
+    """NE075 for what an operating system says of a file."""
     try:
-        return read_regular(path, LONGEST)
+        yield
+        return
     except IsADirectoryError:
         why = "is a folder"
     except FileNotFoundError:
@@ -94,8 +119,12 @@ def array_headers(name: str, folder: Path) -> dict[str, ArrayHeader]:
 
     Raises LayerProblem (NE075).
     """
-    content = task_file(name, folder)
-    if content.startswith(NPY):
+    with _readable(name), open_regular(folder / name) as file:
+        single = file.read(len(NPY)) == NPY
+        with suppress(*NO_ARCHIVE), zipfile.ZipFile(file) as archive:
+            arrays = [each for each in archive.namelist() if each.endswith(".npy")]
+            return {each[:-4]: _header(archive, each) for each in arrays}
+    if single:
         raise LayerProblem(
             "NE075",
             f"the file `{name}` is a single array (.npy), not several with names (.npz)",
@@ -104,18 +133,13 @@ def array_headers(name: str, folder: Path) -> dict[str, ArrayHeader]:
             help='write inputs and targets into one file: `numpy.savez("data.npz", '
             "x=…, y=…)`",
         )
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            arrays = [each for each in archive.namelist() if each.endswith(".npy")]
-            return {each[:-4]: _header(archive, each) for each in arrays}
-    except (OSError, ValueError, SyntaxError, KeyError, zipfile.BadZipFile):
-        raise LayerProblem(
-            "NE075",
-            f"the file `{name}` is no .npz file",
-            parameter="path",
-            label="not written by NumPy",
-            help="write it with `numpy.savez(path, x=…, y=…)`",
-        ) from None
+    raise LayerProblem(
+        "NE075",
+        f"the file `{name}` is no .npz file",
+        parameter="path",
+        label="not written by NumPy",
+        help="write it with `numpy.savez(path, x=…, y=…)`",
+    )
 
 
 def _header(archive: zipfile.ZipFile, member: str) -> ArrayHeader:
@@ -124,7 +148,10 @@ def _header(archive: zipfile.ZipFile, member: str) -> ArrayHeader:
         if file.read(6) != NPY:
             raise ValueError(member)
         size = 2 if file.read(2)[0] == 1 else 4
-        header = file.read(int.from_bytes(file.read(size), "little"))
+        length = int.from_bytes(file.read(size), "little")
+        if length > LONGEST_HEADER:
+            raise ValueError(member)
+        header = file.read(length)
     described = ast.literal_eval(header.decode("latin1"))
     shape, numbers = described["shape"], described["descr"]
     if not all(isinstance(each, int) for each in shape):
