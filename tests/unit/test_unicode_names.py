@@ -102,6 +102,38 @@ def test_names_are_refused_or_emitted_apart(chosen) -> None:
         assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 
+def defined(code: str) -> set[str]:
+    """What a file imports and defines, by name."""
+    found: set[str] = set()
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(each.asname or each.name).split(".")[0] for each in node.names}
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("role", ROLES)
+def test_no_name_hides_what_the_code_imports_defines_or_is_given(role, backend) -> None:
+    text = FILE.replace("Dense(8)", "MultiHeadAttention(num_heads=2)")
+    plain = defined(compile_text(text.format(**PLAIN), backend).code)
+    words = {*plain, "self", "x", "super", "int", "forward", "call", "training"}
+    for word in sorted(words | {"name", "kwargs", "dtype", "match", "_", "__init__"}):
+        chosen = text.format(**{**PLAIN, role: word})
+        if not accepted(chosen):
+            continue
+        code = compile_text(chosen, backend).code
+        compile(code, word, "exec")  # no argument twice
+        for function in ast.walk(ast.parse(code)):
+            if isinstance(function, ast.FunctionDef):
+                nodes = list(ast.walk(function))
+                local = {each.arg for each in nodes if isinstance(each, ast.arg)}
+                names = (each for each in nodes if isinstance(each, ast.Name))
+                local |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+                assert not local & defined(code), (word, function.name)
+
+
 @pytest.mark.parametrize("bad", ["²a", "M²"])
 @pytest.mark.parametrize("role", ROLES)
 def test_what_python_takes_for_no_name_is_refused_in_every_role(role, bad) -> None:
