@@ -93,6 +93,8 @@ def _library(
 ) -> tuple[list[str], str]:
     """The imports and the code of `wanted` names of ours, and of all that they use: of
     classes, the methods that training calls, or the user's `own` text."""
+    if not wanted:
+        return [], ""
     texts = [
         files("neural_dsl").joinpath(f"{n}.py").read_text("utf-8") for n in sources
     ]
@@ -106,7 +108,12 @@ def _library(
                 inside = [n for part in _kept(node, called) for n in ast.walk(part)]
                 wanted = wanted | {n.id for n in inside if isinstance(n, ast.Name)}
                 called |= {n.attr for n in inside if isinstance(n, ast.Attribute)}
-    imports = [line for text in texts for line in _pasted(text)[0]]
+    imports = []
+    for line in (line for text in texts for line in _pasted(text)[0]):
+        (node,) = ast.parse(line).body
+        assert isinstance(node, ast.Import | ast.ImportFrom)
+        node.names = [a for a in node.names if (a.asname or a.name) in wanted]
+        imports += [ast.unparse(node)] * bool(node.names)
     code, end = "", -1
     for node, text in known:
         if defined_by(node) & wanted:

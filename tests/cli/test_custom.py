@@ -261,6 +261,8 @@ def test_a_task_may_build_on_one_of_ours(neural, rotate, file):
     pairs = [line.split(":") for line in lines]
     assert len(pairs) == 50 and all(a == b[::-1] for a, b in pairs)
     neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
+    clean = [sys.executable, "-m", "ruff", "check", "--isolated", "out.py"]
+    subprocess.run(clean, check=True, capture_output=True)
     subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)
 
 
