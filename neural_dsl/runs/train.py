@@ -41,7 +41,7 @@ from neural_dsl.runs.splits import (
     split_digests,
 )
 from neural_dsl.runs.task_files import run_task, tell_places
-from neural_dsl.targets.about import versions
+from neural_dsl.targets.base import versions
 from neural_dsl.tasks.checked import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
