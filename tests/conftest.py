@@ -4,13 +4,11 @@ import os
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
-from pathlib import Path
 
 import hypothesis
 import pytest
 
-from neural_dsl.backends import available
-from neural_dsl.catalogue.backends import BACKENDS
+from tests.hiding.sitecustomize import environment, hide
 
 # One thread a worker: the tests' models are small, and threads of two workers that wait for
 # one another on two cores cost more than they give.
@@ -23,50 +21,36 @@ hypothesis.settings.register_profile("explore", print_blob=True, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
-FRAMEWORKS = {"pytorch": "torch", "tensorflow": "tensorflow"}
-RUNS_MODELS = {"execution", "parity", "targets"}  # folders whose tests all run models
+# What a mark says is needed -> the packages.
+FRAMEWORKS = {"torch": ["torch"], "tensorflow": ["tensorflow", "keras"]}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with what it needs, so that parts can be run apart.
-
-    What a module or a test says itself (`pytestmark = pytest.mark.torch`) stands. Else a
-    test that takes a `backend`, where models run, needs that one; the others there need
-    both; and all that is left is `core`, which needs no framework and no browser.
-    """
-    for item in items:
-        said = {mark.name for mark in item.iter_markers()}
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        chosen = {v for v in parameters.values() if isinstance(v, str)} & {*FRAMEWORKS}
-        if folder in RUNS_MODELS and not said & {*FRAMEWORKS.values(), "core"}:
-            said |= {FRAMEWORKS[name] for name in chosen or FRAMEWORKS}
-        if folder == "browser":
-            said.add("browser")
-        if not said & {*FRAMEWORKS.values(), "browser"}:
-            said.add("core")
-        for name in said & {*FRAMEWORKS.values(), "browser", "core"}:
-            item.add_marker(name)
-
-
-class _NoFramework(MetaPathFinder):
-    """In a run of the core alone nothing imports a framework: else its mark is wrong."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name in FRAMEWORKS.values():
-            raise ImportError(f"a test of the core imports {name}")
-        return None
+def hidden(config: pytest.Config) -> list[str]:
+    """The packages that this run does without: in a run of the core every framework, and
+    what `-m "torch and not tensorflow"` rules out."""
+    asked = config.getoption("-m")
+    unneeded = (f for f in FRAMEWORKS if asked == "core" or f"not {f}" in asked)
+    return [package for name in unneeded for package in FRAMEWORKS[name]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("-m") == "core":
-        sys.meta_path.insert(0, _NoFramework())
+    """So a test whose mark is wrong fails, in a process that it starts as well."""
+    if packages := hidden(config):
+        hide(*packages)
+        os.environ.update(environment(*packages))
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where models run, no test is of the core, and the imports alone take seconds."""
-    is_core = config.getoption("-m") == "core"
-    return True if is_core and collection_path.name in RUNS_MODELS else None
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test is marked `torch`, `tensorflow` or `browser`, or both frameworks, as its
+    closest `needs("torch", …)` says: its own, a fixture's such as `backend`, its file's. A
+    test of which nothing is said is `core`."""
+    for item in items:
+        needs = item.get_closest_marker("needs")
+        for name in (needs and needs.args) or ["core"]:
+            item.add_marker(name)
+            if name in FRAMEWORKS and not find_spec(name):
+                item.add_marker(pytest.mark.skip(f"{name} is not installed"))
 
 
 class _TorchFirst(MetaPathFinder):
@@ -82,18 +66,29 @@ class _TorchFirst(MetaPathFinder):
 sys.meta_path.insert(0, _TorchFirst())
 
 
-@pytest.fixture(params=list(BACKENDS), scope="session")
+# Each backend in turn, for tests that run models on it.
+EACH_BACKEND = [
+    pytest.param("pytorch", marks=pytest.mark.needs("torch")),
+    pytest.param("tensorflow", marks=pytest.mark.needs("tensorflow")),
+]
+
+
+@pytest.fixture(params=EACH_BACKEND, scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
-    """Each backend in turn; one that is not installed is skipped."""
+    """Each backend in turn."""
     name: str = request.param
-    if name not in available():
-        pytest.skip(f"{name} is not installed")
     return name
 
 
-@pytest.fixture
-def both_backends() -> tuple[str, str]:
-    """Both backends; skipped unless both are installed."""
-    if len(available()) < 2:
-        pytest.skip("needs both backends")
-    return "pytorch", "tensorflow"
+@pytest.fixture(
+    params=[
+        pytest.param(
+            ("pytorch", "tensorflow"),
+            marks=pytest.mark.needs("torch", "tensorflow"),
+            id="both",
+        )
+    ]
+)
+def both_backends(request: pytest.FixtureRequest) -> tuple[str, str]:
+    names: tuple[str, str] = request.param
+    return names

@@ -5,6 +5,8 @@ Positions of a sequence that a mask hides are left out.
 
 from __future__ import annotations
 
+from functools import partial
+
 from neural_dsl.catalogue.examples import example
 from neural_dsl.catalogue.kinds import imaging, pooling
 from neural_dsl.catalogue.shapes import features_of
@@ -17,32 +19,29 @@ def _pooled(params: Params, inputs: Inputs) -> Tensor:
     return Tensor((features_of("global pooling", inputs[0]),))
 
 
-EXAMPLES = (
-    example((10, 16), gives=(16,)),
-    example((None, 6), gives=(6,), masked=True),
+over_time = partial(
+    pooling,
+    output=_pooled,
+    ranks=(2,),
+    time="first",
+    reads_mask=True,
+    examples=(
+        example((10, 16), gives=(16,)),
+        example((None, 6), gives=(6,), masked=True),
+    ),
 )
 
-GLOBAL_AVERAGE_POOLING_1D = pooling(
+GLOBAL_AVERAGE_POOLING_1D = over_time(
     name="GlobalAveragePooling1D",
     doc="The mean over time of each feature, of the valid positions only; all zeros "
     "where no position is valid.",
-    output=_pooled,
-    ranks=(2,),
-    time="first",
-    reads_mask=True,
-    examples=EXAMPLES,
     aliases=("GlobalAvgPool1D", "GlobalAveragePool1D"),
 )
 
-GLOBAL_MAX_POOLING_1D = pooling(
+GLOBAL_MAX_POOLING_1D = over_time(
     name="GlobalMaxPooling1D",
     doc="The largest value over time of each feature, of the valid positions only; all "
     "zeros where no position is valid.",
-    output=_pooled,
-    ranks=(2,),
-    time="first",
-    reads_mask=True,
-    examples=EXAMPLES,
     aliases=("GlobalMaxPool1D",),
 )
 

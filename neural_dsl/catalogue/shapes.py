@@ -85,22 +85,28 @@ def all_valid(masks: Iterable[Mask | None]) -> Mask | None:
 def check_inputs(spec: LayerSpec, inputs: Inputs) -> None:
     """Refuse inputs of the wrong kind or rank for `spec.reads`. Raises LayerProblem."""
     for tensor in inputs:
-        if spec.reads == "ids":
-            _check_ids(spec.name, tensor)
-        elif tensor.dtype == "ids":
+        rank, given = len(tensor.shape), show(tensor.shape)
+        if spec.ids and tensor.dtype != "ids":
+            raise LayerProblem(
+                "NE055",
+                f"`{spec.name}` looks up token ids, but its input is {given} floats",
+                label="only a network input can hold ids",
+                help=f"make `{spec.name}` the first layer that reads its input",
+            )
+        if tensor.dtype == "ids" and not spec.ids:
             raise LayerProblem(
                 "NE055",
                 f"`{spec.name}` computes with numbers, but token ids arrive here",
                 label="these ids still need an `Embedding`",
                 help="put `Embedding(input_dim, output_dim)` before this layer",
             )
-        elif spec.ranks is not None and len(tensor.shape) not in spec.ranks:
+        if spec.ranks is not None and rank not in spec.ranks:
+            needs = "token ids of shape (time,)" if spec.ids else wanted(spec.ranks)
             raise LayerProblem(
                 "NE030",
-                f"`{spec.name}` needs {wanted(spec.ranks)}, but its input is "
-                f"{show(tensor.shape)}",
-                label=f"gets {show(tensor.shape)}",
-                help=_rank_help(spec, tensor),
+                f"`{spec.name}` needs {needs}, but its input is {given}",
+                label=f"gets {given}",
+                help=_rank_help(spec, rank),
             )
 
 
@@ -117,26 +123,10 @@ def wanted(ranks: Iterable[int]) -> str:
     return " or ".join(KINDS[rank] for rank in ranks)
 
 
-def _check_ids(layer: str, tensor: Tensor) -> None:
-    if tensor.dtype != "ids":
-        raise LayerProblem(
-            "NE055",
-            f"`{layer}` looks up token ids, but its input is {show(tensor.shape)} floats",
-            label="only a network input can hold ids",
-            help=f"make `{layer}` the first layer that reads its input",
-        )
-    if len(tensor.shape) != 1:
-        raise LayerProblem(
-            "NE030",
-            f"`{layer}` needs token ids of shape (time,), but its input is "
-            f"{show(tensor.shape)}",
-            label=f"gets {show(tensor.shape)}",
-            help="declare the number of tokens alone, such as `input: (128,)`",
-        )
-
-
-def _rank_help(spec: LayerSpec, tensor: Tensor) -> str:
-    rank, given = max(spec.ranks or ()), len(tensor.shape)
+def _rank_help(spec: LayerSpec, given: int) -> str:
+    if spec.ids:
+        return "declare the number of tokens alone, such as `input: (128,)`"
+    rank = max(spec.ranks or ())
     axes = KINDS[rank].partition("(")[2].rstrip(")")
     if rank == 2 and given == 1:
         return (

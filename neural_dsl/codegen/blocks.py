@@ -35,7 +35,7 @@ Symbols: TypeAlias = dict[int, dict[str, Symbol]]
 def block_class(context: Context, block: BlockClass) -> str:
     """The text of one block class; also settles its constructor's parameters."""
     use = block.uses[0]
-    symbols = _symbols(block)
+    symbols = _symbols(block, context)
     masks, flow = _signature(use)
     masked = set(masks.values())
     own = {*masked, *flow.streams, "memory", "x"}
@@ -74,11 +74,12 @@ def block_class(context: Context, block: BlockClass) -> str:
     )
 
 
-def _symbols(block: BlockClass) -> Symbols:
+def _symbols(block: BlockClass, context: Context) -> Symbols:
     """A symbol for every parameter of the macro that a body reads, and for every other
     size in which the uses differ; equal columns share one."""
     table = [list(_slots(use.steps)) for use in block.uses]
-    names = Names({"self"})
+    # A constructor takes them beside Keras' own, and reads what the file defines.
+    names = Names({"name", "kwargs", *context.reserved_variables()})
     by_column: dict[tuple[Any, ...], Symbol] = {}
     symbols: Symbols = {}
     # The macro's own come first: what varies as one of them does is that one.

@@ -86,7 +86,9 @@ class ScopeWriter(Variables):
             self.say(f"for _ in range({len(step.layers)}):")
             self.depth += 1
         layout = view.layout if len(layer.output.shape) > 1 else "last"
-        self._assign(flow, expression, layer.output, layer.inputs[0], layout)
+        flow.read = self.assign(
+            flow.write, expression, layer.output, layer.inputs[0], layout
+        )
         self.widths[flow.read] = width
         line = self.lines[-1]
         if width is not None and line.comment:
@@ -153,7 +155,9 @@ class ScopeWriter(Variables):
         first = first_layer(use.node.body)
         before = first.inputs[0] if first else None
         called = self._made(step)
-        self._assign(flow, f"{called}({given})", use.node.output, before)
+        flow.read = self.assign(
+            flow.write, f"{called}({given})", use.node.output, before
+        )
         self.depth -= several
 
     def _block_arguments(self, use: BlockUse, flow: Flow) -> str:
@@ -183,7 +187,9 @@ class ScopeWriter(Variables):
             for each in step.steps:
                 inner, width = self._nested(each, inner, width)
             output = step.node.output
-            self._assign(flow, f"{flow.read} + {inner}", output, output)
+            flow.read = self.assign(
+                flow.write, f"{flow.read} + {inner}", output, output
+            )
             return
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
@@ -195,7 +201,7 @@ class ScopeWriter(Variables):
         name = self.context.operations.layers[step.node.name] if self.inline else ""
         added = self.context.structure.add_residual(shortcut, flow.read, name)
         output = step.node.output
-        self._assign(flow, str(added).strip(), output, output, layout)
+        flow.read = self.assign(flow.write, str(added).strip(), output, output, layout)
         if copied:
             self.variables.taken.discard(shortcut)
 
@@ -299,17 +305,6 @@ class ScopeWriter(Variables):
             if len(layer.inputs) > 1 and last.mask is not None:
                 view.memory_mask = self.masks[last.mask]
         return view
-
-    def _assign(
-        self,
-        flow: Flow,
-        expression: str,
-        output: Tensor | None,
-        before: Tensor | None = None,
-        layout: str = "last",
-    ) -> None:
-        self.assign(flow.write, expression, output, before, layout)
-        flow.read = flow.write
 
 
 def construct_block(use: BlockUse, symbols: Mapping[str, Symbol], name: str) -> str:

@@ -7,19 +7,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.spec import REQUIRED
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import prose
 from neural_dsl.codegen.imports import Needs, collecting, import_blocks, need
 from neural_dsl.codegen.layout import lay_out
-from neural_dsl.codegen.module import class_texts, names_of_training, write_model
+from neural_dsl.codegen.module import (
+    class_texts,
+    names_of_training,
+    says_how,
+    write_model,
+)
 from neural_dsl.codegen.paths import layer_paths
-from neural_dsl.codegen.task_source import TaskSource, data_part, refuse_taken_names
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
 from neural_dsl.rules.unsupported import training_problems
+
+if TYPE_CHECKING:  # only files with a task need it
+    from neural_dsl.codegen.task_source import TaskSource
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ def generate(
     entry = str(writer.structure.entry(writer.name)).strip()
     if not (task and task.own):
         return CompiledModel(network, backend, lay_out(text), entry, paths)
+    from neural_dsl.codegen.task_source import refuse_taken_names
+
     before, own, after = text.partition(task.own)
     before, after = lay_out(before), lay_out(after)
     refuse_taken_names(network, task, before + after)
@@ -118,20 +127,24 @@ def _with_training(
     With a task the file trains: constants and the data come first, the training last.
     Without one it keeps what it says of learning as `fit`.
     """
-    from neural_dsl.codegen.training import fit_plan, training_plan
-
-    network = writer.network
+    network, templates = writer.network, writer.templates
     if network.task is None:
-        forward = str(writer.templates.macros("model").forward(model))
-        fit = fit_plan(network, writer.templates.backend, paths)
+        forward = str(templates.macros("model").forward(model))
+        if not says_how(network):
+            return None, "", "", forward
+        from neural_dsl.codegen.training import fit_plan
+
+        fit = fit_plan(network, templates.backend, paths)
         if fit is None:
             return None, "", "", forward
-        fitting = writer.templates.macros("fit")
-        constants = str(fitting.constants(fit)).strip("\n")
-        return None, constants, str(fitting.define(fit)), forward
+        constants = str(templates.macros("fit").constants(fit)).strip("\n")
+        return None, constants, str(templates.macros("fit").define(fit)), forward
+    from neural_dsl.codegen.task_source import data_part
+    from neural_dsl.codegen.training import training_plan
+
     plan = training_plan(network, paths)
     plan.model = writer.name
-    training = writer.templates.macros("training")
+    training = templates.macros("training")
     task = data_part(network)
     parts = [str(training.constants(plan)), f"# --- data\n\n{task.code}", "# --- model"]
     before = "\n\n".join(part.strip("\n") + "\n" for part in parts)
@@ -144,6 +157,8 @@ def files_read(network: Network) -> list[str]:
     task = network.task
     if task is None or task.name == "Custom":
         return []
+    from neural_dsl.catalogue.tasks import task_spec
+
     return [task.params[name] for name in task_spec(task.name).files(task.params)]
 
 

@@ -58,9 +58,9 @@ class Variables:
         output: Tensor | None,
         before: Tensor | None = None,
         layout: str = "last",
-    ) -> None:
-        """Write `name = expression`. Its shape is told where it is not that of `before`,
-        the tensor that it was made from."""
+    ) -> str:
+        """Write `name = expression`; returns the name. Its shape is told where it is not
+        that of `before`, the tensor that it was made from."""
         comment = ""
         if output is not None:
             changed = before is None or before.shape != output.shape
@@ -69,6 +69,7 @@ class Variables:
             self.shapes[name] = output
         self._layouts[name] = layout
         self.lines.append(Line(self.depth, name, expression, comment))
+        return name
 
     def say(self, statement: str) -> None:
         """Write any other statement."""

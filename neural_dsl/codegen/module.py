@@ -53,10 +53,8 @@ def write_model(context: Context) -> SimpleNamespace:
     scope = ScopeWriter(
         context, context.inline, variables, masks, inputs=dict(parameters), kept=kept
     )
-    for mask in masks:
-        scope._assign(
-            Flow(write=masks[mask]), _mask(context, mask, masks, parameters), None
-        )
+    for mask, variable in masks.items():
+        scope.assign(variable, _mask(context, mask, masks, parameters), None)
         scope.lines[-1].comment = "(B, T): True where a position is valid"
     names = list(parameters.values())
     flow = Flow(write=home, home=home)
@@ -165,12 +163,17 @@ def _mask(
     return str(structure.concat_masks(parts, name)).strip()
 
 
+def says_how(network: Network) -> bool:
+    """Whether the file says anything of how its network learns."""
+    said = network.loss, network.optimizer, network.lr_schedule
+    return any((*said, network.train, network.metrics))
+
+
 def names_of_training(network: Network) -> set[str]:
     """What a file that trains defines beside the model."""
     own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
-        said = network.loss, network.optimizer, network.lr_schedule
-        return own if any((*said, network.train, network.metrics)) else set()
+        return own if says_how(network) else set()
     from neural_dsl.catalogue.tasks.custom import defined
     from neural_dsl.codegen.task_source import data_part
 

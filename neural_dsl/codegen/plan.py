@@ -161,7 +161,7 @@ def _units(nodes: Iterable[Node]) -> Iterator[Unit]:
                 yield from _units(copy)
             else:
                 name = "ResidualBlock" if isinstance(only, Residual) else "Block"
-                yield MacroUse(name, copy, (), _output(copy), node.span)
+                yield MacroUse(copy, (), _output(copy), node.span, name)
 
 
 def _output(nodes: tuple[Node, ...]) -> Tensor:

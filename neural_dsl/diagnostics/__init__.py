@@ -134,7 +134,6 @@ class Diagnostics:
         span: Span,
         first: Span,
         help: str = "",
-        *,
         what: str = "name",
     ) -> None:
         """Add an error about a name (or the like) that may stand once and stood before."""

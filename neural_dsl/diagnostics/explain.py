@@ -33,8 +33,5 @@ def page(code: str) -> str:
     close = get_close_matches(name, known, n=3, cutoff=0.75)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
     shown = code if code.isprintable() else ascii(code)[1:-1]
-    raise refusal(
-        "NE137",
-        f"there is no diagnostic code `{shown}`",
-        help=f"{meant}`neural explain` lists every code",
-    )
+    message = f"there is no diagnostic code `{shown}`"
+    raise refusal("NE137", message, help=f"{meant}`neural explain` lists every code")

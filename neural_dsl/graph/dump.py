@@ -83,8 +83,7 @@ def _headings(node: MacroUse | Residual | Repeat | Branches) -> tuple[str, list[
         case Residual():
             return f"residual {node.name}: {_ends(node)}", [""]
         case Repeat(copies=copies):
-            numbers = range(len(copies))
-            return f"repeat {len(copies)}", [f"copy {number}" for number in numbers]
+            return f"repeat {len(copies)}", [f"copy {n}" for n in range(len(copies))]
         case Branches(branches=branches):
             return "branches", [_branch(branch) for branch in branches]
 
@@ -133,13 +132,10 @@ def _setting(setting: Setting) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, Setting):
         return _setting(value)
-    return (
-        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-    )
+    text = isinstance(value, str)
+    return json.dumps(value, ensure_ascii=False) if text else repr(value)
 
 
 def _search(found: SearchValue) -> str:
-    arguments = _params(found.arguments)
-    return (
-        f"search {found.place} {found.kind}({arguments}) chosen={_value(found.chosen)}"
-    )
+    values = f"{_params(found.arguments)}) chosen={_value(found.chosen)}"
+    return f"search {found.place} {found.kind}({values}"

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
 from neural_dsl.source import Source, Span
+
+A = TypeVar("A", bound="_Around")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +69,40 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class MacroUse:
-    """One call of a macro, expanded; `inputs` and `passed` as for a Layer. `parameters`
-    are the macro's, in its order."""
+class _Around:
+    """Something around a body of nodes; `inputs` as for a Layer."""
 
-    macro: str
     body: tuple[Node, ...]
     inputs: tuple[Tensor, ...]
     output: Tensor
     span: Span
-    parameters: tuple[str, ...] = ()
-    passed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> Rows:
         """The body."""
         return (self.body,)
 
-    def around(self, rows: Rows) -> MacroUse:
+    def around(self: A, rows: Rows) -> A:
         """The same around another body."""
         (body,) = rows
         return replace(self, body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class MacroUse(_Around):
+    """One call of a macro, expanded; `passed` as for a Layer. `parameters` are the
+    macro's, in its order."""
+
+    macro: str
+    parameters: tuple[str, ...] = ()
+    passed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Residual(_Around):
+    """`ResidualConnection { … }`: body(x) + x."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +120,6 @@ class Repeat:
     def around(self, rows: Rows) -> Repeat:
         """The same around other copies."""
         return replace(self, copies=rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Residual:
-    """`ResidualConnection { … }`: body(x) + x."""
-
-    name: str
-    body: tuple[Node, ...]
-    inputs: tuple[Tensor, ...]
-    output: Tensor
-    span: Span
-
-    @property
-    def rows(self) -> Rows:
-        """The body."""
-        return (self.body,)
-
-    def around(self, rows: Rows) -> Residual:
-        """The same around another body."""
-        (body,) = rows
-        return replace(self, body=body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,11 +104,6 @@ def merged(node: Layer | Residual, axes: Sequence[Axis]) -> Axis:
         return replace(told or axes[0], inputs=everything(axes))
     if any(len(axis.parts) > 1 for axis in axes):
         return Axis((), everything(axes), node, "its inputs are joined differently")
-    part = everything_on(axes)
+    part = frozenset[str]().union(*(axis.parts[0] for axis in axes))
     why = "it lays positions of " + " and ".join(f"`{n}`" for n in sorted(part))
     return Axis((part,), everything(axes), node, why + " on one another")
-
-
-def everything_on(axes: Sequence[Axis]) -> frozenset[str]:
-    """The inputs of axes that have one part each, as one part."""
-    return frozenset[str]().union(*(axis.parts[0] for axis in axes))

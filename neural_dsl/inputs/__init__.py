@@ -59,22 +59,18 @@ def prepare(
     if data is None:
         return draw_inputs(network, labels, seed)
     given, origin = by_input(data, network.inputs)
-    single = len(network.inputs) == 1
     arrays = {}
     for item in network.inputs:
-        label = origin if single else f"`{item.name}` in {origin}"
+        alone = len(network.inputs) == 1
+        label = origin if alone else f"`{item.name}` in {origin}"
         arrays[item.name] = check(item, given[item.name], label)
     same_batch(arrays)
-    lengths = {
-        item.name: arrays[item.name].shape[1]
-        for item in network.inputs
-        if item.is_sequence
-    }
+    sequences = (item.name for item in network.inputs if item.is_sequence)
+    lengths = {name: arrays[name].shape[1] for name in sequences}
     for name, words in labels.items():
         if len(words) != lengths.get(name):
             raise wrong_count(name, len(words), lengths.get(name), origin)
-    fitted = with_lengths(network, lengths)
-    return Prepared(fitted, arrays, labels, origin)
+    return Prepared(with_lengths(network, lengths), arrays, labels, origin)
 
 
 def draw_inputs(network: Network, labels: Tokens, seed: int) -> Prepared:
@@ -84,9 +80,7 @@ def draw_inputs(network: Network, labels: Tokens, seed: int) -> Prepared:
             raise wrong_count(item.name, len(labels[item.name]), None, "")
     lengths = {name: len(words) for name, words in labels.items()}
     fitted = with_some_length(with_lengths(network, lengths))
-    origin = f"random, seed {seed}"
-    if labels:
-        origin = f"labels; input {origin}"
+    origin = f"{'labels; input ' if labels else ''}random, seed {seed}"
     return Prepared(fitted, draw(fitted, seed), labels, origin)
 
 

@@ -44,14 +44,14 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
     else:
         given, origin = data, "an array"
     names = [item.name for item in inputs]
-    keys = ", ".join(f"`{name}`" for name in names)
+    keys = _listed(names)
     if not isinstance(given, Mapping):
         if len(names) > 1:
-            raise refusal(
-                "NE126",
-                f"one array was given, and the network has {len(names)} inputs: {keys}",
-                help="numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")",
+            message = (
+                f"one array was given, and the network has {len(names)} inputs: {keys}"
             )
+            help = "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")"
+            raise refusal("NE126", message, help=help)
         return {names[0]: np.asarray(given)}, origin
     there = without_targets(list(given), names)
     if len(names) == len(there) == 1 and there[0] in UNNAMED:
@@ -59,20 +59,19 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
     missing = [name for name in names if name not in there]
     unknown = [name for name in there if name not in names]
     if missing or unknown:
-        problems = []
-        what = "only input is" if len(names) == 1 else "inputs are"
-        if missing:
-            problems.append("no array for " + ", ".join(f"`{n}`" for n in missing))
+        problems = [f"no array for {_listed(missing)}"] if missing else []
         if unknown:
             problems.append("unknown " + ", ".join(quoted(n) for n in unknown))
         message = f"the names in {quoted(origin)} do not match: {'; '.join(problems)}"
+        what = "only input is" if len(names) == 1 else "inputs are"
         help = suggestion(unknown, names) + f"the network's {what} {keys}"
         raise refusal("NE126", message, help=help)
-    arrays = {
-        item.name: load(item, given, item.name, f"`{item.name}` in {origin}")
-        for item in inputs
-    }
-    return arrays, origin
+    labels = {name: f"`{name}` in {origin}" for name in names}
+    return {i.name: load(i, given, i.name, labels[i.name]) for i in inputs}, origin
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def without_targets(given: list[str], names: list[str]) -> list[str]:
@@ -173,11 +172,10 @@ def check_floats(array: AnyArray, label: str) -> AnyArray:
     return converted
 
 
-def same_batch(arrays: Mapping[str, AnyArray]) -> int:
-    """The common batch size. Raises NE127."""
+def same_batch(arrays: Mapping[str, AnyArray]) -> None:
+    """Raise NE127 unless all have one batch size."""
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         each = ", ".join(f"`{name}` has {size}" for name, size in sizes.items())
         message = f"the inputs differ in their number of examples: {each}"
         raise refusal("NE127", message, help="give every input the same first axis")
-    return next(iter(sizes.values()))

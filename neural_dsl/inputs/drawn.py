@@ -18,11 +18,8 @@ def check_seed(seed: int) -> int:
     whole = isinstance(seed, Integral) and not isinstance(seed, bool)
     if whole and 0 <= seed <= LARGEST_SEED:
         return int(seed)
-    raise refusal(
-        "NE139",
-        f"the seed {seed!r} cannot be used",
-        help=f"a seed is a whole number from 0 to {LARGEST_SEED}",
-    )
+    help = f"a seed is a whole number from 0 to {LARGEST_SEED}"
+    raise refusal("NE139", f"the seed {seed!r} cannot be used", help=help)
 
 
 def draw(network: Network, seed: int) -> dict[str, npt.NDArray[Any]]:

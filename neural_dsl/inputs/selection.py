@@ -45,11 +45,8 @@ def select_layers(
         if not found:
             close = get_close_matches(str(wish), names, n=1)
             meant = f"did you mean `{close[0]}`? " if close else ""
-            raise refusal(
-                "NE130",
-                f"there is no attention layer {quoted(str(wish))}",
-                help=f"{meant}there are: {listing(heads)}",
-            )
+            message = f"there is no attention layer {quoted(str(wish))}"
+            raise refusal("NE130", message, help=f"{meant}there are: {listing(heads)}")
         chosen.update(found)
     return [name for name in names if not wishes or name in chosen]
 
@@ -89,12 +86,8 @@ def select_heads(
         for head in wanted:
             if not 0 <= head < heads[name]:
                 last = heads[name] - 1
-                have = "only head 0" if last == 0 else f"heads 0 to {last}"
-                raise refusal(
-                    "NE131",
-                    f"`{name}` has no head {head}",
-                    help=f"it has {have}; choose other layers with --layer"
-                    if len(layers) > 1
-                    else f"it has {have}",
-                )
+                help = "it has " + (f"heads 0 to {last}" if last else "only head 0")
+                if len(layers) > 1:
+                    help += "; choose other layers with --layer"
+                raise refusal("NE131", f"`{name}` has no head {head}", help=help)
     return sorted(set(wanted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +38,6 @@ class Codes:
     noun: str = "parameter"
 
 
-LAYER_CODES = Codes()
-
-
 @dataclass(frozen=True, eq=False)
 class Bound:
     """What a call gives its parameters: checked values (defaults filled in) and the span
@@ -62,7 +60,7 @@ def passed(given: Mapping[str, syntax.Argument]) -> dict[str, str]:
 
 @dataclass
 class Binder:
-    """Binds the arguments of one call, one after another.
+    """Binds the arguments of one call, at a `place` in a `scope`, one after another.
 
     `filled` are values that the network's task gives where the call is silent.
     """
@@ -70,36 +68,30 @@ class Binder:
     called: str
     parameters: Sequence[Parameter]
     findings: Findings
-    codes: Codes = LAYER_CODES
+    scope: Scope
+    place: Place
+    codes: Codes = field(default_factory=Codes)
     extra: tuple[str, ...] = ("name",)
     filled: Mapping[str, Any] = field(default_factory=dict)
     given: dict[str, syntax.Argument] = field(default_factory=dict)
     ok: bool = True
     misnamed: bool = False
 
-    def bind(
-        self,
-        arguments: Sequence[syntax.Argument],
-        name_span: Span,
-        scope: Scope,
-        place: Place,
-    ) -> Bound:
+    def bind(self, arguments: Sequence[syntax.Argument], name_span: Span) -> Bound:
         """Match, evaluate and check. `name_span` is underlined for what is missing."""
         self._match(arguments)
         values: dict[str, Any] = {}
         missing: list[Parameter] = []
         for parameter in self.parameters:
-            argument = self.given.get(parameter.name)
-            if argument is None:
-                value = self.filled.get(parameter.name, parameter.default)
-                values[parameter.name] = value
-                if value is REQUIRED:
-                    missing.append(parameter)
+            name = parameter.name
+            if name in self.given:
+                with suppress(Invalid):
+                    values[name] = self._value(parameter, self.given[name])
+                self.ok = self.ok and name in values
                 continue
-            try:
-                values[parameter.name] = self._value(parameter, argument, scope, place)
-            except Invalid:
-                self.ok = False
+            values[name] = self.filled.get(name, parameter.default)
+            if values[name] is REQUIRED:
+                missing.append(parameter)
         if missing:
             self._missing(missing, name_span)
         spans = {name: argument.span for name, argument in self.given.items()}
@@ -109,38 +101,36 @@ class Binder:
     def _match(self, arguments: Sequence[syntax.Argument]) -> None:
         """Fill `given`: parameter name -> argument."""
         for position, argument in enumerate(arguments):
-            if argument.name is None:
-                if position >= len(self.parameters):
-                    self._too_many(argument, len(arguments))
-                    return
+            if argument.name is not None:
+                name = self._named(argument.name)
+            elif position < len(self.parameters):
                 name = self.parameters[position].name
             else:
-                found = self._find(argument.name.text)
-                if found is None:
-                    self._unknown(argument.name)
-                    continue
-                name = found
+                return self._too_many(argument, len(arguments))
             if name in self.given:
-                self._twice(name, argument)
-            else:
+                self.ok = False
+                first, message = self.given[name].span, f"`{name}` is given twice"
+                self.findings.twice(self.codes.twice, message, argument.span, first)
+            elif name:
                 self.given[name] = argument
 
-    def _find(self, name: str) -> str | None:
-        plain = name.lower()
+    def _named(self, given: syntax.Name) -> str:
+        """The parameter of this name; "" after reporting that there is none."""
+        plain = given.text.lower()
         for parameter in self.parameters:
             if plain == parameter.name or plain in parameter.aliases:
                 return parameter.name
-        return None
+        self.ok = False
+        self.misnamed = True
+        known = [*(parameter.name for parameter in self.parameters), *self.extra]
+        message = f"`{self.called}` has no {self.codes.noun} `{given.text}`"
+        label, help = f"unknown {self.codes.noun}", did_you_mean(given.text, known)
+        self.findings.error(self.codes.unknown, message, given.span, label, help)
+        return ""
 
-    def _value(
-        self,
-        parameter: Parameter,
-        argument: syntax.Argument,
-        scope: Scope,
-        place: Place,
-    ) -> Any:
-        below = place.below(parameter.name)
-        value = evaluate(argument.value, scope, below, self.findings)
+    def _value(self, parameter: Parameter, argument: syntax.Argument) -> Any:
+        below = self.place.below(parameter.name)
+        value = evaluate(argument.value, self.scope, below, self.findings)
         if value is UNKNOWN:
             return UNKNOWN
         try:
@@ -173,13 +163,12 @@ class Binder:
             elif parameter.kind == "choices":
                 label = "cannot be taken"
         if not help and argument.name is None and parameter.name in self.filled:
-            help = (
-                f"the task gives `{parameter.name}`; name what you mean, as in "
-                f"`{self._after(parameter)}={text}`"
-            )
+            names = [each.name for each in self.parameters]
+            after = names[(names.index(parameter.name) + 1) % len(names)]
+            help = f"the task gives `{parameter.name}`; name what you mean, as in `{after}={text}`"
         if not help and parameter.doc:
             help = f"`{parameter.name}` is: {parameter.doc}"
-        self.findings.error(code, message, argument.span, label=label, help=help)
+        self.findings.error(code, message, argument.span, label, help)
 
     def _missing(self, parameters: Sequence[Parameter], span: Span) -> None:
         self.ok = False
@@ -199,32 +188,12 @@ class Binder:
         label = f"{names} {verb} missing"
         self.findings.error(self.codes.missing, message, span, label, docs)
 
-    def _after(self, parameter: Parameter) -> str:
-        """The name of the parameter that comes after one."""
-        names = [each.name for each in self.parameters]
-        return names[(names.index(parameter.name) + 1) % len(names)]
-
-    def _unknown(self, name: syntax.Name) -> None:
-        self.ok = False
-        self.misnamed = True
-        known = [parameter.name for parameter in self.parameters]
-        takes = did_you_mean(name.text, [*known, *self.extra])
-        message = f"`{self.called}` has no {self.codes.noun} `{name.text}`"
-        label = f"unknown {self.codes.noun}"
-        self.findings.error(self.codes.unknown, message, name.span, label, takes)
-
-    def _twice(self, name: str, argument: syntax.Argument) -> None:
-        self.ok = False
-        first, message = self.given[name].span, f"`{name}` is given twice"
-        self.findings.twice(self.codes.twice, message, argument.span, first)
-
     def _too_many(self, argument: syntax.Argument, count: int) -> None:
         self.ok = False
         names = ", ".join(f"`{parameter.name}`" for parameter in self.parameters)
-        most = len(self.parameters)
-        takes = (
-            f"at most {most} argument{'s' * (most != 1)}" if most else "no arguments"
-        )
+        takes, most = "no arguments", len(self.parameters)
+        if most:
+            takes = f"at most {most} argument{'s' * (most != 1)}"
         message = f"`{self.called}` takes {takes}, but {count} are given"
         help = f"its parameters are, in order: {names}" if names else ""
         label = "one too many"

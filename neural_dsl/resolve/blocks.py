@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
@@ -57,6 +57,20 @@ class Blocks(SingleLayers):
         finally:
             self._depth -= 1
 
+    def _inside(
+        self,
+        node: syntax.LayerNode | syntax.BranchNode,
+        flow: Flow,
+        scope: Scope,
+        what: str,
+    ) -> tuple[tuple[Node, ...], Flow]:
+        """The body of a residual block or a branch, which cannot hold the `Output`."""
+        before = self.output
+        body, after = self._deeper(node.body or (), flow, scope, node.span)
+        if self.output is not before and self.output is not None:
+            output_not_last(self.output, node.span, self.findings, f"is inside {what}")
+        return tuple(body), after
+
     def _macro(
         self,
         define: syntax.Define,
@@ -89,7 +103,7 @@ class Blocks(SingleLayers):
         inputs = self._taken(flow, reads)
         if tensor is not None and inputs is not None:
             names, passed = tuple(each.text for each in define.parameters), inner.passed
-            use = MacroUse(name, body, inputs, tensor, node.span, names, passed)
+            use = MacroUse(body, inputs, tensor, node.span, name, names, passed)
             nodes.append(use)
         return after
 
@@ -128,9 +142,8 @@ class Blocks(SingleLayers):
         """All that the expansion of a macro depends on; empty where it may depend on more
         (a memory, calls among the arguments) and must be made anew."""
         values = scope.parameters.values()
-        if len(flow.streams) > 1 or flow.memory is not None:
-            return ()
-        if any(isinstance(value, CallValue | dict) for value in values):
+        calls = any(isinstance(value, CallValue | dict) for value in values)
+        if calls or len(flow.streams) > 1 or flow.memory is not None:
             return ()
         stream = flow.streams[0]
         shadowing = frozenset(name for name in self._expanding if find_layer(name))
@@ -191,12 +204,7 @@ class Blocks(SingleLayers):
             self.findings.error("NE049", message, node.name.span, label, help)
             return flow.lost()
         reads = len(self._memory_reads)
-        before = self.output
-        body, after = self._deeper(node.body, flow, scope, node.span)
-        if self.output is not before and self.output is not None:
-            output_not_last(
-                self.output, node.span, self.findings, "is inside a residual block"
-            )
+        body, after = self._inside(node, flow, scope, "a residual block")
         skip = flow.streams[-1]
         if after.unknown or flow.unknown:
             return after.lost()
@@ -213,7 +221,7 @@ class Blocks(SingleLayers):
             self.findings.problem(problem, {}, node.name.span)
             return after.lost()
         inputs = self._taken(flow, reads) or (skip.tensor,)
-        nodes.append(Residual(name, tuple(body), inputs, output, node.span))
+        nodes.append(Residual(body, inputs, output, node.span, name))
         lost = tuple(dict.fromkeys((*result.lost_mask, *skip.lost_mask)))
         return after.through(Stream(output, lost_mask=lost))
 
@@ -221,15 +229,10 @@ class Blocks(SingleLayers):
         """What a block took from `flow`, as a Layer's inputs say it: (target, memory) if
         something inside read the memory since `reads`; None if a shape is unknown."""
         memory = flow.streams[0] if len(flow.streams) > 1 else flow.memory
-        streams = flow.streams
-        if memory is not None and any(
-            read is memory for read in self._memory_reads[reads:]
-        ):
-            streams = (flow.streams[-1], memory)
-        tensors = tuple(stream.tensor for stream in streams)
-        if any(tensor is None for tensor in tensors):
-            return None
-        return tensors  # type: ignore[return-value]
+        read = any(each is memory for each in self._memory_reads[reads:])
+        streams = (flow.streams[-1], memory) if memory and read else flow.streams
+        tensors = tuple(each.tensor for each in streams if each.tensor is not None)
+        return tensors if len(tensors) == len(streams) else None
 
     def _branches(
         self, run: list[syntax.BranchNode], flow: Flow, scope: Scope, nodes: list[Node]
@@ -246,30 +249,22 @@ class Blocks(SingleLayers):
                 self.findings.again("NE053", message, node.name.span, first, help)
             names.setdefault(name, node.name.span)
             start, source = self._branch_start(node, flow)
-            before = self.output
-            body, after = self._deeper(node.body, start, scope, node.span)
-            if self.output is not before and self.output is not None:
-                output_not_last(
-                    self.output, node.span, self.findings, "is inside a branch"
-                )
+            body, after = self._inside(node, start, scope, "a branch")
             if not after.unknown and len(after.streams) != 1:
-                several_tensors(
-                    after, node.name.span, self.findings, f"the end of branch `{name}`"
-                )
+                end = f"the end of branch `{name}`"
+                several_tensors(after, node.name.span, self.findings, end)
                 after = after.lost()
             result = after.streams[0]
             streams.append(Stream(result.tensor, name, lost_mask=result.lost_mask))
             if not node.body:
                 self._read(start.streams)
             if result.tensor is not None:
-                span = node.span
-                branches.append(Branch(name, source, tuple(body), result.tensor, span))
+                branches.append(Branch(name, source, body, result.tensor, node.span))
         self._left_behind(run, flow, [branch.input for branch in branches])
         if len(branches) == len(run):
-            span = run[0].span.to(run[-1].span)
-            nodes.append(Branches(tuple(branches), span))
+            nodes.append(Branches(tuple(branches), run[0].span.to(run[-1].span)))
         if len(streams) == 1:
-            streams = [Stream(streams[0].tensor, lost_mask=streams[0].lost_mask)]
+            streams = [replace(streams[0], name="")]
         return Flow(tuple(streams), flow.memory)
 
     def _branch_start(
@@ -291,14 +286,11 @@ class Blocks(SingleLayers):
         self, run: list[syntax.BranchNode], flow: Flow, sources: list[str | None]
     ) -> None:
         """Refuse branches that all start at inputs and so drop what was computed."""
-        computed = [stream for stream in flow.streams if not stream.input]
+        computed = any(not stream.input for stream in flow.streams)
         if flow.unknown or not computed or len(sources) < len(run):
             return
-        if all(source is not None for source in sources):
-            message = (
-                "these branches read the inputs, so what the layers before them give is "
-                "lost"
-            )
+        if None not in sources:
+            message = "these branches read the inputs, so what the layers before them give is lost"
             label = "nothing reads the tensor before the branches"
             help = "move those layers into a branch, or remove them"
             self.findings.error("NE038", message, run[0].name.span, label, help)

@@ -186,8 +186,9 @@ class Lookahead:
     ) -> int | None:
         if spec.reads != "ids":
             return None
-        binder = Binder(spec.name, spec.parameters, self.findings)
-        bound = binder.bind(node.arguments or (), node.name.span, scope, Place(""))
+        takes = spec.parameters
+        binder = Binder(spec.name, takes, self.findings, scope, Place(""))
+        bound = binder.bind(node.arguments or (), node.name.span)
         size = bound.values.get("output_dim")
         return size if isinstance(size, int) else None
 
@@ -229,8 +230,8 @@ def task_input(
         findings.error("NE050", message, node.name.span, label, help, task.related)
         return [], {}
     span = task.given.span
-    any_length = syntax.LiteralValue(None, span)
-    declaration = syntax.InputDeclaration(None, any_length, span)
+    any_length = syntax.LiteralValue(span, None)
+    declaration = syntax.InputDeclaration(span, None, any_length)
     stream = Stream(Tensor((None,), "ids", source="input"), "input", input=True)
     return [Declared("input", (None,), declaration)], {"input": stream}
 

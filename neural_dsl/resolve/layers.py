@@ -23,9 +23,10 @@ from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
-MAX_LAYERS = 20_000
-"""Layers of one expanded network; a file that asks for more is refused (NE048). As many
-steps of expansion are taken at most, so that macros without layers come to an end too."""
+MAX_LAYERS = 100_000
+"""Layers of one expanded network; a file that asks for more is refused (NE048). So many
+compile in some ten seconds: time and memory grow in step with them. As many steps of
+expansion are taken at most, so that macros without layers come to an end too."""
 
 Rules = tuple[dict[str, Any], Tensor, tuple[Weight, ...], tuple[Attention, ...]]
 
@@ -87,9 +88,9 @@ class SingleLayers:
                 from neural_dsl.resolve.tasks import check_sizes, filled
 
                 given = filled(self.task, spec)
-            binder = Binder(spec.name, spec.parameters, self.findings, filled=given)
-            place = Place("", self.count)
-            bound = binder.bind(arguments, node.name.span, scope, place)
+            place, takes = Place("", self.count), spec.parameters
+            binder = Binder(spec.name, takes, self.findings, scope, place, filled=given)
+            bound = binder.bind(arguments, node.name.span)
             if self.task and bound.ok:
                 check_sizes(self.task, spec, bound, self.findings)
             self._bound[key] = (bound, name)

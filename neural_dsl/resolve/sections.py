@@ -19,13 +19,9 @@ SETTINGS = {
     "metric": "metrics",
     "task": "task",
 }
-BLOCKS = {
-    "train": "train",
-    "training": "train",
-    "training_config": "train",
-    "execution": "execution",
-    "execute": "execution",
-}
+BLOCKS = dict.fromkeys(("train", "training", "training_config"), "train")
+BLOCKS |= dict.fromkeys(("execution", "execute"), "execution")
+"""What the sections may be called -> their names here."""
 PLANNED = ("data", "dataset")
 NAMES = ("input", "inputs", "layers", *SETTINGS, *BLOCKS)
 
@@ -49,61 +45,56 @@ class Sections:
             keyword = (
                 section.key if isinstance(section, syntax.Setting) else section.keyword
             )
-            canonical = found._canonical(section, keyword, findings)
-            if canonical is None:
-                continue
+            canonical = _canonical(section, keyword, findings)
             if canonical in seen:
                 message = f"the section `{keyword.text}` stands twice in this network"
-                first, help = seen[canonical], "merge the two"
+                first, what = seen[canonical], "section"
                 findings.again(
-                    "NE052", message, keyword.span, first, help, what="section"
+                    "NE052", message, keyword.span, first, "merge the two", what
                 )
-                continue
-            seen[canonical] = keyword.span
-            found._keep(section, canonical)
+            elif canonical is not None:
+                seen[canonical] = keyword.span
+                match section:
+                    case syntax.InputSection():
+                        found.inputs = section
+                    case syntax.LayersSection():
+                        found.layers = section
+                    case syntax.Setting():
+                        found.settings[canonical] = section
+                    case syntax.BlockSection():
+                        found.blocks[canonical] = section
         _check_complete(found, findings)
         return found
 
-    def _canonical(
-        self, section: syntax.Section, keyword: syntax.Name, findings: Findings
-    ) -> str | None:
-        name = keyword.text.lower()
-        if isinstance(section, syntax.InputSection):
-            return "input"
-        if isinstance(section, syntax.LayersSection):
-            return "layers"
-        known = SETTINGS if isinstance(section, syntax.Setting) else BLOCKS
-        if name in known:
-            return known[name]
-        if name in PLANNED:
-            message = f"the section `{keyword.text}` is not yet supported"
-            label = "known, but not built by this version"
-            help = "remove it for now; the rest of the file is understood"
-            findings.error("NE061", message, keyword.span, label, help)
-        elif name in SETTINGS:
-            message = f"`{keyword.text}` takes a value, not a block"
-            help = f"write `{keyword.text}: …`"
-            findings.error("NE068", message, keyword.span, "a block", help)
-        elif name in BLOCKS:
-            message = f"`{keyword.text}` takes a block of settings"
-            help = f"write `{keyword.text} {{ … }}`"
-            findings.error("NE068", message, keyword.span, "a single value", help)
-        else:
-            message = f"unknown section `{keyword.text}`"
-            help = did_you_mean(keyword.text, NAMES)
-            findings.error("NE060", message, keyword.span, "no such section", help)
-        return None
 
-    def _keep(self, section: syntax.Section, canonical: str) -> None:
-        match section:
-            case syntax.InputSection():
-                self.inputs = section
-            case syntax.LayersSection():
-                self.layers = section
-            case syntax.Setting():
-                self.settings[canonical] = section
-            case syntax.BlockSection():
-                self.blocks[canonical] = section
+def _canonical(
+    section: syntax.Section, keyword: syntax.Name, findings: Findings
+) -> str | None:
+    """The name of a section; None after reporting one that there is not."""
+    name, written = keyword.text.lower(), keyword.text
+    if isinstance(section, syntax.InputSection):
+        return "input"
+    if isinstance(section, syntax.LayersSection):
+        return "layers"
+    known = SETTINGS if isinstance(section, syntax.Setting) else BLOCKS
+    if name in known:
+        return known[name]
+    code, label = "NE068", "a single value"
+    if name in PLANNED:
+        code, message = "NE061", f"the section `{written}` is not yet supported"
+        label = "known, but not built by this version"
+        help = "remove it for now; the rest of the file is understood"
+    elif name in SETTINGS:
+        message, label = f"`{written}` takes a value, not a block", "a block"
+        help = f"write `{written}: …`"
+    elif name in BLOCKS:
+        message = f"`{written}` takes a block of settings"
+        help = f"write `{written} {{ … }}`"
+    else:
+        code, message = "NE060", f"unknown section `{written}`"
+        label, help = "no such section", did_you_mean(written, NAMES)
+    findings.error(code, message, keyword.span, label, help)
+    return None
 
 
 def _lifted(sections: Iterable[syntax.Section]) -> Iterator[syntax.Section]:
@@ -117,7 +108,7 @@ def _lifted(sections: Iterable[syntax.Section]) -> Iterator[syntax.Section]:
         inner = [each for each in section.settings if each.key.text.lower() in SETTINGS]
         yield from inner
         rest = tuple(each for each in section.settings if each not in inner)
-        yield syntax.BlockSection(section.keyword, rest, section.span)
+        yield syntax.BlockSection(section.span, section.keyword, rest)
 
 
 def _check_complete(found: Sections, findings: Findings) -> None:
@@ -129,10 +120,9 @@ def _check_complete(found: Sections, findings: Findings) -> None:
         help = "write for instance `input: (50, 256)`: 50 positions of 256 features"
         findings.error("NE050", message, name.span, "`input:` is missing", help)
     if found.layers is None or not found.layers.body:
-        findings.error(
-            "NE050",
-            f"the network `{name.text}` has no layers",
-            name.span if found.layers is None else found.layers.keyword.span,
-            label="`layers:` is missing" if found.layers is None else "nothing in it",
-            help='write for instance `layers: Dense(64, "relu") Output(10)`',
-        )
+        message = f"the network `{name.text}` has no layers"
+        help = 'write for instance `layers: Dense(64, "relu") Output(10)`'
+        span, label = name.span, "`layers:` is missing"
+        if found.layers is not None:
+            span, label = found.layers.keyword.span, "nothing in it"
+        findings.error("NE050", message, span, label, help)

@@ -21,14 +21,7 @@ from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
-CODES = Codes(
-    unknown="NE066",
-    twice="NE070",
-    missing="NE067",
-    wrong_type="NE068",
-    out_of_range="NE069",
-    too_many="NE071",
-)
+CODES = Codes("NE066", "NE070", "NE067", "NE068", "NE069", "NE071")
 BLOCK_CODES = replace(CODES, noun="setting")
 STOPPING = "train.early_stopping"
 
@@ -132,9 +125,10 @@ class SettingResolver:
         from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
 
         keys = {"train": TRAIN, "execution": EXECUTION}[name]
-        settings = [syntax.Argument(s.key, s.value, s.span) for s in block.settings]
-        binder = Binder(name, keys, self.findings, BLOCK_CODES, extra=())
-        bound = binder.bind(settings, block.keyword.span, Scope(), Place(name))
+        settings = [syntax.Argument(s.span, s.key, s.value) for s in block.settings]
+        around = (self.findings, Scope(), Place(name), BLOCK_CODES)
+        binder = Binder(name, keys, *around, extra=())
+        bound = binder.bind(settings, block.keyword.span)
         self.key_spans[name] = bound.spans
         values = {key: bound.values[key] for key in bound.spans if key in bound.values}
         if "early_stopping" in values:
@@ -204,8 +198,9 @@ class SettingResolver:
         span: Span,
         place: Place,
     ) -> Setting:
-        binder = Binder(spec.name, spec.parameters, self.findings, CODES, extra=())
-        bound = binder.bind(arguments, name_span, Scope(), place)
+        around = (self.findings, Scope(), place, CODES)
+        binder = Binder(spec.name, spec.parameters, *around, extra=())
+        bound = binder.bind(arguments, name_span)
         if not bound.ok:
             raise Invalid
         params = dict(bound.values)
@@ -229,8 +224,8 @@ class SettingResolver:
         if value is False:
             return None
         if isinstance(value, int) and value is not True:
-            patience = syntax.Name("patience", span)
-            arguments = [syntax.Argument(patience, given, span)]
+            patience = syntax.Name(span, "patience")
+            arguments = [syntax.Argument(span, patience, given)]
         elif isinstance(given, syntax.Mapping):
             arguments = list(given.arguments)
         try:

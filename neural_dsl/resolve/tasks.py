@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,41 +46,24 @@ def filled(task: Task, spec: LayerSpec) -> dict[str, Any]:
 def check_sizes(task: Task, spec: LayerSpec, bound: Bound, findings: Findings) -> None:
     """Report the given sizes of a layer that do not fit the task (NE076)."""
     for parameter in spec.parameters:
-        value = bound.values.get(parameter.name)
-        if parameter.name not in bound.spans or not isinstance(value, int):
-            continue
-        span = bound.spans[parameter.name]
         name, source = parameter.name, parameter.from_task
+        value, longest = bound.values.get(name), task.max_length or 0
+        if name not in bound.spans or not isinstance(value, int):
+            continue
+        help = f"leave `{name}` out, and the task gives it"
         if source == "vocabulary" and task.vocabulary not in (None, value):
-            _wrong_vocabulary(task, name, value, span, findings)
-        elif source == "max_length" and value < (task.max_length or 0):
-            _too_short(task, name, value, span, findings)
-
-
-def _wrong_vocabulary(
-    task: Task, name: str, value: int, span: Span, findings: Findings
-) -> None:
-    needed = f"{task.vocabulary:,}"
-    listed = ""
-    if task.symbols and len(task.symbols) <= LISTED_SYMBOLS:
-        listed = f"; its symbols are {list_symbols(task.symbols)}"
-    message = (
-        f"`{name}` is {value:,}, but the task `{task.spec.name}` has {needed} symbols"
-    )
-    help = f"leave `{name}` out, and the task gives it{listed}"
-    findings.error("NE076", message, span, f"{needed} are needed", help, task.related)
-
-
-def _too_short(
-    task: Task, name: str, value: int, span: Span, findings: Findings
-) -> None:
-    message = (
-        f"`{name}` is {value:,}, but inputs of the task `{task.spec.name}` have up to "
-        f"{task.max_length:,} positions"
-    )
-    label = f"{task.max_length:,} or more are needed"
-    help = f"leave `{name}` out, and the task gives it"
-    findings.error("NE076", message, span, label, help, task.related)
+            needed = f"{task.vocabulary:,}"
+            what = f"the task `{task.spec.name}` has {needed} symbols"
+            if task.symbols and len(task.symbols) <= LISTED_SYMBOLS:
+                help += f"; its symbols are {list_symbols(task.symbols)}"
+        elif source == "max_length" and value < longest:
+            needed = f"{longest:,} or more"
+            what = f"inputs of the task `{task.spec.name}` have up to {longest:,} positions"
+        else:
+            continue
+        message, span = f"`{name}` is {value:,}, but {what}", bound.spans[name]
+        label = f"{needed} are needed"
+        findings.error("NE076", message, span, label, help, task.related)
 
 
 def describe_task(
@@ -104,19 +87,13 @@ def describe_task(
 
 def list_symbols(symbols: Sequence[str]) -> str:
     """`padding, a to t, :`, runs of letters or numbers shortened."""
-    shown = [_run(run) for run in _runs(symbols[1:])]
-    return ", ".join(["padding", *shown])
-
-
-def _runs(symbols: Iterable[str]) -> list[list[str]]:
-    """Symbols in rows of such as follow one another."""
     runs: list[list[str]] = []
-    for symbol in symbols:
+    for symbol in symbols[1:]:
         if runs and _follows(runs[-1][-1], symbol):
             runs[-1].append(symbol)
         else:
             runs.append([symbol])
-    return runs
+    return ", ".join(["padding", *map(_run, runs)])
 
 
 def _follows(before: str, symbol: str) -> bool:

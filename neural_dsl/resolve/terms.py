@@ -64,8 +64,11 @@ def show_value(value: Any) -> str:
     """A value as the language writes it, shortened."""
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "None"
-    if isinstance(value, tuple) and len(value) > 1:
+    calls = isinstance(value, tuple) and any(isinstance(v, CallValue) for v in value)
+    if calls or (isinstance(value, tuple) and len(value) > 1):
         text = f"({', '.join(map(show_value, value))})"
+    elif isinstance(value, CallValue):
+        text = f"{value.call.name.text}(…)"
     else:
         text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 40 else text[:39] + "…"

@@ -20,42 +20,29 @@ def check_together(
 ) -> None:
     """Report ways to clip gradients that exclude each other, and a learning rate whose
     floor lies above it."""
-    _check_clips(settings, train, findings)
-    _check_floor(settings, findings)
-
-
-def _check_clips(
-    settings: Settings, train: Mapping[str, Any], findings: Findings
-) -> None:
-    """One way to clip gradients is enough; Keras too takes one alone."""
-    optimizer = settings.optimizer
-    if optimizer is None:
-        return
-    given = [name for name in CLIPS if optimizer.params.get(name) is not None]
-    spans = settings.spans.get("train", {})
-    related: tuple[Related, ...] = ()
-    if train.get("gradient_clip") and "gradient_clip" in spans:
-        given.append("gradient_clip")
-        related = (Related(spans["gradient_clip"], "clipped here too"),)
-    if len(given) > 1:
-        message = f"`{given[0]}` and `{given[1]}` both clip the gradients"
-        label = "one of them is enough"
-        help = "keep one of them"
-        findings.error("NE074", message, optimizer.span, label, help, related)
-
-
-def _check_floor(settings: Settings, findings: Findings) -> None:
-    plateau = plateau_of(settings.optimizer, settings.lr_schedule)
+    optimizer, spans = settings.optimizer, settings.spans.get("train", {})
+    if optimizer is not None:  # one way to clip is enough; Keras too takes one alone
+        given = [name for name in CLIPS if optimizer.params.get(name) is not None]
+        related: tuple[Related, ...] = ()
+        if train.get("gradient_clip") and "gradient_clip" in spans:
+            given.append("gradient_clip")
+            related = (Related(spans["gradient_clip"], "clipped here too"),)
+        if len(given) > 1:
+            message = f"`{given[0]}` and `{given[1]}` both clip the gradients"
+            label, help = "one of them is enough", "keep one of them"
+            findings.error("NE074", message, optimizer.span, label, help, related)
+    plateau = plateau_of(optimizer, settings.lr_schedule)
     if plateau is None:
         return
-    start, floor = first_rate(settings.optimizer, plateau), plateau.params["min_lr"]
+    start, floor = first_rate(optimizer, plateau), plateau.params["min_lr"]
     if floor >= start:
         message = (
             f"the learning rate starts at {start:g} and never falls below {floor:g}, so "
             "nothing can be reduced"
         )
         help = f"write a `min_lr` below {start:g}, or leave it out"
-        findings.error("NE074", message, plateau.span, "`min_lr` is too large", help)
+        label = "`min_lr` is too large"
+        findings.error("NE074", message, plateau.span, label, help)
 
 
 def plateau_of(optimizer: Setting | None, schedule: Setting | None) -> Setting | None:

@@ -40,49 +40,28 @@ def training_problems(network: Network, backend: str) -> tuple[Diagnostic, ...]:
     """
     if network.task is None:
         return ()
-    spec = BACKENDS[backend]
-    return (*_optimizer(network, spec), *_train_keys(network, spec))
+    return tuple(_problems(network, BACKENDS[backend]))
 
 
-def _optimizer(network: Network, spec: BackendSpec) -> Iterator[Diagnostic]:
-    """An optimizer that the framework lacks."""
-    optimizer = network.optimizer
-    if optimizer is None or optimizer.name not in spec.optimizers_lacking:
-        return
-    able = [
-        each.name
-        for each in BACKENDS.values()
-        if optimizer.name not in each.optimizers_lacking
-    ]
-    yield Diagnostic(
-        "NE059",
-        f"`{optimizer.name}` is not yet supported for training on {spec.name}",
-        network.source,
-        optimizer.span,
-        "known, but no training script has it",
-        f"compile for {' or '.join(able)}, or use {_optimizers_of(spec)}",
-    )
-
-
-def _train_keys(network: Network, spec: BackendSpec) -> Iterator[Diagnostic]:
-    """Keys of `train` that the framework lacks."""
-    for key, instead in spec.train_lacking.items():
+def _problems(network: Network, spec: BackendSpec) -> Iterator[Diagnostic]:
+    """The optimizer, and the keys of `train`, that the framework lacks."""
+    source, where = network.source, f"is not yet supported for training on {spec.name}"
+    given, lacking = network.optimizer, spec.optimizers_lacking
+    if given is not None and given.name in lacking:
+        specs = BACKENDS.values()
+        there = [
+            each.name for each in specs if given.name not in each.optimizers_lacking
+        ]
+        *able, last = (f"`{o.name}`" for o in OPTIMIZERS.specs if o.name not in lacking)
+        label = "known, but no training script has it"
+        help = f"compile for {' or '.join(there)}, or use {', '.join(able)} or {last}"
+        message = f"`{given.name}` {where}"
+        yield Diagnostic("NE059", message, source, given.span, label, help)
+    for key, help in spec.train_lacking.items():
         if network.train.get(key):
-            yield Diagnostic(
-                "NE059",
-                f"`{key}` is not yet supported for training on {spec.name}",
-                network.source,
-                network.train_spans[key],
-                f"known, but the {spec.title} script does not have it",
-                instead,
-            )
-
-
-def _optimizers_of(spec: BackendSpec) -> str:
-    """The optimizers that a backend trains with."""
-    names = [each.name for each in OPTIMIZERS.specs]
-    able = [f"`{name}`" for name in names if name not in spec.optimizers_lacking]
-    return f"{', '.join(able[:-1])} or {able[-1]}"
+            span, message = network.train_spans[key], f"`{key}` {where}"
+            label = f"known, but the {spec.title} script does not have it"
+            yield Diagnostic("NE059", message, source, span, label, help)
 
 
 def report_unsupported(settings: Settings, findings: Findings) -> None:

@@ -62,12 +62,10 @@ def check_without_task(settings: Settings, activation: str, findings: Findings) 
     if loss is not None and loss.name not in TRAINED_LOSSES:
         able = ", ".join(f"`{name}`" for name in TRAINED_LOSSES)
         unused(f"the loss `{loss.name}`", loss.span, f"`fit` has {able}")
-    lacking = [
-        spec.name
-        for spec in BACKENDS.values()
-        if optimizer is not None and optimizer.name in spec.optimizers_lacking
-    ]
-    if lacking and optimizer is not None:
-        what = f"`{optimizer.name}` for {' and '.join(lacking)}"
-        unused(what, optimizer.span, "the file for it has no `fit`")
+    if optimizer is not None:
+        name, specs = optimizer.name, BACKENDS.values()
+        lacking = [spec.name for spec in specs if name in spec.optimizers_lacking]
+        if lacking:
+            what = f"`{name}` for {' and '.join(lacking)}"
+            unused(what, optimizer.span, "the file for it has no `fit`")
     check_together(settings, settings.train, findings)

@@ -59,12 +59,12 @@ class Builder:
         return nodes.File(self.source, tuple(v[0]))
 
     def network(self, v: list[Any]) -> nodes.NetworkNode:
-        return nodes.NetworkNode(self.name(v[1]), tuple(v[3]), self.between(v[0], v[4]))
+        return nodes.NetworkNode(self.between(v[0], v[4]), self.name(v[1]), tuple(v[3]))
 
     def define(self, v: list[Any]) -> nodes.Define:
         parameters = next((tuple(part) for part in v[3:-3] if type(part) is list), ())
         span = self.between(v[0], v[-1])
-        return nodes.Define(self.name(v[1]), parameters, tuple(v[-2]), span)
+        return nodes.Define(span, self.name(v[1]), parameters, tuple(v[-2]))
 
     def first_name(self, v: list[Any]) -> list[nodes.Name]:
         return [self.name(v[0])]
@@ -74,7 +74,7 @@ class Builder:
         return v[0]
 
     def name(self, token: int) -> nodes.Name:
-        return nodes.Name(self.identifier(token), self.span(token))
+        return nodes.Name(self.span(token), self.identifier(token))
 
     def identifier(self, token: int, skipped: int = 0) -> str:
         """A name as Python reads it, in NFKC, `skipped` characters in front left out.
@@ -103,14 +103,13 @@ class Builder:
         inputs: list[nodes.InputDeclaration] = []
         for shape in shapes:
             if isinstance(shape, nodes.Mapping):
-                inputs += [
-                    nodes.InputDeclaration(name, value, name.span.to(value.span))
-                    for name, value in shape.entries
-                ]
+                for name, value in shape.entries:
+                    span = name.span.to(value.span)
+                    inputs.append(nodes.InputDeclaration(span, name, value))
             else:
-                inputs.append(nodes.InputDeclaration(None, shape, shape.span))
+                inputs.append(nodes.InputDeclaration(shape.span, None, shape))
         span = keyword.span.to(shapes[-1].span)
-        return nodes.InputSection(keyword, tuple(inputs), span)
+        return nodes.InputSection(span, keyword, tuple(inputs))
 
     def input_word(self, v: list[Any]) -> nodes.InputSection:
         return self.input([v[0], v[1], [self.word(v[2:])]])
@@ -118,84 +117,76 @@ class Builder:
     def layers(self, v: list[Any]) -> nodes.LayersSection:
         keyword, body = self.name(v[0]), tuple(v[2])
         end = body[-1].span if body else self.span(v[1])
-        return nodes.LayersSection(keyword, body, keyword.span.to(end))
+        return nodes.LayersSection(keyword.span.to(end), keyword, body)
 
     def section(self, v: list[Any]) -> nodes.Setting | nodes.BlockSection:
         key, value = self.name(v[0]), v[2]
         if isinstance(value, nodes.Mapping):
             return self._block(key, value)
-        return nodes.Setting(key, value, key.span.to(value.span))
+        return nodes.Setting(key.span.to(value.span), key, value)
 
     def block(self, v: list[Any]) -> nodes.BlockSection:
         return self._block(self.name(v[0]), self.mapping(v[1:]))
 
     def _block(self, keyword: nodes.Name, mapping: nodes.Mapping) -> nodes.BlockSection:
-        found = (nodes.Setting(k, v, k.span.to(v.span)) for k, v in mapping.entries)
-        return nodes.BlockSection(keyword, tuple(found), keyword.span.to(mapping.span))
+        found = (nodes.Setting(k.span.to(v.span), k, v) for k, v in mapping.entries)
+        span = keyword.span.to(mapping.span)
+        return nodes.BlockSection(span, keyword, tuple(found))
 
     # --- layers ---------------------------------------------------------------------
 
     def bare_layer(self, v: list[Any]) -> nodes.LayerNode:
-        name = self.name(v[0])
-        return nodes.LayerNode(name, None, None, None, None, name.span)
+        return nodes.LayerNode(self.span(v[0]), self.name(v[0]))
 
     def layer(self, v: list[Any]) -> nodes.LayerNode:
-        span = self.between(v[0], v[3])
-        return nodes.LayerNode(self.name(v[0]), tuple(v[2]), None, None, None, span)
+        return nodes.LayerNode(self.between(v[0], v[3]), self.name(v[0]), tuple(v[2]))
 
     def bare_layer_with_body(self, v: list[Any]) -> nodes.LayerNode:
         span = self.between(v[0], v[3])
-        return nodes.LayerNode(self.name(v[0]), None, tuple(v[2]), None, None, span)
+        return nodes.LayerNode(span, self.name(v[0]), body=tuple(v[2]))
 
     def layer_with_body(self, v: list[Any]) -> nodes.LayerNode:
         name, span = self.name(v[0]), self.between(v[0], v[6])
-        return nodes.LayerNode(name, tuple(v[2]), tuple(v[5]), None, None, span)
+        return nodes.LayerNode(span, name, tuple(v[2]), tuple(v[5]))
 
-    def repeated(self, v: list[Any]) -> nodes.LayerNode:
-        layer: nodes.LayerNode = v[0]
-        times: nodes.Value = v[2]
-        return replace(layer, repeat=times, span=layer.span.to(times.span))
+    def repeated(self, v: list[Any]) -> Any:
+        return replace(v[0], repeat=v[2], span=v[0].span.to(v[2].span))
 
-    def placed(self, v: list[Any]) -> nodes.LayerNode:
-        layer: nodes.LayerNode = v[0]
-        device: nodes.Value = v[2]
-        return replace(layer, device=device, span=layer.span.to(device.span))
+    def placed(self, v: list[Any]) -> Any:
+        return replace(v[0], device=v[2], span=v[0].span.to(v[2].span))
 
-    def repeated_placed(self, v: list[Any]) -> nodes.LayerNode:
+    def repeated_placed(self, v: list[Any]) -> Any:
         return self.placed([self.repeated(v[:3]), *v[3:]])
 
-    def placed_repeated(self, v: list[Any]) -> nodes.LayerNode:
+    def placed_repeated(self, v: list[Any]) -> Any:
         return self.repeated([self.placed(v[:3]), *v[3:]])
 
     def group(self, v: list[Any]) -> nodes.GroupNode:
-        return nodes.GroupNode(tuple(v[1]), None, self.between(v[0], v[2]))
+        return nodes.GroupNode(self.between(v[0], v[2]), tuple(v[1]))
 
-    def repeated_group(self, v: list[Any]) -> nodes.GroupNode:
-        group, _, times = v
-        return nodes.GroupNode(group.body, times, group.span.to(times.span))
+    repeated_group = repeated
 
     def branch(self, v: list[Any]) -> nodes.BranchNode:
-        span = self.between(v[0], v[4])
-        return nodes.BranchNode(self.name(v[0]), tuple(v[3]), span)
+        return nodes.BranchNode(self.between(v[0], v[4]), self.name(v[0]), tuple(v[3]))
 
     # --- arguments and settings -----------------------------------------------------
 
     def argument(self, v: list[Any]) -> nodes.Argument:
-        return nodes.Argument(None, v[0], v[0].span)
+        return nodes.Argument(v[0].span, None, v[0])
 
     def named_argument(self, v: list[Any]) -> nodes.Argument:
         name, value = self.name(v[0]), v[2]
-        return nodes.Argument(name, value, name.span.to(value.span))
+        return nodes.Argument(name.span.to(value.span), name, value)
 
     def call(self, v: list[Any]) -> nodes.Call:
-        return nodes.Call(self.name(v[0]), tuple(v[2]), self.between(v[0], v[3]))
+        return nodes.Call(self.between(v[0], v[3]), self.name(v[0]), tuple(v[2]))
 
     def call_with_settings(self, v: list[Any]) -> nodes.Call:
         settings = self.mapping(v[1:])
-        return nodes.Call(self.name(v[0]), settings.arguments, self.between(v[0], v[3]))
+        return nodes.Call(self.between(v[0], v[3]), self.name(v[0]), settings.arguments)
 
     def mapping(self, v: list[Any]) -> nodes.Mapping:
-        return nodes.Mapping(tuple(v[1]), self.between(v[0], v[2]))
+        return nodes.Mapping(self.between(v[0], v[2]), tuple(v[1]))
 
     def entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
         return self.name(v[0]), v[2]
@@ -203,7 +194,7 @@ class Builder:
     def string_entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
         key = self.string(v)
         text = unicodedata.normalize("NFKC", str(key.value))
-        return nodes.Name(text, key.span), v[2]
+        return nodes.Name(key.span, text), v[2]
 
     def block_entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
         return self.name(v[0]), self.mapping(v[1:])
@@ -216,29 +207,28 @@ class Builder:
         if number is None:
             help = "whole numbers go up to 2^63 - 1, other numbers up to 1.7e308"
             self.found.error("NE014", "this number is too large", span, help=help)
-        return nodes.LiteralValue(number or 0, span)
+        return nodes.LiteralValue(span, number or 0)
 
     def bad_number(self, v: list[Any]) -> nodes.LiteralValue:
         span = self.span(v[0])
         shown = self.word_at(v[0])[:30]
         help = "write 12, 0.5, .5 or 1e-4; a name cannot begin with a digit"
         self.found.error("NE014", f"`{shown}` is not a number", span, help=help)
-        return nodes.LiteralValue(0, span)
+        return nodes.LiteralValue(span, 0)
 
     def string(self, v: list[Any]) -> nodes.LiteralValue:
         span = self.span(v[0])
-        return nodes.LiteralValue(
-            read_string(self.word_at(v[0]), span.start, self.found), span
-        )
+        text = read_string(self.word_at(v[0]), span.start, self.found)
+        return nodes.LiteralValue(span, text)
 
     def word(self, v: list[Any]) -> nodes.Word | nodes.LiteralValue:
         text, span = self.word_at(v[0]), self.span(v[0])
         if text.lower() in _WORDS:
-            return nodes.LiteralValue(_WORDS[text.lower()], span)
-        return nodes.Word(text, span)
+            return nodes.LiteralValue(span, _WORDS[text.lower()])
+        return nodes.Word(span, text)
 
     def parameter(self, v: list[Any]) -> nodes.MacroParameter:
-        return nodes.MacroParameter(self.identifier(v[0], 1), self.span(v[0]))
+        return nodes.MacroParameter(self.span(v[0]), self.identifier(v[0], 1))
 
     def sequence(self, v: list[Any]) -> nodes.Sequence:
         items = tuple(v[1]) if type(v[1]) is list else ()
@@ -253,7 +243,7 @@ class Builder:
     def _sequence(self, v: list[Any], items: tuple[nodes.Value, ...]) -> nodes.Sequence:
         parenthesis = self.word_at(v[0]) == "("
         span = self.between(v[0], v[-1])
-        return nodes.Sequence(items, "(" if parenthesis else "[", span)
+        return nodes.Sequence(span, items, "(" if parenthesis else "[")
 
     def parenthesized(self, v: list[Any]) -> nodes.Value:
         """`(10)` is a tuple of one; `($a + 1)` only groups, and so does `(10) * 2`."""
@@ -269,15 +259,15 @@ class Builder:
         span = v[0].span.to(v[2].span)
         self._check_depth(v[1], span.start, left, right)
         operator: Any = self.word_at(v[1])
-        return nodes.Operation(operator, left, right, span)
+        return nodes.Operation(span, operator, left, right)
 
     def negative(self, v: list[Any]) -> nodes.Operation | nodes.LiteralValue:
         right = self._operand(v[1])
         span = self.span(v[0]).to(v[1].span)
         if isinstance(right, nodes.LiteralValue) and type(right.value) in (int, float):
-            return nodes.LiteralValue(-right.value, span)  # type: ignore[operator]
+            return nodes.LiteralValue(span, -right.value)  # type: ignore[operator]
         self._check_depth(v[0], span.start, right)
-        return nodes.Operation("-", None, right, span)
+        return nodes.Operation(span, "-", None, right)
 
     def _operand(self, value: nodes.Value) -> nodes.Value:
         if isinstance(value, nodes.Sequence) and value.span.start in self.groupings:

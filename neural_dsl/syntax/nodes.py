@@ -13,88 +13,86 @@ from neural_dsl.source import Source, Span
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class Node:
+    """What stands at a place of the text."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
     """An identifier as spelled."""
 
     text: str
-    span: Span
 
 
 # --- values -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class LiteralValue:
+class LiteralValue(Node):
     """An int, float, string, boolean (any case) or None (any case)."""
 
     value: int | float | str | bool | None
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Word(Node):
     """A bare word used as a value: `relu`, `adam`, `mse`."""
 
     text: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class MacroParameter:
+class MacroParameter(Node):
     """`$units`; `name` leaves out the dollar sign."""
 
     name: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Node):
     """`(1, 2)`, `(10)` or `[1, 2]`. `(expr)` in arithmetic is no Sequence: see parser."""
 
     items: tuple[Value, ...]
     brackets: Literal["(", "["]
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Node):
     """`{key: value, …}`; keys are names or strings."""
 
     entries: tuple[tuple[Name, Value], ...]
-    span: Span
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
         """The entries as arguments of a call."""
-        return tuple(Argument(n, v, n.span.to(v.span)) for n, v in self.entries)
+        return tuple(Argument(n.span.to(v.span), n, v) for n, v in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Node):
     """Arithmetic: `left operator right`; unary minus has `left` None."""
 
     operator: Literal["+", "-", "*", "/"]
     left: Value | None
     right: Value
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Node):
     """`value`, `name=value` or `name: value`."""
 
     name: Name | None
     value: Value
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Node):
     """`ExponentialDecay(0.1, 1000)`, `HPO(choice(32, 64))`, `Dense(10)` as an argument."""
 
     name: Name
     arguments: tuple[Argument, ...]
-    span: Span
 
 
 Value: TypeAlias = (
@@ -106,7 +104,7 @@ Value: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNode:
+class LayerNode(Node):
     """`Name(arguments) { body } @ device * repeat`; every part but the name is optional.
 
     `arguments` is None for a bare `Flatten`; `body` is None without braces. A call of a
@@ -114,29 +112,26 @@ class LayerNode:
     """
 
     name: Name
-    arguments: tuple[Argument, ...] | None
-    body: tuple[Statement, ...] | None
-    repeat: Value | None
-    device: Value | None
-    span: Span
+    arguments: tuple[Argument, ...] | None = None
+    body: tuple[Statement, ...] | None = None
+    repeat: Value | None = None
+    device: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class GroupNode:
+class GroupNode(Node):
     """`{ … } * 3` or `[ … ]`: layers in a row, without a name."""
 
     body: tuple[Statement, ...]
-    repeat: Value | None
-    span: Span
+    repeat: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class BranchNode:
+class BranchNode(Node):
     """`image: { … }`: a path of its own, for the input of that name."""
 
     name: Name
     body: tuple[Statement, ...]
-    span: Span
 
 
 Statement: TypeAlias = LayerNode | GroupNode | BranchNode
@@ -146,43 +141,39 @@ Statement: TypeAlias = LayerNode | GroupNode | BranchNode
 
 
 @dataclass(frozen=True, slots=True)
-class InputDeclaration:
+class InputDeclaration(Node):
     """One input: `(50, 256)`, `shape(1, 28, 28)` or `image: (28, 28, 1)`."""
 
     name: Name | None
     shape: Value
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class InputSection:
+class InputSection(Node):
     """`input: …` or `inputs: …`."""
 
     keyword: Name
     inputs: tuple[InputDeclaration, ...]
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class LayersSection:
+class LayersSection(Node):
     """`layers: …`."""
 
     keyword: Name
     body: tuple[Statement, ...]
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Node):
     """`key: value`: `loss: "mse"`, `optimizer: Adam(…)`, or an entry of a block."""
 
     key: Name
     value: Value
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSection:
+class BlockSection(Node):
     """`train { … }`, `training: { … }`, `execution { … }`: settings under one name.
 
     `optimizer: Adam { … }` is a Setting whose value is a Call with named arguments.
@@ -190,7 +181,6 @@ class BlockSection:
 
     keyword: Name
     settings: tuple[Setting, ...]
-    span: Span
 
 
 Section: TypeAlias = InputSection | LayersSection | Setting | BlockSection
@@ -200,22 +190,20 @@ Section: TypeAlias = InputSection | LayersSection | Setting | BlockSection
 
 
 @dataclass(frozen=True, slots=True)
-class Define:
+class Define(Node):
     """`define Block(units, rate) { … }`."""
 
     name: Name
     parameters: tuple[Name, ...]
     body: tuple[Statement, ...]
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkNode:
+class NetworkNode(Node):
     """`network Name { … }`."""
 
     name: Name
     sections: tuple[Section, ...]
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from neural_dsl.compiler import model_graph
 from neural_dsl.visualize.architecture import render
 from tests.browser.chromium import Chromium
 
+pytestmark = pytest.mark.needs("browser")
+
 EXAMPLES = Path("examples/attention_examples")
 
 

@@ -11,6 +11,8 @@ from neural_dsl.visualize.interactive import attention_page
 from tests.attention_records import HOSTILE, layer, random_layer, record
 from tests.browser.chromium import Chromium
 
+pytestmark = pytest.mark.needs("browser")
+
 READY = "document.getElementById('plot').dataset.shown"
 
 

@@ -12,6 +12,8 @@ from neural_dsl.visualize.views import View
 from tests.attention_records import random_layer, record
 from tests.browser.chromium import Chromium
 
+pytestmark = pytest.mark.needs("browser")
+
 READY = "document.getElementById('plot').dataset.shown"
 
 

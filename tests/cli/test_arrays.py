@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.conftest import EXAMPLES
 
+pytestmark = pytest.mark.needs("torch")
+
 N = 40
 VECTORS = 'input: (4, 3)\n layers: GlobalAveragePooling1D() Output(3, "softmax")'
 IDS = "input: (5,)\n layers: Embedding(10, 4) GlobalAveragePooling1D() Output(3, 'softmax')"
@@ -63,6 +65,7 @@ def test_arrays_that_do_not_fit_the_network_are_refused(
     assert not Path("runs/model").exists()
 
 
+@pytest.mark.needs()
 def test_a_single_array_is_told_from_a_file_of_several(neural):
     np.save("train.npz.npy", X)
     Path("train.npz.npy").rename("train.npz")

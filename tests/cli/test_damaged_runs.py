@@ -15,6 +15,8 @@ from neural_dsl.runs import checkpoints
 from tests.cli.training_files import COPY
 from tests.regenerate import chdir
 
+pytestmark = pytest.mark.needs("torch")
+
 SHORT = ("--set", "train.steps=6", "--set", "train.validate_every=2")
 RUN = Path("runs/model")
 

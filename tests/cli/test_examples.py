@@ -103,6 +103,7 @@ def test_the_known_model_completes_its_sentence(known, make_weights):
     assert last.max() > 0.999
 
 
+@pytest.mark.needs("torch")
 def test_sample_data_fits_the_examples(neural, tmp_path):
     script = EXAMPLES / "attention_examples" / "generate_sample_data.py"
     subprocess.run([sys.executable, script, tmp_path], check=True, capture_output=True)

@@ -12,6 +12,8 @@ import neural_dsl as nd
 from tests.cli.conftest import BASIC, SMALL
 from tests.cli.training_files import COPY
 
+pytestmark = pytest.mark.needs("torch")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -145,6 +147,7 @@ def test_what_cannot_be_opened_is_refused(folder, wrong):
         wrong(folder)
 
 
+@pytest.mark.needs()
 def test_a_hugging_face_folder_is_called_so(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(nd.NeuralError, match="Hugging Face") as caught:

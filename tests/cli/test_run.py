@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import IDS, PLAIN, SMALL, TWO
 
+pytestmark = pytest.mark.needs("torch")
+
 
 def test_probabilities_are_printed_one_example_a_line(neural, file, backend):
     np.save("x.npy", np.random.default_rng(0).standard_normal((3, 4, 8)))
@@ -50,6 +52,7 @@ def test_both_backends_compute_the_same(neural, file, both_backends):
     np.testing.assert_allclose(*found, atol=1e-5)
 
 
+@pytest.mark.needs()
 def test_inputs_and_outputs_are_never_mixed_up(neural, file, tmp_path):
     source = file(SMALL)
     np.save("x.npy", np.ones((1, 4, 8)))
@@ -72,6 +75,7 @@ def test_a_capture_that_overflows_says_where_to_look(neural, file):
     assert result.code == 1 and "NE107" in result.err and "overflow" in result.err
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize(
     ("array", "code"),
     [

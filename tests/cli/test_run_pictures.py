@@ -15,6 +15,8 @@ from neural_dsl.backends import weights_file
 from neural_dsl.cli.program import run as program
 from neural_dsl.runs import checkpoints, directory, snapshots
 
+pytestmark = pytest.mark.needs("torch")
+
 SMALL = """
 network Small {{
   task: {task}(length=(3, 4), vocabulary=8, train_size=4000, validation_size=100,
@@ -151,6 +153,7 @@ def test_a_length_that_was_never_trained_on_is_remarked(neural):
     assert "no sequence of length 2 was trained on, only of length 3 to 4" in result.out
 
 
+@pytest.mark.needs("torch", "tensorflow")
 def test_a_run_is_drawn_where_its_own_backend_is_missing(neural, monkeypatch, backend):
     about = Path("runs/copy/run.json")
     other = {"pytorch": "tensorflow", "tensorflow": "pytorch"}[backend]
@@ -359,6 +362,7 @@ def test_a_snapshot_is_what_the_model_of_that_step_does(neural):
     assert padded.any() and (last.expected[padded] == 0).all()
 
 
+@pytest.mark.needs("torch", "tensorflow")
 def test_looking_changes_nothing_about_the_training(tmp_path, backend):
     texts = [SMALL.format(task="Copy", count=c, dropout=0.1) for c in (8, 1)]
     texts[1] = texts[1].replace("attention_snapshots: 1 ", "")

@@ -48,6 +48,7 @@ def test_what_an_interrupted_run_wrote_too_much_is_forgotten(tmp_path):
     }
 
 
+@pytest.mark.needs("torch")
 def test_without_tensorboard_a_run_says_so_in_its_log(neural, file, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     path = file(COPY.replace("steps: 160", "steps: 2").replace(": 40", ": 2"))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.cli.conftest import EXAMPLES
 
+pytestmark = pytest.mark.needs("torch")
+
 NETWORK = """
 network Tiny {
   task: Text(path="text.txt", TOKENS, context=16)

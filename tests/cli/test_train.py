@@ -18,6 +18,8 @@ from neural_dsl.compiler import compile_file
 from neural_dsl.runs.tensorboard import installed
 from tests.cli.training_files import COPY
 
+pytestmark = pytest.mark.needs("torch")
+
 SHORT = ("--set", "train.steps=6", "--set", "train.validate_every=3")
 FILES = {
     *("model.neural", "train.py", "run.json", "metrics.jsonl", "loss_curves.png"),
@@ -97,6 +99,7 @@ def test_settings_are_changed_for_one_run_and_checked_as_in_a_file(neural, file)
     )
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize(
     ("given", "code", "says"),
     [
@@ -118,6 +121,7 @@ def test_a_wrong_setting_is_refused_and_leaves_no_folder(
     assert not Path("runs").exists() or not any(Path("runs").iterdir())
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize(
     "given",
     [

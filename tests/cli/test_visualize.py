@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import EXAMPLES, IDS, PLAIN, SMALL, TWO
+from tests.hiding.sitecustomize import environment
+
+pytestmark = pytest.mark.needs("torch")
 
 FILES = [
     "attention.npz",
@@ -33,6 +36,7 @@ def arrays(folder="attention_outputs"):
 # --- the architecture ---------------------------------------------------------------
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize("form", ["html", "svg", "png"])
 def test_the_architecture_is_drawn_beside_the_user(neural, file, form, tmp_path):
     source = file(TWO, "my model.neural")
@@ -48,6 +52,7 @@ def test_the_architecture_is_drawn_beside_the_user(neural, file, form, tmp_path)
     assert neural("visualize", source, "-o", elsewhere).code == 1
 
 
+@pytest.mark.needs()
 def test_the_default_format_follows_the_output_name(neural, file, tmp_path):
     assert neural("visualize", file(PLAIN), "-o", "picture.svg").code == 0
     assert (tmp_path / "picture.svg").read_text(encoding="utf-8").startswith("<")
@@ -309,6 +314,7 @@ def test_a_folder_that_takes_nothing_is_named_as_the_reason(neural, file, folder
         assert "mkdir" not in result.err
 
 
+@pytest.mark.needs()
 @pytest.mark.parametrize("command", ["visualize", "data", "train"])
 def test_a_folder_without_a_name_is_not_the_current_one(
     neural, file, command, tmp_path
@@ -351,31 +357,18 @@ def test_an_old_result_survives_a_failure(neural, file, tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.needs()
 def test_a_missing_backend_says_what_to_install(file, tmp_path):
     """With both frameworks hidden, everything that needs none still works."""
-    blocker = (
-        "import sys, importlib.abc\n"
-        "class Blocker(importlib.abc.MetaPathFinder):\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'tensorflow', 'keras'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "import importlib.util as util\n"
-        "found = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: (\n"
-        "    None if name in ('torch', 'tensorflow', 'keras') else found(name, *rest))\n"
-        "sys.meta_path.insert(0, Blocker())\n"
-        "from neural_dsl.cli.program import main\n"
-        "main()\n"
-    )
-    (tmp_path / "without.py").write_text(blocker)
     source = file(SMALL)
 
     def without(*arguments):
         return subprocess.run(
-            [sys.executable, "without.py", *map(str, arguments)],
+            [sys.executable, "-m", "neural_dsl", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,
+            env=environment("torch", "tensorflow", "keras"),
         )
 
     for arguments in (
@@ -427,6 +420,7 @@ def test_tokens_that_no_picture_can_carry_are_told_of_and_not_claimed(neural, fi
     assert result.code == 0 and "NW139" not in result.err
 
 
+@pytest.mark.needs()
 def test_a_misspelt_input_name_is_refused(neural, file):
     tokens = ("--tokens", "inptu=a,b,c,d")
     result = neural("visualize", file(SMALL), "--attention", *tokens)
@@ -468,6 +462,7 @@ def test_the_scale_is_the_one_that_was_asked_for(neural, file, tmp_path, scale):
     assert record["chosen"] == {"kind": scale, "why": ""}
 
 
+@pytest.mark.needs()
 def test_a_scale_without_attention_is_a_slip(neural, file):
     shown = neural("visualize", file(SMALL), "--scale", "log")
     assert shown.code == 2 and "--scale goes with --attention" in shown.err

@@ -15,6 +15,8 @@ from neural_dsl.source import Source
 from tests.parity.random_models import random_inputs
 from tests.regenerate import cases
 
+pytestmark = pytest.mark.needs("tensorflow")
+
 CASES = {
     name: path
     for name, path in cases().items()
@@ -42,7 +44,6 @@ SAVED = [
 
 
 def runtime_of(name: str):
-    pytest.importorskip("keras")
     text = CASES[name].read_text(encoding="utf-8")
     compiled, _ = compile_source(Source("model.neural", text), "tensorflow")
     return create_runtime(compiled, 0)

@@ -5,64 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neural_dsl.backends import create_runtime
-from neural_dsl.compiler import compile_text
+from tests.fitting import (
+    BATCH,
+    CLASSES,
+    HEAD,
+    ROWS,
+    agrees,
+    begun,
+    compiled,
+    data,
+    expected,
+    rates_of,
+    smoothed,
+)
 
-FILE = """network Line {{
-  input: (3,)
-  layers: {}
-  {}
-}}"""
-ROWS, BATCH = 40, 8
-
-
-def data():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(ROWS, 3)).astype(np.float32)
-    return x, (x @ [[1.0], [-2.0], [0.5]] + 0.3).astype(np.float32)
+pytestmark = pytest.mark.needs("tensorflow")
 
 
 def fitted(settings, y=None, layers="Output(1)", **options):
-    pytest.importorskip("keras")
-    compiled = compile_text(FILE.format(layers, settings), "tensorflow")
-    runtime = create_runtime(compiled, 0)
-    start = runtime.weights()
+    runtime, start = begun(settings, "tensorflow", layers)
     x, line = data()
     y = line if y is None else y
     history = runtime.module.fit(runtime.model, x, y, verbose=0, **options)
     return runtime, start, history
-
-
-def expected(start, rates, momentum=0.0, clip=None, parts=1):
-    """The weights of a line after steps at these rates, by definition, in float64."""
-    x, y = data()
-    w = np.append(start["output.weight"][0], start["output.bias"]).astype(np.float64)
-    x = np.column_stack([x, np.ones(ROWS)])
-    velocity = np.zeros(4)
-    batches = [slice(i, i + BATCH) for i in range(0, ROWS, BATCH)] * 9
-    for step, rate in enumerate(rates):
-        gradient = np.mean(
-            [
-                2 * (x[b] @ w - y[b, 0]) @ x[b] / len(x[b])
-                for b in batches[step * parts : (step + 1) * parts]
-            ],
-            axis=0,
-        )
-        if clip:
-            gradient *= min(1, clip / np.linalg.norm(gradient))
-        velocity = momentum * velocity + gradient
-        w = w - rate * velocity
-    return w
-
-
-def rates_of(runtime, total, *more):
-    return [runtime.module.learning_rate(step, *more) for step in range(total)]
-
-
-def agrees(runtime, wanted):
-    found = runtime.weights()
-    w = np.append(found["output.weight"][0], found["output.bias"])
-    np.testing.assert_allclose(w, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_epochs_batches_and_their_order():
@@ -92,23 +57,15 @@ def test_steps_end_in_the_middle_of_an_epoch_and_take_several_batches():
 
 
 def test_label_smoothing_accuracy_and_the_seed():
-    labels = np.arange(ROWS) % 4
-    settings = (
-        "metrics: [accuracy] optimizer: SGD(1e-9) train { SMOOTH seed: 3 epochs: 1 }"
-    )
-    head = 'Output(4, activation="softmax")'
-    losses = {}
-    for smooth in ("", "label_smoothing: 0.4"):
-        given = settings.replace("SMOOTH", smooth)
-        runtime, _, history = fitted(given, labels, head)
-        losses[smooth] = history["loss"][0]
-        logits = runtime.run({"input": data()[0]}).astype(np.float64)
-        log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        chosen = log_p[np.arange(ROWS), labels]
-        share = 0.4 if smooth else 0.0
-        wanted = -((1 - share) * chosen + share * log_p.mean(-1)).mean()
-        assert losses[smooth] == pytest.approx(wanted, rel=1e-4)
-        right = (logits.argmax(-1) == labels).mean()
+    for share in (0.0, 0.4):
+        runtime, _, history = fitted(
+            "metrics: [accuracy] optimizer: SGD(1e-9) "
+            f"train {{ seed: 3 epochs: 1 label_smoothing: {share} }}",
+            CLASSES,
+            HEAD,
+        )
+        losses, right = smoothed(runtime, share)
+        assert history["loss"][0] == pytest.approx(losses.mean(), rel=1e-4)
         assert history["accuracy"][0] == pytest.approx(right, abs=1e-6)
     again, more = (
         fitted("optimizer: SGD(0.1) train { seed: 3 batch_size: 4 }")[0].weights()
@@ -119,7 +76,8 @@ def test_label_smoothing_accuracy_and_the_seed():
 
 
 def test_what_fit_compiled_loads_from_a_keras_file(tmp_path):
-    keras = pytest.importorskip("keras")
+    import keras
+
     runtime, _, _ = fitted("optimizer: RMSprop(0.01, momentum=0.5)")
     runtime.model.save(tmp_path / "line.keras")
     loaded = keras.saving.load_model(tmp_path / "line.keras")
@@ -129,11 +87,12 @@ def test_what_fit_compiled_loads_from_a_keras_file(tmp_path):
 
 
 def test_a_file_that_says_nothing_of_training_has_no_fit():
-    assert "fit" not in compile_text(FILE.format("Output(1)", ""), "tensorflow").code
+    assert "fit" not in compiled("", "tensorflow").code
 
 
 def test_callbacks_of_ones_own_are_called_beside_that_of_the_schedule():
-    keras = pytest.importorskip("keras")
+    import keras
+
     seen = []
     own = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, _: seen.append(epoch)

@@ -14,6 +14,8 @@ import neural_dsl as nd
 from neural_dsl import api
 from neural_dsl.catalogue.backends import BACKENDS
 
+pytestmark = pytest.mark.needs("torch")
+
 torch = pytest.importorskip("torch")
 
 LENGTHS = {"x": 4, "y": 4, "z": 3}

@@ -18,6 +18,8 @@ from neural_dsl.backends.pytorch.convolved import (  # noqa: E402
     convolve,
 )
 
+pytestmark = pytest.mark.needs("torch")
+
 FAST = {"cpu_name": "AMD EPYC", "avx512_f": True}
 SLOW = [
     {"cpu_name": "Intel Xeon", "avx512_f": True},

@@ -8,7 +8,7 @@ from neural_dsl.runs.opened import OpenedRun
 from neural_dsl.runs.prompted import Reading, Shown, capture
 from neural_dsl.runs.snapshots import Probe
 
-pytest.importorskip("torch")
+pytestmark = pytest.mark.needs("torch")
 
 TEXT = """network N { input: (4,) layers: Embedding(9, 4) TransformerEncoder(2, 4)
   Flatten Dense(16) Reshape((4, 4)) TransformerEncoder(2, 4) Output(9) }"""

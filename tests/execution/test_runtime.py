@@ -272,8 +272,8 @@ def test_the_first_capture_of_a_selection_is_compared_with_a_plain_run(
     assert "its output is another with capture than without" in str(caught.value)
 
 
+@pytest.mark.needs("tensorflow")
 def test_weights_that_do_not_explain_the_emitted_result_are_refused():
-    pytest.importorskip("tensorflow")
     compiled = translator("tensorflow")
     assert "tf.nn.softmax(scores)" in compiled.code
     code = compiled.code.replace("tf.nn.softmax(scores)", "tf.nn.softmax(2 * scores)")

@@ -6,25 +6,24 @@ import numpy as np
 import pytest
 
 import neural_dsl as nd
-from neural_dsl.backends import create_runtime
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
-from neural_dsl.compiler import compile_text
+from tests.fitting import (
+    BATCH,
+    CLASSES,
+    HEAD,
+    agrees,
+    begun,
+    compiled,
+    data,
+    expected,
+    rates_of,
+    smoothed,
+)
+
+pytestmark = pytest.mark.needs("torch")
 
 torch = pytest.importorskip("torch")
-
-FILE = """network Line {{
-  input: (3,)
-  layers: {}
-  {}
-}}"""
-ROWS, BATCH = 40, 8
-HEAD = 'Output(4, activation="softmax")'
-
-
-def data():
-    x = np.random.default_rng(0).normal(size=(ROWS, 3)).astype(np.float32)
-    return x, (x @ [[1.0], [-2.0], [0.5]] + 0.3).astype(np.float32)
 
 
 def batches(y=None, batch=BATCH):
@@ -35,43 +34,9 @@ def batches(y=None, batch=BATCH):
 
 def fitted(settings, y=None, layers="Output(1)"):
     """The runtime, its first weights, and the loss of each batch."""
-    compiled = compile_text(FILE.format(layers, settings), "pytorch")
-    runtime = create_runtime(compiled, 0)
-    start = {name: array.copy() for name, array in runtime.weights().items()}
+    runtime, start = begun(settings, "pytorch", layers)
     losses = list(runtime.module.fit(runtime.model, batches(y)))
     return runtime, start, losses
-
-
-def expected(start, rates, momentum=0.0, clip=None, parts=1):
-    """The weights of a line after steps at these rates, by definition, in float64."""
-    x, y = data()
-    w = np.append(start["output.weight"][0], start["output.bias"]).astype(np.float64)
-    x = np.column_stack([x, np.ones(ROWS)])
-    velocity = np.zeros(4)
-    stream = [slice(i, i + BATCH) for i in range(0, ROWS, BATCH)] * 9
-    for step, rate in enumerate(rates):
-        gradient = np.mean(
-            [
-                2 * (x[b] @ w - y[b, 0]) @ x[b] / len(x[b])
-                for b in stream[step * parts : (step + 1) * parts]
-            ],
-            axis=0,
-        )
-        if clip:
-            gradient *= min(1, clip / np.linalg.norm(gradient))
-        velocity = momentum * velocity + gradient
-        w = w - rate * velocity
-    return w
-
-
-def rates_of(runtime, total, *more):
-    return [runtime.module.learning_rate(step, *more) for step in range(total)]
-
-
-def agrees(runtime, wanted):
-    found = runtime.weights()
-    w = np.append(found["output.weight"][0], found["output.bias"])
-    np.testing.assert_allclose(w, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_epochs_and_their_batches():
@@ -82,9 +47,7 @@ def test_epochs_and_their_batches():
 
 
 def test_a_step_is_taken_before_its_loss_is_told():
-    compiled = compile_text(FILE.format("Output(1)", "optimizer: SGD(0.05)"), "pytorch")
-    runtime = create_runtime(compiled, 0)
-    start = runtime.weights()
+    runtime, start = begun("optimizer: SGD(0.05)", "pytorch")
     for _ in runtime.module.fit(runtime.model, batches()):
         break
     agrees(runtime, expected(start, [0.05]))
@@ -166,21 +129,17 @@ def test_every_optimizer_follows_a_schedule_down_the_loss(name):
 
 
 def test_label_smoothing_and_the_seed():
-    labels = np.arange(ROWS) % 4
     for share in (0.0, 0.4):
         runtime, _, losses = fitted(
             f"optimizer: SGD(1e-9) train {{ epochs: 1 label_smoothing: {share} }}",
-            labels,
+            CLASSES,
             HEAD,
         )
-        logits = runtime.run({"input": data()[0]}).astype(np.float64)
-        log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        chosen = log_p[np.arange(ROWS), labels]
-        wanted = -((1 - share) * chosen + share * log_p.mean(-1))
+        wanted, _ = smoothed(runtime, share)
         assert losses == pytest.approx(wanted.reshape(-1, BATCH).mean(1), rel=1e-4)
     dropping = f"Dense(16) Dropout(0.5) {HEAD}"
     first, again, other = (
-        fitted(f"optimizer: SGD(0.1) train {{ seed: {seed} }}", labels, dropping)[2]
+        fitted(f"optimizer: SGD(0.1) train {{ seed: {seed} }}", CLASSES, dropping)[2]
         for seed in (3, 3, 4)
     )
     assert first == again != other
@@ -246,17 +205,16 @@ def test_what_was_fitted_is_saved_loaded_and_drawn(tmp_path, norm):
 
 
 def test_a_file_that_says_nothing_of_training_has_no_fit():
-    assert "fit" not in compile_text(FILE.format("Output(1)", ""), "pytorch").code
+    assert "fit" not in compiled("", "pytorch").code
 
 
 def test_accuracy_is_told_beside_the_loss_of_each_batch():
-    labels = np.arange(ROWS) % 4
     settings = "metrics: [accuracy] optimizer: SGD(1e-9)"
-    runtime, _, told = fitted(settings, labels, HEAD)
+    runtime, _, told = fitted(settings, CLASSES, HEAD)
     logits = runtime.run({"input": data()[0]})
-    right = (logits.argmax(-1) == labels).reshape(-1, BATCH).mean(axis=1)
+    right = (logits.argmax(-1) == CLASSES).reshape(-1, BATCH).mean(axis=1)
     assert [accuracy for _, accuracy in told] == pytest.approx(right.tolist())
-    _, _, alone = fitted("optimizer: SGD(1e-9)", labels, HEAD)
+    _, _, alone = fitted("optimizer: SGD(1e-9)", CLASSES, HEAD)
     assert [loss for loss, _ in told] == pytest.approx(alone)
 
 

@@ -60,7 +60,6 @@ SETTINGS = [
 
 
 def training(text: str, backend: str):
-    pytest.importorskip({"pytorch": "torch", "tensorflow": "keras"}[backend])
     try:
         compiled = compile_text(MODEL.format(text), backend)
     except NeuralError as error:
@@ -88,6 +87,7 @@ def test_every_train_setting_trains(setting: str, backend: str) -> None:
     assert np.isfinite(losses(text, backend)).all()
 
 
+@pytest.mark.needs("torch", "tensorflow")
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_schedule_gives_the_same_rates_in_both_scripts(schedule: str) -> None:
     rates = {}
@@ -102,9 +102,11 @@ def test_a_schedule_gives_the_same_rates_in_both_scripts(schedule: str) -> None:
     assert all(0 < rate <= 0.011 for rate in rates["pytorch"])
 
 
+@pytest.mark.needs("tensorflow")
 def test_schedules_follow_keras() -> None:
     """Keras' own schedules are the definition of those that have its names."""
-    keras = pytest.importorskip("keras")
+    import keras
+
     pairs = {
         "ExponentialDecay(0.01, 4, 0.5)": ("ExponentialDecay", (0.01, 4, 0.5)),
         "InverseTimeDecay(0.01, 4, 0.5)": ("InverseTimeDecay", (0.01, 4, 0.5)),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neural_dsl.backends import available, canonical, create_runtime
+from neural_dsl.backends import canonical, create_runtime
 from neural_dsl.compiler import compile_text
 from neural_dsl.rules.learning import looks_ahead
 from tests.capturing import capture
@@ -21,8 +21,6 @@ from tests.oracle import assert_agree
 from tests.parity.gradients import gradients
 from tests.parity.random_models import random_inputs, random_weights
 
-both = pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
-
 
 def runtimes(spec, example, after=""):
     text = network_text(spec, example, after)
@@ -32,7 +30,7 @@ def runtimes(spec, example, after=""):
     ]
 
 
-@both
+@pytest.mark.needs("torch", "tensorflow")
 @each_example()
 def test_a_layer_is_the_same_on_both_backends(spec, example) -> None:
     one, other = runtimes(spec, example)
@@ -67,7 +65,7 @@ def test_a_layer_is_the_same_on_both_backends(spec, example) -> None:
         assert_agree(slopes[1][name], mine, what=f"gradient of {name}")
 
 
-@both
+@pytest.mark.needs("torch", "tensorflow")
 @each_example(lambda spec, example: example.numbers)
 def test_weights_start_alike_on_both_backends(spec, example) -> None:
     one, other = (runtime.weights() for runtime in runtimes(spec, example))
@@ -125,7 +123,7 @@ network Image { input: (9, 8, 3) layers:
   Flatten() Dense(5) Output(2) }"""
 
 
-@both
+@pytest.mark.needs("torch", "tensorflow")
 def test_a_network_of_images_is_the_same_on_both_backends() -> None:
     """Channels stand first between neighbours on PyTorch, and last where it matters:
     `Flatten` gives the order of the language."""

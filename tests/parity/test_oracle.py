@@ -80,9 +80,11 @@ def test_cross_attention_equals_the_oracle(backend, value_dim, masked):
     assert_agree(captured.output, output, what="output")
 
 
+@pytest.mark.needs("torch", "tensorflow")
 @pytest.mark.parametrize("causal", [True, False])
 def test_attention_equals_torch_nn_multihead_attention(backend, causal):
-    torch = pytest.importorskip("torch")
+    import torch
+
     runtime, weights = built(
         backend, "(9, 12)", f"MultiHeadAttention(4, causal={causal})"
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
-from neural_dsl.backends import available, canonical, create_runtime, weights_file
+from neural_dsl.backends import canonical, create_runtime, weights_file
 from neural_dsl.catalogue.activations import ACTIVATIONS
 from neural_dsl.compiler import compile_text
 from neural_dsl.targets.network import NetworkTarget
@@ -22,7 +22,7 @@ from tests.parity.random_models import (
 )
 from tests.regenerate import cases
 
-pytestmark = pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
+pytestmark = pytest.mark.needs("torch", "tensorflow")
 
 # Building a Keras model takes about half a second.
 MODELS = settings(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neural_dsl.backends import available, canonical, create_runtime
+from neural_dsl.backends import canonical, create_runtime
 from neural_dsl.compiler import compile_text
 from tests.layer_examples import EXAMPLES, reads_one_sequence
 from tests.parity.random_models import random_inputs
@@ -83,17 +83,17 @@ def has_the_weights_of_the_graph(runtime) -> bool:
     return shapes == canonical.expected(runtime.compiled.network)
 
 
+@pytest.mark.needs("torch")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(text=networks)
 def test_any_structure_runs_with_the_weights_of_its_graph(text: str) -> None:
-    pytest.importorskip("torch")
     runtime = create_runtime(compile_text(text, "pytorch"), 0)
     assert has_the_weights_of_the_graph(runtime)
     output = runtime.run(random_inputs(runtime.compiled.network, 0))
     assert np.isfinite(output).all()
 
 
-@pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
+@pytest.mark.needs("torch", "tensorflow")
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(text=networks)
 def test_any_structure_means_the_same_on_both_backends(text: str) -> None:
@@ -109,9 +109,9 @@ def test_any_structure_means_the_same_on_both_backends(text: str) -> None:
     np.testing.assert_allclose(other.run(inputs) / scale, expected / scale, atol=1e-3)
 
 
+@pytest.mark.needs("torch")
 def test_branches_inside_a_branch_leave_the_outer_value_alone() -> None:
     """Found by the test above: the inner merge overwrote what the next branch reads."""
-    pytest.importorskip("torch")
     text = """network N { input: (6, 8) layers:
       a: { c: { Dense(8) } d: { Dense(8) } Concatenate() Dense(8) } b: { Dense(8) } Add() }"""
     runtime = create_runtime(compile_text(text, "pytorch"), 0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from neural_dsl.backends import available, create_runtime, own_names, weights_file
+from neural_dsl.backends import create_runtime, own_names, weights_file
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.compiler import compile_file, compile_text
 from neural_dsl.diagnostics import NeuralError
@@ -19,7 +19,6 @@ from tests.naming import ROLES
 from tests.oracle import assert_agree
 from tests.parity.random_models import random_inputs, random_weights
 
-both = pytest.mark.skipif(len(available()) < 2, reason="needs both backends")
 COPY = Path(__file__).parents[2] / "examples" / "tasks" / "copy.neural"
 
 NESTED = """
@@ -70,13 +69,13 @@ def round_trip(text: str, path: Path) -> None:
             assert_agree(runtime.run(inputs), expected, what=file.name)
 
 
-@both
+@pytest.mark.needs("torch", "tensorflow")
 @each_example(lambda spec, example: example.numbers)
 def test_every_layer_with_weights_goes_round(spec, example, tmp_path) -> None:
     round_trip(network_text(spec, example), tmp_path)
 
 
-@both
+@pytest.mark.needs("torch", "tensorflow")
 def test_nested_blocks_and_repeats_go_round(tmp_path) -> None:
     round_trip(NESTED, tmp_path)
 

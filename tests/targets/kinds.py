@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neural_dsl.backends import available, canonical, create_runtime
+from neural_dsl.backends import canonical, create_runtime
 from neural_dsl.compiler import compile_text
 from neural_dsl.targets.base import Batch, Target
 from neural_dsl.targets.module import ModuleTarget
@@ -320,21 +320,17 @@ def keras_additive() -> Kind:
 
 
 KINDS: dict[str, tuple[str, Callable[[], Kind]]] = {
-    "emitted pytorch": ("pytorch", lambda: emitted("pytorch")),
+    "emitted pytorch": ("torch", lambda: emitted("pytorch")),
     "emitted tensorflow": ("tensorflow", lambda: emitted("tensorflow")),
-    "plain pytorch": ("pytorch", lambda: plain("pytorch")),
+    "plain pytorch": ("torch", lambda: plain("pytorch")),
     "plain tensorflow": ("tensorflow", lambda: plain("tensorflow")),
-    "run pytorch": ("pytorch", lambda: run("pytorch")),
+    "run pytorch": ("torch", lambda: run("pytorch")),
     "run tensorflow": ("tensorflow", lambda: run("tensorflow")),
-    "torch by hand": ("pytorch", torch_handwritten),
-    "torch encoder": ("pytorch", torch_encoder),
-    "torch encoder in training": ("pytorch", lambda: torch_encoder(True)),
-    "torch with weights": ("pytorch", torch_multihead),
+    "torch by hand": ("torch", torch_handwritten),
+    "torch encoder": ("torch", torch_encoder),
+    "torch encoder in training": ("torch", lambda: torch_encoder(True)),
+    "torch with weights": ("torch", torch_multihead),
     "keras": ("tensorflow", keras_model),
     "keras with dropout": ("tensorflow", lambda: keras_model(0.2)),
     "keras additive": ("tensorflow", keras_additive),
 }
-
-
-def installed(backend: str) -> bool:
-    return backend in available()

@@ -17,7 +17,8 @@ def numpy_scores(q, k, v, rule, scale, bias):
 
 
 def torch_scores(q, k, v, rule, scale, bias):
-    torch = pytest.importorskip("torch")
+    import torch
+
     from neural_dsl.backends.pytorch.scores import Call, DeviceScores
 
     q, k, v = map(torch.from_numpy, (q, k, v))
@@ -34,13 +35,19 @@ def torch_scores(q, k, v, rule, scale, bias):
 
 
 def keras_scores(q, k, v, rule, scale, bias):
-    pytest.importorskip("tensorflow")
     from neural_dsl.backends.tensorflow.scores import DeviceScores
 
     weights = ArrayScores(q, k, v, rule, scale=scale, bias=bias)
     return DeviceScores(
         q, k, v, weights.context(), mask=rule.rows(), bias=bias, scale=scale
     )
+
+
+EACH = [
+    numpy_scores,
+    pytest.param(torch_scores, marks=pytest.mark.needs("torch")),
+    pytest.param(keras_scores, marks=pytest.mark.needs("tensorflow")),
+]
 
 
 def written_out(q, k, rule, scale, bias):
@@ -84,7 +91,7 @@ def problems(draw):
     return q, k, numbers(batch, groups, keys, 3), rule, draw(st.floats(0.1, 1.5)), bias
 
 
-@pytest.mark.parametrize("make", [numpy_scores, torch_scores, keras_scores])
+@pytest.mark.parametrize("make", EACH)
 @settings(max_examples=40, deadline=None)
 @given(problems())
 def test_every_question_is_answered_as_by_softmax_written_out(make, problem):
@@ -121,7 +128,7 @@ def test_every_question_is_answered_as_by_softmax_written_out(make, problem):
         )
 
 
-@pytest.mark.parametrize("make", [numpy_scores, torch_scores, keras_scores])
+@pytest.mark.parametrize("make", EACH)
 def test_all_weights_are_refused_beyond_a_limit_and_rows_are_not(make, monkeypatch):
     q = np.ones((1, 2, 50, 4), np.float32)
     scores = make(q, q, q, Allowed((1, 50, 50), causal=True), 1.0, None)
@@ -133,10 +140,12 @@ def test_all_weights_are_refused_beyond_a_limit_and_rows_are_not(make, monkeypat
     assert scores.dense(limit=4 * 2 * 50 * 50).shape == (1, 2, 50, 50)
 
 
+@pytest.mark.needs("torch")
 def test_what_asks_for_no_weights_makes_no_square_of_them():
     """16,384 tokens: their weights take 1 GiB; a block of rows 64 MiB."""
-    torch = pytest.importorskip("torch")
     import resource
+
+    import torch
 
     from neural_dsl.backends.pytorch.scores import Call, DeviceScores
 

@@ -8,15 +8,18 @@ import pytest
 from neural_dsl.attention.storage import load_record, save_record
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.targets.record import record
-from tests.targets.kinds import KINDS, installed
+from tests.targets.kinds import KINDS
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(make, marks=pytest.mark.needs(framework), id=name)
+        for name, (framework, make) in KINDS.items()
+    ],
+)
 def kind(request):
-    backend, make = KINDS[request.param]
-    if not installed(backend):
-        pytest.skip(f"{backend} is not installed")
-    return make()
+    return request.param()
 
 
 def attended(kind, sites=None):

@@ -14,6 +14,8 @@ from neural_dsl.attention.check import check_scores  # noqa: E402
 from neural_dsl.backends.pytorch.capture import watching  # noqa: E402
 from neural_dsl.backends.pytorch.scores import Call, DeviceScores  # noqa: E402
 
+pytestmark = pytest.mark.needs("torch")
+
 
 @dataclass
 class Seen:

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from neural_dsl.backends import available
-
-if "tensorflow" not in available():
-    pytest.skip("tensorflow is not installed", allow_module_level=True)
+pytest.importorskip("tensorflow")
 
 import neural_dsl.backends.tensorflow  # noqa: F401  (settles Keras' backend)
 
@@ -19,6 +16,8 @@ from keras import layers
 from neural_dsl.attention.check import check_scores
 from neural_dsl.backends.tensorflow.capture import layer_paths, watching
 from neural_dsl.backends.tensorflow.scores import DeviceScores
+
+pytestmark = pytest.mark.needs("tensorflow")
 
 
 @dataclass

@@ -55,6 +55,7 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [p for p in PAGES if commands(p)], ids=name_of)
 def test_every_command_of_a_page_runs(path, checkout, capsys):
@@ -82,6 +83,7 @@ def test_every_network_of_a_page_is_right(path, tmp_path, monkeypatch):
         assert not found, found
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.slow
 def test_the_python_of_the_docs_runs(checkout):
     saved = ["--attention", "--save-weights", "w.safetensors"]
@@ -102,6 +104,7 @@ def test_the_error_of_the_readme_is_what_check_says(checkout, capsys):
     assert said == shown.strip().removeprefix("$ neural check model.neural\n")
 
 
+@pytest.mark.needs("torch")
 def test_the_analysis_of_the_readme_is_what_its_command_prints(checkout, capsys):
     shown = next(
         text

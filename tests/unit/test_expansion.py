@@ -61,14 +61,14 @@ def test_a_name_given_in_a_macro_is_numbered_in_every_call() -> None:
 
 
 def test_the_limit_counts_calls_that_are_not_resolved_again() -> None:
-    assert codes("M14", "(4, 8)", before=doubling(14)) == ["NE048"]
+    assert codes("M17", "(4, 8)", before=doubling(17)) == ["NE048"]
 
 
 @pytest.mark.parametrize(
     "macro",
     [
         "define Dense { Dense(8) * 1000000000 }",
-        "define Dense { Dense(8) Dense(8) * 99999 }",
+        "define Dense { Dense(8) Dense(8) * 999999 }",
     ],
 )
 def test_a_macro_named_after_its_layer_may_repeat_it_too_often(macro) -> None:

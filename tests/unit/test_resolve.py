@@ -521,13 +521,13 @@ def test_what_doubles_forty_times_is_counted_and_not_expanded(monkeypatch) -> No
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
     before = f"{doubling}\ndefine D40 {{ Dense(4) }}"
     found = diagnostics(source("D0()", before=before))
-    # Once, where the limit is passed: 2 to the power of 13 calls of D27 are too many.
+    # Once, where the limit is passed: 2 to the power of 16 calls of D24 are too many.
     (error,) = found
     text = source("D0()", before=before)
     line = text[: error.span.start].count("\n")
     assert (error.code, text.splitlines()[line]) == (
         "NE048",
-        "define D27 { D28() D28() }",
+        "define D24 { D25() D25() }",
     )
     # The same without a network that calls it.
     alone = check_all(parse(Source("a.neural", before)))
@@ -537,21 +537,21 @@ def test_what_doubles_forty_times_is_counted_and_not_expanded(monkeypatch) -> No
 @pytest.mark.parametrize(
     "body",
     [
-        "Dense(4) * 30000",
+        "Dense(4) * 300000",
         "{ Dense(4) * 600 } * 600",
         "ResidualConnection { Dense(16) * 600 } * 600",
         "Half() Half()",
     ],
 )
 def test_large_macros_are_refused_inside_where_they_get_too_large(body) -> None:
-    before = f"define Half {{ Dense(16) * 15000 }} define Big {{ {body} }}"
+    before = f"define Half {{ Dense(16) * 60000 }} define Big {{ {body} }}"
     (found,) = marked("Big()", before=before)
     assert found[0] == "NE048" and found[1] in body
 
 
 def test_a_macro_may_be_as_large_as_the_limit() -> None:
-    before = "define Half { Dense(16) * 9999 } define Big { Half() Half() }"
-    assert len(list(network("Big()", before=before).layers())) == 19_998
+    before = "define Half { Dense(16) * 49999 } define Big { Half() Half() }"
+    assert len(list(network("Big()", before=before).layers())) == 99_998
 
 
 def test_a_residual_block_without_any_input_declared_is_one_error() -> None:

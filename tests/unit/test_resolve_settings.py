@@ -201,7 +201,11 @@ def test_execution(text: str, expected: dict[str, str]) -> None:
         ("lr_schedule: PiecewiseConstantDecay([2, 1], [1, 2, 3])", "NE069", "[2, 1]"),
         ("optimizer: Adam(0.1, learning_rate=0.2)", "NE070", "learning_rate=0.2"),
         ("train { epochs: 3 epochs: 4 }", "NE070", "epochs: 4"),
-        ("metrics: [acc, accuracy]", "NE070", "accuracy"),
+        (
+            "loss: sparse_categorical_crossentropy metrics: [acc, accuracy]",
+            "NE070",
+            "accuracy",
+        ),
         (
             "optimizer: Adam(CosineDecay(0.1, 9)) lr_schedule: CosineDecay(0.1, 9)",
             "NE070",

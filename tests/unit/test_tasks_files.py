@@ -73,6 +73,9 @@ def test_training_reads_windows_from_anywhere(text_file, options):
     assert (inputs[:, 1:] == targets[:, :-1]).all()
     text = task.text_of("train")
     assert all(task.decode(row.tolist()[1:-1]) in text for row in inputs)
+    # A window is a function of its number alone: so a training goes on as if never left.
+    later, _ = text_task(text_file.parent, **options).batch("train", np.arange(7, 200))
+    np.testing.assert_array_equal(later, inputs[7:])
 
 
 def test_every_phase_of_a_text_of_lines_is_seen(tmp_path):

@@ -7,6 +7,7 @@ for the names, one for one.
 import ast
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,12 @@ def identifiers(code: str) -> Iterator[tuple[int, str, str]]:
     return walk(ast.parse(code), 0)
 
 
+@cache
+def plain_identifiers() -> dict[str, list[tuple[int, str, str]]]:
+    text = FILE.format(**PLAIN)
+    return {each: list(identifiers(compile_text(text, each).code)) for each in BACKENDS}
+
+
 def accepted(text: str) -> bool:
     return not any(each.severity == "error" for each in checked(text))
 
@@ -82,15 +89,49 @@ def accepted(text: str) -> bool:
 @settings(max_examples=120)
 @given(st.fixed_dictionaries(dict.fromkeys(ROLES, names)))
 def test_names_are_refused_or_emitted_apart(chosen) -> None:
-    text = FILE.format(**chosen)
+    text, own = FILE.format(**chosen), plain_identifiers()
     if not accepted(text):
         return
     for backend in BACKENDS:
-        tricky = list(identifiers(compile_text(text, backend).code))
-        plain = list(identifiers(compile_text(FILE.format(**PLAIN), backend).code))
+        tricky, plain = (
+            list(identifiers(compile_text(text, backend).code)),
+            own[backend],
+        )
         assert all(name == unicodedata.normalize("NFKC", name) for *_, name in tricky)
         pairs = set(zip(tricky, plain, strict=True))
         assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def defined(code: str) -> set[str]:
+    """What a file imports and defines, by name."""
+    found: set[str] = set()
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(each.asname or each.name).split(".")[0] for each in node.names}
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("role", ROLES)
+def test_no_name_hides_what_the_code_imports_defines_or_is_given(role, backend) -> None:
+    text = FILE.replace("Dense(8)", "MultiHeadAttention(num_heads=2)")
+    plain = defined(compile_text(text.format(**PLAIN), backend).code)
+    words = {*plain, "self", "x", "super", "int", "forward", "call", "training"}
+    for word in sorted(words | {"name", "kwargs", "dtype", "match", "_", "__init__"}):
+        chosen = text.format(**{**PLAIN, role: word})
+        if not accepted(chosen):
+            continue
+        code = compile_text(chosen, backend).code
+        compile(code, word, "exec")  # no argument twice
+        for function in ast.walk(ast.parse(code)):
+            if isinstance(function, ast.FunctionDef):
+                nodes = list(ast.walk(function))
+                local = {each.arg for each in nodes if isinstance(each, ast.arg)}
+                names = (each for each in nodes if isinstance(each, ast.Name))
+                local |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+                assert not local & defined(code), (word, function.name)
 
 
 @pytest.mark.parametrize("bad", ["²a", "M²"])
