@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from neural_dsl.backends.base import Runtime
+    from neural_dsl.backends.live import Runtime
     from neural_dsl.codegen.generate import CompiledModel
 
 PathLike: TypeAlias = "str | os.PathLike[str]"

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.scores import Float32, Scores
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 
 # Float32 sums of a few thousand weights stay well inside this.
 ROW_SUM_TOLERANCE = 1e-4
@@ -49,13 +49,11 @@ def check_scores(name: str, scores: Scores, heads: int) -> None:
 def _check_finite(name: str, weights: Float32) -> None:
     if np.isfinite(weights.min()) and np.isfinite(weights.max()):
         return
-    raise NeuralError(
-        Diagnostic(
-            "NE107",
-            f"the capture of `{name}` failed its own check: it holds NaN or infinity",
-            help="attention scores overflow float32: look for very large numbers in "
-            "the weights and the input",
-        )
+    raise refusal(
+        "NE107",
+        f"the capture of `{name}` failed its own check: it holds NaN or infinity",
+        help="attention scores overflow float32: look for very large numbers in "
+        "the weights and the input",
     )
 
 
@@ -81,11 +79,9 @@ def check_output(
 
 
 def _untrue(name: str, why: str) -> NeuralError:
-    return NeuralError(
-        Diagnostic(
-            "NE107",
-            f"the capture of `{name}` failed its own check: {why}",
-            help="nothing was drawn, since it would not show what the model does; please "
-            "report this with the file and the versions that `neural version` prints",
-        )
+    return refusal(
+        "NE107",
+        f"the capture of `{name}` failed its own check: {why}",
+        help="nothing was drawn, since it would not show what the model does; please "
+        "report this with the file and the versions that `neural version` prints",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 
 
 def check_batch_item(item: int, size: int) -> None:
@@ -16,4 +16,4 @@ def check_batch_item(item: int, size: int) -> None:
         message = f"the batch has no item {item}"
     else:
         return
-    raise NeuralError(Diagnostic("NE133", message, help=f"it has {have}"))
+    raise refusal("NE133", message, help=f"it has {have}")

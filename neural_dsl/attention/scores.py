@@ -10,13 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 
 Float32 = npt.NDArray[np.float32]
 
@@ -27,7 +27,7 @@ DENSE_LIMIT = 2**33
 """Bytes that `dense` takes at most, unless the caller knows better: 8 GiB."""
 
 
-class Scores(Protocol):
+class Scores(ABC):
     """One attention over a batch. A_ij is its weight: softmax of its scores over the keys
     that query i may attend to, 0 elsewhere; a row without any such key is all 0.
 
@@ -35,53 +35,35 @@ class Scores(Protocol):
     the relative one of the numbers that the model computes with. All arrays are float32.
     """
 
-    allowed: Allowed
     shape: tuple[int, int, int, int]
-    precision: float
+    precision: float = 2.0**-23
+    _rule: Allowed | None = None
+    _whole: Float32 | None = None
 
-    def lse(self) -> Float32:
-        """ln sum_j exp(score_ij): (batch, heads, query), -inf for a row without keys."""
-        ...
+    @property
+    def allowed(self) -> Allowed:
+        """Which keys each query may attend to: as the kernel was told, unless a target
+        knows better."""
+        if self._rule is None:
+            self._rule = self._told()
+        return self._rule
 
-    def expect(self, columns: npt.NDArray[np.floating]) -> Float32:
-        """A @ columns: (batch, heads, query, c) of (batch, 1 or any divisor of heads,
-        key, c). Grouped columns belong to as many neighbouring heads each."""
-        ...
+    @allowed.setter
+    def allowed(self, rule: Allowed) -> None:
+        self._rule = rule
 
-    def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
-        """`expect` for rows of weights that one has already."""
-        ...
-
-    def rows(self, queries: Which) -> Float32:
-        """The weights of the chosen queries, (batch, heads, chosen, key)."""
-        ...
-
-    def chunks(self, queries: int | None = None) -> Iterator[tuple[slice, Float32]]:
-        """All rows in order, so many at a time (None: as many as make a good block)."""
-        ...
-
-    def dense(self, limit: int = DENSE_LIMIT) -> Float32:
-        """All weights, (batch, heads, query, key). Raises NeuralError NE108 where they
-        take more bytes than `limit`."""
-        ...
-
+    @abstractmethod
     def values(self) -> Float32:
         """What the weights are applied to: (batch, heads or fewer, key, size)."""
-        ...
 
+    @abstractmethod
     def context(self) -> Float32:
         """What the model itself made of weights and values: (batch, heads, query, size).
         `attention.check` compares it with A @ values."""
-        ...
 
-
-class BlockedScores(ABC):
-    """Scores out of blocks of rows. `shape` and `allowed` are set by the subclass."""
-
-    shape: tuple[int, int, int, int]
-    allowed: Allowed
-    precision: float = 2.0**-23
-    _whole: Float32 | None = None
+    @abstractmethod
+    def _told(self) -> Allowed:
+        """Which keys the model's own kernel lets each query attend to."""
 
     @abstractmethod
     def _weights(self, queries: Which) -> Float32:
@@ -92,31 +74,34 @@ class BlockedScores(ABC):
         """ln sum exp of the scores of these queries."""
 
     def lse(self) -> Float32:
-        """See `Scores`."""
+        """ln sum_j exp(score_ij): (batch, heads, query), -inf for a row without keys."""
         return np.concatenate([self._lse(part) for part in self._parts()], axis=2)
 
     def expect(self, columns: npt.NDArray[np.floating]) -> Float32:
-        """See `Scores`."""
+        """A @ columns: (batch, heads, query, c) of (batch, 1 or any divisor of heads,
+        key, c). Grouped columns belong to as many neighbouring heads each."""
         blocks = [self.mix(weights, columns) for _, weights in self.chunks()]
         return np.concatenate(blocks, axis=2)
 
     def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
-        """See `Scores`."""
+        """`expect` for rows of weights that one has already."""
         return np.asarray(mixed(weights, columns))
 
     def rows(self, queries: Which) -> Float32:
-        """See `Scores`."""
+        """The weights of the chosen queries, (batch, heads, chosen, key)."""
         if self._whole is not None:
             return np.asarray(self._whole[:, :, queries])
         return self._weights(queries)
 
     def chunks(self, queries: int | None = None) -> Iterator[tuple[slice, Float32]]:
-        """See `Scores`."""
+        """All rows in order, so many at a time (None: as many as make a good block)."""
         for part in self._parts(queries):
             yield part, self.rows(part)
 
     def dense(self, limit: int = DENSE_LIMIT) -> Float32:
-        """See `Scores`. Keeps them: what is asked for afterwards is read from here."""
+        """All weights, (batch, heads, query, key). They are kept: what is asked for
+        afterwards is read from here. Raises NeuralError NE108 where they take more bytes
+        than `limit`."""
         if self._whole is None:
             refuse_beyond(self.shape, limit)
             blocks = [weights for _, weights in self.chunks()]
@@ -131,7 +116,7 @@ class BlockedScores(ABC):
         return [slice(start, start + step) for start in range(0, length, step)]
 
 
-class ArrayScores(BlockedScores):
+class ArrayScores(Scores):
     """The reference, in NumPy and float64: softmax(Q K^T · scale + bias).
 
     query (B, H, Q, d); key, value (B, H or fewer, K, …); `allowed` with shape (B, Q, K);
@@ -152,11 +137,14 @@ class ArrayScores(BlockedScores):
     ):
         batch, heads, queries, size = query.shape
         self.shape = (batch, heads, queries, key.shape[2])
-        self.allowed = allowed
+        self.given = allowed
         self.query = query.astype(np.float64) * (scale or size**-0.5)
         self.key = key.astype(np.float64)
         self.bias = None if bias is None else np.broadcast_to(bias, self.shape)
         self.value, self.made = value, context
+
+    def _told(self) -> Allowed:
+        return self.given
 
     def _scores(self, queries: Which) -> npt.NDArray[np.float64]:
         scores = mixed(self.query[:, :, queries], self.key.swapaxes(2, 3))
@@ -201,11 +189,9 @@ def refuse_beyond(shape: tuple[int, ...], limit: int) -> None:
     """Raise NE108 where an array of float32 takes more bytes than `limit`."""
     needed = 4 * prod(shape)
     if needed > limit:
-        raise NeuralError(
-            Diagnostic(
-                "NE108",
-                f"all weights of this attention, {' x '.join(map(str, shape))}, take "
-                f"{needed / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB may be used",
-                help="ask for fewer tokens, fewer batch items, or single rows",
-            )
+        raise refusal(
+            "NE108",
+            f"all weights of this attention, {' x '.join(map(str, shape))}, take "
+            f"{needed / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB may be used",
+            help="ask for fewer tokens, fewer batch items, or single rows",
         )

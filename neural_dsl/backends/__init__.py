@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.backends import BACKENDS, DEFAULT, find_backend
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 
 if TYPE_CHECKING:
-    from neural_dsl.backends.base import Runtime
+    from neural_dsl.backends.live import Runtime
     from neural_dsl.codegen.generate import CompiledModel
 
 
@@ -51,10 +51,10 @@ def choose(
         if wish:
             name = _known(wish, place)
             if must_run and name not in installed:
-                raise NeuralError(_missing(name))
+                raise _missing(name)
             return name
     if must_run and not installed:
-        raise NeuralError(_missing(None))
+        raise _missing(None)
     return installed[0] if installed else DEFAULT
 
 
@@ -88,12 +88,10 @@ def foreign_model(model: Any) -> Any:
     for name, spec in BACKENDS.items():
         if roots & spec.imports and callable(model):
             return _module(name, "foreign").ForeignModel(model)
-    raise NeuralError(
-        Diagnostic(
-            "NE111",
-            f"{type(model).__name__} is no model whose attention can be seen",
-            help="give a torch.nn.Module or a keras.Model",
-        )
+    raise refusal(
+        "NE111",
+        f"{type(model).__name__} is no model whose attention can be seen",
+        help="give a torch.nn.Module or a keras.Model",
     )
 
 
@@ -101,16 +99,14 @@ def _module(backend: str, name: str) -> Any:
     """One module of a backend, its framework imported with it."""
     package = BACKENDS[backend].package
     if not find_spec(package):
-        raise NeuralError(_missing(backend))
+        raise _missing(backend)
     try:
         return import_module(f"neural_dsl.backends.{backend}.{name}")
     except (ImportError, OSError) as error:
-        raise NeuralError(
-            Diagnostic(
-                "NE102",
-                f"the {backend} backend is installed but cannot be imported: {error}",
-                help=f'try `python -c "import {package}"`, then reinstall {package}',
-            )
+        raise refusal(
+            "NE102",
+            f"the {backend} backend is installed but cannot be imported: {error}",
+            help=f'try `python -c "import {package}"`, then reinstall {package}',
         ) from error
 
 
@@ -118,27 +114,25 @@ def _known(wish: str, place: str) -> str:
     """The canonical name of a backend, or NE101."""
     found = find_backend(str(wish))
     if found is None:
-        raise NeuralError(
-            Diagnostic(
-                "NE101",
-                f"unknown backend `{wish}`{place}",
-                help=f"the backends are {' and '.join(BACKENDS)}",
-            )
+        raise refusal(
+            "NE101",
+            f"unknown backend `{wish}`{place}",
+            help=f"the backends are {' and '.join(BACKENDS)}",
         )
     return found.name
 
 
-def _missing(name: str | None) -> Diagnostic:
+def _missing(name: str | None) -> NeuralError:
     """NE100 for one backend, or (None) for having none at all."""
     if name is None:
         extras = " or ".join(
             f'`pip install "neural-dsl[{spec.extra}]"`' for spec in BACKENDS.values()
         )
-        return Diagnostic(
+        return refusal(
             "NE100", "no backend is installed: running a model needs one", help=extras
         )
     spec = BACKENDS[name]
-    return Diagnostic(
+    return refusal(
         "NE100",
         f"the {name} backend needs the package `{spec.package}`, which is not installed",
         help=f'install it with `pip install "neural-dsl[{spec.extra}]"`',

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
 
@@ -49,7 +49,7 @@ def validated(network: Network, arrays: Arrays, origin: str = "") -> dict[str, F
             else:
                 result[name] = np.ascontiguousarray(array, dtype=np.float32)
     if problems:
-        raise NeuralError(_does_not_fit(network, problems, arrays, origin))
+        raise _does_not_fit(network, problems, arrays, origin)
     return result
 
 
@@ -103,7 +103,7 @@ def _misfit(
 
 def _does_not_fit(
     network: Network, problems: list[str], arrays: Arrays, origin: str
-) -> Diagnostic:
+) -> NeuralError:
     shown = problems[:SHOWN]
     if len(problems) > SHOWN:
         shown.append(f"and {len(problems) - SHOWN} more")
@@ -112,6 +112,6 @@ def _does_not_fit(
         help = "was the model changed after its weights were saved?"
     else:
         help = "no name fits: these are the weights of another model"
-    return Diagnostic(
+    return refusal(
         "NE104", f"{what} do not fit `{network.name}`: {'; '.join(shown)}", help=help
     )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.attention.scores import Float32, Scores
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 
 Named: TypeAlias = Literal["uniform", "zero", "mean"]
 Gate: TypeAlias = Named | npt.NDArray[np.floating]
@@ -55,7 +55,7 @@ def outputs(gates: HeadGates, scores: Scores) -> tuple[Bools, Float32]:
             except ValueError:
                 message = f"an array {gate.shape} is no output of a head"
                 fits = f"it is broadcast to {values[:, head].shape}"
-                raise NeuralError(Diagnostic("NE110", message, help=fits)) from None
+                raise refusal("NE110", message, help=fits) from None
         elif gate == "mean":
             rows = context[:, head][positions(scores.allowed)]
             values[:, head] = rows.mean(0, dtype=np.float64) if len(rows) else 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Input, Network
 
 
@@ -38,12 +38,10 @@ def validated(network: Network, arrays: Arrays) -> dict[str, npt.NDArray[np.gene
         sizes = ", ".join(f"`{name}` {size}" for name, size in batches.items())
         problems.append(f"all inputs need one batch size, but have {sizes}")
     if problems:
-        raise NeuralError(
-            Diagnostic(
-                "NE110",
-                f"the inputs do not fit `{network.name}`: {'; '.join(problems)}",
-                help="it takes " + ", ".join(_wanted(one) for one in network.inputs),
-            )
+        raise refusal(
+            "NE110",
+            f"the inputs do not fit `{network.name}`: {'; '.join(problems)}",
+            help="it takes " + ", ".join(_wanted(one) for one in network.inputs),
         )
     return result
 

@@ -1,4 +1,7 @@
-"""What the runtimes of all backends share; a backend adds the methods at the end."""
+"""A live model: what all backends share; one adds the methods that are abstract here.
+
+One folder a backend; each mirrors the other.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,33 @@ from neural_dsl.backends.inputs import validated
 from neural_dsl.backends.own_names import canonical_arrays
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.graph.nodes import Layer, Network
 
 Float32 = npt.NDArray[np.float32]
 
 
-class BaseRuntime(ABC):
-    """A `Runtime` (see base.py) but for what needs the framework itself."""
+class Watched(ABC):
+    """A model whose attentions can be seen while it runs."""
 
     name: str
+
+    @abstractmethod
+    def watching(
+        self,
+        visit: Visit | None = None,
+        wanted: Collection[str] | None = None,
+        gates: Gates | None = None,
+    ) -> AbstractContextManager[Watcher]:
+        """While this lasts, `visit` is told of the attentions of the wanted modules (paths
+        in the live model; None: all) whenever the model runs, and gates are applied."""
+
+
+class Runtime(Watched):
+    """A live model, built by importing the emitted file. Evaluation mode, no gradients."""
+
+    # What provenance says of the weights that the model has now: "random, seed 0",
+    # "weights from W.safetensors", "given" (arrays of the caller).
     weights_origin: str
     # The matrices that the model's own forward pass holds.
     holds: memory.Holds
@@ -51,8 +71,12 @@ class BaseRuntime(ABC):
         """Every weight under its canonical name, in canonical layout, in model order."""
         names = canonical.expected(self.compiled.network)
         return {
-            name: np.array(array, dtype=np.float32, order="C")
-            for name, array in zip(names, self._read(), strict=True)
+            name: np.array(
+                self._read(place).transpose(place.weight.array.order(self.name)),
+                dtype=np.float32,
+                order="C",
+            )
+            for name, place in zip(names, self._places(), strict=True)
         }
 
     def load_weights(
@@ -66,7 +90,9 @@ class BaseRuntime(ABC):
         """
         named = canonical_arrays(self.compiled, weights)
         fitting = canonical.validated(self.compiled.network, named, file)
-        self._write(list(fitting.values()))
+        for place, array in zip(self._places(), fitting.values(), strict=True):
+            order = place.weight.array.order_back(self.name)
+            self._write(place, array.transpose(order))
         read = f"weights from {Path(file).name}" if file else "given"
         self.weights_origin = origin or read
 
@@ -94,7 +120,7 @@ class BaseRuntime(ABC):
         """The checked model graph."""
         return self.compiled.network
 
-    def _weight_places(self) -> Iterator[Place]:
+    def _places(self) -> Iterator[Place]:
         """Where every weight stands, in model order."""
         for layer in self.compiled.network.layers():
             for weight in layer.weights:
@@ -105,25 +131,16 @@ class BaseRuntime(ABC):
         """Seed the framework and build the model of `self.module`, for evaluation."""
 
     @abstractmethod
-    def _read(self) -> Iterator[Float32]:
-        """Every weight in canonical layout, in the order of `_weight_places`."""
+    def _read(self, place: Place) -> Float32:
+        """The weight that stands there, in the backend's own layout."""
 
     @abstractmethod
-    def _write(self, arrays: Sequence[Float32]) -> None:
-        """Replace every weight; arrays as `_read` gives them, already validated."""
+    def _write(self, place: Place, array: Float32) -> None:
+        """Replace it; the array is as `_read` gives it, already validated."""
 
     @abstractmethod
     def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
         """The model's output for its inputs in order."""
-
-    @abstractmethod
-    def watching(
-        self,
-        visit: Visit | None = None,
-        wanted: Collection[str] | None = None,
-        gates: Gates | None = None,
-    ) -> AbstractContextManager[Watcher]:
-        """See `Runtime`."""
 
 
 def sizes(network: Network, arrays: Arrays) -> tuple[int, dict[str, int]]:
@@ -145,4 +162,4 @@ def named_failure(code: str, what: str) -> Iterator[None]:
         reason = (
             f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
         )
-        raise NeuralError(Diagnostic(code, f"{what}: {reason[:300]}")) from error
+        raise refusal(code, f"{what}: {reason[:300]}") from error

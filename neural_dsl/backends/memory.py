@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.tensors import Attention, Tensor
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.free import available
 from neural_dsl.graph.nodes import Layer, Network
 
@@ -210,10 +210,8 @@ def _less(batch: int, tokens: int) -> list[str]:
 
 
 def _too_large(what: str, needed: int, limit: int, ways: list[str]) -> NeuralError:
-    return NeuralError(
-        Diagnostic(
-            "NE108",
-            f"{what} {needed / GIB:.1f} GiB, and {limit / GIB:.1f} GiB are free",
-            help=", or ".join(ways),
-        )
+    return refusal(
+        "NE108",
+        f"{what} {needed / GIB:.1f} GiB, and {limit / GIB:.1f} GiB are free",
+        help=", or ".join(ways),
     )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from neural_dsl.backends import create_runtime, runtime_module
 from neural_dsl.backends.base import Arrays
-from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.live import Runtime
 from neural_dsl.backends.training_memory import refuse_training_if_too_large
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
@@ -39,10 +39,10 @@ class BaseTraining(ABC):
     are none. `speed_up` says what was done to the model to train faster, "" for nothing.
     """
 
-    runtime: Any  # a BaseRuntime, with its backend's `model`
+    runtime: Any  # a Runtime, with its backend's `model`
     speed_up = ""
 
-    def __init__(self, runtime: BaseRuntime, seed: int, device: str):
+    def __init__(self, runtime: Runtime, seed: int, device: str):
         """Build the training of the runtime's module, for its model."""
         self.runtime = runtime
         self.module = runtime.module

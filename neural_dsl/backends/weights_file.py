@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 
 # safetensors' names of number types -> NumPy's, as stored (little-endian).
 DTYPES = {
@@ -66,12 +66,10 @@ def save(
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise NeuralError(
-            Diagnostic(
-                "NE105",
-                f"cannot write the weights file {target}: {error.strerror or error}",
-                help="choose a file in a directory that exists and can be written",
-            )
+        raise refusal(
+            "NE105",
+            f"cannot write the weights file {target}: {error.strerror or error}",
+            help="choose a file in a directory that exists and can be written",
         ) from error
 
 
@@ -100,12 +98,12 @@ def load(path: str | os.PathLike[str]) -> WeightsFile:
     try:
         data = target.read_bytes()
     except OSError as error:
-        raise NeuralError(_unreadable(target, error.strerror or str(error))) from error
+        raise _unreadable(target, error.strerror or str(error)) from error
     try:
         entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
         arrays = {name: _array(entry) for name, entry in entries}
     except (safetensors.SafetensorError, ValueError) as error:
-        raise NeuralError(_unreadable(target, _reason(data, error))) from error
+        raise _unreadable(target, _reason(data, error)) from error
     return WeightsFile(arrays, _metadata(data))
 
 
@@ -157,8 +155,8 @@ def _reason(data: bytes, error: Exception) -> str:
     return f"it is no safetensors file, or not the whole of one ({detail})"
 
 
-def _unreadable(path: Path, reason: str) -> Diagnostic:
-    return Diagnostic(
+def _unreadable(path: Path, reason: str) -> NeuralError:
+    return refusal(
         "NE103",
         f"cannot read the weights file {path}: {reason}",
         help="weights are safetensors files, as `--save-weights` writes them",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.backends import create_runtime, weights_file
-from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.live import Runtime
 from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
@@ -36,7 +36,7 @@ class LoadedRun:
     examples are the emitted file's."""
 
     folder: Path
-    runtime: BaseRuntime
+    runtime: Runtime
     task: Any
     step: int
     weights: str

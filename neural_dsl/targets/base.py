@@ -9,8 +9,8 @@ No picture, metric or command asks what kind of model it has before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
+from neural_dsl.backends.base import Watcher
 from neural_dsl.backends.gates import NAMED, Gate
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
 from neural_dsl.graph.positions import Axis
@@ -131,25 +132,21 @@ def refuse_missing(name: str, existing: Collection[str]) -> NeuralError:
     hint = f"did you mean `{guess}`? " if guess else ""
     listed = ", ".join(f"`{one}`" for one in names[:8])
     rest = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return NeuralError(
-        Diagnostic(
-            "NE111",
-            f"the model has no attention named `{name}`",
-            help=f"{hint}it has {listed}{rest}" if names else "it has no attention",
-        )
+    return refusal(
+        "NE111",
+        f"the model has no attention named `{name}`",
+        help=f"{hint}it has {listed}{rest}" if names else "it has no attention",
     )
 
 
 def not_seen(name: str, times: int = 0) -> NeuralError:
     """NE111: an attention that was seen never, or more often than there is."""
     often = f"{times} times" if times else "never"
-    return NeuralError(
-        Diagnostic(
-            "NE111",
-            f"the attention of `{name}` cannot be captured: it was computed {often} in "
-            "one run, where capture can see it",
-            help="please report this with the file and the output of `neural version`",
-        )
+    return refusal(
+        "NE111",
+        f"the attention of `{name}` cannot be captured: it was computed {often} in "
+        "one run, where capture can see it",
+        help="please report this with the file and the output of `neural version`",
     )
 
 
@@ -164,19 +161,28 @@ def places_of(
             raise refuse_missing(name, known)
         site = known[name]
         if head is not None and not 0 <= head < site.heads:
-            raise NeuralError(
-                Diagnostic(
-                    "NE111",
-                    f"`{name}` has no head {head}",
-                    help=f"its heads are 0 to {site.heads - 1}",
-                )
+            raise refusal(
+                "NE111",
+                f"`{name}` has no head {head}",
+                help=f"its heads are 0 to {site.heads - 1}",
             )
         if not isinstance(gate, np.ndarray) and gate not in NAMED:
-            raise NeuralError(
-                Diagnostic(
-                    "NE111",
-                    f"a head can be made {', '.join(NAMED)}, or given an array; not {gate!r}",
-                )
+            raise refusal(
+                "NE111",
+                f"a head can be made {', '.join(NAMED)}, or given an array; not {gate!r}",
             )
         found.setdefault(site.place, {})[head] = gate
     return found
+
+
+@contextmanager
+def paused(watcher: Watcher | None) -> Iterator[None]:
+    """While this lasts, the watcher does nothing: another one gates in its place."""
+    if watcher is None:
+        yield
+        return
+    watcher.paused = True
+    try:
+        yield
+    finally:
+        watcher.paused = False

@@ -17,7 +17,7 @@ from neural_dsl.backends import foreign_model
 from neural_dsl.backends.base import Watcher
 from neural_dsl.backends.gates import Gate, Gates
 from neural_dsl.backends.live import named_failure
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.targets.about import versions
 from neural_dsl.targets.base import (
     Batch,
@@ -26,9 +26,9 @@ from neural_dsl.targets.base import (
     Site,
     Visitor,
     not_seen,
+    paused,
     places_of,
 )
-from neural_dsl.targets.paused import paused
 
 
 class ModuleTarget:
@@ -66,12 +66,10 @@ class ModuleTarget:
     def encode(self, given: Any = None) -> Batch:
         """The arguments of the model's call, by name; one array alone is its first."""
         if given is None:
-            raise NeuralError(
-                Diagnostic(
-                    "NE110",
-                    "nobody knows what this model reads",
-                    help="give the arguments of its call by name, as a dict of arrays",
-                )
+            raise refusal(
+                "NE110",
+                "nobody knows what this model reads",
+                help="give the arguments of its call by name, as a dict of arrays",
             )
         if not isinstance(given, Mapping):
             given = {self.model.parameters()[0]: given}
@@ -147,11 +145,9 @@ def site_of(path: str, number: int, scores: Scores) -> Site:
 
 def nothing_seen() -> NeuralError:
     """NE111: a model whose attention does not go through functions that we know."""
-    return NeuralError(
-        Diagnostic(
-            "NE111",
-            "no attention of this model could be seen",
-            help="seen are scaled_dot_product_attention and nn.MultiheadAttention of "
-            "PyTorch, and Keras' attention layers; not compiled or traced models",
-        )
+    return refusal(
+        "NE111",
+        "no attention of this model could be seen",
+        help="seen are scaled_dot_product_attention and nn.MultiheadAttention of "
+        "PyTorch, and Keras' attention layers; not compiled or traced models",
     )

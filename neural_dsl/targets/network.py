@@ -12,10 +12,10 @@ from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import create_runtime, memory
-from neural_dsl.backends.base import Runtime, Watcher
+from neural_dsl.backends.base import Watcher
 from neural_dsl.backends.gates import Gate, Gates
 from neural_dsl.backends.inputs import validated
-from neural_dsl.backends.live import named_failure, sizes
+from neural_dsl.backends.live import Runtime, named_failure, sizes
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Network
 from neural_dsl.graph.positions import axes_read, ends
@@ -28,11 +28,11 @@ from neural_dsl.targets.base import (
     Site,
     Visitor,
     not_seen,
+    paused,
     places_of,
     refuse_missing,
 )
 from neural_dsl.targets.masks import of_attention
-from neural_dsl.targets.paused import paused
 
 
 @dataclass

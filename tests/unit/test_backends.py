@@ -127,7 +127,7 @@ def test_both_backends_have_the_same_files_and_shared_functions():
     only_torch = {"convolved.py"}  # a trick of its kernels
     files = [name for name in torch_side if ":" not in name and name not in only_torch]
     assert files == [name for name in keras_side if ":" not in name]
-    for name in ("weights.py:read", "weights.py:write", "runtime.py:LiveRuntime"):
+    for name in ("weights.py:find", "runtime.py:LiveRuntime"):
         assert torch_side[name] == keras_side[name]
     # Keras needs the emitted module.
     start = "model, visit, wanted, gates"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from torch.utils._pytree import tree_leaves
 
 from neural_dsl.backends.base import Visit, Watcher
 from neural_dsl.backends.gates import Gates
+from neural_dsl.backends.live import Watched
 from neural_dsl.backends.pytorch import capture
 from neural_dsl.backends.pytorch.scores import array
 
 
-class ForeignModel:
+class ForeignModel(Watched):
     """A live module, in the mode that it is in, on the device where it is."""
 
     name = "pytorch"
@@ -49,13 +50,11 @@ class ForeignModel:
         tensors = (leaf for leaf in leaves if isinstance(leaf, torch.Tensor))
         return tuple(array(each) for each in tensors if each.is_floating_point())
 
-    @contextmanager
     def watching(
         self,
         visit: Visit | None = None,
         wanted: Collection[str] | None = None,
         gates: Gates | None = None,
-    ) -> Iterator[Watcher]:
-        """See `backends.base.Runtime`."""
-        with capture.watching(self.model, visit, wanted, gates) as watcher:
-            yield watcher
+    ) -> AbstractContextManager[Watcher]:
+        """See `Watched`."""
+        return capture.watching(self.model, visit, wanted, gates)

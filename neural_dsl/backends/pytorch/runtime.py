@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,16 @@ import torch
 from torch import nn
 
 from neural_dsl.backends import memory
-from neural_dsl.backends.base import Visit, Watcher
+from neural_dsl.backends.base import Place, Visit, Watcher
 from neural_dsl.backends.gates import Gates
-from neural_dsl.backends.live import BaseRuntime
-from neural_dsl.backends.pytorch import capture, weights
+from neural_dsl.backends.live import Runtime
+from neural_dsl.backends.pytorch import capture
+from neural_dsl.backends.pytorch.weights import find
 
 Float32 = npt.NDArray[np.float32]
 
 
-class LiveRuntime(BaseRuntime):
+class LiveRuntime(Runtime):
     """The `Runtime` of the pytorch backend; runs on the CPU, in float32."""
 
     name = "pytorch"
@@ -32,30 +33,29 @@ class LiveRuntime(BaseRuntime):
             torch.manual_seed(seed)
             self.model = getattr(self.module, self.compiled.entry)().eval()
 
-    def _read(self) -> Iterator[Float32]:
-        return weights.read(self.model, self._weight_places())
+    def _read(self, place: Place) -> Float32:
+        found = find(self.model, place).detach().to("cpu", torch.float32)
+        return found.numpy()
 
-    def _write(self, arrays: Sequence[Float32]) -> None:
-        weights.write(self.model, self._weight_places(), arrays)
+    @torch.no_grad()
+    def _write(self, place: Place, array: Float32) -> None:
+        find(self.model, place).copy_(_tensor(array))
 
     @torch.inference_mode()
     def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
-        place = next(
-            self.model.parameters(), torch.empty(0)
-        ).device  # training moves it
-        output: torch.Tensor = self.model(*(_tensor(a).to(place) for a in arrays))
+        # Training moves it.
+        device = next(self.model.parameters(), torch.empty(0)).device
+        output: torch.Tensor = self.model(*(_tensor(a).to(device) for a in arrays))
         return output.float().cpu().numpy()
 
-    @contextmanager
     def watching(
         self,
         visit: Visit | None = None,
         wanted: Collection[str] | None = None,
         gates: Gates | None = None,
-    ) -> Iterator[Watcher]:
-        """See `Runtime`."""
-        with capture.watching(self.model, visit, wanted, gates) as watcher:
-            yield watcher
+    ) -> AbstractContextManager[Watcher]:
+        """See `Watched`."""
+        return capture.watching(self.model, visit, wanted, gates)
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:

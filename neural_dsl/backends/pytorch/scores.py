@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which, from_cells
-from neural_dsl.attention.scores import BlockedScores, Float32, mixed
+from neural_dsl.attention.scores import Float32, Scores, mixed
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Call:
         )
 
 
-class DeviceScores(BlockedScores):
+class DeviceScores(Scores):
     """`Scores` over the kernel's own tensors: softmax(Q K^T · scale + mask), float32."""
 
     def __init__(self, call: Call, context: Tensor):
@@ -65,23 +65,14 @@ class DeviceScores(BlockedScores):
         self.scale = 1.0 / math.sqrt(size) if call.scale is None else call.scale
         batch, heads, queries, _ = self.query.shape
         self.shape = (batch, heads, queries, self.key.shape[2])
-        self._rule: Allowed | None = None
 
-    @property
-    def allowed(self) -> Allowed:
-        """Which keys the mask lets each query attend to, unless a target knows better."""
-        if self._rule is None:
-            batch, _, queries, keys = self.shape
-            shape = (batch, queries, keys)
-            self._rule = Allowed(shape, causal=self.causal)
-            if self.mask is not None:
-                cells = four_axes_of_mask(visible(self.mask)).cpu().numpy()
-                self._rule &= from_cells(cells, shape)
-        return self._rule
-
-    @allowed.setter
-    def allowed(self, rule: Allowed) -> None:
-        self._rule = rule
+    def _told(self) -> Allowed:
+        batch, _, queries, keys = self.shape
+        rule = Allowed((batch, queries, keys), causal=self.causal)
+        if self.mask is None:
+            return rule
+        cells = four_axes_of_mask(visible(self.mask)).cpu().numpy()
+        return rule & from_cells(cells, rule.shape)
 
     def values(self) -> Float32:
         """See `Scores`."""

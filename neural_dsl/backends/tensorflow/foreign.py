@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -12,12 +12,13 @@ import tensorflow as tf
 
 from neural_dsl.backends.base import Visit, Watcher
 from neural_dsl.backends.gates import Gates
+from neural_dsl.backends.live import Watched
 from neural_dsl.backends.quiet import one_key_is_fine
 from neural_dsl.backends.tensorflow import capture
 from neural_dsl.backends.tensorflow.scores import array
 
 
-class ForeignModel:
+class ForeignModel(Watched):
     """A live model; it runs eagerly, in evaluation."""
 
     name = "tensorflow"
@@ -38,13 +39,11 @@ class ForeignModel:
         tensors = (leaf for leaf in leaves if tf.is_tensor(leaf))
         return tuple(array(each) for each in tensors if each.dtype.is_floating)
 
-    @contextmanager
     def watching(
         self,
         visit: Visit | None = None,
         wanted: Collection[str] | None = None,
         gates: Gates | None = None,
-    ) -> Iterator[Watcher]:
-        """See `backends.base.Runtime`."""
-        with capture.watching(self.model, visit, wanted, gates) as watcher:
-            yield watcher
+    ) -> AbstractContextManager[Watcher]:
+        """See `Watched`."""
+        return capture.watching(self.model, visit, wanted, gates)

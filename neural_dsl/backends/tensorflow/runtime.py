@@ -12,17 +12,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from neural_dsl.backends import memory
-from neural_dsl.backends.base import Visit, Watcher
+from neural_dsl.backends.base import Place, Visit, Watcher
 from neural_dsl.backends.gates import Gates
-from neural_dsl.backends.live import BaseRuntime
+from neural_dsl.backends.live import Runtime
 from neural_dsl.backends.quiet import one_key_is_fine
-from neural_dsl.backends.tensorflow import capture, weights
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.backends.tensorflow import capture
+from neural_dsl.backends.tensorflow.weights import find
+from neural_dsl.diagnostics import refusal
 
 Float32 = npt.NDArray[np.float32]
 
 
-class LiveRuntime(BaseRuntime):
+class LiveRuntime(Runtime):
     """The `Runtime` of the tensorflow backend; runs eagerly on the CPU, in float32."""
 
     name = "tensorflow"
@@ -32,13 +33,11 @@ class LiveRuntime(BaseRuntime):
 
     def _build(self, seed: int) -> None:
         if keras.backend.backend() != "tensorflow":
-            raise NeuralError(
-                Diagnostic(
-                    "NE102",
-                    "Keras was imported with the backend "
-                    f"{keras.backend.backend()}, and cannot change it",
-                    help="set KERAS_BACKEND=tensorflow before Keras is imported",
-                )
+            raise refusal(
+                "NE102",
+                "Keras was imported with the backend "
+                f"{keras.backend.backend()}, and cannot change it",
+                help="set KERAS_BACKEND=tensorflow before Keras is imported",
             )
         # Keras seeds Python, NumPy and TensorFlow; the first two are put back after.
         python_state, numpy_state = random.getstate(), np.random.get_state()
@@ -50,11 +49,12 @@ class LiveRuntime(BaseRuntime):
             random.setstate(python_state)
             np.random.set_state(numpy_state)
 
-    def _read(self) -> Iterator[Float32]:
-        return weights.read(self.model, self._weight_places())
+    def _read(self, place: Place) -> Float32:
+        found: Float32 = find(self.model, place).value.numpy()
+        return found
 
-    def _write(self, arrays: Sequence[Float32]) -> None:
-        weights.write(self.model, self._weight_places(), arrays)
+    def _write(self, place: Place, array: Float32) -> None:
+        find(self.model, place).assign(array)
 
     def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
         with tf.device(self.device), one_key_is_fine():
@@ -70,7 +70,7 @@ class LiveRuntime(BaseRuntime):
         wanted: Collection[str] | None = None,
         gates: Gates | None = None,
     ) -> Iterator[Watcher]:
-        """See `Runtime`."""
+        """See `Watched`."""
         with tf.device(self.device), one_key_is_fine():
             watched = capture.watching(self.model, visit, wanted, gates, self.module)
             with watched as watcher:

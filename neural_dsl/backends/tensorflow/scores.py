@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from neural_dsl.attention.allowed import Allowed, Which, from_cells
-from neural_dsl.attention.scores import BlockedScores, Float32
+from neural_dsl.attention.scores import Float32, Scores
 
 HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 """Types of 16 bits, and their relative precision."""
 
 
-class DeviceScores(BlockedScores):
+class DeviceScores(Scores):
     """`Scores` over the kernel's own tensors: softmax(Q K^T · scale + bias), float32.
 
     query (B, H, Q, d); key, value (B, H or fewer, K, …); context (B, H, Q, size). `mask`
@@ -54,26 +54,16 @@ class DeviceScores(BlockedScores):
         self.bias = None if bias is None else tf.cast(bias, tf.float32)
         self.mask = None if mask is None else _four_axes(tf.cast(mask, tf.bool))
         self.causal, self.spreads = causal, spreads
-        self._rule: Allowed | None = None
 
-    @property
-    def allowed(self) -> Allowed:
-        """Which keys the mask lets each query attend to, unless a target knows better."""
-        if self._rule is None:
-            batch, _, queries, keys = self.shape
-            shape = (batch, queries, keys)
-            rule = Allowed(shape, causal=self.causal)
-            for cells in self._cells():
-                rule &= from_cells(cells, shape)
-            if self.spreads and not rule.everywhere:
-                seen = rule.rows()
-                rule = from_cells(seen | ~seen.any(-1, keepdims=True), shape)
-            self._rule = rule
-        return self._rule
-
-    @allowed.setter
-    def allowed(self, rule: Allowed) -> None:
-        self._rule = rule
+    def _told(self) -> Allowed:
+        batch, _, queries, keys = self.shape
+        rule = Allowed((batch, queries, keys), causal=self.causal)
+        for cells in self._cells():
+            rule &= from_cells(cells, rule.shape)
+        if self.spreads and not rule.everywhere:
+            seen = rule.rows()
+            rule = from_cells(seen | ~seen.any(-1, keepdims=True), rule.shape)
+        return rule
 
     def _cells(self) -> list[Any]:
         """Where mask and bias let a query look."""
