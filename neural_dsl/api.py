@@ -51,6 +51,11 @@ class Model:
         W.safetensors", or "given" after `runtime.load_weights` of one's own arrays."""
         return self.runtime.weights_origin
 
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        name, backend = self.network.name, self.compiled.backend
+        return f"<Model {name} · {backend} · {self.weights_origin}>"
+
     def run(self, data: Any = None, *, seed: int = 0) -> npt.NDArray[np.float32]:
         """The model's output for `data` (see `capture`), float32 with the batch first.
 

@@ -30,11 +30,10 @@ IMPORTED_BY_EMITTED_FILES = {"numpy", "safetensors"}.union(
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file, or raise NeuralError NE134 and leave what was there."""
-    if is_stream(path):
-        with output_errors(path):
-            path.write_bytes(content)
-        return
     with output_errors(path):
+        if is_stream(path):
+            path.write_bytes(content)
+            return
         target = resolved(path)  # write through a symbolic link, do not replace it
         temporary = temporary_beside(target)
         try:
@@ -208,10 +207,8 @@ def advice(error: OSError, path: Path) -> str:
             return "choose another name"
         case _ if error.errno == errno.ELOOP:
             return "choose another name"
-        case _ if error.errno == 28:
-            return "free some space, or choose another disk"
-        case _:
-            return ""
+    full = error.errno == errno.ENOSPC
+    return "free some space, or choose another disk" if full else ""
 
 
 def refuse_shadowing(path: Path) -> None:
@@ -240,20 +237,18 @@ def refuse_overwriting(path: Path, source: Path) -> None:
     with output_errors(path):
         names = (path, resolved(path))  # a link may lead to one
     if any(one.suffix in (".neural", ".nr") for one in names):
-        raise NeuralError(
-            Diagnostic(
-                "NE136",
-                f"the output {quoted(path)} would be taken for a model",
-                help="`.neural` and `.nr` files are what commands read; choose another "
-                "name for the output",
-            )
+        raise _no_output(
+            f"{quoted(path)} would be taken for a model",
+            "`.neural` and `.nr` files are what commands read; choose another name for "
+            "the output",
         )
     with suppress(OSError):
         if path.samefile(source):
-            raise NeuralError(
-                Diagnostic(
-                    "NE136",
-                    f"the output {quoted(path)} would replace the file it is made from",
-                    help="choose another name for the output",
-                )
+            raise _no_output(
+                f"{quoted(path)} would replace the file it is made from",
+                "choose another name for the output",
             )
+
+
+def _no_output(why: str, help: str) -> NeuralError:
+    return NeuralError(Diagnostic("NE136", f"the output {why}", help=help))

@@ -23,35 +23,30 @@ def available() -> int:
 
 
 def _meminfo() -> int | None:
-    try:
+    with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
     return None
 
 
 def _physical_half() -> int | None:
-    try:
+    with suppress(AttributeError, ValueError, OSError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):
-        return None
+    return None
 
 
 def _control_groups() -> Iterator[int]:
     """What the limits of this process's control group leave (versions 2 and 1)."""
+    root = Path("/sys/fs/cgroup")
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        root = Path("/sys/fs/cgroup")
-        try:
+        with suppress(OSError, ValueError):
             maximum = (root / limit).read_text().strip()
             if maximum != "max":
                 yield max(0, int(maximum) - int((root / used).read_text()))
-        except (OSError, ValueError):
-            continue
 
 
 def _own_limit() -> Iterator[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -118,7 +119,7 @@ def capture(
         )
     if isinstance(opened, api.Model):
         return _of_network(opened, data, tokens, layers, seed, batch_item)
-    return _of_module(opened, data, tokens, layers)
+    return _of_module(opened, data, tokens, layers, batch_item)
 
 
 def _reading(run: OpenedRun, prompt: str | None, layers: Any) -> AttentionRecord:
@@ -153,25 +154,30 @@ def _of_network(
 
 
 def _of_module(
-    target: ModuleTarget, data: Any, tokens: Any, layers: Any
+    target: ModuleTarget, data: Any, tokens: Any, layers: Any, item: int
 ) -> AttentionRecord:
     """The attention of a model that is not ours."""
+    from neural_dsl.attention.items import check_batch_item
     from neural_dsl.targets.base import refuse_missing
     from neural_dsl.targets.record import record
 
     if tokens is not None:
         raise refused("nobody knows which input of a live module tokens label", "")
     batch = target.encode(data)
-    if layers == ():
-        return record(target, batch)
-    sites = target.sites(batch)
     wanted = [layers] if isinstance(layers, (str, int)) else list(layers)
-    named: dict[str | int, Any] = {site.name: site for site in sites}
-    named |= dict(enumerate(sites))
-    for one in wanted:
-        if one not in named:
-            raise refuse_missing(str(one), [site.name for site in sites])
-    return record(target, batch, [named[one] for one in wanted])
+    sites = None
+    if wanted:
+        found = target.sites(batch)
+        named: dict[str | int, Any] = {site.name: site for site in found}
+        named |= dict(enumerate(found))
+        sites = []
+        for one in wanted:
+            if one not in named:
+                raise refuse_missing(str(one), [site.name for site in found])
+            sites.append(named[one])
+    seen = record(target, batch, sites)
+    check_batch_item(item, seen[0].shape[0])
+    return seen
 
 
 @dataclass(frozen=True)
@@ -230,23 +236,36 @@ def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
     prints, as its `Report`. `split` is "test" or "validation". Raises NeuralError."""
     from neural_dsl.runs.evaluation import evaluate as report
 
+    if split not in ("test", "validation"):
+        raise refused(
+            f"a run has no split {split!r} to be tested on",
+            'they are "test" and "validation"',
+        )
     return report(as_run(run), split)
 
 
 def as_run(
     run: LoadedRun | PathLike, weights: str | None = None, trust: bool = False
 ) -> LoadedRun:
-    """A run as it is, or the one in a folder. Raises NeuralError NE156."""
+    """A run as it is, or the one in a folder. Raises NeuralError NE156 for a folder
+    without one, NE112 for what is no run."""
     from neural_dsl.runs.loaded import LoadedRun, open_run
 
-    return run if isinstance(run, LoadedRun) else open_run(Path(run), weights, trust)
+    if isinstance(run, LoadedRun):
+        return run
+    if isinstance(run, (str, os.PathLike)):
+        return open_run(Path(run), weights, trust)
+    raise refused(
+        f"a {type(run).__name__} is no run, which alone knows its task",
+        "open the folder that `neural train` made",
+    )
 
 
 def train(
     source: PathLike,
     output_dir: PathLike | None = None,
     *,
-    settings: Mapping[str, Any] | Sequence[str] = (),
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
     seed: int | None = None,
     backend: str | None = None,
     network: str | None = None,
@@ -270,7 +289,7 @@ def train(
     from neural_dsl.runs.train import Silent
     from neural_dsl.runs.train import train as go
 
-    given = list(settings)
+    given = list(settings or ())
     if isinstance(settings, Mapping):
         given = [f"{name}={as_written(value)}" for name, value in settings.items()]
     if seed is not None:
@@ -306,15 +325,23 @@ def refuse_options(what: str, *given: Any) -> None:
 
 def nothing_to_open(path: Path) -> NeuralError:
     """NE112: neither a file nor a run, with what it looks like."""
-    if (path / "config.json").is_file() or not path.exists():
-        looks = "a Hugging Face model" if path.is_dir() else "no file or folder"
+    if path.is_dir() and not (path / "config.json").is_file():
         return refused(
-            f"{quoted(path)} is {looks}, which cannot be opened",
-            "Hugging Face models: load it with transformers and open the module: "
-            "nd.open(AutoModel.from_pretrained(…))",
+            f"{quoted(path)} is a folder without a run", "`neural train` makes runs"
         )
+    hint = (
+        "Hugging Face models: load it with transformers and open the module: "
+        "nd.open(AutoModel.from_pretrained(…))"
+    )
+    if path.is_dir():
+        return refused(
+            f"{quoted(path)} is a Hugging Face model, which cannot be opened", hint
+        )
+    names = [one.name for one in path.parent.glob("*")]
+    close = get_close_matches(path.name, names, n=1)
+    meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
     return refused(
-        f"{quoted(path)} is a folder without a run", "`neural train` makes runs"
+        f"{quoted(path)} is no file or folder, which cannot be opened", meant + hint
     )
 
 

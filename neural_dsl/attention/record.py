@@ -94,6 +94,10 @@ class LayerAttention:
         mean = head is None
         return np.asarray(part.mean(0, dtype=np.float64) if mean else part[head])
 
+    def __repr__(self) -> str:
+        """The name and the shape."""
+        return f"{self.name} {self.shape}"
+
     def values(self) -> dict[str, Floats]:
         """Every registered metric: name -> (heads,), NaN where undefined."""
         return measure(self.weights, self.allowed, self.kind != "cross")
@@ -153,6 +157,14 @@ class AttentionRecord:
                 return layer
         names = ", ".join(repr(layer.name) for layer in self.layers)
         raise KeyError(f"no attention {name!r}; there is {names or 'none'}")
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an attention of that name, or this very one."""
+        return any(name is layer or name == layer.name for layer in self.layers)
+
+    def __repr__(self) -> str:
+        """The attentions with their shapes (batch, heads, query, key)."""
+        return f"AttentionRecord({', '.join(map(repr, self.layers))}; {self.line()})"
 
     def __iter__(self) -> Iterator[LayerAttention]:
         """The attentions in order."""

@@ -81,10 +81,5 @@ def safe_console(stream: TextIO, width: int | None = None) -> Console:
             """Text of a string."""
             return super().render_str(safe(text), **options)
 
-    return SafeConsole(
-        file=stream,
-        no_color=not colours(stream),
-        width=width,
-        highlight=False,
-        soft_wrap=False,
-    )
+    plain = not colours(stream)
+    return SafeConsole(file=stream, no_color=plain, width=width, highlight=False)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from neural_dsl.cli.console import note
 from neural_dsl.cli.options import (
-    Folder,
+    FOLDER,
     checked_network,
     file_argument,
     network_option,
     trust_option,
 )
 from neural_dsl.files import quoted
-from neural_dsl.graph.nodes import Network
-
-if TYPE_CHECKING:
-    from neural_dsl.tasks.base import Task
 
 
 @click.command(
@@ -32,7 +27,7 @@ Examples:
 @file_argument
 @click.option(
     "--output-dir",
-    type=Folder(),
+    type=FOLDER,
     metavar="DIR",
     default=Path("data"),
     show_default=True,
@@ -47,23 +42,17 @@ def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> N
     another. Which problems are held out depends on the task's data_seed alone, so these
     are the very ones that training, validation and the test use.
     """
+    from neural_dsl.runs.task_files import package_task, refuse_without_task
+    from neural_dsl.tasks.custom import trusted_task
     from neural_dsl.tasks.files import write_splits
 
-    task = live_task(checked_network(file, network), trust)
+    checked = checked_network(file, network)
+    refuse_without_task(checked)
+    setting = checked.task
+    if setting is not None and setting.name == "Custom":
+        folder = Path(checked.source.name).parent
+        task = trusted_task(folder / setting.params["path"], trust)
+    else:
+        task = package_task(checked)
     for path in write_splits(task, output_dir):
         note(f"wrote {quoted(path)}")
-
-
-def live_task(network: Network, trust: bool) -> Task:
-    """The network's task, at work. Raises NeuralError."""
-    from neural_dsl.runs.task_files import package_task, refuse_without_task
-
-    refuse_without_task(network)
-    setting = network.task
-    assert setting is not None
-    if setting.name == "Custom":
-        from neural_dsl.tasks.custom import trusted_task
-
-        folder = Path(network.source.name).parent
-        return trusted_task(folder / setting.params["path"], trust)
-    return package_task(network)

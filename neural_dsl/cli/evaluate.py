@@ -64,44 +64,38 @@ def command(run: Path, weights: str | None, form: str, trust: bool) -> None:
 def print_report(report: Report) -> None:
     """The report as lines and tables."""
     console = rich_console()
-    console.print(
+
+    def line(text: str) -> None:
+        console.print(text, markup=False)
+
+    line(
         f"{report.model} on {report.backend}: {report.weights} weights of step "
-        f"{report.step:,}, {report.count:,} problems of the {report.split} split",
-        markup=False,
+        f"{report.step:,}, {report.count:,} problems of the {report.split} split"
     )
     words = ", ".join(in_words(name, value) for name, value in report.measures.items())
     if report.greedy is not None:
         right, count = report.greedy.right, report.greedy.count
-        console.print(
-            f"\nexact match {right}/{count} ({right / count:.1%}), decoded greedily"
-        )
-        console.print(f"with the right tokens given: {words}", markup=False)
+        line(f"\nexact match {right}/{count} ({right / count:.1%}), decoded greedily")
+        line(f"with the right tokens given: {words}")
     else:
-        console.print(f"\n{words}", markup=False)
+        line(f"\n{words}")
         if report.perplexity is not None and "perplexity" not in report.measures:
-            console.print(f"perplexity {report.perplexity:.2f} a token")
+            line(f"perplexity {report.perplexity:.2f} a token")
     if report.tokens is not None:
-        console.print(_tokens(report), markup=False)
-    for name, counts in report.tables.items():
-        console.print()
-        console.print(_counts(name, counts))
+        most = "100% cannot be reached: some tokens cannot be foreseen"
+        if report.ceiling is not None:
+            most = f"the most that any model can reach is {report.ceiling:.0%}"
+        line(f"tokens of answers: {report.tokens.share:.2%} right; {most}")
+    tables = [_counts(name, counts) for name, counts in report.tables.items()]
     if report.attention:
+        tables.append(_attention(report))
+    for table in tables:
         console.print()
-        console.print(_attention(report))
+        console.print(table)
     if report.wrong:
-        console.print("\nwrong answers:")
+        line("\nwrong answers:")
         for sample in report.wrong:
-            console.print(f"  {sample.line()}", markup=False)
-
-
-def _tokens(report: Report) -> str:
-    assert report.tokens is not None
-    ceiling = (
-        f"the most that any model can reach is {report.ceiling:.0%}"
-        if report.ceiling is not None
-        else "100% cannot be reached: some tokens cannot be foreseen"
-    )
-    return f"tokens of answers: {report.tokens.share:.2%} right; {ceiling}"
+            line(f"  {sample.line()}")
 
 
 def _table(*columns: str) -> Table:
@@ -125,26 +119,16 @@ def _counts(name: str, counts: list[Count]) -> Table:
 def _attention(report: Report) -> Table:
     """Each attention with what is left when it is made uniform, and a word on it."""
     measure = report.measure if report.measure in report.measures else "loss"
-    whole = report.measures[measure]
-    titles = ["attention made uniform", "heads", _name(measure), "change"]
-    has_loss = measure != "loss"
-    table = _table(*titles, *(["loss", "change"] if has_loss else []), "")
+    shown = list(dict.fromkeys((measure, "loss")))
+    titles = [title for name in shown for title in (name.replace("_", " "), "change")]
+    table = _table("attention made uniform", "heads", *titles, "")
     for each in report.attention:
-        value = each.measures[measure]
-        change = value - whole
-        cells = [_value(measure, value)]
-        cells.append(f"{change:+.1%}" if has_loss else f"{change:+.4f}")
-        if has_loss:
-            loss = each.measures["loss"]
-            cells += [f"{loss:.4f}", f"{loss - report.measures['loss']:+.4f}"]
+        cells = []
+        for name in shown:
+            value = each.measures[name]
+            change = value - report.measures[name]
+            cells.append(in_words(name, value).rpartition(" ")[2])
+            cells.append(f"{change:+.4f}" if name == "loss" else f"{change:+.1%}")
         cells.append("decoration" if each.decoration else "")
         table.add_row(each.attention, str(each.heads), *cells)
     return table
-
-
-def _name(measure: str) -> str:
-    return measure.replace("_", " ")
-
-
-def _value(measure: str, value: float) -> str:
-    return in_words(measure, value).rpartition(" ")[2]

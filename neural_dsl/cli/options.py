@@ -39,9 +39,6 @@ class Folder(click.Path):
     """A folder to write into; an empty name, which would be the current one, is a slip
     (an unset variable)."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
     def convert(
         self,
         value: str | os.PathLike[str],
@@ -60,6 +57,7 @@ def path_option(*names: str, metavar: str, help: str) -> Callable[[F], F]:
     return click.option(*names, type=path, metavar=metavar, help=help)
 
 
+FOLDER = Folder(path_type=Path)
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 

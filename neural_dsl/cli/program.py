@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
 
@@ -22,39 +20,29 @@ BUG = 70  # os.EX_SOFTWARE, spelled out because Windows lacks it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A command as `neural --help` lists it: where it lives and what it does."""
-
-    module: str
-    summary: str
-
-
-SECTIONS: dict[str, dict[str, Entry]] = {
+# What `neural --help` lists: command -> what it does. Its file has its name.
+SECTIONS: dict[str, dict[str, str]] = {
     "Look at a file": {
-        "check": Entry("check", "Report every mistake in .neural files."),
-        "summary": Entry("summary", "Table of layers, shapes, parameters and memory."),
-        "explain": Entry("explain", "Explain a diagnostic code such as NE021."),
+        "check": "Report every mistake in .neural files.",
+        "summary": "Table of layers, shapes, parameters and memory.",
+        "explain": "Explain a diagnostic code such as NE021.",
     },
     "Turn it into code": {
-        "compile": Entry("compile", "Write readable PyTorch or TensorFlow code."),
-        "run": Entry("run", "Print the model's output for an input."),
+        "compile": "Write readable PyTorch or TensorFlow code.",
+        "run": "Print the model's output for an input.",
     },
     "Train it": {
-        "data": Entry("data", "Write the problems of the task as text files."),
-        "train": Entry("train", "Train the network on its task; resumable."),
-        "evaluate": Entry("evaluate", "Test a run on problems it has never seen."),
-        "predict": Entry("predict", "Answer prompts with a run's model."),
-        "generate": Entry("generate", "Write text with a run's language model."),
+        "data": "Write the problems of the task as text files.",
+        "train": "Train the network on its task; resumable.",
+        "evaluate": "Test a run on problems it has never seen.",
+        "predict": "Answer prompts with a run's model.",
+        "generate": "Write text with a run's language model.",
     },
-    "Draw it": {
-        "visualize": Entry(
-            "visualize", "Draw the architecture, or every attention head."
-        ),
-    },
-    "About": {
-        "version": Entry("version", "Versions of neural and of what it runs on."),
-    },
+    "Draw it": {"visualize": "Draw the architecture, or every attention head."},
+    "About": {"version": "Versions of neural and of what it runs on."},
+}
+COMMANDS = {
+    name: text for entries in SECTIONS.values() for name, text in entries.items()
 }
 
 EXAMPLES = """\b
@@ -71,25 +59,23 @@ class Program(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Every command, in the order of the help page."""
-        return [name for entries in SECTIONS.values() for name in entries]
+        return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import one command's file; its function is called `command`."""
-        for entries in SECTIONS.values():
-            if name in entries:
-                module = import_module(f"neural_dsl.cli.{entries[name].module}")
-                command: click.Command = module.command
-                command.short_help = entries[name].summary
-                return command
-        return None
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"neural_dsl.cli.{name}").command
+        command.short_help = COMMANDS[name]
+        return command
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one was probably meant."""
         name = arguments[0]
-        if not name.startswith("-") and name not in self.list_commands(context):
-            raise click.UsageError(unknown_command(name, self.list_commands(context)))
+        if not name.startswith("-") and name not in COMMANDS:
+            raise click.UsageError(unknown_command(name))
         return super().resolve_command(context, arguments)
 
     def format_options(
@@ -103,27 +89,22 @@ class Program(click.Group):
         self, context: click.Context, formatter: click.HelpFormatter
     ) -> None:
         """The commands in their sections, from the table alone."""
-        width = max(len(name) for name in self.list_commands(context))
+        width = max(map(len, COMMANDS))
         for title, entries in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl(
-                    [
-                        (name.ljust(width), entry.summary)
-                        for name, entry in entries.items()
-                    ]
-                )
+                rows = [(name.ljust(width), text) for name, text in entries.items()]
+                formatter.write_dl(rows)
 
 
-def unknown_command(name: str, known: Iterable[str]) -> str:
+def unknown_command(name: str) -> str:
     """The message for a command that does not exist."""
     from difflib import get_close_matches
 
     if name.endswith((".neural", ".nr")):
         return f"No such command {name!r}. To check this file: neural check {name}"
-    close = get_close_matches(name, known, n=1)
-    return f"No such command {name!r}." + (
-        f" Did you mean {close[0]!r}?" if close else ""
-    )
+    close = get_close_matches(name, COMMANDS, n=1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    return f"No such command {name!r}.{meant}"
 
 
 def print_version(context: click.Context, option: click.Parameter, value: bool) -> None:

@@ -10,8 +10,6 @@ from neural_dsl.diagnostics.layout import safe
 from neural_dsl.runs.metrics import SHARES, in_words
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from neural_dsl.backends.training import BaseTraining
     from neural_dsl.runs.prepare import Prepared
     from neural_dsl.runs.samples import Sample
@@ -53,20 +51,10 @@ class PlainProgress:
 
     def line(self, step: int, measures: dict[str, float]) -> str:
         """`step    50  loss 1.2345  validation loss 1.2  exact match 12.0%  …`"""
-        others = [
-            in_words(name, value)
-            for name, value in measures.items()
-            if name not in ("loss", "count")
-        ]
-        return "  ".join(
-            [
-                f"step {step:>{len(str(self.total))}}",
-                f"loss {self.loss:.4f}",
-                f"validation {measures['loss']:.4f}",
-                *others,
-                f"{self.speed:,.0f} tokens/s",
-            ]
-        )
+        parts = [f"step {step:>{len(str(self.total))}}", f"loss {self.loss:.4f}"]
+        parts.append(f"validation {measures['loss']:.4f}")
+        parts += others(measures, "loss", "count")
+        return "  ".join([*parts, f"{self.speed:,.0f} tokens/s"])
 
     def stopped(self) -> None:
         """Nothing is left on the screen."""
@@ -77,27 +65,20 @@ class LiveProgress(PlainProgress):
 
     def started(self, run: Prepared, training: BaseTraining) -> None:
         """Show the bar, where a resumed run has got to already."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich import progress as rich
 
         super().started(run, training)
-        self.bar: Progress = Progress(
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}"),
-            TextColumn("{task.fields[measure]}"),
-            TextColumn("{task.fields[speed]} tokens/s"),
-            TimeRemainingColumn(compact=True),
+        words = ("loss {task.fields[loss]}", "{task.fields[measure]}")
+        self.bar = rich.Progress(
+            rich.BarColumn(bar_width=24),
+            rich.MofNCompleteColumn(),
+            *map(rich.TextColumn, (*words, "{task.fields[speed]} tokens/s")),
+            rich.TimeRemainingColumn(compact=True),
             console=safe_console(sys.stderr),
             transient=True,
         )
         fields: dict[str, Any] = {"loss": "…", "measure": "", "speed": "…"}
-        self.task: TaskID = self.bar.add_task(
+        self.task = self.bar.add_task(
             "", total=self.total, completed=training.step, **fields
         )
         self.bar.start()
@@ -150,5 +131,9 @@ def exact(measures: dict[str, float], measure: str) -> str:
         count = round(measures["count"])
         right = round(measures[measure] * count)
         first = f"{measure.replace('_', ' ')} {right}/{count}"
-    others = [name for name in measures if name not in ("loss", "count", measure)]
-    return ", ".join([first, *(in_words(name, measures[name]) for name in others)])
+    return ", ".join([first, *others(measures, "loss", "count", measure)])
+
+
+def others(measures: dict[str, float], *told: str) -> list[str]:
+    """The measures in words, but for those that are told elsewhere."""
+    return [in_words(name, measures[name]) for name in measures if name not in told]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neural_dsl.catalogue.tensors import Shape, Tensor
+from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.cli.console import rich_console, say
 from neural_dsl.cli.options import checked_network, file_argument, network_option
 from neural_dsl.graph.nodes import (
@@ -18,9 +18,9 @@ from neural_dsl.graph.nodes import (
     MacroUse,
     Network,
     Node,
-    Repeat,
     Residual,
 )
+from neural_dsl.visualize.diagram import shape_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,15 +55,16 @@ def table(network: Network) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("Layer", no_wrap=True)
-    grid.add_column("Type", style="cyan", no_wrap=True)
-    grid.add_column("Output shape", no_wrap=True)
-    grid.add_column("Parameters", justify="right", no_wrap=True)
-    grid.add_column("Memory", justify="right", no_wrap=True)
     indices = attention_indices(network)
+    grid = Table("Layer", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("Type", style="cyan")
+    grid.add_column("Output shape")
+    grid.add_column("Parameters", justify="right")
+    grid.add_column("Memory", justify="right")
     if indices:
-        grid.add_column("Attention", no_wrap=True)
+        grid.add_column("Attention")
+    for column in grid.columns:
+        column.no_wrap = True
     for cells in rows(network, indices):
         grid.add_row(*(Text(cell) for cell in cells[: len(grid.columns)]))
     return grid
@@ -100,19 +101,16 @@ def body_rows(
             yield from body_rows(row, depth + bool(heading), indices)
 
 
-def headings_of(
-    node: MacroUse | Repeat | Residual | Branches,
-) -> list[tuple[str, str, Tensor] | None]:
+def headings_of(node: Node) -> list[tuple[str, str, Tensor] | None]:
     """Name, type and output above each row of what is inside; None for copies."""
     match node:
         case MacroUse():
             return [(node.macro, "macro", node.output)]
-        case Repeat(copies=copies):
-            return [None] * len(copies)
         case Residual():
             return [(node.name, "x + …", node.output)]
         case Branches(branches=branches):
             return [(branch.name, "branch", branch.output) for branch in branches]
+    return [None] * len(node.rows)
 
 
 def attention_indices(network: Network) -> dict[str, list[str]]:
@@ -127,9 +125,8 @@ def attention_indices(network: Network) -> dict[str, list[str]]:
 
 def totals(network: Network) -> str:
     """The line below the table."""
-    everything = sum(
-        prod(weight.shape) for layer in network.layers() for weight in layer.weights
-    )
+    weights = [weight for layer in network.layers() for weight in layer.weights]
+    everything = sum(prod(weight.shape) for weight in weights)
     trainable = network.parameter_count
     outputs = [layer.output.shape for layer in network.layers()]
     lines = f"{trainable:,} trainable parameters"
@@ -137,10 +134,9 @@ def totals(network: Network) -> str:
         lines += f" ({everything - trainable:,} more are not trained)"
     lines += f" · {amount(everything * FLOAT32)} of weights"
     if all(None not in shape for shape in outputs):
-        values = sum(values_of(shape) for shape in outputs)
+        values = sum(prod(size or 1 for size in shape) for shape in outputs)
         lines += f" · {amount(values * FLOAT32)} of layer outputs for one example"
-    matrices = attention_cells(network)
-    if matrices:
+    if matrices := attention_cells(network):
         lines += f"\n{amount(matrices * FLOAT32)} of attention weights for one example"
     return lines
 
@@ -157,16 +153,9 @@ def attention_cells(network: Network) -> int | None:
     return cells
 
 
-def values_of(shape: Shape) -> int:
-    """How many numbers one example has in this shape."""
-    return prod(size for size in shape if size is not None)
-
-
 def shown(tensor: Tensor) -> str:
     """`(50, 256)`, `(any, 256)`; token ids say so."""
-    sizes = ", ".join("any" if size is None else str(size) for size in tensor.shape)
-    shape = f"({sizes},)" if len(tensor.shape) == 1 else f"({sizes})"
-    return f"{shape} ids" if tensor.dtype == "ids" else shape
+    return shape_text(tensor) + " ids" * (tensor.dtype == "ids")
 
 
 def amount(size: int) -> str:

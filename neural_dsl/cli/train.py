@@ -10,8 +10,8 @@ import click
 
 from neural_dsl.cli.console import note, say
 from neural_dsl.cli.options import (
+    FOLDER,
     SEED,
-    Folder,
     backend_option,
     file_argument,
     network_option,
@@ -34,7 +34,7 @@ Examples:
 @backend_option
 @click.option(
     "--output-dir",
-    type=Folder(),
+    type=FOLDER,
     metavar="DIR",
     help="Folder of the run.  [default: runs/{stem}]",
 )

@@ -10,7 +10,7 @@ import click
 
 from neural_dsl.cli.console import note
 from neural_dsl.cli.options import (
-    Folder,
+    FOLDER,
     backend_option,
     checked_network,
     data_option,
@@ -136,7 +136,7 @@ Examples:
 )
 @click.option(
     "--output-dir",
-    type=Folder(),
+    type=FOLDER,
     metavar="DIR",
     default=Path("attention_outputs"),
     show_default=True,

@@ -109,7 +109,10 @@ def _one(diagnostic: Diagnostic, paint: _Painter, width: int) -> str:
     lines = [head + paint("bold", f": {safe(shorten(diagnostic.message))}")]
     margin = 1
     if source and span:
-        marks = _marks(diagnostic, source, span)
+        marks = _mark_span(source, span, "^", diagnostic.label)
+        for related in diagnostic.related:
+            marks += _mark_span(source, related.span, "-", related.label)
+        marks.sort(key=lambda mark: mark.line)  # the finding before what is related
         margin = len(str(max(mark.line for mark in marks)))
         line, column = source.position(span.start)
         arrow = paint("gutter", f"{' ' * margin} ┌─")
@@ -133,14 +136,6 @@ def _footer(diagnostic: Diagnostic, margin: int, paint: _Painter) -> list[str]:
         lines += [f"{' ' * margin}         {line}" for line in more]
     lines.append(f"{sign} {paint('bold', 'see:')}  neural explain {diagnostic.code}")
     return lines
-
-
-def _marks(diagnostic: Diagnostic, source: Source, span: Span) -> list[_Mark]:
-    """What to underline, by line; the finding itself comes before what is related."""
-    marks = _mark_span(source, span, "^", diagnostic.label)
-    for related in diagnostic.related:
-        marks += _mark_span(source, related.span, "-", related.label)
-    return sorted(marks, key=lambda mark: mark.line)
 
 
 def _mark_span(source: Source, span: Span, sign: str, label: str) -> list[_Mark]:

@@ -29,13 +29,12 @@ def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
 def rebuild(nodes: Iterable[Node], change: Callable[[Node], Node]) -> tuple[Node, ...]:
     """The same nodes after `change`, which is given each node before what is inside it:
     it may replace the node, and keeps or replaces its rows."""
-    return tuple(_rebuilt(change(node), change) for node in nodes)
 
+    def rebuilt(node: Node) -> Node:
+        rows = tuple(rebuild(row, change) for row in node.rows)
+        return node.around(rows) if rows else node
 
-def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
-    if not node.rows:
-        return node
-    return node.around(tuple(rebuild(row, change) for row in node.rows))
+    return tuple(rebuilt(change(node)) for node in nodes)
 
 
 def fold(

@@ -85,25 +85,18 @@ def resized_input(item: Input, length: int | None) -> Input:
 
 def refusal(network: Network, lengths: Mapping[str, int], problem: Fixed) -> Diagnostic:
     """NE128 at the layer that cannot follow."""
-    changed = [
-        i
-        for i in network.inputs
-        if lengths.get(i.name) not in (None, i.tensor.shape[0])
-    ]
-    declared = [i for i in changed if i.tensor.shape[0] is not None]
-    given = ", ".join(f"{lengths[i.name]} for `{i.name}`" for i in changed)
+    known = {i.name: i.tensor.shape[0] for i in network.inputs}
+    changed = {n: lengths[n] for n in known if lengths.get(n) not in (None, known[n])}
+    declared = {n: known[n] for n in changed if known[n] is not None}
+    given = ", ".join(f"{length} for `{name}`" for name, length in changed.items())
+    message = f"the layers do not allow this length: {given}"
+    help = "give another number of tokens"
     if declared:
-        lengths_declared = ", ".join(
-            f"`{i.name}` is declared {i.tensor.shape[0]} long" for i in declared
-        )
-        message = f"{lengths_declared}, and the layers do not allow {given}"
-        help = "give " + " and ".join(f"{i.tensor.shape[0]} tokens" for i in declared)
-    else:
-        message = f"the layers do not allow this length: {given}"
-        help = "give another number of tokens"
-    return Diagnostic(
-        "NE128", message, network.source, problem.node.span, problem.why, help
-    )
+        long = (f"`{name}` is declared {size} long" for name, size in declared.items())
+        message = f"{', '.join(long)}, and the layers do not allow {given}"
+        help = "give " + " and ".join(f"{size} tokens" for size in declared.values())
+    span, source = problem.node.span, network.source
+    return Diagnostic("NE128", message, source, span, problem.why, help)
 
 
 class Resizer(Walk[Tensor]):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.kinds import Misfit, fit
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import (
     UNKNOWN,
     CallValue,

@@ -13,13 +13,13 @@ from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Residual
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.layers import MAX_LAYERS, SingleLayers
 from neural_dsl.resolve.macros import call_scope
 from neural_dsl.resolve.mistakes import output_not_last, several_tensors
 from neural_dsl.resolve.sizes import Size
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import CallValue, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax

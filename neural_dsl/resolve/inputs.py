@@ -202,18 +202,21 @@ def input_tensor(declared: Declared, need: Need, findings: Findings) -> Tensor |
     if shape is None:
         return None
     if need.reads == "ids":
-        return Tensor(
-            _ids(declared, shape, need, findings), "ids", source=declared.name
-        )
-    variable = len(shape) == 1 or (need.reads == "sequence" and len(shape) == 2)
-    if shape[0] is not None:
+        ids = _ids(declared, shape, need, findings)
+        return Tensor(ids, "ids", source=declared.name)
+    if len(shape) == 1 or shape[0] is not None:
         return Tensor(shape)
-    if variable:
-        if len(shape) > 1:
-            _note_length(declared, shape, need, findings)
-        return Tensor(shape)
-    _note_batch(declared, shape, findings)
-    return Tensor(shape[1:])
+    if need.reads != "sequence" or len(shape) != 2:
+        _note_batch(declared, shape, findings)
+        return Tensor(shape[1:])
+    message = (
+        f"the leading None is read as any length, because `{need.layer}` needs a "
+        "sequence (time, features)"
+    )
+    label = f"sequences of any length with {shape[1]} features"
+    help = "declare a length, such as (50, …), where it is always the same"
+    findings.note("NW021", message, declared.node.shape.span, label, help)
+    return Tensor(shape)
 
 
 def task_input(
@@ -255,21 +258,7 @@ def _ids(declared: Declared, shape: Shape, need: Need, findings: Findings) -> Sh
 
 
 def _note_batch(declared: Declared, shape: Shape, findings: Findings) -> None:
-    message = (
-        f"the leading None is read as the batch axis: one example is {show(shape[1:])}"
-    )
-    help = f"write {show(shape[1:])}"
-    label = "the batch axis need not be declared"
-    findings.note("NW021", message, declared.node.shape.span, label, help)
-
-
-def _note_length(
-    declared: Declared, shape: Shape, need: Need, findings: Findings
-) -> None:
-    message = (
-        f"the leading None is read as any length, because `{need.layer}` needs a "
-        "sequence (time, features)"
-    )
-    label = f"sequences of any length with {shape[1]} features"
-    help = "declare a length, such as (50, …), where it is always the same"
+    one = show(shape[1:])
+    message = f"the leading None is read as the batch axis: one example is {one}"
+    label, help = "the batch axis need not be declared", f"write {one}"
     findings.note("NW021", message, declared.node.shape.span, label, help)

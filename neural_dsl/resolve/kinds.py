@@ -13,7 +13,7 @@ from neural_dsl.catalogue.activations import (
     canonical_activation,
 )
 from neural_dsl.catalogue.spec import Parameter
-from neural_dsl.resolve.suggestions import did_you_mean, only_near
+from neural_dsl.diagnostics.suggest import did_you_mean, only_near
 from neural_dsl.resolve.terms import CallValue, is_number, is_whole
 
 LARGEST_SIZE = 2**31 - 1

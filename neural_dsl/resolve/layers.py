@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,17 +103,15 @@ class SingleLayers:
     ) -> tuple[list[syntax.Argument], str]:
         """The other arguments, and the value of `name="…"` ("" without or when bad)."""
         others: list[syntax.Argument] = []
-        name = ""
+        name, place = "", Place("name")
         for argument in arguments:
             if argument.name is None or argument.name.text.lower() != "name":
                 others.append(argument)
                 continue
-            try:
-                value = evaluate(argument.value, scope, Place("name"), self.findings)
-            except Invalid:
-                continue
-            if value is not UNKNOWN:
-                name = check_name(value, argument.value.span, self.findings)
+            with suppress(Invalid):
+                value = evaluate(argument.value, scope, place, self.findings)
+                if value is not UNKNOWN:
+                    name = check_name(value, argument.value.span, self.findings)
         return others, name
 
     def _layer(
@@ -153,7 +152,9 @@ class SingleLayers:
         nodes.append(layer)
         if spec.name == "Output":
             self.output = layer
-        self._vocabulary(layer)
+        if spec.reads == "ids":  # how many ids an input of an Embedding may hold
+            source, size = layer.inputs[0].source, params["input_dim"]
+            self.vocabulary[source] = min(self.vocabulary.get(source, size), size)
         memory = taken[1] if spec.arity == "target" and len(taken) > 1 else None
         if memory is not None:
             self._memory_reads.append(memory)
@@ -174,22 +175,15 @@ class SingleLayers:
             )
             self.findings.error("NE031", message, span, "one input", help)
             return None
-        reads_memory = spec.arity == "target" and (
-            bound.values.get("mode", "cross") == "cross"
-        )
+        crosses = bound.values.get("mode", "cross") == "cross"
+        reads_memory = spec.arity == "target" and crosses
         if reads_memory and len(streams) == 2:
             return (streams[1], streams[0])
-        if reads_memory and len(streams) == 1 and flow.memory is not None:
-            return (streams[0], flow.memory)
         if len(streams) == 1:
-            return streams
-        several_tensors(
-            flow,
-            span,
-            self.findings,
-            f"`{spec.name}`",
-            "two" if reads_memory else "one",
-        )
+            memory = flow.memory if reads_memory else None
+            return (streams[0], memory) if memory is not None else streams
+        takes = "two" if reads_memory else "one"
+        several_tensors(flow, span, self.findings, f"`{spec.name}`", takes)
         return None
 
     def _apply(
@@ -205,29 +199,18 @@ class SingleLayers:
             return None
         given = {k: v for k, v in bound.values.items() if k != "num_layers"}
         key = (spec.name, tuple(given.values()), inputs)
-        found = self._rules.get(key)
-        if found is not None:
-            return found
-        try:
-            check_inputs(spec, inputs)
-            params = dict(spec.complete(given, inputs))
-            found = (
-                params,
-                spec.output(params, inputs),
-                spec.weights(params, inputs),
-                spec.attentions(params, inputs),
-            )
-        except LayerProblem as problem:
-            self.findings.problem(problem, bound.spans, node.name.span)
-            return None
-        self._rules[key] = found
-        return found
-
-    def _vocabulary(self, layer: Layer) -> None:
-        """Remember how many ids the input of an Embedding may hold."""
-        if layer.spec.reads == "ids":
-            source, size = layer.inputs[0].source, layer.params["input_dim"]
-            self.vocabulary[source] = min(self.vocabulary.get(source, size), size)
+        if key not in self._rules:
+            try:
+                check_inputs(spec, inputs)
+                params = dict(spec.complete(given, inputs))
+                output = spec.output(params, inputs)
+                weights = spec.weights(params, inputs)
+                attentions = spec.attentions(params, inputs)
+            except LayerProblem as problem:
+                self.findings.problem(problem, bound.spans, node.name.span)
+                return None
+            self._rules[key] = (params, output, weights, attentions)
+        return self._rules[key]
 
     def _read(self, streams: Iterable[Stream]) -> None:
         self.used_inputs.update(stream.name for stream in streams if stream.input)

@@ -8,9 +8,9 @@ from typing import Any
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.diagnostics import Related
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.arguments import passed
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
@@ -133,16 +133,12 @@ def call_scope(
 def _wrong_count(
     define: syntax.Define, call: syntax.LayerNode, findings: Findings
 ) -> None:
-    names = [parameter.text for parameter in define.parameters]
-    takes = (
-        f"{len(names)} argument{'s' * (len(names) != 1)}" if names else "no arguments"
-    )
-    count = len(call.arguments or ())
-    listed = ", ".join(f"`{name}`" for name in names)
-    message = (
-        f"the macro `{define.name.text}` takes {takes}, but {count} "
-        f"{'is' if count == 1 else 'are'} given"
-    )
-    label = f"needs {listed}" if names else "takes none"
+    names, count = [each.text for each in define.parameters], len(call.arguments or ())
+    takes, label = "no arguments", "takes none"
+    if names:
+        takes = f"{len(names)} argument{'s' * (len(names) != 1)}"
+        label = "needs " + ", ".join(f"`{name}`" for name in names)
+    given = f"{count} {'is' if count == 1 else 'are'} given"
+    message = f"the macro `{define.name.text}` takes {takes}, but {given}"
     related = (Related(define.name.span, "defined here"),)
-    findings.error("NE044", message, call.name.span, label, related=related)
+    findings.error("NE044", message, call.name.span, label, "", related)

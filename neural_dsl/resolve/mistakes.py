@@ -5,11 +5,11 @@ from __future__ import annotations
 from neural_dsl.catalogue import LAYERS, layer_names, planned_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.diagnostics import Related
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer
 from neural_dsl.resolve.flow import Flow
 from neural_dsl.resolve.macros import Macros
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import Invalid, Place, Scope
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span

@@ -18,6 +18,7 @@ from neural_dsl.source import Span
 
 LONGEST_NAME = 64
 RESIDUAL = RESIDUAL_CONNECTION.snake_name
+_LETTERS = "a name has letters (a to z, A to Z), digits and `_`, and no digit first"
 
 
 def check_name(value: Any, span: Span, findings: Findings) -> str:
@@ -26,26 +27,18 @@ def check_name(value: Any, span: Span, findings: Findings) -> str:
     Names end up in weights files, file names and emitted code: ASCII letters, digits
     and `_`, and no Python keyword.
     """
-    good = (
-        isinstance(value, str)
-        and value.isascii()
-        and value.isidentifier()
-        and len(value) <= LONGEST_NAME
-        and not iskeyword(value)
-    )
-    if good:
-        return str(value)
-    if isinstance(value, str) and iskeyword(value):
+    if not isinstance(value, str):
+        message, label = _LETTERS, "not such a name"
+    elif iskeyword(value):
         message, label = f"no name may be `{value}`", "a word of Python's own"
-    elif isinstance(value, str) and len(value) > LONGEST_NAME:
+    elif len(value) > LONGEST_NAME:
         message = f"a name has at most {LONGEST_NAME} characters"
         label = f"{len(value):,} characters"
+    elif value.isascii() and value.isidentifier():
+        return value
     else:
-        message = (
-            "a name has letters (a to z, A to Z), digits and `_`, and no digit first"
-        )
-        label = "not such a name"
-    findings.error("NE039", message, span, label=label, help=_name_help(value))
+        message, label = _LETTERS, "not such a name"
+    findings.error("NE039", message, span, label, _name_help(value))
     return ""
 
 
@@ -100,15 +93,11 @@ class Namer:
                 counts.update(each)
         if isinstance(node, Layer | Residual):
             counts["=" + node.name if node.name else _kind(node)] += 1
-            self._check_place(node)
+            if node.name:
+                first = self._places.setdefault(node.name, node.span)
+                if first != node.span:
+                    self._twice(node.name, first, node.span)
         return counts
-
-    def _check_place(self, node: Layer | Residual) -> None:
-        first = (
-            self._places.setdefault(node.name, node.span) if node.name else node.span
-        )
-        if first != node.span:
-            self._twice(node.name, first, node.span)
 
     def _twice(self, name: str, first: Span, second: Span) -> None:
         first, second = sorted((first, second), key=lambda span: span.start)
@@ -126,9 +115,8 @@ class Namer:
         elif self._totals[kind] == 1 and kind not in self._taken:
             name = kind
         else:
-            name = f"{kind}_{self._next[kind]}"
-            self._next[kind] += 1
-            while name in self._taken:
+            name = ""
+            while not name or name in self._taken:
                 name = f"{kind}_{self._next[kind]}"
                 self._next[kind] += 1
         self.names.append(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neural_dsl.diagnostics import Diagnostic, refusal
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Choice, Findings
 from neural_dsl.graph.nodes import Input, Network, SearchValue
 from neural_dsl.graph.settings import Settings
@@ -28,7 +29,6 @@ from neural_dsl.resolve.naming import Namer
 from neural_dsl.resolve.sections import Sections
 from neural_dsl.resolve.settings import resolve_settings
 from neural_dsl.resolve.structure import LayerResolver
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax

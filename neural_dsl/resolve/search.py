@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import SearchValue
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import UNKNOWN, CallValue, Invalid, Place, Scope
 from neural_dsl.resolve.terms import show_value as show
 from neural_dsl.source import Span

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 

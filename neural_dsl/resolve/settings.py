@@ -10,12 +10,12 @@ from typing import Any
 from neural_dsl.catalogue.settings import SettingSpec, Table
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.diagnostics import NeuralError, Related
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
 from neural_dsl.graph.settings import Settings, Task
 from neural_dsl.resolve.arguments import Binder, Codes
 from neural_dsl.resolve.sections import Sections
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import CallValue, Invalid, Place, Scope, describe
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span

@@ -76,16 +76,16 @@ def show_value(value: Any) -> str:
 
 def describe(value: Any) -> str:
     """What sort of value this is, in a reader's words."""
-    if value is None:
-        return "None"
-    if isinstance(value, CallValue):
-        return "a call"
-    kinds = (
-        (bool, "true or false"),
-        (int, "a whole number"),
-        (float, "a fractional number"),
-        (str, "text"),
-        (tuple, "a tuple"),
-        (dict, "a mapping"),
-    )
-    return next(text for kind, text in kinds if isinstance(value, kind))
+    return next(text for kind, text in _SORTS.items() if isinstance(value, kind))
+
+
+_SORTS: Final = {
+    type(None): "None",
+    CallValue: "a call",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a fractional number",
+    str: "text",
+    tuple: "a tuple",
+    dict: "a mapping",
+}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.search import search_value
-from neural_dsl.resolve.suggestions import did_you_mean
 from neural_dsl.resolve.terms import (
     LARGEST,
     UNKNOWN,

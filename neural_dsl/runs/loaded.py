@@ -42,6 +42,11 @@ class LoadedRun:
     weights: str
     about: Mapping[str, Any] = field(default_factory=dict)  # what run.json says
 
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        name, origin = self.network.name, self.runtime.weights_origin
+        return f"<{type(self).__name__} {name} · {self.runtime.name} · {origin}>"
+
     @property
     def network(self) -> Network:
         """The checked model graph."""

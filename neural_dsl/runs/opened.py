@@ -17,7 +17,7 @@ from neural_dsl.targets.record import record
 from neural_dsl.targets.run import RunTarget
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenedRun(LoadedRun):
     """A run that can also be captured."""
 

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from neural_dsl.diagnostics import Diagnostic, Diagnostics, NeuralError
+from neural_dsl.diagnostics import Diagnostic, Diagnostics, NeuralError, refusal
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax.build import Builder
 from neural_dsl.syntax.engine import Engine
 from neural_dsl.syntax.kinds import END
 from neural_dsl.syntax.nodes import File, Value
-from neural_dsl.syntax.reading import read_source
+from neural_dsl.syntax.reading import ONE_NETWORK, read_source
 from neural_dsl.syntax.roles import Roles
 from neural_dsl.syntax.tokens import Tokens, scan
 
@@ -65,13 +65,8 @@ def read_tree(source: Source) -> Parsed:
     """
     tokens = scan(source.text)
     if tokens.kinds[0] == END:
-        found = Diagnostics(source)
         message = "the file holds nothing but comments"
-        help = (
-            "a file needs at least one network: `network Name { input: (…) layers: … }`"
-        )
-        found.error("NE006", message, Span(0, 0), help=help)
-        raise NeuralError(*found.found)
+        raise refusal("NE006", message, source, Span(0, 0), help=ONE_NETWORK)
     return _run(source, tokens, "file")
 
 

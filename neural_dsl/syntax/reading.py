@@ -9,7 +9,9 @@ from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.source import Source, Span, read_regular
 
-_EXAMPLE = "network Name { input: (…) layers: … }"
+ONE_NETWORK = (
+    "a file needs at least one network: `network Name { input: (…) layers: … }`"
+)
 
 
 LONGEST = 100_000_000
@@ -57,8 +59,8 @@ def _decode(name: str, content: bytes) -> Source:
         message = f"the file is not UTF-8: byte 0x{content[place]:02x}"
         raise _at("NE004", message, in_utf8, name, content, place) from None
     if not text.strip():
-        help_ = f"a file needs at least one network: `{_EXAMPLE}`"
-        raise refusal("NE006", "the file is empty", Source(name, text), help=help_)
+        source = Source(name, text)
+        raise refusal("NE006", "the file is empty", source, help=ONE_NETWORK)
     return Source(name, text)
 
 

@@ -45,6 +45,10 @@ class ModuleTarget:
         self._gates: Gates = {}
         self._watcher: Watcher | None = None
 
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        return f"<ModuleTarget {self.about().model}>"
+
     def about(self) -> Provenance:
         """See `Target`."""
         kind = type(self.model.model)

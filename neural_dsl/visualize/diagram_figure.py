@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from neural_dsl.visualize.diagram_layout import (
     Sum,
     Text,
 )
+from neural_dsl.visualize.figures import picture
 from neural_dsl.visualize.labels import drawable, font_families
 from neural_dsl.visualize.lettering import measure
 
@@ -39,7 +39,6 @@ def drawing_png(drawing: Drawing) -> bytes:
     """The drawing as a PNG with twice as many dots as a screen has, less for a model so
     long that no image could hold it."""
     longest = max(drawing.width, drawing.height) / PIXELS_PER_INCH
-    buffer = io.BytesIO()
     with matplotlib.rc_context(style.RC):
         size = (drawing.width / PIXELS_PER_INCH, drawing.height / PIXELS_PER_INCH)
         figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, facecolor="white")
@@ -50,9 +49,7 @@ def drawing_png(drawing: Drawing) -> bytes:
         axes.set_ylim(drawing.height, 0)
         for mark in (*reversed(drawing.grounds), *drawing.marks):
             _draw(axes, mark)
-    dpi = min(SHARPNESS, TALLEST / longest)
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
+    return picture(figure, "png", min(SHARPNESS, TALLEST / longest))
 
 
 def _draw(axes: Axes, mark: Mark) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,28 +20,37 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write `figure` as png (at 150 dpi), svg or pdf, whichever the path ends in.
+def picture(figure: Figure, form: str, dpi: float = style.DPI, **options: Any) -> bytes:
+    """The figure as the bytes of a png, svg or pdf.
 
     Text stays text in a PDF and becomes outlines in an SVG, which then looks the same
-    wherever it is opened. Raises ValueError for another suffix, OSError where the file
-    cannot be written.
+    wherever it is opened.
     """
     import matplotlib
 
-    suffix = Path(path).suffix.removeprefix(".").lower()
-    if suffix not in _METADATA:
-        known = ", ".join(_METADATA)
-        raise ValueError(f"cannot save a figure as {suffix!r}; known: {known}")
     settings: Any = style.RC | {
         "svg.hashsalt": "neural-dsl",
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
         "savefig.bbox": "standard",
     }
-    # zlib's usual level, 6, takes three times as long for a few percent on large grids.
-    options: Any = {"pil_kwargs": {"compress_level": 4}} if suffix == "png" else {}
+    buffer = io.BytesIO()
     with matplotlib.rc_context(settings):
         figure.savefig(
-            path, format=suffix, dpi=style.DPI, metadata=_METADATA[suffix], **options
+            buffer, format=form, dpi=dpi, metadata=_METADATA[form], **options
         )
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write `figure` as png (at 150 dpi), svg or pdf, whichever the path ends in.
+
+    Raises ValueError for another suffix, OSError where the file cannot be written.
+    """
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in _METADATA:
+        known = ", ".join(_METADATA)
+        raise ValueError(f"cannot save a figure as {suffix!r}; known: {known}")
+    # zlib's usual level, 6, takes three times as long for a few percent on large grids.
+    options: Any = {"pil_kwargs": {"compress_level": 4}} if suffix == "png" else {}
+    Path(path).write_bytes(picture(figure, suffix, **options))

@@ -30,6 +30,7 @@ from neural_dsl.visualize.plotly_figure import position_labels
 from neural_dsl.visualize.scale import (
     KINDS,
     TITLES,
+    Facts,
     Kind,
     Scale,
     facts_of,
@@ -85,10 +86,15 @@ def _page(
         for number, view in enumerate(views)
         for layer, entry in zip(view.record.layers, analyse(view.record), strict=True)
     ]
-    scales = [_Scales(layer, item) for layer in layers]
-    for entry, one in zip(pages, scales, strict=True):
-        entry["ranges"] = one.ranges()
-    first = scale_from(together(one.all for one in scales), kind)
+    facts = []
+    for entry, layer in zip(pages, layers, strict=True):
+        each = [
+            facts_of(layer.tile(item, head), layer.allowed.tile(item, head))
+            for head in _average_and_heads(layer)
+        ]
+        facts.append(together(each))
+        entry["ranges"] = _ranges(each, facts[-1])
+    first = scale_from(together(facts), kind)
     models = dict.fromkeys(view.record.provenance.model for view in views)
     expected = any(layer.expected is not None for layer in layers)
     data = _page_data(pages, len(layers[0].weights), head, first)
@@ -168,27 +174,17 @@ def _mask(mask: np.ndarray[Any, Any] | None, item: int) -> list[int] | None:
     return None if mask is None else mask[item].astype(int).tolist()
 
 
-class _Scales:
-    """The scales of one layer: of each of its matrices, of all together, and without
-    anything out of range; the page changes between them."""
-
-    def __init__(self, layer: LayerAttention, item: int):
-        self.each = [
-            facts_of(layer.tile(item, head), layer.allowed.tile(item, head))
-            for head in (None, *range(layer.num_heads))
-        ]
-        self.all = together(self.each)
-
-    def ranges(self) -> dict[str, dict[str, Any]]:
-        """By kind: "layer", "whole" and one for each matrix."""
-        return {
-            kind: {
-                "layer": _plain(scale_from(self.all, kind)),
-                "whole": _plain(whole_scale(self.all, kind)),
-                "view": [_plain(scale_from(each, kind)) for each in self.each],
-            }
-            for kind in KINDS
+def _ranges(each: Sequence[Facts], layer: Facts) -> dict[str, dict[str, Any]]:
+    """By kind, the scales that the page changes between: that of the layer, that of each
+    of its matrices, and the one without anything out of range."""
+    return {
+        kind: {
+            "layer": _plain(scale_from(layer, kind)),
+            "whole": _plain(whole_scale(layer, kind)),
+            "view": [_plain(scale_from(one, kind)) for one in each],
         }
+        for kind in KINDS
+    }
 
 
 def _plain(scale: Scale) -> dict[str, Any]:
@@ -209,7 +205,7 @@ def _matrices(layer: LayerAttention, item: int) -> list[str]:
 
     65535 stands for a weight of 1, so a weight is off by 7.6e-6 at most.
     """
-    heads = (None, *range(layer.num_heads))
+    heads = _average_and_heads(layer)
     return [_packed(layer.tile(item, head)) for head in heads]
 
 
@@ -224,8 +220,11 @@ def _masks(layer: LayerAttention, item: int) -> list[str]:
 
 def _differing(layer: LayerAttention) -> tuple[int | None, ...]:
     """The average and every head, or the average alone where all share one mask."""
-    alike = layer.allowed.heads == 1
-    return (None,) if alike else (None, *range(layer.num_heads))
+    return (None,) if layer.allowed.heads == 1 else _average_and_heads(layer)
+
+
+def _average_and_heads(layer: LayerAttention) -> tuple[int | None, ...]:
+    return (None, *range(layer.num_heads))
 
 
 def _packed(matrix: np.ndarray[Any, np.dtype[Any]]) -> str:

@@ -148,6 +148,8 @@ def ticks(
         boxes = [measure(text, 10.0) for text in chosen]
         line = measure("lp", 10.0)[1]
         thinned = step > 1 and texts is not None
+        # Single characters need less between them than words do to be told apart.
+        air = 0.15 if texts and all(len(text) == 1 for text in texts) else 0.6
         sizes = _sizes(min(largest, 8.0), 7.0) if thinned else _sizes(largest, smallest)
         for size in sizes:
             # 3% of slack: hinting makes type a little wider or taller than in proportion.
@@ -157,7 +159,7 @@ def ticks(
             room = step * cell / (THINNED if thinned else 1.0)
             if texts is None and max(width, height) * SPARSE > room and count > 1:
                 continue
-            if across and width + 0.6 * scale * line <= room:
+            if across and width + air * scale * line <= room:
                 return Ticks(positions, chosen, size, False, height)
             if across and texts and height <= room:
                 return Ticks(positions, chosen, size, True, width)

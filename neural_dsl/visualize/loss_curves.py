@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.visualize import style
+from neural_dsl.visualize.figures import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,14 +50,7 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
 
 def loss_curves_png(lines: Sequence[dict[str, Any]], about: str) -> bytes:
     """The same as the bytes of a PNG."""
-    import matplotlib
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(style.RC):
-        loss_curves(lines, about).savefig(
-            buffer, format="png", dpi=style.DPI, metadata={"Software": None}
-        )
-    return buffer.getvalue()
+    return picture(loss_curves(lines, about), "png")
 
 
 def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:

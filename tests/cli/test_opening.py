@@ -122,6 +122,9 @@ def test_a_live_module_is_opened_and_captured():
     )
     one = nd.capture(module, {"src": x.numpy()}, layers=1)
     assert [layer.name for layer in one] == names[1:]
+    assert "TransformerEncoder" in repr(target)
+    with pytest.raises(nd.NeuralError, match="NE133"):
+        nd.capture(module, {"src": x.numpy()}, batch_item=3)
     with pytest.raises(nd.NeuralError, match=r"layers\.1\.self_attn"):
         nd.capture(module, {"src": x.numpy()}, layers="layers.1.self_atn")
 
@@ -140,11 +143,63 @@ def test_a_run_that_is_loaded_as_a_file_is_led_to_open(folder):
         lambda folder: nd.open(folder, weights="w.safetensors"),
         lambda folder: nd.open(folder, network="Other"),
         lambda folder: nd.capture(BASIC, prompt="dabc:"),
+        lambda folder: nd.capture(folder, np.zeros((1, 4), int), prompt="dabc:"),
+        lambda folder: nd.predict(nd.load(BASIC), "dabc:"),
+        lambda folder: nd.evaluate(nd.load(BASIC)),
+        lambda folder: nd.evaluate(folder, "tset"),
     ],
 )
 def test_what_cannot_be_opened_is_refused(folder, wrong):
     with pytest.raises(nd.NeuralError, match="NE112"):
         wrong(folder)
+
+
+def test_a_slip_in_a_path_is_led_to_what_is_there(folder):
+    with pytest.raises(nd.NeuralError, match="NE112") as caught:
+        nd.open(folder.with_name(folder.name[:-1] + "x"))
+    assert f"did you mean `{folder}`?" in str(caught.value)
+
+
+def test_everything_shows_itself_in_a_line(folder):
+    run, model = nd.open(folder), nd.load(BASIC)
+    shown = nd.capture(model, tokens="The,cat,sat")
+    for one in (run, run.model, model, shown, shown[0]):
+        assert len(repr(one)) < 200 and "\n" not in repr(one)
+    assert "Tiny" in repr(run) and str(folder) in repr(run)
+    assert "random, seed 0" in repr(model)
+    assert f"{shown[0].name} (1, " in repr(shown) and "labels" in repr(shown)
+
+
+def test_a_record_tells_which_attentions_it_has():
+    record = nd.capture(BASIC)
+    assert record[0].name in record and record[0] in record
+    assert "nothing" not in record
+
+
+def test_what_predict_and_evaluate_print_is_made_by_the_functions_of_python(
+    folder, neural, monkeypatch
+):
+    """One path: a command that went round `opening` would not notice these."""
+    from dataclasses import replace
+
+    from neural_dsl import opening
+
+    answer, evaluate = opening.answer, opening.evaluate
+
+    def changed(run, prompts):
+        answers, refused = answer(run, prompts)
+        return [replace(one, text=f"<{one.text}>") for one in answers], refused
+
+    def renamed(run, split="test"):
+        return replace(evaluate(run, split), model="Renamed")
+
+    monkeypatch.setattr(opening, "answer", changed)
+    monkeypatch.setattr(opening, "evaluate", renamed)
+    said = neural("predict", folder, "--prompt", "dabc:")
+    assert said.out.strip() == nd.predict(folder, "dabc:")[0].text
+    assert said.out.startswith("<")
+    shown = json.loads(neural("evaluate", folder, "--format", "json").out)
+    assert shown["model"] == "Renamed"
 
 
 @pytest.mark.needs()

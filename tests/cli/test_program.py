@@ -29,8 +29,8 @@ def test_help_lists_every_command_in_its_section(neural):
     assert result.code == 0 and result.err == ""
     for title, entries in SECTIONS.items():
         assert f"{title}:" in result.out
-        for name, entry in entries.items():
-            assert f"  {name} " in result.out and entry.summary in result.out
+        for name, summary in entries.items():
+            assert f"  {name} " in result.out and summary in result.out
     assert max(map(len, result.out.splitlines())) <= 96
 
 
