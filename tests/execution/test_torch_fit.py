@@ -234,7 +234,6 @@ def test_steps_win_over_epochs():
 
 
 def test_batches_that_are_used_up_end_the_training():
-    text = FILE.format("Output(1)", "optimizer: SGD(0.05) train { steps: 7 }")
-    runtime = create_runtime(compile_text(text, "pytorch"), 0)
+    runtime, _ = begun("optimizer: SGD(0.05) train { steps: 7 }", "pytorch")
     once = iter(batches()[:3])  # a second pass over it finds nothing
     assert len(list(runtime.module.fit(runtime.model, once))) == 3
