@@ -399,6 +399,6 @@ class Run:
 
 
 def _versions(backend: str) -> dict[str, str]:
-    from neural_dsl.targets.about import versions
+    from neural_dsl.targets.base import versions
 
     return versions(backend)
