@@ -31,7 +31,7 @@ from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.induction import induction_score
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.runs.opened import OpenedRun, open_run
+from neural_dsl.runs.loaded import LoadedRun, open_run
 from neural_dsl.runs.prompted import capture, read_prompt
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "tasks"
@@ -127,7 +127,7 @@ def attention(task: str, folder: Path) -> dict[str, tuple[float, str]]:
     return found
 
 
-def layers(run: OpenedRun, index: int) -> tuple[LayerAttention, ...]:
+def layers(run: LoadedRun, index: int) -> tuple[LayerAttention, ...]:
     """The attention while the model answers a problem of the test split."""
     prompt, _ = run.task.problem("test", index)
     return capture(run, read_prompt(run, prompt), f"test problem {index}").record.layers

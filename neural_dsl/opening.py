@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.evaluation import Report
     from neural_dsl.runs.loaded import LoadedRun
-    from neural_dsl.runs.opened import OpenedRun
     from neural_dsl.runs.train import Outcome, Watcher
     from neural_dsl.targets.module import ModuleTarget
 
-Opened: TypeAlias = "api.Model | OpenedRun | ModuleTarget"
+Opened: TypeAlias = "api.Model | LoadedRun | ModuleTarget"
 
 
 def open(
@@ -44,7 +43,7 @@ def open(
 
     - A `.neural` file or its text → `Model` (see `load`): `weights` is a safetensors
       file, without it they are random from `seed`; `network` picks one of several.
-    - The folder of a run → `OpenedRun` with its trained weights: `weights` is "best" or
+    - The folder of a run → `LoadedRun` with its trained weights: `weights` is "best" or
       "last", without it those that training ended with.
     - A live `torch.nn.Module` or Keras model → `ModuleTarget`, with the weights it has.
 
@@ -61,7 +60,7 @@ def open(
 
         path = Path(target)
         if is_run(path):
-            from neural_dsl.runs.opened import open_run
+            from neural_dsl.runs.loaded import open_run
 
             refuse_options("a run", None, None, network)
             if weights not in (None, "best", "last"):
@@ -69,7 +68,7 @@ def open(
                     f"a run has no weights {weights!r}", 'they are "best" or "last"'
                 )
             chosen = None if weights is None else str(weights)
-            return open_run(path, chosen, backend, trust)
+            return open_run(path, chosen, trust, backend)
         if path.is_dir() or not (path.exists() or path.suffix in (".neural", ".nr")):
             raise nothing_to_open(path)
     return api.load(
@@ -102,11 +101,11 @@ def capture(
     `layers`: attention or layer names, or indices, one or several; empty for all. The
     record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
     """
-    from neural_dsl.runs.opened import OpenedRun
+    from neural_dsl.runs.loaded import LoadedRun
 
-    known = isinstance(target, (api.Model, OpenedRun)) or hasattr(target, "attend")
+    known = isinstance(target, (api.Model, LoadedRun)) or hasattr(target, "attend")
     opened = target if known else open(target, seed=seed)
-    if isinstance(opened, OpenedRun):
+    if isinstance(opened, LoadedRun):
         if data is None and tokens is None:
             return _reading(opened, prompt, layers)
         if prompt is not None:
@@ -122,7 +121,7 @@ def capture(
     return _of_module(opened, data, tokens, layers, batch_item)
 
 
-def _reading(run: OpenedRun, prompt: str | None, layers: Any) -> AttentionRecord:
+def _reading(run: LoadedRun, prompt: str | None, layers: Any) -> AttentionRecord:
     """The attention of a run while it answers."""
     from neural_dsl.inputs.selection import select_layers
     from neural_dsl.runs import prompted
@@ -212,8 +211,8 @@ def answer(
 ) -> tuple[list[Answer | None], list[Diagnostic]]:
     """`predict` for prompts with their places, as " in line 3": None where a prompt
     cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.loaded import beyond_training
-    from neural_dsl.tasks.given import GivenTask
+    from neural_dsl.runs.prompts import beyond_training
+    from neural_dsl.tasks.problems import builds_on
 
     task = run.task
     texts, unreadable = run.predict_readable(prompts)
@@ -223,7 +222,7 @@ def answer(
         else Answer(
             prompt,
             text,
-            task.solve(prompt) if isinstance(task, GivenTask) else None,
+            task.solve(prompt) if builds_on(task, "ProblemTask") else None,
             beyond_training(task, prompt),
         )
         for (prompt, _), text in zip(prompts, texts, strict=True)
@@ -286,7 +285,7 @@ def train(
     the last step and the measures on the test split. Raises NeuralError.
     """
     from neural_dsl.runs.prepare import TrainRequest
-    from neural_dsl.runs.train import Silent
+    from neural_dsl.runs.train import Watcher
     from neural_dsl.runs.train import train as go
 
     given = list(settings or ())
@@ -306,7 +305,7 @@ def train(
         device,
         trust,
     )
-    return go(request, watcher or Silent())
+    return go(request, watcher or Watcher())
 
 
 def as_written(value: Any) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +30,14 @@ from neural_dsl.graph.nodes import Layer, Network
 Float32 = npt.NDArray[np.float32]
 
 
-class Watched(ABC):
+class Watched:
     """A model whose attentions can be seen while it runs."""
 
     name: str
+    model: Any
+    _watching: Callable[..., AbstractContextManager[Watcher]]
+    """The backend's `capture.watching`."""
 
-    @abstractmethod
     def watching(
         self,
         visit: Visit | None = None,
@@ -43,9 +46,10 @@ class Watched(ABC):
     ) -> AbstractContextManager[Watcher]:
         """While this lasts, `visit` is told of the attentions of the wanted modules (paths
         in the live model; None: all) whenever the model runs, and gates are applied."""
+        return self._watching(self.model, visit, wanted, gates)
 
 
-class Runtime(Watched):
+class Runtime(Watched, ABC):
     """A live model, built by importing the emitted file. Evaluation mode, no gradients."""
 
     # What provenance says of the weights that the model has now: "random, seed 0",

@@ -43,16 +43,19 @@ def estimate_step(
         "layers": FLOAT32 * batch * (sum(sizes) - logits),
         "attention": FLOAT32 * batch * matrices,  # softmax's own output, kept
         "logits": FLOAT32 * batch * 2 * logits,  # and their gradient
-        "examples": INT64 * 2 * max(batch, _held_out(network)) * length,
+        "examples": INT64 * _numbers_at_once(network, batch) * length,
     }
 
 
-def _held_out(network: Network) -> int:
-    """The examples of the larger set that is held out, where they are drawn as one."""
+def _numbers_at_once(network: Network, batch: int) -> int:
+    """How many numbers of each position the data part holds at least when it makes a
+    batch, or the larger set that is held out, as one: inputs and targets; of problems
+    also those drawn; of several lengths also the order in which padding goes last."""
     assert network.task is not None
     params = network.task.params
-    sizes = (params.get("validation_size", 0), params.get("test_size", 0))
-    return max(int(size) for size in sizes)
+    held_out = int(max(params.get("validation_size", 0), params.get("test_size", 0)))
+    ranged = isinstance(params.get("length"), tuple)
+    return (5 if ranged else 3 if held_out else 2) * max(batch, held_out)
 
 
 def refuse_training_if_too_large(

@@ -63,7 +63,7 @@ def command(
     run: Path, prompt: str, weights: str | None, trust: bool, **options: Any
 ) -> None:
     """Write a text that goes on from a prompt, with the language model of RUN."""
-    from neural_dsl.runs.generation import generate_text
     from neural_dsl.runs.loaded import open_run
+    from neural_dsl.runs.prompts import generate_text
 
     say(generate_text(open_run(run, weights, trust), prompt, **options))

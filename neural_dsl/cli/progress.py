@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from neural_dsl.cli.console import note, print_diagnostics, safe_console
 from neural_dsl.diagnostics.layout import safe
 from neural_dsl.runs.metrics import SHARES, in_words
+from neural_dsl.runs.train import Watcher
 
 if TYPE_CHECKING:
     from neural_dsl.backends.training import BaseTraining
+    from neural_dsl.runs.decoding import Sample
     from neural_dsl.runs.prepare import Prepared
-    from neural_dsl.runs.samples import Sample
 
 
-class PlainProgress:
+class PlainProgress(Watcher):
     """A line a validation, on stderr: for log files and pipes."""
 
     def note(self, text: str) -> None:

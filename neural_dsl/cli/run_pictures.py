@@ -15,7 +15,7 @@ from neural_dsl.inputs.selection import select_heads, select_layers
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
-    from neural_dsl.runs.opened import OpenedRun
+    from neural_dsl.runs.loaded import LoadedRun
     from neural_dsl.runs.prompted import Reading, Shown
 
 MOST_VIEWS = 12  # side by side; beyond that nobody can read them
@@ -27,11 +27,11 @@ def draw_runs(request: Request) -> None:
     if len(request.files) * max(asked, 1) > MOST_VIEWS:
         raise too_many(len(request.files), asked)
     from neural_dsl.attention.storage import save_record
-    from neural_dsl.runs.opened import open_run
+    from neural_dsl.runs.loaded import open_run
 
     weights = None if request.weights is None else str(request.weights)
     runs = [
-        open_run(run, weights, request.backend, request.trust) for run in request.files
+        open_run(run, weights, request.trust, request.backend) for run in request.files
     ]
     for run in runs:
         select_heads(
@@ -68,7 +68,7 @@ def draw_runs(request: Request) -> None:
 
 
 def readings(
-    run: OpenedRun, request: Request, first: OpenedRun, refused: list[Diagnostic]
+    run: LoadedRun, request: Request, first: LoadedRun, refused: list[Diagnostic]
 ) -> list[Shown]:
     """What one run is shown on; `refused` receives what it cannot read (NE171). Without a
     wish it is the first held-out problem, of the first run, so that several runs read

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
 from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import MEMBERS, defined
+from neural_dsl.catalogue.tasks.custom import HOME, MEMBERS, defined, defined_by
 from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
 from neural_dsl.catalogue.tasks.spec import held_out_bounds
 from neural_dsl.catalogue.tasks.splits import multiplier
@@ -71,23 +71,87 @@ def data_part(network: Network) -> TaskSource:
     custom = custom_of(network)
     if custom is None:
         return TaskSource(imports, code)
-    needed, base = _pasted(_only_training())
+    names = {name for name, home in HOME.items() if home == "base"}
+    needed, base = _library(("tasks/base",), "", names)
+    more, library = _library(LIBRARY, custom.text, {*custom.builds_on} - names)
     lines, own = _pasted(custom.text)
     postponed = "from __future__" in custom.text
-    code = "\n\n\n".join([base, own, code])
-    return TaskSource((*imports, *needed, *lines), code, own, postponed)
+    code = "\n\n\n".join(part for part in (base, library, own, code) if part)
+    return TaskSource((*imports, *needed, *more, *lines), code, own, postponed)
 
 
-def _only_training() -> str:
-    """The file of `Task` without the methods that training does not call."""
-    text = files("neural_dsl.tasks").joinpath("base.py").read_text("utf-8")
+LIBRARY = (
+    *("catalogue/tasks/splits", "catalogue/tasks/sequences"),
+    *("catalogue/tasks/arithmetic", "tasks/problems"),
+    *("tasks/sequences", "tasks/arithmetic"),
+)
+"""The files that hold what a user's task may build on, beside `Task` itself."""
+
+
+def _library(
+    sources: Iterable[str], own: str, wanted: set[str]
+) -> tuple[list[str], str]:
+    """The imports and the code of `wanted` names of ours, and of all that they use: of
+    classes, the methods that training calls, or the user's `own` text."""
+    if not wanted:
+        return [], ""
+    texts = [
+        files("neural_dsl").joinpath(f"{n}.py").read_text("utf-8") for n in sources
+    ]
+    known = [(node, text) for text in texts for node in ast.parse(text).body]
+    called = {n.attr for n in ast.walk(ast.parse(own)) if isinstance(n, ast.Attribute)}
+    reached = -1
+    while reached != len(wanted) + len(called):  # until nothing more is
+        reached = len(wanted) + len(called)
+        for node, _ in known:
+            if defined_by(node) & wanted:
+                inside = [n for part in _kept(node, called) for n in ast.walk(part)]
+                wanted = wanted | {n.id for n in inside if isinstance(n, ast.Name)}
+                called |= {n.attr for n in inside if isinstance(n, ast.Attribute)}
+    imports = []
+    for line in (line for text in texts for line in _pasted(text)[0]):
+        (node,) = ast.parse(line).body
+        assert isinstance(node, ast.Import | ast.ImportFrom)
+        node.names = [a for a in node.names if (a.asname or a.name) in wanted]
+        imports += [ast.unparse(node)] * bool(node.names)
+    code, end = "", -1
+    for node, text in known:
+        if defined_by(node) & wanted:
+            between = "\n" if node.lineno == end + 1 else "\n\n\n"
+            code += between + _source(node, text, called)
+            end = node.end_lineno or end
+    return imports, code.strip("\n")
+
+
+def _kept(node: ast.stmt, called: set[str]) -> list[ast.AST]:
+    """The parts of a definition that are needed: of a class, no method that nobody calls."""
+    if not isinstance(node, ast.ClassDef):
+        return [node]
+    needed = [n for n in node.body if not _uncalled(n, called)]
+    return [*node.bases, *node.decorator_list, *needed]
+
+
+def _uncalled(node: ast.stmt, called: set[str]) -> bool:
+    known = (*called, *MEMBERS)
+    return (
+        isinstance(node, ast.FunctionDef)
+        and node.name not in known
+        and not node.name.startswith("__")
+    )
+
+
+def _source(node: ast.stmt, text: str, called: set[str]) -> str:
+    """The text of a definition, without the methods that nobody calls."""
     lines = text.splitlines()
-    (base,) = (n for n in ast.parse(text).body if isinstance(n, ast.ClassDef))
-    for node in reversed(base.body):
-        if isinstance(node, ast.FunctionDef) and node.name not in MEMBERS:
-            before = node.lineno - 2  # the empty line
-            del lines[before : node.end_lineno]
-    return "\n".join(lines)
+    first = min(n.lineno for n in (node, *getattr(node, "decorator_list", ()))) - 1
+    dropped = {
+        line
+        for item in getattr(node, "body", ())
+        if isinstance(node, ast.ClassDef) and _uncalled(item, called)
+        for line in range(item.lineno - 2, item.end_lineno)  # from the empty line on
+    }
+    kept = (n for n in range(first, node.end_lineno or first) if n not in dropped)
+    return "\n".join(lines[n] for n in kept)
 
 
 def _described(network: Network) -> SimpleNamespace:

@@ -251,6 +251,9 @@ def _clip(train: Mapping[str, Any], network: Network) -> float | None:
 
 
 def _smoothing(network: Network) -> float:
+    """0 for losses that are of no classes: nothing to smooth."""
+    if not loss_of(network).name.endswith("crossentropy"):
+        return 0.0
     given = network.train.get("label_smoothing")
     if given is None and network.loss is not None:
         given = network.loss.params.get("label_smoothing")

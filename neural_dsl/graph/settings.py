@@ -76,9 +76,9 @@ class Settings:
 
     @property
     def learns(self) -> bool:
-        """Whether anything is said of how the network learns."""
-        rules = (self.loss, self.optimizer, self.lr_schedule)
-        return any(rules) or bool(self.metrics or self.train)
+        """Whether anything is said of how the network learns, or where it does."""
+        rules = (self.loss, self.optimizer, self.lr_schedule, self.metrics, self.train)
+        return any(rules) or bool(set(self.execution) - {"backend"})
 
     @property
     def train_spans(self) -> dict[str, Span]:

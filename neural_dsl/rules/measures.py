@@ -82,6 +82,12 @@ def check_measures(network: Network, findings: Findings) -> None:
             message = f"`{metric.name}` has no effect on the training"
             help = f"training on `{setting.name}` can report {listed(able)}"
             findings.warning("NW075", message, metric.span, "not used", help)
+    loss = goal.loss.name
+    if network.train.get("label_smoothing") and not loss.endswith("crossentropy"):
+        message = "`label_smoothing` has no effect on the training"
+        help = f"it smooths the targets of classes, but the loss is `{loss}`"
+        span = network.train_spans["label_smoothing"]
+        findings.warning("NW075", message, span, "not used", help)
     for rule in rules_that_watch(network):
         monitor = rule.params["monitor"]
         if monitor not in goal.measures:

@@ -30,6 +30,13 @@ UNUSED = {
     "search_method": "nothing searches in this version",
     "max_trials": "nothing searches in this version",
 }
+UNUSED_EXECUTION = {
+    "device": "`fit` trains where you put the model and the batches",
+    "precision": "`train { mixed_precision: true }` makes `fit` use both kinds of numbers",
+    "mixed_precision": "`fit` reads it in `train`",
+    "seed": "`fit` reads it in `train`",
+    "num_workers": "you make the batches",
+}
 
 
 def check_without_task(settings: Settings, activation: str, findings: Findings) -> None:
@@ -40,15 +47,22 @@ def check_without_task(settings: Settings, activation: str, findings: Findings) 
         message = f"{what} has no effect without a task"
         findings.warning("NW075", message, span, "not used", help)
 
-    spans = settings.spans.get("train", {})
-    for key in settings.train:
-        if key in UNUSED:
-            unused(f"`{key}`", spans[key], UNUSED[key])
-    without = " and ".join(s.name for s in BACKENDS.values() if not s.holds_out)
-    if settings.train.get("validation_split"):
-        unused(f"`validation_split` for {without}", spans["validation_split"], HELD_OUT)
+    for block, reasons in (("train", UNUSED), ("execution", UNUSED_EXECUTION)):
+        for key, span in settings.spans.get(block, {}).items():
+            if key in reasons:
+                unused(f"`{key}`", span, reasons[key])
+    train, spans = settings.train, settings.spans.get("train", {})
+    for spec in BACKENDS.values():
+        if train.get("validation_split") and not spec.holds_out:
+            what = f"`validation_split` for {spec.name}"
+            unused(what, spans["validation_split"], HELD_OUT)
+        for key in filter(train.get, spec.train_lacking):
+            unused(f"`{key}` for {spec.name}", spans[key], spec.train_lacking[key])
     loss, optimizer = settings.loss, settings.optimizer
     learnt = usual_loss(activation) if loss is None else loss.name
+    if train.get("label_smoothing") and not learnt.endswith("crossentropy"):
+        help = f"it smooths the targets of classes, but the loss is `{learnt}`"
+        unused("`label_smoothing`", spans["label_smoothing"], help)
     for metric in settings.metrics:
         if metric.name != "accuracy":
             help = "`fit` has losses and the `accuracy` of classes; measure the rest yourself"

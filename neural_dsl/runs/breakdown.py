@@ -5,17 +5,15 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from neural_dsl.runs.decoding import Ids, greedy_ids
+from neural_dsl.runs.decoding import Ids, Sample, decoded
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.samples import Sample
-from neural_dsl.tasks.arithmetic import Arithmetic
-from neural_dsl.tasks.sequences import SequenceTask
+from neural_dsl.tasks.problems import builds_on
 
 UNSEEN = 200  # problems of each length that training never had
 LONGER = 4  # lengths beyond the longest that are tried, where the model can read them
@@ -25,8 +23,7 @@ MOST_DIGITS = 9  # of numbers never trained on: pairs of them still fit into 64 
 NEW = " (never trained on)"
 
 Tables = dict[str, list["Count"]]
-Digits = tuple[str, int, int]
-"""An operation's sign, and how many digits both numbers have."""
+Kind = TypeVar("Kind", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -57,30 +54,42 @@ def breakdowns(
     places = by_position(task, split, written)
     tokens = Count("tokens", sum(c.right for c in places), sum(c.count for c in places))
     tables = {"position": places}
-    if isinstance(task, SequenceTask):
+    if builds_on(task, "SequenceTask"):
         tables["length"] = by_length(run, answers)
-    if isinstance(task, Arithmetic):
+    if builds_on(task, "Arithmetic"):
         tables["digits"] = by_digits(run, answers)
         tables["carries"] = by_carries(answers)
     return tokens, tables
 
 
+def tally(
+    found: Iterable[tuple[Kind, bool]], label: Callable[[Kind], str] = str
+) -> dict[Kind, Count]:
+    """What was found right or wrong, counted by its kind, kinds in ascending order."""
+    pairs = list(found)
+    count = Counter(kind for kind, _ in pairs)
+    right = Counter(kind for kind, is_right in pairs if is_right)
+    kinds: list[Any] = list(count)
+    return {
+        kind: Count(label(kind), right[kind], count[kind]) for kind in sorted(kinds)
+    }
+
+
 def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list[Count]:
     """How often each token of the answer is right, whatever the others are."""
-    right: Counter[int] = Counter()
-    count: Counter[int] = Counter()
     targets = task.batch(split, np.arange(task.size(split)))[1]
-    for answer, row in zip(written, targets, strict=True):
-        for place, token in enumerate(row[row >= 0]):
-            count[place] += 1
-            right[place] += bool(place < len(answer) and answer[place] == token)
-    labels = position_labels(task, len(count))
-    return [Count(labels[place], right[place], count[place]) for place in sorted(count)]
+    found = [
+        (place, place < len(answer) and bool(answer[place] == token))
+        for answer, row in zip(written, targets, strict=True)
+        for place, token in enumerate(row[row >= 0])
+    ]
+    labels = position_labels(task, 1 + max((place for place, _ in found), default=-1))
+    return [*tally(found, labels.__getitem__).values()]
 
 
 def position_labels(task: Any, count: int) -> list[str]:
     """What stands at each place of an answer."""
-    if not isinstance(task, Arithmetic):
+    if not builds_on(task, "Arithmetic"):
         return [f"symbol {place + 1}" for place in range(count)]
     digits = [
         PLACES[place] if place < len(PLACES) else f"10^{place}"
@@ -94,15 +103,8 @@ def position_labels(task: Any, count: int) -> list[str]:
 def by_length(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
     """Exact match for each length of the source, lengths never trained on too."""
     task = run.task
-    right: Counter[int] = Counter()
-    count: Counter[int] = Counter()
-    for sample in answers:
-        n = task.source(sample.prompt).shape[1]
-        count[n] += 1
-        right[n] += sample.right
-    found = {n: Count(f"{n}", right[n], count[n]) for n in count}
-    longest = task.longest + LONGER
-    for n in range(1, longest + 1):
+    found = tally((task.source(a.prompt).shape[1], a.right) for a in answers)
+    for n in range(1, task.longest + LONGER + 1):
         if n not in found and _can_read(run, n):
             found[n] = unseen_length(run, n)
     return [found[n] for n in sorted(found)]
@@ -114,7 +116,7 @@ def unseen_length(run: LoadedRun, n: int) -> Count:
     task = copy.copy(run.task)
     task.longest = max(task.longest, n)
     sources = random_sources(task.vocabulary, n, task.unique)
-    return _tried(run, task, f"{n}", task.arrange(sources))
+    return _tried(run, task, f"{n}", task.write(sources))
 
 
 def random_sources(words: int, n: int, unique: bool) -> Ids:
@@ -131,7 +133,8 @@ def _tried(run: LoadedRun, task: Any, label: str, written: tuple[Ids, Ids]) -> C
     """Exact match on prompts (B, P) and answers (B, A) of a kind never trained on."""
     prompts, expected = written
     lengths = [expected.shape[1]] * len(expected)
-    found = greedy_ids(run.logits, task, list(prompts), lengths, run.input_length)
+    ends = task.is_end if task.causal else None
+    found = decoded(run.logits, list(prompts), lengths, run.input_length, ends)
     right = sum(a == e.tolist() for a, e in zip(found, expected, strict=True))
     return Count(label + NEW, right, len(expected))
 
@@ -141,36 +144,24 @@ def _can_read(run: LoadedRun, n: int) -> bool:
     task = run.task
     if task.unique and n > task.vocabulary:
         return False
-    if type(task).__name__ == "PatternCompletion" and n < 2:
+    if builds_on(task, "PatternCompletion") and n < 2:
         return False
     return _has_positions(run, task.input_length(n))
 
 
 def _has_positions(run: LoadedRun, length: int) -> bool:
     """Whether the model can read a sequence of this length."""
-    limits = [
-        layer.params["max_len"]
-        for layer in run.network.layers()
-        if layer.params.get("max_len") is not None
-    ]
-    if run.input_length is not None:
-        limits.append(run.input_length)
-    return all(length <= limit for limit in limits)
+    limits = [layer.params.get("max_len") for layer in run.network.layers()]
+    limits.append(run.input_length)
+    return all(limit is None or length <= limit for limit in limits)
 
 
 def by_digits(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
     """Exact match by how many digits both numbers have; where the model has positions
     for them, numbers with more digits than any of the task's, too."""
     task = run.task
-    right: Counter[Digits] = Counter()
-    count: Counter[Digits] = Counter()
-    for sample in answers:
-        a, sign, b = numbers(sample.prompt)
-        kind = (sign, len(str(a)), len(str(b)))
-        count[kind] += 1
-        right[kind] += sample.right
     rows = [
-        Count(digits_label(kind), right[kind], count[kind]) for kind in sorted(count)
+        *tally(((digits(a.prompt), a.right) for a in answers), digits_label).values()
     ]
     for width in range(task.width + 1, task.width + 1 + LONGER):
         wider = copy.copy(task)
@@ -183,20 +174,28 @@ def by_digits(run: LoadedRun, answers: Sequence[Sample]) -> list[Count]:
     return rows
 
 
-def longer_numbers(run: LoadedRun, task: Arithmetic) -> list[Count]:
+def longer_numbers(run: LoadedRun, task: Any) -> list[Count]:
     """Exact match on pairs of numbers that both have `task.width` digits."""
     least = 10 ** (task.width - 1)
     rng = np.random.default_rng(task.width)
     drawn = np.unique(rng.integers(least, 10 * least, size=(2 * UNSEEN, 2)), axis=0)
     a, b = rng.permutation(drawn)[:UNSEEN].T
     rows = []
-    for sign in task.signs:
+    for which, sign in enumerate(task.signs):
         label = digits_label((sign, task.width, task.width))
-        rows.append(_tried(run, task, label, task.write(sign, a, b)))
+        chosen = [np.full_like(a, which)] * (len(task.signs) > 1)
+        written = task.write(np.column_stack([*chosen, a, b]))
+        rows.append(_tried(run, task, label, written))
     return rows
 
 
-def digits_label(kind: Digits) -> str:
+def digits(prompt: str) -> tuple[str, int, int]:
+    """The operation's sign, and how many digits both numbers have."""
+    a, sign, b = numbers(prompt)
+    return sign, len(str(a)), len(str(b))
+
+
+def digits_label(kind: tuple[str, int, int]) -> str:
     """`2+1` for `12+3=`."""
     sign, a, b = kind
     return f"{a}{sign}{b}"
@@ -204,13 +203,7 @@ def digits_label(kind: Digits) -> str:
 
 def by_carries(answers: Sequence[Sample]) -> list[Count]:
     """Exact match by how often a place carries into the next one, or borrows from it."""
-    right: Counter[str] = Counter()
-    count: Counter[str] = Counter()
-    for sample in answers:
-        label = carries(sample.prompt)
-        count[label] += 1
-        right[label] += sample.right
-    return [Count(label, right[label], count[label]) for label in sorted(count)]
+    return [*tally((carries(a.prompt), a.right) for a in answers).values()]
 
 
 def carries(prompt: str) -> str:
@@ -218,17 +211,12 @@ def carries(prompt: str) -> str:
     a, sign, b = numbers(prompt)
     if sign == "-" and a < b:
         a, b = b, a
-    times, over = 0, 0
+    times, over, step = 0, 0, 1 if sign == "+" else -1
     while a or b:
-        if sign == "+":
-            over = int(a % 10 + b % 10 + over > 9)
-        else:
-            over = int(a % 10 - b % 10 - over < 0)
-        times += over
-        a, b = a // 10, b // 10
-    if sign == "+":
-        return f"+ with {times} {'carry' if times == 1 else 'carries'}"
-    return f"- with {times} {'borrow' if times == 1 else 'borrows'}"
+        over = int(not 0 <= a % 10 + step * (b % 10 + over) <= 9)
+        times, a, b = times + over, a // 10, b // 10
+    one, more = ("carry", "carries") if sign == "+" else ("borrow", "borrows")
+    return f"{sign} with {times} {one if times == 1 else more}"
 
 
 def numbers(prompt: str) -> tuple[int, str, int]:

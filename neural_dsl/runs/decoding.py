@@ -2,93 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.tasks.base import PAD
+from neural_dsl.tasks.custom import has_answers
+
 Ids: TypeAlias = npt.NDArray[np.int64]
 Logits: TypeAlias = Callable[[Ids], npt.NDArray[np.float32]]
 """Token ids (B, T) to logits (B, T, V)."""
 
-PAD = 0
+LOOKED_AT = 32  # problems of the validation, the same ones each time
+SHOWN = 3  # right ones, and as many wrong ones
 
 
-def greedy(
-    logits: Logits, task: Any, prompts: Sequence[str], fixed: int | None = None
-) -> list[str]:
-    """The answers to prompts, always the likeliest token. Raises ValueError for a prompt
-    that the task cannot read. `fixed`: the one length that the model takes, if it does."""
-    encoded = [np.asarray(task.encode(prompt), dtype=np.int64) for prompt in prompts]
-    lengths = [task.answer_length(prompt) for prompt in prompts]
-    answers = greedy_ids(logits, task, encoded, lengths, fixed)
-    return [task.decode(answer) for answer in answers]
+@dataclass(frozen=True)
+class Sample:
+    """A prompt, what the model wrote, and what is right."""
+
+    prompt: str
+    answer: str
+    expected: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the whole answer is right."""
+        return self.answer == self.expected
+
+    def line(self) -> str:
+        """`12+34=46`, or `12+34=45, not 46`."""
+        wrong = "" if self.right else f", not {self.expected}"
+        return f"{self.prompt}{self.answer}{wrong}"
+
+
+def answered(
+    logits: Logits, task: Any, split: str, places: Iterable[int], fixed: int | None
+) -> tuple[list[Sample], list[list[int]]]:
+    """Problems of a split with the answers that a model decodes greedily, as text and as
+    ids. `fixed`: the one length that it takes, if it does."""
+    problems = [task.problem(split, place) for place in places]
+    written = greedy_ids(logits, task, [prompt for prompt, _ in problems], fixed)
+    samples = [
+        Sample(prompt, task.decode(ids), right)
+        for (prompt, right), ids in zip(problems, written, strict=True)
+    ]
+    return samples, written
+
+
+def sample_predictions(
+    logits: Logits, task: Any, fixed: int | None = None
+) -> list[Sample]:
+    """A few right answers of the validation and a few wrong ones; none for tasks without
+    answers."""
+    if not has_answers(task):
+        return []
+    places = range(min(LOOKED_AT, task.size("validation")))
+    samples, _ = answered(logits, task, "validation", places, fixed)
+    right = [sample for sample in samples if sample.right]
+    wrong = [sample for sample in samples if not sample.right]
+    return right[:SHOWN] + wrong[:SHOWN]
 
 
 def greedy_ids(
     logits: Logits,
     task: Any,
-    prompts: Sequence[Ids],
-    lengths: Sequence[int],
+    prompts: Sequence[str],
     fixed: int | None = None,
+    longest: int | None = None,
 ) -> list[list[int]]:
-    """The same for ids: answers of at most these lengths, END included."""
-    if not prompts:
-        return []
-    decode = _one_by_one if task.causal else _all_at_once
-    return decode(logits, task, prompts, lengths, fixed)
+    """The ids of the answers to prompts, END included, always the likeliest token; none
+    has more than `longest`. Raises ValueError for a prompt that the task cannot read."""
+    encoded = [np.asarray(task.encode(prompt), dtype=np.int64) for prompt in prompts]
+    lengths = [task.answer_length(prompt) for prompt in prompts]
+    if longest is not None:
+        lengths = [min(length, longest) for length in lengths]
+    ends = task.is_end if task.causal else None
+    return decoded(logits, encoded, lengths, fixed, ends)
 
 
-def _one_by_one(
+def decoded(
     logits: Logits,
-    task: Any,
     prompts: Sequence[Ids],
     lengths: Sequence[int],
     fixed: int | None,
+    ends: Callable[[int], bool] | None,
 ) -> list[list[int]]:
-    """All rows in step; a row that has ended is left out of what follows."""
+    """Answers of at most these lengths to prompts (P,). `ends` tells the token that ends
+    one early; None where answers stand at the positions of their sources."""
+    answers: list[list[int]] = [[] for _ in prompts]
+    if not prompts:
+        return answers
+    if ends is None:
+        # Prompts of one length at a time: a model that looks ahead may look at padding.
+        for length in sorted({len(ids) for ids in prompts}):
+            rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
+            tokens = np.full((len(rows), fixed or length), PAD, dtype=np.int64)
+            tokens[:, :length] = [prompts[row] for row in rows]
+            chosen = logits(tokens).argmax(-1)
+            for place, row in enumerate(rows):
+                answers[row] = chosen[place, : lengths[row]].tolist()
+        return answers
     starts = np.array([len(ids) for ids in prompts])
     width = max(fixed or 0, int((starts + np.array(lengths)).max()))
     # Padding stands behind what is read, where a causal model never looks.
     tokens = np.full((len(prompts), width), PAD, dtype=np.int64)
-    for row, ids in zip(tokens, prompts, strict=True):
-        row[: len(ids)] = ids
-    answers: list[list[int]] = [[] for _ in prompts]
+    for written, ids in zip(tokens, prompts, strict=True):
+        written[: len(ids)] = ids
     active: Any = np.flatnonzero(np.array(lengths) > 0)
     done = 0
-    while len(active):
-        ends = starts[active] + done
-        found = logits(tokens[active, : fixed or int(ends.max())])
-        chosen = found[np.arange(len(active)), ends - 1].argmax(-1)  # (active,)
-        tokens[active, ends] = chosen
+    while len(active):  # all rows in step; one that has ended is left out
+        last = starts[active] + done
+        found = logits(tokens[active, : fixed or int(last.max())])
+        chosen = found[np.arange(len(active)), last - 1].argmax(-1)  # (active,)
+        tokens[active, last] = chosen
         done += 1
         going = []
         for row, token in zip(active.tolist(), chosen.tolist(), strict=True):
             answers[row].append(token)
-            if not task.is_end(token) and done < lengths[row]:
+            if not ends(token) and done < lengths[row]:
                 going.append(row)
         active = np.array(going, dtype=np.int64)
-    return answers
-
-
-def _all_at_once(
-    logits: Logits,
-    task: Any,
-    prompts: Sequence[Ids],
-    lengths: Sequence[int],
-    fixed: int | None,
-) -> list[list[int]]:
-    """Each token of an answer at the position of its source."""
-    answers: list[list[int]] = [[] for _ in prompts]
-    # Prompts of one length at a time: a model that looks ahead may look at padding.
-    for length in sorted({len(ids) for ids in prompts}):
-        rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
-        tokens = np.full((len(rows), fixed or length), PAD, dtype=np.int64)
-        tokens[:, :length] = [prompts[row] for row in rows]
-        chosen = logits(tokens).argmax(-1)
-        for place, row in enumerate(rows):
-            answers[row] = chosen[place, : lengths[row]].tolist()
     return answers
 
 

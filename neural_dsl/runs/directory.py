@@ -48,14 +48,13 @@ def create(folder: Path, *, emptied: bool = False) -> list[Path]:
     NeuralError: NE150 when something stands there already, NE134 when it cannot be made
     or written."""
     if is_run(folder):
-        finished = read_about(folder).get("status") == "finished"
-        first = "train anew in its place by --overwrite"
-        if not finished:
-            first = "go on with it by --resume"
+        which, first = "run", "go on with it by --resume"
+        if read_about(folder).get("status") == "finished":
+            which, first = "finished run", "train anew in its place by --overwrite"
         another = f"`--output-dir {shlex.quote(f'{folder}-2')}`"
         raise refusal(
             "NE150",
-            f"there is a {'finished ' * finished}run in {quoted(folder)} already",
+            f"there is a {which} in {quoted(folder)} already",
             help=f"{first}, or choose another folder by {another}",
         )
     with output_errors(folder):
@@ -85,15 +84,11 @@ def remove_run(folder: Path, *, force: bool = False) -> None:
         sweep(folder)
         for name in FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
-        made = [path for path in folder.iterdir() if _of_run(path)]
+        names = {ABOUT, *RESULTS}
+        made = [p for p in folder.iterdir() if p.name in names or _leftover(p)]
         # What says that a run is here goes last: a kill leaves one that can be removed.
         for path in sorted(made, key=lambda path: path.name == ABOUT):
             path.unlink()
-
-
-def _of_run(path: Path) -> bool:
-    """Whether this is a file that training writes."""
-    return path.name in {ABOUT, *RESULTS} or _leftover(path)
 
 
 def sweep(folder: Path) -> None:
@@ -108,9 +103,8 @@ def sweep(folder: Path) -> None:
 def _leftover(path: Path) -> bool:
     """Whether this may be what is left of a run that was killed before its `run.json`."""
     made = (".lock", SOURCE, CODE, *KEPT_FILES)
-    return path.name in made or path.name.startswith(
-        ("log-", *(f".{n}." for n in made))
-    )
+    starts = ("log-", *(f".{name}." for name in made))
+    return path.name in made or path.name.startswith(starts)
 
 
 @contextmanager
@@ -138,16 +132,15 @@ def read_about(folder: Path) -> dict[str, Any]:
         if not isinstance(about, dict) or not _has_its_kinds(about):
             raise ValueError("it does not hold what it should")
     except (OSError, ValueError, RecursionError) as error:
-        if not folder.exists():
-            what = "no such folder"
-        elif not folder.is_dir():
-            what = "it is a file"
-        elif not (folder / ABOUT).exists():
-            what = f"it has no {ABOUT}"
-        elif isinstance(error, OSError):
-            what = f"{ABOUT}: {reason(error)}"
-        else:
-            what = f"its {ABOUT} is damaged"
+        why = reason(error) if isinstance(error, OSError) else ""
+        seen = {
+            "no such folder": not folder.exists(),
+            "it is a file": not folder.is_dir(),
+            f"it has no {ABOUT}": not (folder / ABOUT).exists(),
+            f"{ABOUT}: {why}": bool(why),
+            f"its {ABOUT} is damaged": True,
+        }
+        what = next(words for words, is_so in seen.items() if is_so)
         raise refusal(
             "NE156",
             f"{quoted(folder)} is not the folder of a run: {what}",
@@ -166,11 +159,8 @@ _KINDS: dict[type, tuple[str, ...]] = {
 
 def _has_its_kinds(about: dict[str, Any]) -> bool:
     """Whether every entry that is there is of the kind that training writes."""
-    if not all(
-        type(about.get(name, kind())) is kind
-        for kind, names in _KINDS.items()
-        for name in names
-    ):
+    kinds = ((kind, name) for kind, names in _KINDS.items() for name in names)
+    if not all(type(about.get(name, kind())) is kind for kind, name in kinds):
         return False
     texts = [each for name in _KINDS[list] for each in about.get(name, ())]
     texts += [about.get(name) or "" for name in ("network", "code_sha256")]
@@ -192,24 +182,19 @@ def only_one(folder: Path) -> Iterator[None]:
     with output_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
         import fcntl
-    except ImportError:  # Windows has no such locks
-        return
-    try:
+
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
         raise refusal(
             "NE158",
             f"another process is training in {quoted(folder)}",
             help="wait for it, stop it, or choose another folder by --output-dir",
         ) from None
-    except OSError:  # a file system without locks
-        return
+    except (ImportError, OSError):  # Windows, or a file system, without such locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)

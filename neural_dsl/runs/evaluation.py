@@ -9,13 +9,13 @@ from typing import Any
 from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
 from neural_dsl.runs.breakdown import Count, breakdowns
-from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.decoding import Sample, answered
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.samples import Sample
 from neural_dsl.runs.splits import refuse_unknown_splits
 from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.tasks.checked import failures_named
 from neural_dsl.tasks.custom import has_answers
+from neural_dsl.tasks.problems import builds_on
 
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
@@ -37,11 +37,11 @@ class Ablation:
 class Report:
     """What `neural evaluate` found.
 
-    `measures` are the emitted file's own (`evaluate`, teacher-forced); language
-    models have a `perplexity` too. Tasks with answers
-    have `greedy`: whole answers right when the model decodes by itself; `tables`: the
-    same by position, length and the like; `ceiling`: the largest share of tokens that
-    any model could get right in this format (None where nobody knows).
+    `measures` are the emitted file's own (`evaluate`, teacher-forced); language models
+    have a `perplexity` too. Tasks with answers have `greedy`: whole answers right when the
+    model decodes by itself; `tables`: the same by position, length and the like;
+    `ceiling`: the largest share of tokens that any model could get right in this format
+    (None where nobody knows).
     """
 
     run: str
@@ -75,14 +75,19 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 def _report(run: LoadedRun, split: str) -> Report:
     refuse_unknown_splits(run.about, run.task, run.folder, split)
     task = run.task
-    measures = measured(run, split)
+    measures, count = measured(run, split)
     answers: list[Sample] = []
     tables: dict[str, list[Count]] = {}
-    found = tokens = None
+    written: list[list[int]] = []
+    greedy = tokens = None
     if has_answers(task):
-        answers, written = answered(run, split)
+        for start in range(0, task.size(split), CHUNK):
+            places = range(start, min(start + CHUNK, task.size(split)))
+            found = answered(run.logits, task, split, places, run.input_length)
+            answers += found[0]
+            written += found[1]
         right = sum(sample.right for sample in answers)
-        found = Count("greedy", right, len(answers))
+        greedy = Count("greedy", right, len(answers))
         tokens, tables = breakdowns(run, split, answers, written)
     return Report(
         run=str(run.folder),
@@ -91,43 +96,24 @@ def _report(run: LoadedRun, split: str) -> Report:
         weights=run.weights,
         step=run.step,
         split=split,
-        count=int(measures["count"]),
+        count=count,
         measure=goal_of(run.network).measure,
-        measures=without_count(measures),
+        measures=measures,
         perplexity=perplexity(run, measures["loss"]),
-        greedy=found,
+        greedy=greedy,
         tokens=tokens,
         ceiling=ceiling(task),
         tables=tables,
-        attention=ablations(run, split, without_count(measures)),
+        attention=ablations(run, split, measures),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
 
 
-def measured(run: LoadedRun, split: str) -> dict[str, float]:
-    """What the emitted file's own `evaluate` says of a split."""
+def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
+    """What the emitted file's own `evaluate` says of a split, and of how many examples."""
     runtime: Any = run.runtime
-    return measures_of(runtime.module, runtime.model, split)
-
-
-def answered(run: LoadedRun, split: str) -> tuple[list[Sample], list[list[int]]]:
-    """Every problem of a split with the answer that the model decodes greedily, as text
-    and as ids."""
-    task = run.task
-    samples: list[Sample] = []
-    written: list[list[int]] = []
-    for start in range(0, task.size(split), CHUNK):
-        stop = min(start + CHUNK, task.size(split))
-        problems = [task.problem(split, index) for index in range(start, stop)]
-        prompts = [task.encode(prompt) for prompt, _ in problems]
-        lengths = [task.answer_length(prompt) for prompt, _ in problems]
-        found = greedy_ids(run.logits, task, prompts, lengths, run.input_length)
-        written += found
-        samples += [
-            Sample(prompt, task.decode(ids), right)
-            for (prompt, right), ids in zip(problems, found, strict=True)
-        ]
-    return samples, written
+    measures = measures_of(runtime.module, runtime.model, split)
+    return measures, int(measures.pop("count"))
 
 
 def ceiling(task: Any) -> float | None:
@@ -139,7 +125,7 @@ def ceiling(task: Any) -> float | None:
     """
     if task.measure != "exact_match":
         return None
-    guesses = type(task).__name__ == "PatternCompletion" and not task.unique
+    guesses = builds_on(task, "PatternCompletion") and not task.unique
     return None if guesses else 1.0
 
 
@@ -148,11 +134,10 @@ def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablat
 
     `whole` are the measures with all of them.
     """
-    found = []
-    target = NetworkTarget(run.runtime)
+    found, target = [], NetworkTarget(run.runtime)
     for name, _, attention in run.network.attentions():
         with target.gated({(name, None): "uniform"}):
-            left = without_count(measured(run, split))
+            left, _ = measured(run, split)
         decoration = is_decoration(whole, left)
         found.append(Ablation(name, attention.num_heads, left, decoration))
     return found
@@ -166,11 +151,6 @@ def is_decoration(whole: dict[str, float], left: dict[str, float]) -> bool:
         whole[key] - left[key] for key in ("exact_match", "accuracy") if key in whole
     ]
     return left["loss"] - whole["loss"] < WORSE and all(each < WORSE for each in lost)
-
-
-def without_count(measures: dict[str, float]) -> dict[str, float]:
-    """The measures of a split, and not how many examples it has."""
-    return {name: value for name, value in measures.items() if name != "count"}
 
 
 def perplexity(run: LoadedRun, loss: float) -> float | None:

@@ -11,7 +11,7 @@ from neural_dsl.runs.log import RunLog
 from neural_dsl.runs.tensorboard import Scalars, scalars
 
 if TYPE_CHECKING:
-    from neural_dsl.runs.samples import Sample
+    from neural_dsl.runs.decoding import Sample
 
 LARGEST_LOG = 5_000  # lines of training losses in metrics.jsonl
 

@@ -1,13 +1,12 @@
-"""A run with its trained weights, ready to answer."""
+"""A run with its trained weights, ready to answer and to be looked at."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +17,19 @@ from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
-from neural_dsl.runs.decoding import greedy
-from neural_dsl.runs.directory import LAYOUT, SOURCE
+from neural_dsl.runs.decoding import greedy_ids
+from neural_dsl.runs.directory import LAYOUT
 from neural_dsl.runs.prepare import prepare_again
+from neural_dsl.runs.prompts import refuse_unreadable, refuse_without_answers
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
 from neural_dsl.runs.task_files import run_task, tell_places
-from neural_dsl.tasks.arithmetic import Arithmetic
 from neural_dsl.tasks.checked import failures_named
-from neural_dsl.tasks.custom import has_answers
-from neural_dsl.tasks.sequences import SequenceTask
+
+if TYPE_CHECKING:
+    from neural_dsl.api import Model
+    from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.targets.run import RunTarget
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class LoadedRun:
         """What it is, in a line."""
         name, origin = self.network.name, self.runtime.weights_origin
         return f"<{type(self).__name__} {name} · {self.runtime.name} · {origin}>"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name: what tells two runs apart."""
+        return self.folder.resolve().name
 
     @property
     def network(self) -> Network:
@@ -68,23 +75,56 @@ class LoadedRun:
         (NE159). A prompt comes with its place, as " in line 3". Raises NeuralError NE160
         where the task has no answers."""
         refuse_without_answers(self)
-        found: list[str | None] = [None] * len(prompts)
+        readable: dict[int, str] = {}
         refused: list[Diagnostic] = []
-        readable: list[int] = []
         with failures_named(self.task):
             for number, (prompt, place) in enumerate(prompts):
                 try:
                     refuse_unreadable(self.task, prompt, place)
-                    readable.append(number)
+                    readable[number] = prompt
                 except NeuralError as error:
                     if error.diagnostics[0].code != "NE159":
                         raise
                     refused += error.diagnostics
-            given = [prompts[number][0] for number in readable]
-            answers = greedy(self.logits, self.task, given, self.input_length)
-        for number, answer in zip(readable, answers, strict=True):
-            found[number] = answer
-        return found, refused
+            given = list(readable.values())
+            written = greedy_ids(self.logits, self.task, given, self.input_length)
+            answers = dict(zip(readable, map(self.task.decode, written), strict=True))
+        return [answers.get(number) for number in range(len(prompts))], refused
+
+    @property
+    def model(self) -> Model:
+        """The live model."""
+        from neural_dsl.api import Model
+
+        return Model(self.runtime.compiled, self.runtime)
+
+    @property
+    def target(self) -> RunTarget:
+        """The run as what is looked at."""
+        from neural_dsl.targets.run import RunTarget
+
+        return RunTarget(self.runtime, task=self.task)
+
+    def capture(
+        self,
+        ids: npt.NDArray[np.int64] | None,
+        origin: str,
+        layers: Sequence[str] = (),
+        tokens: tuple[str, ...] = (),
+    ) -> AttentionRecord:
+        """The attention while the model reads ids (1, T), without any the first test
+        example; `origin` is for provenance, `tokens` are the symbols of the ids.
+
+        A model that takes any length runs as it is; one of a fixed length is built anew
+        for that of the ids.
+        """
+        from neural_dsl.inputs.selection import select_layers
+        from neural_dsl.targets.record import record
+
+        target = self.target
+        batch = target.encode() if ids is None else target.reading(ids[0], tokens)
+        names = select_layers(self.network, layers)
+        return record(target, replace(batch, origin=origin), target.named(names))
 
 
 def open_run(
@@ -96,10 +136,11 @@ def open_run(
     """The run in a folder, on the CPU, with its "best" or "last" weights; by default
     those that its test at the end was made with, and before that the best.
 
-    Another `backend` than the run's loads the same weights, and the run's need not be
-    installed. `trust` lets the code of a task of the user's own run. Raises NeuralError: NE156 where
-    no run is or nothing was saved yet, NE162 where its data has changed, NE163 for code
-    without trust, and what a damaged or foreign weights file raises.
+    The code is written anew from the run's `model.neural`, for its own backend, which
+    must be installed, or another one. `trust` lets the code of a task of the user's own
+    run. Raises NeuralError: NE156 where no run is or nothing was saved yet, NE162 where
+    its data has changed, NE163 for code without trust, and what a damaged or foreign
+    weights file raises.
     """
     run = prepare_again(folder, trust, backend)
     refuse_changed_data(run)
@@ -110,7 +151,7 @@ def open_run(
         names = [checkpoints.LAST]
     path = next((folder / n for n in names if (folder / n).exists()), None)
     if path is None:
-        raise _no_weights(folder, names)
+        raise _no_weights(folder, names[0])
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
     step = int(found.metadata.get("step", 0))
@@ -123,89 +164,21 @@ def open_run(
     return LoadedRun(folder, runtime, task, step, path.stem, run.about)
 
 
-def _no_weights(folder: Path, names: list[str]) -> NeuralError:
+def _no_weights(folder: Path, asked: str) -> NeuralError:
     """NE156: what was asked for is not there; others may be."""
-    quoted_folder = shlex.quote(str(folder))
     others = checkpoints.saved_weights(folder)
     if not others:
+        again = f"`neural train {shlex.quote(str(folder))} --resume`"
         return refusal(
             "NE156",
             f"the run in {quoted(folder)} has saved no weights yet",
-            help=f"train it first: `neural train {quoted_folder} --resume`",
+            help=f"train it first: {again}",
         )
     name, step = next(iter(others.items()))
     of_step = f", of step {step:,}" if step is not None else ""
+    stem = name.removesuffix(".safetensors")
     return refusal(
         "NE156",
-        f"the run in {quoted(folder)} has no {names[0]}",
-        help=f"it has {name}{of_step}: use that by "
-        f"`--weights {name.removesuffix('.safetensors')}`",
-    )
-
-
-def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
-    """Raise NE159 for a prompt that the task cannot read."""
-    foreign = next((one for one in prompt if "\udc80" <= one <= "\udcff"), None)
-    if foreign is not None:  # how Python hands on a byte that it cannot decode
-        byte, where = ord(foreign) - 0xDC00, prompt.index(foreign) + 1
-        raise refusal(
-            "NE159",
-            f"the prompt{place} is no text in UTF-8: its character {where} is the "
-            f"byte 0x{byte:02x}",
-            help="texts in other encodings: `iconv -f latin1 -t utf-8`",
-        )
-    try:
-        task.encode(prompt)
-    except ValueError as error:
-        raise refusal(
-            "NE159", f"the prompt {prompt!r}{place} cannot be read: {error}"
-        ) from error
-
-
-def beyond_training(task: Any, prompt: str) -> str:
-    """Says when a prompt that the task can read is of a kind that it never trains on: a
-    sequence of another length, a number outside the task's; "" otherwise."""
-    if isinstance(task, Arithmetic):
-        numbers = [int(each) for each in re.findall(r"\d+", prompt)]
-        outside = [each for each in numbers if not 1 <= each <= task.max_number]
-        if not outside:
-            return ""
-        return (
-            f"no problem with {outside[0]} was trained on, only numbers from 1 to "
-            f"{task.max_number}"
-        )
-    if not isinstance(task, SequenceTask):
-        return ""
-    length = int(task.source(prompt).shape[1])
-    if task.shortest <= length <= task.longest:
-        return ""
-    ranged = task.shortest < task.longest
-    known = f"{task.shortest} to {task.longest}" if ranged else f"{task.longest}"
-    return f"no sequence of length {length} was trained on, only of length {known}"
-
-
-def refuse_without_answers(run: LoadedRun) -> None:
-    """Raise NE160 where prompts have no one right answer."""
-    if has_answers(run.task):
-        return
-    raise refusal(
-        "NE160",
-        f"the task `{type(run.task).__name__}` has no prompts and answers",
-        help=instead(run),
-    )
-
-
-def instead(run: LoadedRun) -> str:
-    """What a run without prompts and answers can be asked for."""
-    folder = shlex.quote(str(run.folder))
-    if getattr(run.task, "tokenizer", None) is not None:
-        return f"`neural generate {folder} --prompt …` goes on with a text"
-    source = Path(run.network.source.name)
-    if not source.is_file():  # the run keeps everything that its own copy names
-        source = run.folder / SOURCE
-    weights = run.folder / f"{run.weights}.safetensors"
-    return (
-        f"`neural evaluate {folder}` tests it; `neural run {shlex.quote(str(source))} "
-        f"--data x.npy --weights {shlex.quote(str(weights))}` computes the model's "
-        "output for arrays"
+        f"the run in {quoted(folder)} has no {asked}",
+        help=f"it has {name}{of_step}: use that by `--weights {stem}`",
     )

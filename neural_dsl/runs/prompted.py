@@ -14,11 +14,11 @@ from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
-from neural_dsl.runs.loaded import beyond_training
-from neural_dsl.runs.opened import OpenedRun
+from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.runs.prompts import beyond_training
 from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.given import GivenTask
+from neural_dsl.tasks.problems import builds_on
 
 LONGEST_CONTINUATION = 24  # tokens of a text that a prompt goes on with
 LONGEST_WINDOW = 48  # tokens of a held-out text that are shown without a prompt
@@ -41,12 +41,12 @@ class Reading:
     """
 
     prompt: str
-    answer: str | None
-    right: str | None
-    ids: tuple[int, ...]
-    tokens: tuple[str, ...]
-    writes: tuple[str, ...]
-    known: list[tuple[int, tuple[int, ...]]] | None
+    answer: str | None = None
+    right: str | None = None
+    ids: tuple[int, ...] = ()
+    tokens: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    known: list[tuple[int, tuple[int, ...]]] | None = None
     remark: str = ""
 
     @property
@@ -74,46 +74,43 @@ def one_line(text: str) -> str:
 class Shown:
     """A reading, the run that read it, and the attention meanwhile."""
 
-    run: OpenedRun
+    run: LoadedRun
     reading: Reading
     record: AttentionRecord
 
     def labelled(self) -> AttentionRecord:
         """The record as pictures label it: rows also say what the model writes there."""
-        rows = tuple(
-            f"{token} → {written}" if written else token
-            for token, written in zip(
-                self.reading.tokens, self.reading.writes, strict=True
-            )
+        pairs = zip(self.reading.tokens, self.reading.writes, strict=True)
+        rows = tuple(f"{token} → {new}" if new else token for token, new in pairs)
+        layers = tuple(
+            replace(layer, query_tokens=(rows,))
+            if reads(layer, self.reading)
+            else layer
+            for layer in self.record.layers
         )
-        return replace(
-            self.record,
-            layers=tuple(
-                replace(layer, query_tokens=(rows,))
-                if layer.query_tokens == (self.reading.tokens,)
-                and layer.kind != "cross"
-                else layer
-                for layer in self.record.layers
-            ),
-        )
+        return replace(self.record, layers=layers)
 
 
-def read_prompt(run: OpenedRun, prompt: str) -> Reading:
+def reads(layer: LayerAttention, reading: Reading) -> bool:
+    """Whether a layer's queries are the tokens of the reading, and its keys too."""
+    return layer.query_tokens == (reading.tokens,) and layer.kind != "cross"
+
+
+def read_prompt(run: LoadedRun, prompt: str) -> Reading:
     """Let the model answer a prompt. Raises NeuralError NE171 for one that it cannot
     read, NE172 for a task that has no prompts."""
     task = run.task
     try:
         encoded = [int(one) for one in task.encode(prompt)]
-        length = task.answer_length(prompt)
-        right = task.solve(prompt) if isinstance(task, GivenTask) else None
+        task.answer_length(prompt)
+        right = task.solve(prompt) if builds_on(task, "ProblemTask") else None
     except ValueError as error:
         raise unreadable(run, prompt, str(error)) from error
     except NotImplementedError as error:
         raise without_prompts(run) from error
-    if task.measure == "loss":  # or the picture could not be read
-        length = min(length, LONGEST_CONTINUATION)
-    asked = [np.array(encoded, dtype=np.int64)]
-    answer = greedy_ids(run.logits, task, asked, [length], run.input_length)[0]
+    # Of a longer continuation the picture could not be read.
+    most = LONGEST_CONTINUATION if task.measure == "loss" else None
+    (answer,) = greedy_ids(run.logits, task, [prompt], run.input_length, most)
     known = task.attention_for(prompt)
     symbols = task.symbols
     if task.causal:
@@ -134,43 +131,46 @@ def read_prompt(run: OpenedRun, prompt: str) -> Reading:
     )
 
 
-def read_text(run: OpenedRun, text: str) -> Reading:
+def read_text(run: LoadedRun, text: str) -> Reading:
     """Let the model read a text as it is and write nothing. Raises NeuralError: NE171 for
     a text that it cannot read, NE173 for a task whose prompts are no texts."""
     if run.task.measure != "loss" or not hasattr(run.task, "tokenizer"):
+        name, prompt = type(run.task).__name__, example(run)
         raise refusal(
             "NE173",
-            f"the run in {quoted(run.folder)} has learnt "
-            f"{type(run.task).__name__}, not a text",
-            help=f"use{example(run)}"
-            if example(run)
+            f"the run in {quoted(run.folder)} has learnt {name}, not a text",
+            help=f"use{prompt}"
+            if prompt
             else "without `--text` its first test example is drawn",
         )
     try:
         ids = [int(one) for one in run.task.encode(text)]
     except ValueError as error:
         raise unreadable(run, text, str(error)) from error
+    return _read(run, text, ids)
+
+
+def _read(run: LoadedRun, text: str, ids: list[int]) -> Reading:
+    """A text as it is read, nothing being written."""
     tokens = tuple(run.task.symbols[id] for id in ids)
-    return Reading(text, None, None, tuple(ids), tokens, ("",) * len(ids), None)
+    return Reading(text, ids=tuple(ids), tokens=tokens, writes=("",) * len(ids))
 
 
-def read_held_out(run: OpenedRun) -> Reading:
+def read_held_out(run: LoadedRun) -> Reading:
     """The first problem of the test split, which no training saw; of a text, its
     beginning; of arrays, the first example."""
     try:
         prompt, _ = run.task.problem("test", 0)
     except NotImplementedError:
-        return Reading("first test example", None, None, (), (), (), None)
+        return Reading("first test example")
     if run.task.measure == "loss":
         ids = run.task.batch("test", np.array([0]))[0][0][:LONGEST_WINDOW].tolist()
-        tokens = tuple(run.task.symbols[id] for id in ids)
-        text = run.task.decode(ids)
-        return Reading(text, None, None, tuple(ids), tokens, ("",) * len(ids), None)
+        return _read(run, run.task.decode(ids), ids)
     return read_prompt(run, prompt)
 
 
 def capture(
-    run: OpenedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
+    run: LoadedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
 ) -> Shown:
     """Capture the attention while the model reads a sequence, `origin` being its own;
     an example without ids says itself what it is."""
@@ -183,27 +183,24 @@ def capture(
     return Shown(run, reading, replace(seen, layers=found))
 
 
-def capture_data(run: OpenedRun, path: Path, layers: Sequence[str] = ()) -> Shown:
+def capture_data(run: LoadedRun, path: Path, layers: Sequence[str] = ()) -> Shown:
     """Capture the attention while the model reads the arrays of a file; the pictures show
     the first example. Raises NeuralError as `inputs.prepare` does."""
     target = run.target
     found = record(target, target.encode(path), target.named(layers) or None)
-    words = f"first example of {path.name}"
-    return Shown(run, Reading(words, None, None, (), (), (), None), found)
+    return Shown(run, Reading(f"first example of {path.name}"), found)
 
 
 def dressed(layer: LayerAttention, reading: Reading) -> LayerAttention:
     """The layer with what is known of its attention, where it is that of the tokens."""
-    if reading.known is None or layer.kind == "cross":
-        return layer
-    if layer.query_tokens != (reading.tokens,):
+    if reading.known is None or not reads(layer, reading):
         return layer
     length = len(reading.ids)
     expected = expected_cells(reading.known, length, length)[None]
     return replace(layer, expected=expected)
 
 
-def unreadable(run: OpenedRun, prompt: str, why: str) -> NeuralError:
+def unreadable(run: LoadedRun, prompt: str, why: str) -> NeuralError:
     """NE171: a prompt with a symbol that the task lacks, too long, or of a wrong form."""
     from neural_dsl.resolve.tasks import LISTED_SYMBOLS, list_symbols
 
@@ -227,7 +224,7 @@ def shortened(text: str, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def example(run: OpenedRun) -> str:
+def example(run: LoadedRun) -> str:
     """ " `--prompt "47+85="`", or nothing: a prompt that the task reads."""
     try:
         prompt = run.task.problem("test", 0)[0]
@@ -237,7 +234,7 @@ def example(run: OpenedRun) -> str:
     return f' `--prompt "{prompt}"`' if short else ""
 
 
-def without_prompts(run: OpenedRun) -> NeuralError:
+def without_prompts(run: LoadedRun) -> NeuralError:
     """NE172: a task whose examples have no text form."""
     return refusal(
         "NE172",

@@ -3,53 +3,59 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from neural_dsl import backends
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
+from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.runs import directory
 from neural_dsl.runs.overrides import with_settings
 from neural_dsl.runs.prepare import Prepared, TrainRequest, digest, with_kept_files
 from neural_dsl.runs.task_files import data_digests, located_files
-from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 
 
 def refuse_changes(run: Prepared, request: TrainRequest) -> None:
     """Raise NE157 when resuming would not go on with the very same training."""
-
-    def changed(what: str) -> NeuralError:
-        return _cannot_go_on(
+    _refuse_other_layout(run)
+    for what in changes(run, request):
+        raise _cannot_go_on(
             run.folder,
             what,
             "a run goes on exactly as it began; start another one by --output-dir, or "
             "resume this one as it is by "
             f"`neural train {shlex.quote(str(run.folder))} --resume`",
         )
+    _refuse_other_code(run)
 
-    _refuse_other_layout(run)
-    about = run.about
+
+def changes(run: Prepared, request: TrainRequest) -> Iterator[str]:
+    """In what a request, or a file that it needs, is not what the run began with."""
     if not request.file.is_dir():
         original = read_source(request.file)
-        if digest(original.text) != about.get("source_sha256"):
-            raise changed(f"{quoted(request.file)} has changed since it began")
+        if digest(original.text) != run.about.get("source_sha256"):
+            yield f"{quoted(request.file)} has changed since it began"
         if request.settings:
             asked = with_settings(original, request.settings, request.network)
             asked = with_kept_files(asked, run.network, request.network)
             if asked.text != run.text:
-                raise changed("it began with other settings")
-        if run.kept:
-            _refuse_other_files(original, run, request, changed)
-    for path in changed_data(run):
-        raise changed(f"{quoted(path)} has changed since it began")
+                yield "it began with other settings"
+        if run.kept:  # the user's own files: those of the settings, or of this request
+            settings = request.settings or tuple(run.about.get("settings") or ())
+            source = with_settings(original, settings, request.network)
+            network, _ = resolve(parse(source), request.network)
+            for path in other_data(run.about, network):
+                yield f"it began with other data than {quoted(path)}"
+    for path in other_data(run.about, run.network):
+        yield f"{quoted(path)} has changed since it began"
     if request.backend and backends.choose(request.backend) != run.compiled.backend:
-        raise changed(f"it began on {run.compiled.backend}")
+        yield f"it began on {run.compiled.backend}"
     if request.network and request.network != run.network.name:
-        raise changed(f"it trains the network `{run.network.name}`")
-    _refuse_other_code(run)
+        yield f"it trains the network `{run.network.name}`"
 
 
 def _refuse_other_layout(run: Prepared) -> None:
@@ -107,37 +113,21 @@ def _cannot_go_on(folder: Path, why: str, help: str) -> NeuralError:
     )
 
 
-def _refuse_other_files(
-    original: Source,
-    run: Prepared,
-    request: TrainRequest,
-    changed: Callable[[str], NeuralError],
-) -> None:
-    """Raise NE157 when the files that the task needs are not what the run began with:
-    those that its settings name, or the ones of this request."""
-    settings = request.settings or tuple(run.about.get("settings") or ())
-    source = with_settings(original, settings, request.network)
-    network, _ = resolve(parse(source), request.network)
-    files, known = located_files(network), run.about["data_sha256"]
-    for name, found in data_digests(network).items():
-        if known.get(name) != found:
-            raise changed(f"it began with other data than {quoted(files[name])}")
-
-
-def changed_data(run: Prepared) -> list[Path]:
-    """The files of the run's task that are not what the run began with."""
-    known = run.about.get("data_sha256") or {}
-    found = data_digests(run.network)
-    files = located_files(run.network)
+def other_data(about: Mapping[str, Any], network: Network) -> list[Path]:
+    """The files of a network's task that are not what a run began with."""
+    known, files = about.get("data_sha256") or {}, located_files(network)
+    found = data_digests(network)
     return [
-        files[name] for name in files if known.get(name, found[name]) != found[name]
+        path
+        for name, path in files.items()
+        if known.get(name, found[name]) != found[name]
     ]
 
 
 def refuse_changed_data(run: Prepared) -> None:
     """Raise NE162 for other data than the run was trained on: the examples that it held
     out, and what its token ids mean, would be others."""
-    for path in changed_data(run):
+    for path in other_data(run.about, run.network):
         raise refusal(
             "NE162",
             f"{quoted(path)} has changed since the run in {quoted(run.folder)} was "

@@ -24,6 +24,7 @@ from neural_dsl.backends.live import Runtime
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import OutputFolder, output_errors, quoted
+from neural_dsl.graph.nodes import Network
 from neural_dsl.targets.base import Batch
 from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.targets.record import record
@@ -50,20 +51,14 @@ def steps(total: int, count: int) -> list[int]:
     spacing would repeat them, so the number is met whenever total >= count - 1.
     """
     if total < 1 or count < 2:
-        return [0] if total < 1 else [total]
+        return [max(total, 0)]
     if count > total:
         return list(range(total + 1))
-    chosen = {0}
-    for left in range(count - 1, 0, -1):
-        last = max(chosen)
-        if left == 1:
-            chosen.add(total)
-        elif last == 0:
-            chosen.add(1)
-        else:
-            ideal = round(last * (total / last) ** (1 / left))
-            chosen.add(max(last + 1, ideal))
-    return sorted(chosen)
+    chosen = [0, 1][: count - 1]
+    for left in range(count - len(chosen), 1, -1):
+        ideal = round(chosen[-1] * (total / chosen[-1]) ** (1 / left))
+        chosen.append(max(chosen[-1] + 1, ideal))
+    return [*chosen, total]
 
 
 class Snapshots:
@@ -74,7 +69,7 @@ class Snapshots:
 
     def __init__(self, folder: Path, compiled: CompiledModel, count: int):
         self.run, self.folder = folder, folder / FOLDER
-        self.compiled, self.count = compiled, count
+        self.network, self.count = compiled.network, count
         self.observer: Runtime = create_runtime(compiled, 0)
         self.due: frozenset[int] = frozenset()
         self.taken: set[int] = set()
@@ -82,7 +77,7 @@ class Snapshots:
     def begin(self, task: Any, total: int, done: int) -> None:
         """Choose the batch and the steps; forget what comes after step `done`, from
         where the training goes on."""
-        self.probe = Probe.of(task, self.compiled)
+        self.probe = Probe.of(task, self.network)
         self.due = frozenset(steps(total, self.count))
         for step, path in listed(self.run):
             if step <= done:
@@ -109,39 +104,38 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class Probe:
-    """The batch: what the model reads, the labels, and where a solver must look."""
+    """What the model reads, and what is known of it: the symbols of ids, where a problem
+    stands and not padding (batch, T), and where a solver must look (batch, T, T)."""
 
-    compiled: CompiledModel
     arrays: Arrays
     origin: str
-    tokens: tuple[tuple[str, ...], ...] | None
-    valid: npt.NDArray[np.bool_] | None  # (batch, T), False for padding
-    expected: npt.NDArray[np.bool_] | None  # (batch, T, T)
+    tokens: tuple[tuple[str, ...], ...] | None = None
+    valid: npt.NDArray[np.bool_] | None = None
+    expected: npt.NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, task: Any, compiled: CompiledModel) -> Probe:
+    def of(cls, task: Any, network: Network) -> Probe:
         """The first problems of the validation split, as many as one may keep."""
         size = min(PROBED, task.size("validation"))
-        one = task.batch("validation", np.arange(1))[0]
-        size = max(1, min(size, MOST_CELLS // max(1, _cells(compiled, one))))
-        x = task.batch("validation", np.arange(size))[0]
-        parts = x if isinstance(x, tuple) else (x,)
-        names = [item.name for item in compiled.network.inputs]
-        origin = (
-            f"first {size} validation problems" if size > 1 else "validation problem"
-        )
-        tokens = valid = expected = None
-        if task.symbols and len(parts) == 1 and parts[0].dtype.kind == "i":
-            tokens = tuple(tuple(task.symbols[id] for id in row) for row in x.tolist())
-            valid = x != PAD
-            expected = _known(task, size, x.shape[1])
+        one = _parts(task.batch("validation", np.arange(1))[0])
+        longest = max(part.shape[1] if part.ndim > 1 else 1 for part in one)
+        heads = sum(inside.num_heads for _, _, inside in network.attentions())
+        size = max(1, min(size, MOST_CELLS // max(1, heads * longest * longest)))
+        parts = _parts(task.batch("validation", np.arange(size))[0])
+        names = [item.name for item in network.inputs]
         arrays = dict(zip(names, parts, strict=True))
-        return cls(compiled, arrays, origin, tokens, valid, expected)
+        origin = "validation problem"
+        if size > 1:
+            origin = f"first {size} validation problems"
+        x = parts[0]
+        if not task.symbols or len(parts) > 1 or x.dtype.kind != "i":
+            return cls(arrays, origin)
+        tokens = tuple(tuple(task.symbols[id] for id in row) for row in x.tolist())
+        return cls(arrays, origin, tokens, x != PAD, _known(task, size, x.shape[1]))
 
     def capture(self, model: Runtime) -> AttentionRecord:
         """The record of a model that reads the batch."""
-        name = self.compiled.network.inputs[0].name
-        labels = {name: self.tokens} if self.tokens else {}
+        labels = {next(iter(self.arrays)): self.tokens} if self.tokens else {}
         seen = record(NetworkTarget(model), Batch(self.arrays, labels, self.origin))
         return replace(seen, layers=tuple(map(self._dressed, seen)))
 
@@ -151,19 +145,8 @@ class Probe:
         allowed = layer.allowed
         if self.valid is not None and not self.valid.all():
             allowed = replace(allowed, query_valid=self.valid)
-        same = layer.key_tokens == self.tokens
-        return replace(
-            layer,
-            allowed=allowed,
-            expected=self.expected if same else None,
-        )
-
-
-def _cells(compiled: CompiledModel, x: Any) -> int:
-    """About how many weights one example gives."""
-    longest = max(part.shape[1] if part.ndim > 1 else 1 for part in _parts(x))
-    heads = sum(inside.num_heads for _, _, inside in compiled.network.attentions())
-    return int(heads * longest * longest)
+        expected = self.expected if layer.key_tokens == self.tokens else None
+        return replace(layer, allowed=allowed, expected=expected)
 
 
 def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:

@@ -18,6 +18,7 @@ from neural_dsl.files import quoted
 from neural_dsl.runs.directory import LAYOUT
 from neural_dsl.tasks.checked import failures_named
 from neural_dsl.tasks.given import GivenTask
+from neural_dsl.tasks.problems import ProblemTask
 
 LOOKED_AT = 200  # examples of each split
 SPLITS = ("train", "validation", "test")
@@ -67,7 +68,7 @@ def refuse_other_splits(about: Mapping[str, Any], task: Any, folder: Path) -> No
             f"{quoted(folder)} began",
             "this version draws them in another way than the one that it began with: "
             "train again"
-            if isinstance(task, GivenTask)
+            if isinstance(task, GivenTask | ProblemTask)
             else SEEDED,
         )
 

@@ -56,19 +56,24 @@ def run_task(network: Network, module: ModuleType) -> Task:
 
 
 def package_task(network: Network, module: ModuleType | None = None) -> Task:
-    """One of the tasks of `neural_dsl/tasks`, over the data part of the emitted `module`,
-    which is made for it where there is none. Raises NeuralError NE162."""
+    """One of the tasks of `neural_dsl/tasks`. That of a file works over the data part of
+    the emitted `module`, made for it where there is none. Raises NeuralError NE162."""
     setting = network.task
     assert setting is not None
     spec, params = task_spec(setting.name), dict(setting.params)
+    made = getattr(import_module(f"neural_dsl.tasks.{spec.data}"), setting.name)
+    task: Any
+    if spec.problems is not None:
+        task = made(**params)
+        task.seed = network.train.get("seed") or 0
+        task.batch_size = network.train.get("batch_size") or DEFAULT_BATCH_SIZE
+        return task  # type: ignore[no-any-return]
     if setting.name == "Arrays":
         params["inputs"] = array_inputs(network)
     folder, seed = Path(network.source.name).parent, network.train.get("seed") or 0
     with _refusals_named(network):
-        data = module or data_module(network)
-        made = getattr(import_module(f"neural_dsl.tasks.{spec.data}"), setting.name)
-        task: Task = made(spec, params, folder, data, seed)
-    return task
+        task = made(spec, params, folder, module or data_module(network), seed)
+    return task  # type: ignore[no-any-return]
 
 
 def data_module(network: Network) -> ModuleType:
@@ -128,9 +133,8 @@ def _refusals_named(network: Network) -> Iterator[None]:
 
 def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
-    from neural_dsl.tasks.base import Task
     from neural_dsl.tasks.checked import exits_are_errors, watched
-    from neural_dsl.tasks.custom import is_stub, refuse_unfinished
+    from neural_dsl.tasks.custom import bases, is_stub, refuse_unfinished
 
     path = str(located_files(network)["path"])
     try:
@@ -138,9 +142,10 @@ def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
             task: Task = module.task()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
-    for name, value in vars(Task).items():  # what the script does without
-        if not hasattr(module.Task, name):
-            setattr(module.Task, name, value)
+    for base in bases(custom.builds_on):  # what the script does without
+        emitted = getattr(module, base.__name__)
+        for name in vars(base).keys() - vars(emitted).keys():
+            setattr(emitted, name, vars(base)[name])
     refuse_unfinished(task, module.Task, path)
     measured = goal_of(network).measure
     if task.measure != measured:

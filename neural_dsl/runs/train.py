@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from neural_dsl.backends.training import BaseTraining, start_training
 from neural_dsl.codegen.training import hyperparameters
@@ -20,6 +20,7 @@ from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import checkpoints, directory
 from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.data_check import refuse_unfit_data
+from neural_dsl.runs.decoding import Sample, sample_predictions
 from neural_dsl.runs.journal import Journal
 from neural_dsl.runs.log import RunLog, heading
 from neural_dsl.runs.prepare import (
@@ -32,7 +33,6 @@ from neural_dsl.runs.prepare import (
     settled,
 )
 from neural_dsl.runs.resuming import refuse_changes
-from neural_dsl.runs.samples import Sample, sample_predictions
 from neural_dsl.runs.signals import stop_wishes
 from neural_dsl.runs.snapshots import Snapshots
 from neural_dsl.runs.splits import (
@@ -41,6 +41,7 @@ from neural_dsl.runs.splits import (
     split_digests,
 )
 from neural_dsl.runs.task_files import run_task, tell_places
+from neural_dsl.targets.base import versions
 from neural_dsl.tasks.checked import failures_named
 
 CHECKPOINT_EVERY = 500  # steps, where `train { checkpoint_every: … }` is silent
@@ -49,8 +50,8 @@ LOSSES_READ_EVERY = 10  # steps: reading a loss waits for the device
 Status = Literal["finished", "interrupted", "nothing to do"]
 
 
-class Watcher(Protocol):
-    """Who looks on: the terminal, or a test."""
+class Watcher:
+    """Who looks on: the terminal, or a test. This one says nothing."""
 
     def note(self, text: str) -> None:
         """Something worth a line."""
@@ -68,27 +69,6 @@ class Watcher(Protocol):
 
     def stopped(self) -> None:
         """After the last step, whatever ended the training."""
-
-
-class Silent:
-    """A watcher that says nothing."""
-
-    def note(self, text: str) -> None:
-        """See `Watcher`."""
-
-    def started(self, run: Prepared, training: BaseTraining) -> None:
-        """See `Watcher`."""
-
-    def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
-        """See `Watcher`."""
-
-    def validated(
-        self, step: int, measures: dict[str, float], samples: list[Sample]
-    ) -> None:
-        """See `Watcher`."""
-
-    def stopped(self) -> None:
-        """See `Watcher`."""
 
 
 @dataclass(frozen=True)
@@ -147,18 +127,21 @@ class Run:
         self.run, self.request, self.folder = run, request, run.folder
         self.watcher, self.log = watcher, log
         self.progress = Progress()
-        wish = request.device or run.network.execution.get("device")
+        train, wish = run.network.train, run.network.execution.get("device")
         # A new run's files are still the user's: what is wrong in them is shown there.
         given, stored = run.given or run.network, None if run.given else self.folder
         write_text(self.folder / directory.CODE, run.compiled.code)
         if "status" not in run.about:  # from here on the folder can be resumed
             self.run.about["code_sha256"] = digest(run.compiled.code)
             self._describe(directory.PREPARING)
-        code = str(self.folder / directory.CODE)
-        count = run.network.train.get("attention_snapshots")
+        count = train.get("attention_snapshots")
         self.snapshots = Snapshots(self.folder, run.compiled, count) if count else None
         self.training = start_training(
-            run.compiled, run.seed, wish, code, tell_places(given, stored)
+            run.compiled,
+            run.seed,
+            request.device or wish,
+            str(self.folder / directory.CODE),
+            tell_places(given, stored),
         )
         self.task = run_task(given, self.training.module)
         refuse_unfit_data(given, self.task)
@@ -168,9 +151,7 @@ class Run:
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.clock = time.monotonic()
         self.journal = Journal(self.folder, log, self.training.total_steps)
-        self.checkpoint_every = (
-            run.network.train.get("checkpoint_every") or CHECKPOINT_EVERY
-        )
+        self.checkpoint_every = train.get("checkpoint_every") or CHECKPOINT_EVERY
         self.measure = goal_of(run.network).measure
 
     def go(self) -> Outcome:
@@ -185,14 +166,14 @@ class Run:
             with suppress(NeuralError):  # the disk may be what failed
                 self._describe("failed" if kept else "interrupted")
                 if kept:  # how it came to this; who pressed Ctrl-C twice is in a hurry
-                    self.journal.draw_losses(self.subtitle)
+                    self._draw_losses()
             raise
         finally:
             self.watcher.stopped()
             self.journal.close()
         if interrupted:
             self._describe("interrupted")
-            self.journal.draw_losses(self.subtitle)
+            self._draw_losses()
             self.journal.info(f"interrupted after step {self.progress.step}")
             return Outcome("interrupted", self.folder, self.progress.step)
         return self._finish()
@@ -218,23 +199,22 @@ class Run:
 
     def _open(self) -> None:
         """Write what describes the run, and take up a saved state."""
-        found = checkpoints.load(self.folder)
-        versions = _versions(self.run.compiled.backend)
+        run, network, device = self.run, self.run.network, self.training.device
+        found, current = checkpoints.load(self.folder), versions(run.compiled.backend)
         if found is not None:
-            self._note_other_versions(versions)
-        self.run.about.update(versions=versions, seed=self.run.seed)
-        self.run.about["device"] = self.training.device
+            self._note_other_versions(current)
+        run.about.update(versions=current, seed=run.seed, device=device)
         self._describe("running")
         settings = {
-            "backend": self.run.compiled.backend,
-            "device": self.training.device,
-            "seed": self.run.seed,
-            "task": f"{self.run.network.task.name} {dict(self.run.network.task.params)}",  # type: ignore[union-attr]
-        } | hyperparameters(self.run.network, self.run.compiled.paths)
-        self.log.text(heading(self.run.network, settings, versions))
+            "backend": run.compiled.backend,
+            "device": device,
+            "seed": run.seed,
+            "task": f"{network.task.name} {dict(network.task.params)}",  # type: ignore[union-attr]
+        } | hyperparameters(network, run.compiled.paths)
+        self.log.text(heading(network, settings, current))
         if self.training.speed_up:
             self.log.write("info", self.training.speed_up)
-        for warning in self.run.warnings:
+        for warning in run.warnings:
             self.log.write("warning", f"{warning.code}: {warning.message}")
         if found is not None:
             state, self.progress = found
@@ -251,13 +231,13 @@ class Run:
             total = self.training.total_steps
             self.snapshots.begin(self.task, total, self.progress.step)
 
-    def _note_other_versions(self, versions: dict[str, str]) -> None:
+    def _note_other_versions(self, current: dict[str, str]) -> None:
         """Say so when the run goes on with another framework than it has been trained
         with: sums may be ordered otherwise there."""
         before = self.run.about.get("versions") or {}
         others = [
             f"{name} {before[name]}, and this is {version}"
-            for name, version in versions.items()
+            for name, version in current.items()
             if name != "neural-dsl" and before.get(name, version) != version
         ]
         if others:
@@ -318,7 +298,8 @@ class Run:
         if not math.isfinite(measures.get("loss", 0.0)):
             raise self._diverged(step, f"the validation loss became {measures['loss']}")
         self.journal.validation(step, self.progress.seconds, measures)
-        samples = sample_predictions(self.task, self.training)
+        fixed = self.training.input_length
+        samples = sample_predictions(self.training.logits, self.task, fixed)
         self.journal.samples(samples)
         value, best = self._score(measures), self.progress.best
         if self.training.restores_best:
@@ -345,29 +326,27 @@ class Run:
 
     def _finish(self) -> Outcome:
         """Test what `python train.py` tests, on problems never seen, and close the run."""
-        total = self.training.total_steps
-        if self.progress.step < total:
-            at = f"step {self.progress.step:,} of {total:,}"
+        total, step = self.training.total_steps, self.progress.step
+        if step < total:
+            at = f"step {step:,} of {total:,}"
             self._note(f"early stopping ended the training at {at}")
-        self._snapshot(self.progress.step, last=True)
+        self._snapshot(step, last=True)
         restores = self.training.restores_best
         self.training.restore_best()
         test = self.training.evaluate("test")
-        step = self.progress.best_step if restores else self.progress.step
         tested = "best" if restores else "last"
+        of_step = self.progress.best_step if restores else step
         words = ", ".join(f"{k} {v:.4g}" for k, v in test.items())
-        self.journal.info(f"test, {tested} weights (step {step}): {words}")
+        self.journal.info(f"test, {tested} weights (step {of_step}): {words}")
         self.run.about.update(test=test, tested=tested)
-        self.journal.draw_losses(self.subtitle)
+        self._draw_losses()
         self._describe("finished")
-        step = self.progress.step
         return Outcome("finished", self.folder, step, test, self.measure)
 
-    @property
-    def subtitle(self) -> str:
-        """What the run trains, on what: the line below a picture's title."""
+    def _draw_losses(self) -> None:
         run = self.run
-        return f"{run.network.name} on {run.compiled.backend}, seed {run.seed}"
+        about = f"{run.network.name} on {run.compiled.backend}, seed {run.seed}"
+        self.journal.draw_losses(about)
 
     def _describe(self, status: str) -> None:
         self.run.about.update(
@@ -384,21 +363,15 @@ class Run:
         self.watcher.note(text)
 
     def _diverged(self, step: int, what: str) -> NeuralError:
-        kept = checkpoints.load(self.folder)
-        saved = (
-            f"the checkpoint of step {kept[1].step} is kept in {checkpoints.LAST}; "
-            if kept
-            else ""
-        )
+        kept, saved = checkpoints.load(self.folder), ""
+        if kept:
+            step_kept = kept[1].step
+            saved = (
+                f"the checkpoint of step {step_kept} is kept in {checkpoints.LAST}; "
+            )
         return refusal(
             "NE154",
             f"{what} at step {step}",
             help=f"{saved}try a smaller learning rate, "
             "or `--set train.gradient_clip=1.0`",
         )
-
-
-def _versions(backend: str) -> dict[str, str]:
-    from neural_dsl.targets.about import versions
-
-    return versions(backend)

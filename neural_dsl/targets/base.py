@@ -12,15 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl import __version__
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends.base import Watcher
 from neural_dsl.backends.gates import NAMED, Gate
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
@@ -186,3 +189,15 @@ def paused(watcher: Watcher | None) -> Iterator[None]:
         yield
     finally:
         watcher.paused = False
+
+
+def versions(backend: str) -> dict[str, str]:
+    """Names and versions of what computed a record."""
+    found = {"neural-dsl": __version__, "numpy": np.__version__}
+    for name in BACKENDS[backend].distributions:
+        try:
+            found[name] = metadata.version(name)
+            break
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -18,7 +18,6 @@ from neural_dsl.backends.base import Watcher
 from neural_dsl.backends.gates import Gate, Gates
 from neural_dsl.backends.live import named_failure
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.targets.about import versions
 from neural_dsl.targets.base import (
     Batch,
     Head,
@@ -28,6 +27,7 @@ from neural_dsl.targets.base import (
     not_seen,
     paused,
     places_of,
+    versions,
 )
 
 

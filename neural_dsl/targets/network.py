@@ -20,7 +20,6 @@ from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Network
 from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import Prepared, prepare
-from neural_dsl.targets.about import versions
 from neural_dsl.targets.base import (
     Batch,
     Head,
@@ -31,6 +30,7 @@ from neural_dsl.targets.base import (
     paused,
     places_of,
     refuse_missing,
+    versions,
 )
 from neural_dsl.targets.masks import of_attention
 

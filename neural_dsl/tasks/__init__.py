@@ -1,5 +1,4 @@
-"""What models can learn: the prompts, answers and known attention of every task.
+"""What models can learn: the examples, prompts, answers and known attention of tasks.
 
-The examples themselves are those of the scripts that train (`templates/tasks`), drawn by
-their own code: nothing here draws any. `base.py` is what tasks of a user's own build on.
+The scripts that train draw the same examples (`templates/tasks`), and a test compares.
 """

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from neural_dsl.catalogue.tasks.arithmetic import arithmetic_symbols
 from neural_dsl.tasks.base import Split
-from neural_dsl.tasks.given import GivenTask
+from neural_dsl.tasks.problems import ProblemTask
 
 
-class Arithmetic(GivenTask):
+class Arithmetic(ProblemTask):
     """Sums and differences of two numbers from 1 to `max_number`.
 
     The model reads `07+85=` and writes `092`: leading zeros keep every place at its
@@ -22,27 +22,41 @@ class Arithmetic(GivenTask):
     the units first: `290` and `-870`.
     """
 
-    def __init__(self, *given: Any):
-        super().__init__(*given)
-        operations = self.params["operations"]
-        self.max_number: int = self.params["max_number"]
-        self.reverse_digits: bool = self.params["reverse_digits"]
+    def __init__(
+        self,
+        operations: Sequence[str] = ("add", "subtract"),
+        max_number: int = 99,
+        reverse_digits: bool = False,
+        **sizes: int,
+    ):
+        self.max_number, self.reverse_digits = max_number, reverse_digits
+        self.symbols = arithmetic_symbols(operations)
         self.width = len(str(self.max_number))
         self.places = self.width + ("add" in operations)  # of an answer
         self.signed = "subtract" in operations
         self.signs = [{"add": "+", "subtract": "-"}[name] for name in operations]
+        self.max_length = 2 * self.width + 1 + self.signed + self.places
+        super().__init__(len(self.signs) * max_number**2, **sizes)
 
-    def write(
-        self, sign: str, a: np.ndarray, b: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def random(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Random problems: which of two signs, and both numbers (count, 3); the numbers
+        alone where there is one sign."""
+        end = self.max_number + 1
+        if len(self.signs) == 1:
+            return rng.integers(1, end, size=(count, 2))
+        return rng.integers((0, 1, 1), (2, end, end), size=(count, 3))
+
+    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ids of prompts `a+b=` (B, 2 width + 2) and of their answers."""
-        result = a + b if sign == "+" else a - b
-        column = np.ones((len(a), 1), dtype=np.int64)
+        *which, a, b = problems.T
+        chosen = which[0] if which else np.zeros_like(a)
+        signs = np.array([self.symbols.index(sign) for sign in self.signs])[chosen]
+        result = np.where(signs == self.symbols.index("+"), a + b, a - b)
         prompts = [
             self.digits(a, self.width),
-            column * self.symbols.index(sign),
+            signs[:, None],
             self.digits(b, self.width),
-            column * self.symbols.index("="),
+            np.full((len(a), 1), self.symbols.index("=")),
         ]
         answers = self.digits(abs(result), self.places)
         answers = answers[:, ::-1] if self.reverse_digits else answers
@@ -84,7 +98,8 @@ class Arithmetic(GivenTask):
     def encode(self, prompt: str) -> np.ndarray:
         """The ids of `12+34=`; the `=` may be left out. Raises ValueError."""
         a, sign, b = self.read(prompt)
-        return self.write(sign, np.array([a]), np.array([b]))[0].flatten()
+        which = [self.signs.index(sign)] * (len(self.signs) > 1)
+        return self.write(np.array([[*which, a, b]]))[0].flatten()
 
     def solve(self, prompt: str) -> str:
         """`46` for `12+34=`."""

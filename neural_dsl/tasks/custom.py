@@ -12,12 +12,15 @@ Loading it runs its code: ask the user first.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neural_dsl.catalogue.tasks.custom import MEMBERS, read_custom
+from neural_dsl.catalogue.tasks.custom import HOME, MEMBERS, TASKS, read_custom
 from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
 from neural_dsl.tasks.base import Task
@@ -57,15 +60,25 @@ def load_custom(path: str | Path) -> Task:
     text = Path(path).read_text(encoding="utf-8")
     name = read_custom(text).name
     module: dict[str, Any] = {"__name__": Path(path).stem, "__file__": str(path)}
+    tree = ast.parse(text)
+    for node in tree.body:  # by the name of a file of before, too
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(TASKS):
+            node.module = TASKS + HOME[node.names[0].name]
     try:
         with exits_are_errors():
-            exec(compile(text, str(path), "exec"), module)
+            exec(compile(tree, str(path), "exec"), module)
             task: Task = module[name]()
     except Exception as error:
         raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
     refuse_unfinished(task, Task, str(path))
     watched(task, is_stub)
     return task
+
+
+def bases(names: Iterable[str]) -> set[type]:
+    """The classes of `neural_dsl.tasks` of these names, with those that they build on."""
+    found = (getattr(import_module(TASKS + HOME[name]), name) for name in names)
+    return {each for one in found for each in getattr(one, "__mro__", ())} - {object}
 
 
 def refuse_unfinished(task: Any, base: type, path: str) -> None:

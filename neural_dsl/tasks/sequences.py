@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from neural_dsl.tasks.base import Split
-from neural_dsl.tasks.given import GivenTask
+from neural_dsl.catalogue.tasks.sequences import count_sequences, sequence_symbols
+from neural_dsl.tasks.base import PAD, Split
+from neural_dsl.tasks.problems import ProblemTask
 
 
-class SequenceTask(GivenTask):
+class SequenceTask(ProblemTask):
     """A sequence is read, and another one, made from it, is written.
 
     With the layout "sequence" the model reads `dabc:` and goes on with the answer, one
@@ -23,15 +24,36 @@ class SequenceTask(GivenTask):
     answer_factor = 1  # an answer's length, in lengths of its source
     separator = ":"
 
-    def __init__(self, *given: Any):
-        super().__init__(*given)
-        length = self.params["length"]
+    def __init__(
+        self,
+        length: int | tuple[int, int] = 8,
+        vocabulary: int = 20,
+        unique: bool = False,
+        framing: bool = False,
+        layout: Literal["sequence", "aligned"] = "sequence",
+        **sizes: int,
+    ):
         ends: tuple[int, int] = length if isinstance(length, tuple) else (length,) * 2
         self.shortest, self.longest = ends
-        self.unique: bool = self.params["unique"]
-        self.framing: bool = self.params["framing"]
-        self.vocabulary: int = self.params["vocabulary"]
-        self.space = " " if self.vocabulary > 26 else ""  # between the words of a text
+        self.vocabulary, self.unique, self.framing = vocabulary, unique, framing
+        self.space = " " if vocabulary > 26 else ""  # between the words of a text
+        self.causal = layout == "sequence"
+        separator = self.separator if self.causal else ""
+        self.symbols = sequence_symbols(vocabulary, framing, separator)
+        self.max_length = self.input_length(self.longest)
+        super().__init__(count_sequences(*ends, vocabulary, unique), **sizes)
+
+    def random(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Random sources (count, longest), padded at the end."""
+        if self.unique:
+            drawn = rng.random((count, self.vocabulary)).argsort(axis=1)
+            x = drawn[:, : self.longest] + 1
+        else:
+            x = rng.integers(1, self.vocabulary + 1, size=(count, self.longest))
+        if self.shortest == self.longest:
+            return x
+        lengths = rng.integers(self.shortest, self.longest + 1, size=(count, 1))
+        return np.where(np.arange(self.longest) < lengths, x, PAD)
 
     def input_length(self, n: int) -> int:
         """The length of the model's input for a source of n symbols."""
@@ -39,7 +61,7 @@ class SequenceTask(GivenTask):
         return source + self.answer_factor * n + self.framing if self.causal else source
 
     def answer(self, x: np.ndarray) -> np.ndarray:
-        """The answers (B, A) to sources x (B, n), none of them padded."""
+        """The answers (B, A) to sources x (B, n), with PAD in any free place."""
         raise NotImplementedError
 
     def origins(self, x: list[int], k: int) -> tuple[int, ...]:
@@ -51,13 +73,13 @@ class SequenceTask(GivenTask):
         start, end = self.symbols.index("START"), self.symbols.index("END")
         return np.pad(x, [(0, 0), (1, 1)], constant_values=((0, 0), (start, end)))
 
-    def arrange(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of prompts (B, P) and answers (B, A) for sources x (B, n)."""
-        y = self.answer(x)
+    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of prompts (B, P) and answers (B, A) for sources (B, n)."""
+        x, y = problems, self.answer(problems)
         if self.framing:
             x, y = self.frame(x), self.frame(y)
         if not self.causal:
-            return x, y
+            return padding_last(x), padding_last(y)
         if self.framing:
             return np.concatenate([x, y[:, :1]], axis=1), y[:, 1:]
         separator = np.full((len(x), 1), self.symbols.index(self.separator))
@@ -92,11 +114,11 @@ class SequenceTask(GivenTask):
 
     def encode(self, prompt: str) -> np.ndarray:
         """The ids of a prompt such as `dabc:`, as the model reads it. Raises ValueError."""
-        return self.arrange(self.source(prompt))[0].flatten()
+        return self.write(self.source(prompt))[0].flatten()
 
     def solve(self, prompt: str) -> str:
         """`abcd` for `dabc:`."""
-        return self.decode(self.arrange(self.source(prompt))[1][0].tolist())
+        return self.decode(self.write(self.source(prompt))[1][0].tolist())
 
     def decode(self, ids: Sequence[int]) -> str:
         """The words of an answer up to its END, without START and final padding."""
@@ -109,7 +131,7 @@ class SequenceTask(GivenTask):
 
     def answer_length(self, prompt: str) -> int:
         """As the source's length demands, and END."""
-        return self.arrange(self.source(prompt))[1].size
+        return self.write(self.source(prompt))[1].size
 
     def is_end(self, id: int) -> bool:
         """Whether this is END."""
@@ -124,6 +146,11 @@ class SequenceTask(GivenTask):
             keys = tuple(place + self.framing for place in self.origins(x, k))
             known.append((first + k, keys))
         return known
+
+
+def padding_last(x: np.ndarray) -> np.ndarray:
+    """Rows of ids (B, T) with their padding moved to the end."""
+    return np.take_along_axis(x, np.argsort(x == PAD, axis=1, kind="stable"), axis=1)
 
 
 class Copy(SequenceTask):
@@ -191,8 +218,19 @@ class PatternCompletion(SequenceTask):
         """The length of the model's input for a block of n symbols."""
         return 2 * n - 1 + 2 * self.framing
 
-    def arrange(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Prompts: blocks x (B, n) and their first symbol; answers: their other ones."""
+    def __init__(
+        self,
+        length: int | tuple[int, int] = (4, 12),
+        vocabulary: int = 20,
+        unique: bool = True,
+        framing: bool = False,
+        **sizes: int,
+    ):
+        super().__init__(length, vocabulary, unique, framing, "sequence", **sizes)
+
+    def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Prompts: blocks (B, n) and their first symbol; answers: their other ones."""
+        x = problems
         prompts, answers = np.concatenate([x, x[:, :1]], axis=1), x[:, 1:]
         if self.framing:
             return self.frame(prompts)[:, :-1], self.frame(answers)[:, 1:]

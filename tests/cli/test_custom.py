@@ -241,13 +241,48 @@ def test_the_user_s_code_is_pasted_to_the_letter(neural, rotate):
     assert f"\n{long}\n" in Path("out.py").read_text("utf-8")
 
 
+@pytest.mark.parametrize("file", ["reverse", "sequences"])  # as before, and where it is
+def test_a_task_may_build_on_one_of_ours(neural, rotate, file):
+    Path("rotate.py").write_text(
+        "from __future__ import annotations\n\n"
+        f"from neural_dsl.tasks.{file} import Reverse\n\n\n"
+        "class Backwards(Reverse):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__(length=4, vocabulary=8, layout='aligned',\n"
+        "            train_size=500, validation_size=50, test_size=50)\n"
+    )
+    replace(rotate, "steps: 200", "steps: 4")
+    neural("train", rotate, "--trust")
+    assert neural("predict", "runs/rotate", "--prompt", "abcd", "--trust").out.strip()
+    report = neural("evaluate", "runs/rotate", "--trust", "--format", "json")
+    assert set(json.loads(report.out)["tables"]) == {"position", "length"}
+    neural("data", rotate, "--trust")
+    lines = Path("data/test.txt").read_text("utf-8").splitlines()
+    pairs = [line.split(":") for line in lines]
+    assert len(pairs) == 50 and all(a == b[::-1] for a, b in pairs)
+    neural("compile", rotate, "-o", "out.py", "--backend", "pytorch")
+    clean = [sys.executable, "-m", "ruff", "check", "--isolated", "out.py"]
+    subprocess.run(clean, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-I", "out.py"], check=True, capture_output=True)
+
+
 @pytest.mark.needs()
-def test_a_task_builds_on_task_alone(neural, rotate):
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "from neural_dsl.runs.train import train",
+            "import from neural_dsl.tasks.base",
+        ),
+        ("from neural_dsl.tasks.text import Text", "it imports Text, which"),
+        ("from neural_dsl.tasks.sequences import Copy as C", "by name, without `as`"),
+    ],
+)
+def test_a_task_builds_on_what_its_script_can_contain(neural, rotate, line, words):
     text = Path("rotate.py").read_text("utf-8")
-    foreign = "from neural_dsl.tasks.sequences import Reverse\n"
-    Path("rotate.py").write_text(foreign + text, encoding="utf-8")
+    Path("rotate.py").write_text(f"{line}\n{text}", encoding="utf-8")
     done = neural("check", rotate, code=1)
-    assert "NE075" in done.err and "import from neural_dsl.tasks.base" in done.err
+    assert "NE075" in done.err and words in done.err
 
 
 def test_attributes_of_the_user_s_own_mean_nothing_to_us(neural, rotate):

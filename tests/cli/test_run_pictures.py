@@ -119,6 +119,21 @@ def test_the_weights_are_those_of_the_run_and_the_share_is_of_them(neural):
     assert heads[best]["expected_mass"] == pytest.approx(max(shares), abs=1e-6)
 
 
+def test_what_is_drawn_without_a_prompt_is_the_first_of_the_file_s_own_test_split():
+    from neural_dsl.runs.loaded import open_run
+    from neural_dsl.runs.prompted import read_held_out
+
+    for name in ("copy", "reverse"):
+        run = open_run(Path("runs") / name)
+        x, y = (each[0] for each in run.runtime.module.held_out("test"))
+        np.testing.assert_array_equal(run.target.encode().arrays["input"][0], x)
+        asked = int(np.flatnonzero(y >= 0)[0]) + 1  # up to where the answer begins
+        reading = read_held_out(run)
+        assert list(reading.ids[:asked]) == x[:asked].tolist()
+        answer = [run.task.symbols[id] for id in y[y >= 0]]
+        assert reading.right == "".join(answer)
+
+
 def test_without_a_prompt_the_first_held_out_problem_is_drawn(neural):
     result = neural("visualize", "runs/copy", "--attention")
     assert result.code == 0
@@ -348,12 +363,12 @@ def test_the_evolution_is_drawn_from_the_snapshots(neural):
 
 def test_a_snapshot_is_what_the_model_of_that_step_does(neural):
     """The last one shows the last weights: the same as a capture of that checkpoint."""
-    from neural_dsl.runs.opened import open_run
+    from neural_dsl.runs.loaded import open_run
 
     taken = snapshots.load(Path("runs/copy"))
     run = open_run(Path("runs/copy"), "last")
     assert taken[-1].step == run.step == 120
-    probe = snapshots.Probe.of(run.task, run.runtime.compiled)
+    probe = snapshots.Probe.of(run.task, run.network)
     again = probe.capture(run.runtime).layers[0]
     last = taken[-1].record.layers[0]
     np.testing.assert_allclose(again.weights, last.weights, atol=1e-6)

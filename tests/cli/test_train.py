@@ -194,12 +194,19 @@ def test_a_byte_that_is_no_text_is_named_with_its_line(
     )
 
 
-def test_a_network_without_a_task_or_an_absent_device_is_refused(neural, file):
+def test_a_network_without_a_task_is_refused(neural, file):
     plain = "network P { input: (4,) layers: Dense(3) Output(2) }"
     assert "NE161" in neural("train", file(plain, "p.neural")).err
-    result = neural("train", file(COPY), "--device", "cuda:99")
+
+
+def test_a_training_is_on_the_device_that_is_asked_for(neural, file, backend):
+    """PyTorch's model is moved to it; Keras has it as the scope around the training."""
+    path, options = file(COPY), ("--backend", backend, "--set", "train.steps=2")
+    result = neural("train", path, *options, "--device", "cuda:99")
     assert result.code == 1 and "NE152" in result.err and "`cpu`" in result.err
     assert not Path("runs/model").exists()
+    assert neural("train", path, *options, "--device", "cpu").code == 0
+    assert json.loads(Path("runs/model/run.json").read_text())["device"] == "cpu"
 
 
 def test_a_run_is_never_trained_over(neural, file):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neural_dsl import api
-from neural_dsl.runs.opened import OpenedRun
+from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.prompted import Reading, Shown, capture
 from neural_dsl.runs.snapshots import Probe
 
@@ -31,12 +31,12 @@ def judge(layers):
 def test_snapshots_label_what_the_ids_are_and_nothing_of_equal_length(model):
     ids = {"input": np.array([IDS])}
     cells = np.ones((1, 4, 4), bool)
-    probe = Probe(model.compiled, ids, "a problem", (WORDS,), None, cells)
+    probe = Probe(ids, "a problem", (WORDS,), None, cells)
     judge(probe.capture(model.runtime).layers)
 
 
 def test_prompts_label_what_the_ids_are_and_nothing_of_equal_length(model, tmp_path):
-    run = OpenedRun(tmp_path, model.runtime, None, 0, "best")
+    run = LoadedRun(tmp_path, model.runtime, None, 0, "best")
     reading = Reading("abcd", None, None, IDS, WORDS, ("", "", "", "x"), [(3, (0,))])
     shown = capture(run, reading, "a prompt")
     judge(shown.record.layers)

@@ -9,7 +9,7 @@ import pytest
 
 from neural_dsl.backends.training import start_training
 from neural_dsl.compiler import compile_source
-from neural_dsl.runs.decoding import draw, greedy
+from neural_dsl.runs.decoding import answered, draw
 from neural_dsl.runs.evaluation import perplexity
 from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.source import Source
@@ -166,9 +166,11 @@ def test_greedy_decoding_finds_what_teacher_forcing_counts(backend, task):
     for _ in live.steps():
         pass
     size = live.task.size("test")
-    problems = [live.task.problem("test", index) for index in range(size)]
-    answers = greedy(live.logits, live.task, [prompt for prompt, _ in problems])
-    right = sum(a == right for a, (_, right) in zip(answers, problems, strict=True))
+    samples, _ = answered(live.logits, live.task, "test", range(size), None)
+    for index, sample in enumerate(samples):
+        problem = (sample.prompt, sample.expected)
+        assert problem == live.task.problem("test", index)
+    right = sum(sample.right for sample in samples)
     counted = live.evaluate("test")
     assert counted["exact_match"] * size == pytest.approx(right)
     assert 0 < right < size, "half-trained on purpose: some right, some wrong"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neural_dsl.runs.breakdown import by_digits, by_length
-from neural_dsl.runs.samples import Sample
+from neural_dsl.runs.decoding import Sample
 from tests.data_parts import task_of
 
 SIZES = {"train_size": 3000, "validation_size": 50, "test_size": 300}

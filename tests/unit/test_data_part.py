@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tasks.splits import bounds, counted, hundredth, surely
 from neural_dsl.diagnostics import NeuralError
+from neural_dsl.runs.task_files import package_task
 from tests.data_parts import BATCH_SIZE, data_of, network_of
 
 IGNORED, PAD = -100, 0
@@ -108,6 +109,36 @@ def test_every_example_is_solved_and_no_split_shares_a_problem(task: str) -> Non
     assert len(set(problems["test"])) == len(problems["test"]) == 40
     for one, other in itertools.combinations(problems.values(), 2):
         assert not set(one) & set(other)
+
+
+@pytest.mark.parametrize("task", VARIANTS)
+def test_the_program_s_own_task_has_the_examples_of_the_file(task: str) -> None:
+    network = network_of(task, rest="train { seed: 5 }")
+    data, own = data_of(network), package_task(network)
+    pairs = [
+        *((own.batch(s, np.arange(own.size(s))), data.held_out(s)) for s in HELD_OUT),
+        *(
+            (
+                own.batch("train", np.arange(BATCH_SIZE) + n * BATCH_SIZE),
+                data.batch(5, n),
+            )
+            for n in (0, 3)
+        ),
+    ]
+    for ours, theirs in pairs:
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
+    assert network.task is not None
+    spec, params = task_spec(network.task.name), network.task.params
+    assert list(own.symbols) == list(spec.symbols(params, None))
+    assert own.max_length == spec.max_length(params)
+    assert own.causal == spec.causal(params)
+    defaults = {p.name: p.default for p in spec.parameters}
+    again = type(own)(**{k: v for k, v in params.items() if v != defaults[k]})
+    again.seed = 5
+    theirs = data.held_out("test")
+    for one, other in zip(again.batch("test", np.arange(40)), theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("task", VARIANTS[::7])

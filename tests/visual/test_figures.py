@@ -356,3 +356,10 @@ def test_a_long_name_is_broken_where_it_has_a_joint():
     plain = "transformerdecoderselfattention"
     first, rest = wrap(plain, 9, 0.95 * measure(plain, 9)[0])
     assert first + rest == plain and len(rest) < 4
+
+
+def test_single_characters_stand_upright_in_small_cells():
+    shown = labels.ticks(tuple("iijtdjai"), 8, 14.0, measure, True, 7.0)
+    assert not shown.rotated and shown.texts == tuple("iijtdjai")
+    assert max(measure(text, shown.size)[0] for text in "iijtdjai") < 14
+    assert labels.ticks(("ab", "cd"), 2, 14.0, measure, True, 7.0).rotated

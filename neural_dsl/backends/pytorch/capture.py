@@ -14,7 +14,6 @@ meanwhile (PyTorch itself leaves it as soon as a module has hooks).
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -26,11 +25,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from neural_dsl.attention.allowed import Bools
-from neural_dsl.attention.scores import Float32, Scores
+from neural_dsl.attention.scores import Float32
+from neural_dsl.backends.base import Visit, Watcher
 from neural_dsl.backends.gates import Gates, HeadGates, outputs, uniform_heads
 from neural_dsl.backends.pytorch.scores import Call, DeviceScores, four_axes
-
-Visit = Callable[[str, int, Scores], None]
 
 _PACKED = inspect.signature(F.multi_head_attention_forward)
 
@@ -41,7 +39,7 @@ def watching(
     visit: Visit | None = None,
     wanted: Collection[str] | None = None,
     gates: Gates | None = None,
-) -> Iterator[Watcher]:
+) -> Iterator[ModuleWatcher]:
     """While this lasts, `visit(path, number, scores)` is told of every attention.
 
     `path` is that of the innermost module that computes it, as `model.get_submodule`
@@ -49,7 +47,7 @@ def watching(
     attention of these modules, or of modules inside them, is seen (None: all of the
     model). `gates` are applied to what the kernel is given and what it returns.
     """
-    watcher = Watcher(visit, gates or {})
+    watcher = ModuleWatcher(visit, gates or {})
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -77,18 +75,11 @@ def _outermost(paths: set[str]) -> list[str]:
     return sorted(path for path in paths if not inside(path))
 
 
-class Watcher:
-    """The stack of modules that are running, and what is done when one attends.
-
-    `seen` holds every place that ever attended; while `paused`, nothing is done.
-    """
+class ModuleWatcher(Watcher):
+    """Runs each attention in the kernel's place; `last` is what it saw last."""
 
     def __init__(self, visit: Visit | None, gates: Gates):
-        self.visit, self.gates = visit, gates
-        self.running: list[str] = []
-        self.numbers: Counter[str] = Counter()
-        self.seen: set[tuple[str, int]] = set()
-        self.paused = False
+        super().__init__(visit, gates)
         self.active = ExitStack()
         self.last: DeviceScores | None = None
 
@@ -169,7 +160,7 @@ class Watcher:
 class _Mode(TorchFunctionMode):
     """Hands attention to the watcher, everything else straight on."""
 
-    def __init__(self, watcher: Watcher):
+    def __init__(self, watcher: ModuleWatcher):
         super().__init__()
         self.watcher = watcher
 

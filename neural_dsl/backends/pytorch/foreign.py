@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
 
-from neural_dsl.backends.base import Visit, Watcher
-from neural_dsl.backends.gates import Gates
 from neural_dsl.backends.live import Watched
 from neural_dsl.backends.pytorch import capture
 from neural_dsl.backends.pytorch.scores import array
@@ -22,6 +19,8 @@ class ForeignModel(Watched):
     """A live module, in the mode that it is in, on the device where it is."""
 
     name = "pytorch"
+    model: torch.nn.Module
+    _watching = staticmethod(capture.watching)
 
     def __init__(self, model: torch.nn.Module):
         self.model = model
@@ -49,12 +48,3 @@ class ForeignModel(Watched):
         leaves = tree_leaves(self.model(**given))
         tensors = (leaf for leaf in leaves if isinstance(leaf, torch.Tensor))
         return tuple(array(each) for each in tensors if each.is_floating_point())
-
-    def watching(
-        self,
-        visit: Visit | None = None,
-        wanted: Collection[str] | None = None,
-        gates: Gates | None = None,
-    ) -> AbstractContextManager[Watcher]:
-        """See `Watched`."""
-        return capture.watching(self.model, visit, wanted, gates)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,7 @@ import torch
 from torch import nn
 
 from neural_dsl.backends import memory
-from neural_dsl.backends.base import Place, Visit, Watcher
-from neural_dsl.backends.gates import Gates
+from neural_dsl.backends.base import Place
 from neural_dsl.backends.live import Runtime
 from neural_dsl.backends.pytorch import capture
 from neural_dsl.backends.pytorch.weights import find
@@ -25,6 +23,7 @@ class LiveRuntime(Runtime):
 
     name = "pytorch"
     holds = staticmethod(memory.fused)
+    _watching = staticmethod(capture.watching)
     model: nn.Module
 
     def _build(self, seed: int) -> None:
@@ -47,15 +46,6 @@ class LiveRuntime(Runtime):
         device = next(self.model.parameters(), torch.empty(0)).device
         output: torch.Tensor = self.model(*(_tensor(a).to(device) for a in arrays))
         return output.float().cpu().numpy()
-
-    def watching(
-        self,
-        visit: Visit | None = None,
-        wanted: Collection[str] | None = None,
-        gates: Gates | None = None,
-    ) -> AbstractContextManager[Watcher]:
-        """See `Watched`."""
-        return capture.watching(self.model, visit, wanted, gates)
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:

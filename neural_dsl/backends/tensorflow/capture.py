@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
@@ -23,12 +22,11 @@ import keras
 import tensorflow as tf
 
 from neural_dsl.attention.allowed import Bools
-from neural_dsl.attention.scores import Float32, Scores
+from neural_dsl.attention.scores import Float32
+from neural_dsl.backends.base import Visit, Watcher
 from neural_dsl.backends.gates import Gates, outputs, uniform_heads
 from neural_dsl.backends.tensorflow.scores import DeviceScores
 from neural_dsl.backends.tensorflow.weights import find_layer
-
-Visit = Callable[[str, int, Scores], None]
 
 # What an emitted file calls its attention.
 EMITTED = "scaled_dot_product_attention"
@@ -41,7 +39,7 @@ def watching(
     wanted: Collection[str] | None = None,
     gates: Gates | None = None,
     module: ModuleType | None = None,
-) -> Iterator[Watcher]:
+) -> Iterator[LayerWatcher]:
     """While this lasts, `visit(path, number, scores)` is told of every attention.
 
     `path` is that of the wanted layer that computes it, as `find_layer` reads it;
@@ -51,7 +49,7 @@ def watching(
     it returns. `module` is the emitted file, where there is one. A traced graph would not
     see any of it: the model runs eagerly meanwhile.
     """
-    watcher = Watcher(visit, gates or {})
+    watcher = LayerWatcher(visit, gates or {})
     paths = layer_paths(model) if wanted is None else list(wanted)
     with ExitStack() as changes:
         changes.enter_context(_eager(model))
@@ -86,18 +84,11 @@ def layer_paths(model: keras.Model) -> list[str]:
     return list(found.values())
 
 
-class Watcher:
-    """The stack of wanted layers that are running, and what is done when one attends.
-
-    `seen` holds every place that ever attended; while `paused`, nothing is done.
-    """
+class LayerWatcher(Watcher):
+    """Stands around each attention; `failure` is what went wrong beside it."""
 
     def __init__(self, visit: Visit | None, gates: Gates):
-        self.visit, self.gates = visit, gates
-        self.running: list[str] = []
-        self.numbers: Counter[str] = Counter()
-        self.seen: set[tuple[str, int]] = set()
-        self.paused = False
+        super().__init__(visit, gates)
         self.failure: Exception | None = None
 
     def beginning(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -298,7 +289,7 @@ def heads_first(tensor: Any) -> Any:
 
 
 @contextmanager
-def _followed(layer: Any, path: str, watcher: Watcher) -> Iterator[None]:
+def _followed(layer: Any, path: str, watcher: LayerWatcher) -> Iterator[None]:
     """Let this one layer note when its `call` starts and ends, and hand over the scores
     where it computes them itself, as Keras' layers do."""
 
@@ -369,7 +360,7 @@ def _eager(model: keras.Model) -> Iterator[None]:
 
 
 @contextmanager
-def _keras_kernel_watched(watcher: Watcher) -> Iterator[None]:
+def _keras_kernel_watched(watcher: LayerWatcher) -> Iterator[None]:
     """Watch the function in which all of Keras' own attention ends.
 
     `keras.src` is private; where it has changed, nothing is seen, and the caller refuses

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from neural_dsl.backends.base import Visit, Watcher
-from neural_dsl.backends.gates import Gates
 from neural_dsl.backends.live import Watched
 from neural_dsl.backends.quiet import one_key_is_fine
 from neural_dsl.backends.tensorflow import capture
@@ -22,6 +19,8 @@ class ForeignModel(Watched):
     """A live model; it runs eagerly, in evaluation."""
 
     name = "tensorflow"
+    model: keras.Model
+    _watching = staticmethod(capture.watching)
     training = False
 
     def __init__(self, model: keras.Model):
@@ -38,12 +37,3 @@ class ForeignModel(Watched):
             leaves = keras.tree.flatten(self.model(**inputs, training=False))
         tensors = (leaf for leaf in leaves if tf.is_tensor(leaf))
         return tuple(array(each) for each in tensors if each.dtype.is_floating)
-
-    def watching(
-        self,
-        visit: Visit | None = None,
-        wanted: Collection[str] | None = None,
-        gates: Gates | None = None,
-    ) -> AbstractContextManager[Watcher]:
-        """See `Watched`."""
-        return capture.watching(self.model, visit, wanted, gates)

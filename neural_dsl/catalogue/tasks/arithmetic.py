@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from itertools import product
 
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, Params
@@ -57,9 +58,9 @@ def _complete_arithmetic(params: Params) -> Params:
     return {**rest, "max_number": _largest(params)}
 
 
-def _arithmetic_symbols(params: Params) -> list[str]:
+def arithmetic_symbols(operations: Sequence[str]) -> list[str]:
     """Answers of differences begin with their sign, so those need both."""
-    signs = ["+", "-"] if "subtract" in params["operations"] else ["+"]
+    signs = ["+", "-"] if "subtract" in operations else ["+"]
     return ["PAD", *string.digits, "=", *signs]
 
 
@@ -102,6 +103,6 @@ ARITHMETIC = TaskSpec(
     data="arithmetic",
     problems=_arithmetic_problems,
     complete=_complete_arithmetic,
-    symbols=lambda params, folder: _arithmetic_symbols(params),
+    symbols=lambda params, folder: arithmetic_symbols(params["operations"]),
     longest=lambda params, folder: _arithmetic_length(params),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,27 @@ from neural_dsl.catalogue.spec import LayerProblem, Params
 from neural_dsl.catalogue.tasks.files import task_text
 
 MEMBERS = ("size", "batch")  # what training cannot do without
-BASE = "neural_dsl.tasks.base"
+TASKS = "neural_dsl.tasks."
+SEQUENCES = ("SequenceTask", "Copy", "Reverse", "Sort", "Double", "PatternCompletion")
+HOME = {
+    **dict.fromkeys(("Task", "Split", "IGNORED", "PAD"), "base"),
+    "ProblemTask": "problems",
+    **dict.fromkeys(SEQUENCES, "sequences"),
+    "Arithmetic": "arithmetic",
+}
+"""What a user's file may import from `neural_dsl.tasks` -> the file where it is."""
 MEASURES = ("exact_match", "accuracy", "loss")
 
 
 @dataclass(frozen=True)
 class CustomFile:
-    """What the text of a file tells of the task in it."""
+    """What the text of a file tells of the task in it; `builds_on` are the names that it
+    imports from `neural_dsl.tasks`."""
 
     name: str
     text: str
     measure: str
+    builds_on: tuple[str, ...]
 
 
 def custom_file(params: Params, folder: Path) -> CustomFile:
@@ -44,13 +55,12 @@ def read_custom(text: str) -> CustomFile:
     """What a Python text tells of its task. Raises ValueError."""
     name = task_class_name(text)
     tree = ast.parse(text)
-    refuse_imports(tree)
-    return CustomFile(name, text, measure_of(tree, name))
+    return CustomFile(name, text, measure_of(tree, name), tuple(imported(tree)))
 
 
 def task_class_name(text: str) -> str:
-    """The name of the one class of a file that has `size` and `batch`, its own or those
-    of a base in the file. Runs nothing. Raises ValueError.
+    """The name of the one class of a file that has `size` and `batch`, or builds on a
+    class of ours that has them. Runs nothing. Raises ValueError.
     """
     try:
         tree = ast.parse(text)
@@ -72,10 +82,13 @@ def task_class_name(text: str) -> str:
 def is_task(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
     """Whether a class builds on `Task` or has its methods, its own or those of a base."""
     methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    if methods.issuperset(MEMBERS) or "Task" in _bases(node):
+    if methods.issuperset(MEMBERS):
         return True
-    bases = (classes[b] for b in _bases(node) if b in classes and b != node.name)
-    return any(is_task(base, classes) for base in bases)
+    return any(
+        is_task(classes[base], classes) if base in classes else base in HOME
+        for base in _bases(node)
+        if base != node.name
+    )
 
 
 def measure_of(tree: ast.Module, name: str) -> str:
@@ -96,15 +109,14 @@ def measure_of(tree: ast.Module, name: str) -> str:
     return MEASURES[0]
 
 
-def refuse_imports(tree: ast.Module) -> None:
-    """Raise ValueError for an import that the scripts that train could not do without.
-
-    They contain `Task` and what stands beside it in `neural_dsl/tasks/base.py`, and no
-    other part of this program.
-    """
+def imported(tree: ast.Module) -> Iterator[str]:
+    """What a file takes from `neural_dsl.tasks`: the scripts that train contain that, and
+    no other part of this program. Raises ValueError for an import that they could not do
+    without."""
     for node in ast.walk(tree):
+        names: list[ast.alias] = getattr(node, "names", [])
         if isinstance(node, ast.Import):
-            found = [alias.name for alias in node.names]
+            found = [alias.name for alias in names]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"line {node.lineno}: it imports a file beside it")
@@ -112,33 +124,45 @@ def refuse_imports(tree: ast.Module) -> None:
         else:
             continue
         foreign = [name for name in found if name.split(".")[0] == "neural_dsl"]
-        if foreign == [BASE] and isinstance(node, ast.ImportFrom) and node in tree.body:
-            if any(alias.asname or alias.name == "*" for alias in node.names):
-                raise ValueError(
-                    f"line {node.lineno}: import from {BASE} by name, without `as`"
-                )
-        elif foreign:
+        if not foreign:
+            continue
+        line = f"line {node.lineno}"
+        top = isinstance(node, ast.ImportFrom) and node in tree.body
+        if not top or not foreign[0].startswith(TASKS):
             raise ValueError(
-                f"line {node.lineno}: it imports {foreign[0]}, which the scripts that "
-                f"train do without; import from {BASE}, at the top of the file"
+                f"{line}: it imports {foreign[0]}, which the scripts that train do "
+                f"without; import from {TASKS}base, at the top of the file"
             )
+        if any(alias.asname or alias.name == "*" for alias in names):
+            raise ValueError(f"{line}: import from {foreign[0]} by name, without `as`")
+        for alias in names:
+            if alias.name not in HOME:
+                raise ValueError(
+                    f"{line}: it imports {alias.name}, which the scripts that train do "
+                    f"without; they may have {', '.join(HOME)}"
+                )
+            yield alias.name
 
 
 def defined(text: str) -> set[str]:
     """The names that a file defines at its top level."""
-    found: set[str] = set()
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            found.add(node.name)
-        found |= _assigned(node)
-    return found
+    return {name for node in ast.parse(text).body for name in defined_by(node)}
+
+
+def defined_by(node: ast.stmt) -> set[str]:
+    """The names that a statement defines."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return {node.name}
+    return _assigned(node)
 
 
 def _assigned(node: ast.stmt) -> set[str]:
     targets = node.targets if isinstance(node, ast.Assign) else []
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         targets = [node.target]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    inside = (n for target in targets for n in ast.walk(target))
+    names = (n for n in inside if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
 
 
 def _classes(tree: ast.Module) -> dict[str, ast.ClassDef]:

@@ -78,13 +78,17 @@ def _words(symbols: Iterable[int], n: int) -> Iterator[tuple[int, ...]]:
 
 
 def _sequence_problems(params: Params) -> int:
+    ends, vocabulary = _bounds(params["length"]), params["vocabulary"]
+    return count_sequences(*ends, vocabulary, params["unique"])
+
+
+def count_sequences(shortest: int, longest: int, vocabulary: int, unique: bool) -> int:
     """How many sequences there are, as far as it matters: never more than MANY."""
-    shortest, longest = _bounds(params["length"])
-    if params["vocabulary"] == 1:
+    if vocabulary == 1:
         return longest - shortest + 1
     total, count = 0, 1
     for n in range(1, longest + 1):
-        count *= params["vocabulary"] - (n - 1) * params["unique"]
+        count *= vocabulary - (n - 1) * unique
         total += count * (n >= shortest)
         if count >= MANY or total >= MANY:
             return MANY
@@ -140,17 +144,16 @@ class Numbered(Sequence[str]):
             return False
 
 
-def _sequence_symbols(params: Params, separator: str) -> Sequence[str]:
-    """PAD, the words, and what frames or parts them."""
-    vocabulary = params["vocabulary"]
-    more: tuple[str, ...] = ()
-    if params["framing"]:
-        more = ("START", "END")
-    elif separator and not _aligned(params):
-        more = (separator,)
+def sequence_symbols(vocabulary: int, framing: bool, separator: str) -> Sequence[str]:
+    """PAD, the words, and what frames or parts them ("" for nothing)."""
+    more = ("START", "END") if framing else (separator,) if separator else ()
     if vocabulary <= len(string.ascii_lowercase):
         return ["PAD", *string.ascii_lowercase[:vocabulary], *more]
     return Numbered(vocabulary, more)
+
+
+def _symbols(params: Params, separator: str) -> Sequence[str]:
+    return sequence_symbols(params["vocabulary"], params["framing"], separator)
 
 
 def _sequence_length(params: Params, factor: int) -> int:
@@ -181,7 +184,7 @@ def _sequence(
         _check_sequence,
         data="sequences",
         problems=_sequence_problems,
-        symbols=lambda params, folder: _sequence_symbols(params, ":"),
+        symbols=lambda params, folder: _symbols(params, ":" * (not _aligned(params))),
         longest=lambda params, folder: _sequence_length(params, factor),
         is_causal=lambda params: not _aligned(params),
         layout=lambda params: "aligned" if _aligned(params) else "sequence",
@@ -210,7 +213,7 @@ PATTERN_COMPLETION = TaskSpec(
     _check_pattern,
     data="sequences",
     problems=_sequence_problems,
-    symbols=lambda params, folder: _sequence_symbols(params, ""),
+    symbols=lambda params, folder: _symbols(params, ""),
     longest=lambda params, folder: _pattern_length(params),
     layers_needed=2,
 )

@@ -38,8 +38,8 @@ def _signed(number: int) -> int:
 def bounds(sizes: Mapping[str, int], total: int) -> dict[str, tuple[int, int]]:
     """Split -> the hundredths that are its own, from the first to before the last.
 
-    The test and validation take as little as they need to have `sizes` distinct problems
-    of the `total`, and no less than FEWEST.
+    The test and validation take as little as they need to have `sizes` distinct
+    problems of the `total`, and no less than FEWEST.
     """
     found, first = {}, 0
     for split in HELD_OUT:
@@ -52,8 +52,8 @@ def bounds(sizes: Mapping[str, int], total: int) -> dict[str, tuple[int, int]]:
 
 
 def surely(total: int, share: int) -> int:
-    """How many of `total` problems some hundredths have at least: six standard deviations
-    below the mean, as each problem falls into them by chance."""
+    """How many of `total` problems some hundredths have at least: six standard
+    deviations below the mean, as each problem falls into them by chance."""
     mean = total * share / 100
     return max(0, int(mean - 6 * math.sqrt(mean * (1 - share / 100))))
 
