@@ -309,7 +309,7 @@ def test_a_layer_is_decoration_when_neither_answers_nor_loss_suffer(
         runtime=None,
     )
     monkeypatch.setattr(evaluation.NetworkTarget, "gated", lambda *_: nullcontext())
-    monkeypatch.setattr(evaluation, "measured", lambda *_: left)
+    monkeypatch.setattr(evaluation, "measured", lambda *_: (left, None))
     (found,) = evaluation.ablations(run, "test", whole)
     assert (found.decoration, found.measures) == (decoration, left)
 

@@ -13,14 +13,15 @@ _find = PathFinder.find_spec
 _hidden: set[str] = set()
 
 
-def _find_spec(name, path=None, target=None):
+def _find_spec(cls, name, path=None, target=None):
     return None if name in _hidden else _find(name, path, target)
 
 
 def hide(*packages: str) -> None:
     """From now on this process neither finds nor imports these."""
     _hidden.update(packages)
-    PathFinder.find_spec = staticmethod(_find_spec)
+    # As it was, a method of the class: others keep it as an attribute of their own.
+    PathFinder.find_spec = classmethod(_find_spec)
 
 
 def environment(*packages: str) -> Mapping[str, str]:
