@@ -109,10 +109,9 @@ class ModuleTarget:
             watching = self.model.watching(look, paths, self._gates)
             with paused(self._watcher), watching:
                 output: Output = self.model.run(batch.arrays)
-            for one, other in zip(
-                output if plain is None else plain, output, strict=True
-            ):
-                check_output(one, other)
+            if plain is not None:
+                for one, other in zip(plain, output, strict=True):
+                    check_output(one, other)
         if wanted is None:
             self._seen = tuple(found)
         if not found:
