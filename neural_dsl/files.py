@@ -19,6 +19,7 @@ from pathlib import Path
 from neural_dsl import leftovers
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.source import at_once
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -32,7 +33,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file, or raise NeuralError NE134 and leave what was there."""
     with output_errors(path):
         if is_stream(path):
-            path.write_bytes(content)
+            with open(path, "wb", opener=at_once) as stream:  # ENXIO: nobody reads it
+                stream.write(content)
             return
         target = resolved(path)  # write through a symbolic link, do not replace it
         temporary = temporary_beside(target)
@@ -200,13 +202,16 @@ def advice(error: OSError, path: Path) -> str:
     """What helps against the commonest reasons."""
     match error:
         case FileNotFoundError():
-            return f"make the folder first: mkdir -p {path.parent}"
+            target = resolved(path) if path.is_symlink() else path
+            return f"make the folder first: mkdir -p {target.parent}"
         case PermissionError():
             return "choose a place that you may write to"
         case IsADirectoryError() | NotADirectoryError() | FileExistsError():
             return "choose another name"
         case _ if error.errno == errno.ELOOP:
             return "choose another name"
+        case _ if error.errno == errno.ENXIO:
+            return "a pipe is written while another program reads it: start that first"
     full = error.errno == errno.ENOSPC
     return "free some space, or choose another disk" if full else ""
 

@@ -21,7 +21,11 @@ class TooLong(OSError):
     """A file longer than its reader takes."""
 
 
-def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
+LONGEST = 2**31
+"""Bytes of a file that is read whole."""
+
+
+def read_regular(path: str | os.PathLike[str], most: int = LONGEST) -> bytes:
     """The content of a regular file of at most `most` bytes.
 
     Raises OSError, NotRegular and TooLong among it, and ValueError for a name with a NUL
@@ -37,14 +41,18 @@ def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
 @contextmanager
 def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A regular file, opened for reading. Raises as `read_regular` does."""
-    with open(path, "rb", opener=_at_once) as file:
+    with open(path, "rb", opener=at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise NotRegular(0, "it is no regular file")
         yield file
 
 
-def _at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def at_once(path: str, flags: int) -> int:
+    """An opener that does not wait for the other end of a pipe."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(descriptor, True)  # what is read or written may wait
+    return descriptor
 
 
 _LINE_END = re.compile(r"\r\n|\n|\r")

@@ -25,6 +25,7 @@ from neural_dsl.attention.record import (
     Provenance,
     Tokens,
 )
+from neural_dsl.source import open_regular, read_regular
 
 SCHEMA_VERSION = 1
 STEM = "attention"
@@ -113,14 +114,17 @@ def load_record(directory: str | Path, stem: str = STEM) -> AttentionRecord:
     """
     weights, metrics = _places(directory, stem)
     try:
-        document = json.loads(metrics.read_text(encoding="utf-8"))
+        document = json.loads(read_regular(metrics))
         version = document["schema_version"]
         if version != SCHEMA_VERSION:
             raise RecordError(
                 f"{METRICS_FILE} has schema version {version!r}; this release reads "
                 f"version {SCHEMA_VERSION}"
             )
-        with np.load(weights, allow_pickle=False) as archive:
+        with (
+            open_regular(weights) as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
             layers = tuple(_layer(entry, archive) for entry in document["layers"])
         return AttentionRecord(layers, Provenance(**document["provenance"]))
     except RecordError:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from neural_dsl.backends.base import Arrays
 from neural_dsl.diagnostics import NeuralError, refusal
+from neural_dsl.source import open_regular
 
 # safetensors' names of number types -> NumPy's, as stored (little-endian).
 DTYPES = {
@@ -96,7 +97,8 @@ def load(path: str | os.PathLike[str]) -> WeightsFile:
 
     target = Path(path)
     try:
-        data = target.read_bytes()
+        with open_regular(target) as file:
+            data = file.read()
     except OSError as error:
         raise _unreadable(target, error.strerror or str(error)) from error
     try:

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import is_stream, quoted, reason
+from neural_dsl.files import quoted, reason
 from neural_dsl.free import available
+from neural_dsl.source import NotRegular, open_regular
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -109,12 +110,8 @@ def read(path: Path) -> AnyArray | Archive:
     Raises NE120 when the file cannot be read and NE121 when it holds Python objects,
     which only unpickling could load, and unpickling runs whatever code it contains.
     """
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_regular(path) as file:
         start = file.read(6)
-        if start == b"\x93NUMPY" and is_stream(path):
-            raise refusal(
-                "NE120", f"{quoted(path)} is a pipe", help="save it to a file"
-            )
         if start == b"\x93NUMPY":
             file.seek(0)
             refuse_cut_off(path, file)
@@ -163,6 +160,9 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except NeuralError:
         raise
+    except NotRegular as error:
+        message = f"{quoted(path)} is a pipe or a device"
+        raise refusal("NE120", message, help="save it to a file") from error
     except OSError as error:
         if error.errno is not None:
             message = f"cannot read {quoted(path)}: {reason(error)}"

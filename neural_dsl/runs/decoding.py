@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.diagnostics import refusal
 from neural_dsl.tasks.base import PAD
 from neural_dsl.tasks.custom import has_answers
 
@@ -116,6 +117,14 @@ def decoded(
     done = 0
     while len(active):  # all rows in step; one that has ended is left out
         last = starts[active] + done
+        if fixed and last.max() > fixed:
+            raise refusal(
+                "NE162",
+                "the task's `answer_length` lets an answer go on beyond the "
+                f"{fixed} ids that the model reads",
+                help="leave room for the prompt; or, if answers stand at the positions "
+                "of their prompts, write `causal = False`",
+            )
         found = logits(tokens[active, : fixed or int(last.max())])
         chosen = found[np.arange(len(active)), last - 1].argmax(-1)  # (active,)
         tokens[active, last] = chosen

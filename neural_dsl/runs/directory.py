@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from neural_dsl.diagnostics import refusal
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
+from neural_dsl.source import read_regular
 
 LAYOUT = 2
 """What a run's folder and its state hold. 1 (not written down): problems were dealt out
@@ -128,7 +129,7 @@ def removed_unless_begun(
 def read_about(folder: Path) -> dict[str, Any]:
     """What `run.json` says. Raises NeuralError NE156 where there is none to read."""
     try:
-        about = json.loads((folder / ABOUT).read_text("utf-8"))
+        about = json.loads(read_regular(folder / ABOUT))
         if not isinstance(about, dict) or not _has_its_kinds(about):
             raise ValueError("it does not hold what it should")
     except (OSError, ValueError, RecursionError) as error:
@@ -147,6 +148,15 @@ def read_about(folder: Path) -> dict[str, Any]:
             help="`neural train FILE` makes one, by default under runs/",
         ) from error
     return about
+
+
+def no_whole_run(folder: Path, why: str) -> NeuralError:
+    """NE156: a folder that a training began, and something has damaged."""
+    return refusal(
+        "NE156",
+        f"{quoted(folder)} is not the folder of a whole run: {why}",
+        help="train again, into another folder",
+    )
 
 
 _KINDS: dict[type, tuple[str, ...]] = {

@@ -19,7 +19,7 @@ from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.directory import LAYOUT
-from neural_dsl.runs.prepare import prepare_again
+from neural_dsl.runs.prepare import Prepared, prepare_again
 from neural_dsl.runs.prompts import refuse_unreadable, refuse_without_answers
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
@@ -145,13 +145,12 @@ def open_run(
     run = prepare_again(folder, trust, backend)
     refuse_changed_data(run)
     names = [checkpoints.BEST, checkpoints.LAST]
-    if weights:
-        names = [f"{weights}.safetensors"]
-    elif run.about.get("tested") == "last":
-        names = [checkpoints.LAST]
+    tested = f"{weights or run.about.get('tested')}.safetensors"
+    if weights or tested in names:
+        names = [tested]
     path = next((folder / n for n in names if (folder / n).exists()), None)
     if path is None:
-        raise _no_weights(folder, names[0])
+        raise _no_weights(run, names[0])
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
     step = int(found.metadata.get("step", 0))
@@ -164,9 +163,17 @@ def open_run(
     return LoadedRun(folder, runtime, task, step, path.stem, run.about)
 
 
-def _no_weights(folder: Path, asked: str) -> NeuralError:
+def _no_weights(run: Prepared, asked: str) -> NeuralError:
     """NE156: what was asked for is not there; others may be."""
-    others = checkpoints.saved_weights(folder)
+    folder, others = run.folder, checkpoints.saved_weights(run.folder)
+    if not others and run.about.get("status") == "finished":
+        anew = shlex.join([run.network.source.name, "--output-dir", str(folder)])
+        return refusal(
+            "NE156",
+            f"the run in {quoted(folder)} is finished, and its weights are gone",
+            help="put back a copy of its .safetensors files, or train anew: `neural "
+            f"train {anew} --overwrite`",
+        )
     if not others:
         again = f"`neural train {shlex.quote(str(folder))} --resume`"
         return refusal(

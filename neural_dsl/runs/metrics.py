@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from neural_dsl.files import output_errors, write_text
+from neural_dsl.files import output_errors, reason, write_text
+from neural_dsl.runs.directory import no_whole_run
+from neural_dsl.source import read_regular
 
 FILE = "metrics.jsonl"
 SHARES = ("exact_match", "accuracy")  # between 0 and 1; others are numbers of any size
@@ -21,11 +23,13 @@ def in_words(name: str, value: float) -> str:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run so far. A line that a kill cut off, or that is damaged, is left
-    out."""
+    out. Raises NeuralError NE156 for a file that cannot be read."""
     try:
-        lines = (folder / FILE).read_bytes().split(b"\n")
+        lines = read_regular(folder / FILE).split(b"\n")
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise no_whole_run(folder, f"its {FILE}: {reason(error)}") from error
     found = []
     for line in lines:
         with suppress(ValueError, RecursionError):

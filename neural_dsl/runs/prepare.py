@@ -10,7 +10,7 @@ from typing import Any
 
 from neural_dsl import backends
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
+from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted, reason, write_bytes, write_text
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
@@ -23,7 +23,7 @@ from neural_dsl.runs.task_files import (
     refuse_untrusted,
     refuse_without_task,
 )
-from neural_dsl.source import Source
+from neural_dsl.source import Source, read_regular
 from neural_dsl.syntax.parser import parse, read_source
 
 
@@ -111,10 +111,13 @@ def prepare_again(
     """
     about = directory.read_about(folder)
     network, warnings = stored_network(folder)
+    if network.task is None:
+        raise directory.no_whole_run(folder, f"its {directory.SOURCE} has no task")
     refuse_untrusted(network, trust)
-    text = (folder / directory.SOURCE).read_text("utf-8")
     target = backends.choose(backend or about.get("backend"))
-    return _compiled(network, target, folder, text, warnings, dict(about))
+    return _compiled(
+        network, target, folder, network.source.text, warnings, dict(about)
+    )
 
 
 def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
@@ -123,24 +126,26 @@ def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
     about = directory.read_about(folder)
     try:
         name = os.path.normpath(folder / about["source"])
-        text = (folder / directory.SOURCE).read_text("utf-8")
+        text = read_regular(folder / directory.SOURCE).decode()
         chosen, _ = about["network"], about["backend"]
         kept = about.get("kept", ())
         missing = [each for each in kept if not (folder / each).is_file()]
         if kept:
             name = _beside_kept(folder, name)
     except OSError as error:
-        raise _no_whole_run(
+        raise directory.no_whole_run(
             folder, f"its {directory.SOURCE}: {reason(error)}"
         ) from error
     except UnicodeDecodeError as error:
-        raise _no_whole_run(folder, f"its {directory.SOURCE} is no text") from error
+        raise directory.no_whole_run(
+            folder, f"its {directory.SOURCE} is no text"
+        ) from error
     except (KeyError, TypeError) as error:
-        raise _no_whole_run(
+        raise directory.no_whole_run(
             folder, f"its {directory.ABOUT} does not say what was trained"
         ) from error
     if missing:
-        raise _no_whole_run(folder, f"its {missing[0]} is missing")
+        raise directory.no_whole_run(folder, f"its {missing[0]} is missing")
     copy = str(folder / directory.SOURCE)
     try:
         return resolve(parse(Source(name, text, copy=copy)), chosen)
@@ -163,15 +168,6 @@ def _with_start_of_paths(error: NeuralError, start: Path) -> NeuralError:
             else each
             for each in error.diagnostics
         )
-    )
-
-
-def _no_whole_run(folder: Path, why: str) -> NeuralError:
-    """NE156: a folder that a training began, and something has damaged."""
-    return refusal(
-        "NE156",
-        f"{quoted(folder)} is not the folder of a whole run: {why}",
-        help="train again, into another folder",
     )
 
 

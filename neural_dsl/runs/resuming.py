@@ -16,6 +16,7 @@ from neural_dsl.runs import directory
 from neural_dsl.runs.overrides import with_settings
 from neural_dsl.runs.prepare import Prepared, TrainRequest, digest, with_kept_files
 from neural_dsl.runs.task_files import data_digests, located_files
+from neural_dsl.source import read_regular
 from neural_dsl.syntax.parser import parse, read_source
 
 
@@ -80,7 +81,7 @@ def _refuse_other_code(run: Prepared) -> None:
     take away what somebody changed there. One that is gone is written anew."""
     path, known = run.folder / directory.CODE, run.about.get("code_sha256")
     try:
-        code = path.read_text("utf-8")
+        code = read_regular(path).decode()
     except FileNotFoundError:
         code = run.compiled.code if known else ""
     except (OSError, UnicodeDecodeError):

@@ -153,7 +153,9 @@ def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
             f'the measure of {custom.name} is "{task.measure}", but what the network '
             f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
         )
-    watched(task, is_stub)
+    read = network.inputs[0]
+    longest = read.tensor.shape[0] if read.tensor.dtype == "ids" else None
+    watched(task, is_stub, longest, read.vocabulary)
     return task
 
 

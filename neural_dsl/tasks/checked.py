@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,23 @@ Says = Callable[..., str]
 """What is wrong with a value returned for some arguments; "" for nothing."""
 
 
-def watched(task: Any, stub: Callable[[Any, str], bool]) -> None:
+def watched(
+    task: Any,
+    stub: Callable[[Any, str], bool],
+    longest: int | None = None,
+    rows: int | None = None,
+) -> None:
     """Let the methods of a task raise NE162 when they fail or return what they must not.
 
     `stub` tells methods that only say that they are missing. ValueError from reading a
-    prompt and NotImplementedError mean something, and pass.
+    prompt and NotImplementedError mean something, and pass. The model reads `longest` ids,
+    below `rows`; None where that is open.
     """
-    for name, says in RETURNS.items():
+    of_model: dict[str, Says] = {
+        "encode": partial(ids, longest=longest, rows=rows),
+        "attention_for": partial(places, task=task),
+    }
+    for name, says in (RETURNS | of_model).items():
         if callable(getattr(task, name, None)) and not stub(task, name):
             setattr(task, name, _watched(task, name, says))
 
@@ -95,18 +105,24 @@ def text(found: Any, *_: Any) -> str:
     return "" if isinstance(found, str) else f"{shown(found)}, not a text"
 
 
-def ids(found: Any, *_: Any) -> str:
-    """The ids of one sequence."""
+def ids(
+    found: Any, *_: Any, longest: int | None = None, rows: int | None = None
+) -> str:
+    """The ids of one sequence, as a model reads them."""
     array = np.asarray(found) if isinstance(found, np.ndarray | list | tuple) else None
     if array is None or array.ndim != 1 or array.dtype.kind not in "iu":
         return f"{shown(found)}, not an array of ids such as `np.array([1, 2])`"
     if array.size == 0:
         return "no ids"
+    if longest is not None and array.size > longest:
+        return f"{array.size:,} ids, and the model reads {longest:,}"
+    if rows is not None and array.max() >= rows:
+        return f"the id {array.max():,}, and the model knows the ids below {rows:,}"
     return "" if array.min() >= 0 else f"the id {array.min()}"
 
 
-def places(found: Any, *_: Any) -> str:
-    """None, or where each query looks."""
+def places(found: Any, prompt: Any, task: Any) -> str:
+    """None, or where each query looks, in what a model reads for the prompt."""
     if found is None:
         return ""
     try:
@@ -118,18 +134,24 @@ def places(found: Any, *_: Any) -> str:
         )
     except (TypeError, ValueError):  # of something that is no pair
         fits = False
-    return "" if fits else f"{shown(found)}, not pairs such as `(4, (0, 1))`"
+    if not fits:
+        return f"{shown(found)}, not pairs such as `(4, (0, 1))`"
+    length = len(task.encode(prompt))
+    if task.causal:  # its own answer too, but for the last id
+        length += max(task.answer_length(prompt) - 1, 0)
+    named = (place for query, keys in found for place in (query, *keys))
+    outside = next((place for place in named if not 0 <= place < length), None)
+    what = f"the place {outside}, and the model reads {length} ids for {prompt!r}"
+    return "" if outside is None else what
 
 
 RETURNS: dict[str, Says] = {
     "size": whole_number,
     "batch": pair_of_arrays,
     "problem": two_texts,
-    "encode": ids,
     "decode": text,
     "answer_length": whole_number,
     "is_end": lambda found, *_: "",
-    "attention_for": places,
 }
 
 

@@ -110,6 +110,10 @@ def _refuse_other_kinds(task: Any, where: str) -> None:
         raise ValueError(f"`symbols` of {where} must be a list of texts")
     if not isinstance(longest, int | np.integer) or isinstance(longest, bool):
         raise ValueError(f"`max_length` of {where} must be a whole number")
+    if longest < 0:
+        raise ValueError(f"`max_length` of {where} is {longest}, which is below 0")
+    if not isinstance(task.causal, bool | np.bool_):
+        raise ValueError(f"`causal` of {where} must be True or False")
 
 
 def is_stub(task: Any, member: str) -> bool:

@@ -178,6 +178,8 @@ def test_mistakes_in_the_file_are_named(neural, rotate, old, new, code, words):
         ("digits = self", "raise SystemExit(3)\n        digits = self", "Rotate.batch: it ends"),
         ('symbols = ["PAD"', 'symbols = [0', "`symbols` of Rotate"),
         ("max_length = 4", "max_length = None", "`max_length` of Rotate"),
+        ("max_length = 4", "max_length = -4", "`max_length` of Rotate in "),
+        ("causal = False", "causal = 'maybe'", "`causal` of Rotate in "),
         ("import numpy as np\n", "import numpy as np\n\nraise SystemExit(3)\n", "SystemExit: 3"),
     ],
 )  # fmt: skip
@@ -195,6 +197,8 @@ def test_what_a_method_must_not_return_is_named(neural, rotate, old, new, words)
         ("return self.decode(row[0]), self.decode(answer[0])", "return 1, 2", "problem returns 1, not a text in it"),
         ("return self.decode(row[0]), self", "return self", "Rotate.problem returns '"),
         ("return np.array([self.symbols.index(symbol) for symbol in prompt])", "return prompt", "Rotate.encode returns 'dfaa', not an array"),
+        ("return np.array([self.symbols.index(symbol) for symbol in prompt])", "return np.arange(40) % 8", "Rotate.encode returns 40 ids, and the model reads 4"),
+        ("return np.array([self.symbols.index(symbol) for symbol in prompt])", "return np.full(4, 99)", "Rotate.encode returns the id 99, and the model knows the ids below 9"),
         ("return 4\n", "return '4'\n", "Rotate.answer_length returns '4', not a whole"),
         ("if len(prompt)", "raise SystemExit(3)\n        if len(prompt)", "Rotate.encode: it ends the program by sys.exit(3)"),
     ],
@@ -220,6 +224,28 @@ def test_cells_that_are_none_and_failures_for_one_prompt_are_named(neural, rotat
     assert "NE162" in done.err and "Rotate.attention_for returns [0, (1," in done.err
     done = neural("predict", "runs/rotate", "--prompt", "aaaa", "--trust", code=1)
     assert "Rotate.encode: it ends the program by sys.exit(3)" in done.err
+
+
+@pytest.mark.parametrize("place", ["99", "-1"])
+def test_a_place_that_the_model_does_not_read_is_named(neural, rotate, place):
+    replace("rotate.py", "return [(place,", f"return [({place},")
+    short = ("--trust", "--set", "train.steps=2")
+    neural("train", rotate, *short)
+    done = neural("visualize", "runs/rotate", "--attention", "--trust", code=1)
+    assert "NE162" in done.err
+    assert f"Rotate.attention_for returns the place {place}, and the model" in done.err
+    done = neural(
+        "train", rotate, *short, "--set", "train.attention_snapshots=2",
+        "--output-dir", "snapshots", code=1,
+    )  # fmt: skip
+    assert "NE162" in done.err and "Rotate.attention_for" in done.err
+
+
+def test_answers_that_go_on_where_the_model_ends_are_named(neural, rotate):
+    replace("rotate.py", "causal = False", "causal = True")
+    done = neural("train", rotate, "--trust", "--set", "train.steps=2", code=1)
+    assert "NE162" in done.err and "`answer_length`" in done.err, done.err
+    assert "`causal = False`" in done.err
 
 
 def test_a_measure_that_the_network_cannot_have_is_refused(neural, rotate):

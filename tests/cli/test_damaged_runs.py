@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -172,6 +173,76 @@ def test_weights_that_are_gone_are_named_with_those_that_are_there(neural, train
     assert done.code == 1 and "NE156" in done.err and "no last.safetensors" in done.err
     assert "`--weights best`" in done.err and "--resume" not in done.err
     assert neural("predict", RUN, "--prompt", "abcd", "--weights", "best").code == 0
+
+
+def test_the_best_weights_that_were_tested_are_not_replaced_in_silence(neural, trained):
+    change_about(tested="best")
+    (RUN / "best.safetensors").unlink()
+    done = neural("predict", RUN, "--prompt", "abcd")
+    assert done.code == 1 and "NE156" in done.err and "no best.safetensors" in done.err
+    assert "`--weights last`" in done.err
+    assert neural("predict", RUN, "--prompt", "abcd", "--weights", "last").code == 0
+
+
+def test_a_finished_run_without_its_weights_is_told_what_works(neural, trained):
+    for path in RUN.glob("*.safetensors"):
+        path.unlink()
+    done = neural("predict", RUN, "--prompt", "abcd")
+    assert done.code == 1 and "NE156" in done.err and "its weights are gone" in done.err
+    assert "--resume" not in done.err
+    told = done.err.replace("\n", " ").split("`neural ")[1].split("`")[0].split()
+    assert neural(*told, *SHORT).code == 0
+    assert neural("predict", RUN, "--prompt", "abcd").code == 0
+
+
+def test_a_run_whose_model_lost_its_task_is_no_whole_run(neural, trained_once):
+    network = "network A { input: (4,8) layers: Dense(3) }"
+    (RUN / "model.neural").write_text(network)
+    for command in (
+        ("predict", RUN, "--prompt", "ab:"),
+        ("evaluate", RUN),
+        ("visualize", RUN, "--attention", "--output-dir", "drawn"),
+        ("train", RUN, "--resume"),
+    ):
+        done = neural(*command)
+        assert done.code == 1 and "NE156" in done.err, done.err
+        assert "its model.neural has no task" in done.err
+
+
+PROMPT = ("--prompt", "abcd")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize(
+    ("name", "code", "command"),
+    [
+        ("run.json", "NE156", ("predict", RUN, *PROMPT)),
+        ("model.neural", "NE156", ("predict", RUN, *PROMPT)),
+        ("last.safetensors", "NE103", ("predict", RUN, *PROMPT, "--weights", "last")),
+        ("state.safetensors", "NE155", ("train", RUN, "--resume")),
+        ("train.py", "NE157", ("train", RUN, "--resume")),
+        ("metrics.jsonl", "NE156", ("train", RUN, "--resume")),
+        ("metrics.jsonl", "NE156", ("visualize", RUN, "--evolution")),
+        ("attention/step-000000.npz", "NE176", ("visualize", RUN, "--evolution")),
+        (
+            "attention/step-000000_metrics.json",
+            "NE176",
+            ("visualize", RUN, "--evolution"),
+        ),
+    ],
+)
+def test_what_is_no_file_is_not_read(neural, trained_once, name, code, command, kind):
+    if command[0] == "train":
+        change_about(status="interrupted")
+    path = RUN / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:  # which never ends
+        path.symlink_to("/dev/zero")
+    done = neural(*command)
+    assert done.code == 1 and code in done.err, done.err
 
 
 def test_the_script_of_a_run_is_written_anew_when_it_is_gone(neural, trained):

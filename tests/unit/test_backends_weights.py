@@ -133,6 +133,15 @@ def test_a_missing_file_and_a_directory_are_refused(tmp_path):
 # --- fitting ------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_and_a_device_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with refused("NE103") as caught:
+            weights_file.load(path)
+        assert "no regular file" in str(caught.value)
+
+
 def test_weights_that_fit_come_back_in_model_order():
     given = fitting()
     result = canonical.validated(

@@ -27,9 +27,9 @@ MAY_IMPORT = {
     "codegen": {*CORE, "rules", "templates"},
     "compiler": {*CORE, "codegen", "resolve"},
     "leftovers": set(),
-    "files": {"diagnostics", "catalogue", "leftovers"},
+    "files": {"source", "diagnostics", "catalogue", "leftovers"},
     "free": set(),
-    "attention": {"files", "diagnostics"},
+    "attention": {"source", "files", "diagnostics"},
     "backends": {
         "source",
         "diagnostics",
@@ -61,7 +61,15 @@ MAY_IMPORT = {
         "files",
         "templates",
     },
-    "inputs": {"diagnostics", "catalogue", "graph", "resolve", "files", "free"},
+    "inputs": {
+        "source",
+        "diagnostics",
+        "catalogue",
+        "graph",
+        "resolve",
+        "files",
+        "free",
+    },
     "tasks": {"catalogue", "diagnostics", "files"},
     "outputs": set(),
     "runs": {

@@ -397,6 +397,13 @@ def test_a_pipe_is_refused_in_words():
     assert "is a pipe" in found.message
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_that_nobody_writes_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npy")
+    found = refused("NE120", prepare, network(SMALL), tmp_path / "pipe.npy")
+    assert "is a pipe" in found.message
+
+
 def bomb(path, count=500_000_000):
     """A small archive of `count` zeros, deflated as `numpy.savez_compressed` does."""
     header = io.BytesIO()

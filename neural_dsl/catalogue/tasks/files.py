@@ -14,9 +14,6 @@ from pathlib import Path
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.source import open_regular, read_regular
 
-LONGEST = 2**31
-"""Bytes of a file that is read whole."""
-
 LONGEST_HEADER = 2**16
 """Bytes of an array's header; NumPy itself reads no more than 10,000 without being asked."""
 
@@ -39,7 +36,7 @@ NPY = b"\x93NUMPY"  # how a .npy file begins
 def task_file(name: str, folder: Path, parameter: str = "path") -> bytes:
     """The content of a file named in a task. Raises LayerProblem (NE075)."""
     with _readable(name, parameter):
-        return read_regular(folder / name, LONGEST)
+        return read_regular(folder / name)
 
 
 @contextmanager
