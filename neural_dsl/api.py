@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import quoted
+from neural_dsl.files import quoted, reason, refuse_overwriting
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
@@ -73,9 +73,11 @@ class Model:
         return self.runtime.weights()
 
     def save_weights(self, path: PathLike) -> None:
-        """Write all weights to a safetensors file that either backend loads."""
+        """Write all weights to a safetensors file that either backend loads. Raises
+        NeuralError NE105 where none can be written, NE136 for the name of a model."""
         from neural_dsl.backends import weights_file
 
+        refuse_overwriting(Path(path), Path(self.network.source.name))
         weights_file.save(path, self.weights())
 
     def at(self, network: Network) -> Model:
@@ -149,7 +151,7 @@ def as_source(source: PathLike | Source) -> Source:
         return source
     if isinstance(source, str) and is_text(source):
         return Source("<text>", source)
-    if (Path(source) / "run.json").is_file():
+    if (as_path(source) / "run.json").is_file():
         raise NeuralError(
             Diagnostic(
                 "NE002",
@@ -159,6 +161,22 @@ def as_source(source: PathLike | Source) -> Source:
             )
         )
     return read_source(Path(source))
+
+
+def as_path(path: PathLike) -> Path:
+    """A path that can be looked up. Raises NeuralError NE003, as for too long a name."""
+    found = Path(path)
+    try:
+        found.exists()
+    except OSError as error:
+        raise NeuralError(
+            Diagnostic(
+                "NE003",
+                f"{quoted(found)} cannot be read: {reason(error)}",
+                help="check the path and its permissions",
+            )
+        ) from error
+    return found
 
 
 def emit(

@@ -202,7 +202,8 @@ def advice(error: OSError, path: Path) -> str:
     """What helps against the commonest reasons."""
     match error:
         case FileNotFoundError():
-            return f"make the folder first: mkdir -p {path.parent}"
+            target = resolved(path) if path.is_symlink() else path
+            return f"make the folder first: mkdir -p {target.parent}"
         case PermissionError():
             return "choose a place that you may write to"
         case IsADirectoryError() | NotADirectoryError() | FileExistsError():

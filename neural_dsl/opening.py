@@ -8,7 +8,7 @@ record = nd.capture(run, prompt="dabc:")   # as `neural visualize RUN --attentio
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -58,7 +58,7 @@ def open(
     if not isinstance(target, Source) and not api.is_text(target):
         from neural_dsl.runs.directory import is_run
 
-        path = Path(target)
+        path = api.as_path(target)
         if is_run(path):
             from neural_dsl.runs.loaded import open_run
 
@@ -82,7 +82,7 @@ def capture(
     *,
     tokens: str | Sequence[str] | Mapping[str, Any] | None = None,
     prompt: str | None = None,
-    layers: str | int | Sequence[str | int] = (),
+    layers: str | int | Iterable[str | int] | None = None,
     seed: int = 0,
     batch_item: int = 0,
 ) -> AttentionRecord:
@@ -98,15 +98,22 @@ def capture(
       problem of its test split;
     - a live module: `data`, a dict of its call's arguments, or its first argument.
 
-    `layers`: attention or layer names, or indices, one or several; empty for all. The
-    record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
+    `layers`: attention or layer names, or indices, one or several; None or empty for
+    all. The record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
     """
+    from neural_dsl.attention.items import check_batch_item
     from neural_dsl.runs.loaded import LoadedRun
 
     known = isinstance(target, (api.Model, LoadedRun)) or hasattr(target, "attend")
     opened = target if known else open(target, seed=seed)
     if isinstance(opened, LoadedRun):
-        if data is None and tokens is None:
+        if data is None:
+            if tokens is not None:
+                raise refused(
+                    "the tokens of a run are its task's symbols, which labels would hide",
+                    "give the text as `prompt`, or arrays as `data`",
+                )
+            check_batch_item(batch_item, 1)
             return _reading(opened, prompt, layers)
         if prompt is not None:
             raise refused("a run reads a prompt, or data", "leave one of them out")
@@ -129,7 +136,7 @@ def _reading(run: LoadedRun, prompt: str | None, layers: Any) -> AttentionRecord
     if prompt is None:
         reading, origin = prompted.read_held_out(run), "first held-out problem"
     else:
-        reading = prompted.read_prompt(run, prompt)
+        reading = prompted.read_prompt(run, as_prompt(prompt))
         origin = f'prompt "{prompted.shortened(prompt)}"'
     names = select_layers(run.network, layers)
     return prompted.capture(run, reading, origin, names).record
@@ -157,13 +164,14 @@ def _of_module(
 ) -> AttentionRecord:
     """The attention of a model that is not ours."""
     from neural_dsl.attention.items import check_batch_item
+    from neural_dsl.inputs.selection import wishes
     from neural_dsl.targets.base import refuse_missing
     from neural_dsl.targets.record import record
 
     if tokens is not None:
         raise refused("nobody knows which input of a live module tokens label", "")
     batch = target.encode(data)
-    wanted = [layers] if isinstance(layers, (str, int)) else list(layers)
+    wanted = wishes(layers)
     sites = None
     if wanted:
         found = target.sites(batch)
@@ -199,8 +207,9 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     Raises NeuralError: NE159 for a prompt that the task cannot read, NE160 for a task
     without answers, NE156 for no run.
     """
-    asked = [prompts] if isinstance(prompts, str) else prompts
-    answers, unreadable = answer(as_run(run), [(prompt, "") for prompt in asked])
+    several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
+    asked = [(as_prompt(one), "") for one in (prompts if several else [prompts])]
+    answers, unreadable = answer(as_run(run), asked)
     if unreadable:
         raise NeuralError(*unreadable)
     return [one for one in answers if one is not None]
@@ -230,6 +239,13 @@ def answer(
     return answers, unreadable
 
 
+def as_prompt(given: Any) -> str:
+    """The prompt, which is text. Raises NeuralError NE112."""
+    if isinstance(given, str):
+        return given
+    raise refused(f"a prompt is text, not {given!r}", 'as one or a list: ["dabc:"]')
+
+
 def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
     """How good a run is on problems that it has never seen: what `neural evaluate`
     prints, as its `Report`. `split` is "test" or "validation". Raises NeuralError."""
@@ -253,7 +269,7 @@ def as_run(
     if isinstance(run, LoadedRun):
         return run
     if isinstance(run, (str, os.PathLike)):
-        return open_run(Path(run), weights, trust)
+        return open_run(api.as_path(run), weights, trust)
     raise refused(
         f"a {type(run).__name__} is no run, which alone knows its task",
         "open the folder that `neural train` made",
@@ -294,7 +310,7 @@ def train(
     if seed is not None:
         given.append(f"train.seed={seed}")
     request = TrainRequest(
-        Path(source),
+        api.as_path(source),
         None if output_dir is None else Path(output_dir),
         backend,
         network,
@@ -339,9 +355,7 @@ def nothing_to_open(path: Path) -> NeuralError:
     names = [one.name for one in path.parent.glob("*")]
     close = get_close_matches(path.name, names, n=1)
     meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
-    return refused(
-        f"{quoted(path)} is no file or folder, which cannot be opened", meant + hint
-    )
+    return refused(f"there is no file or folder {quoted(path)}", meant + hint)
 
 
 def refused(message: str, help: str) -> NeuralError:

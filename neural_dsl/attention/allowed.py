@@ -21,6 +21,18 @@ ROWS_AT_ONCE = 256
 """Rows of a dense mask that are looked at together."""
 
 
+def depth(lift: float) -> float:
+    """How far below the highest of its row a number in an added mask hides a key.
+
+    Where no two scores of a query are further apart than `lift`, such a key's weight is
+    exactly 0: float32 has nothing for exp(-110). The least is 5,000, which tells masks
+    from biases: masks in use are -1e4 (of old code for 16 bits), -1e9, the lowest number
+    and -inf, while ALiBi's steepest slope, 1/2, is as low only 10,000 keys away. In a row
+    of nothing but low numbers the highest of them are seen, as softmax sees them.
+    """
+    return max(5000.0, lift + 110.0)
+
+
 @dataclass(frozen=True)
 class Allowed:
     """Query i may attend to key j where every one of these rules says so.

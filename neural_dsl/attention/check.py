@@ -36,6 +36,13 @@ def check_scores(name: str, scores: Scores, heads: int) -> None:
         made = scores.mix(weights, values)
         made -= context[:, :, queries]
         difference = float(np.abs(made, out=made).max(initial=0.0)) / size
+        if not np.isfinite(difference):
+            raise refusal(
+                "NE107",
+                f"the model itself computed NaN or infinity in `{name}`",
+                help="some query has no keys, as in an item that is all padding, or "
+                "there are NaN or very large numbers in the weights and the input",
+            )
         if not difference <= max(VALUE_TOLERANCE, UNITS * scores.precision):
             raise _untrue(
                 name,

@@ -52,7 +52,7 @@ def by_input(data: Data, inputs: tuple[Input, ...]) -> tuple[dict[str, AnyArray]
             )
             help = "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")"
             raise refusal("NE126", message, help=help)
-        return {names[0]: np.asarray(given)}, origin
+        return {names[0]: as_array(given, origin)}, origin
     there = without_targets(list(given), names)
     if len(names) == len(there) == 1 and there[0] in UNNAMED:
         return {names[0]: load(inputs[0], given, there[0], origin)}, origin
@@ -94,7 +94,18 @@ def load(item: Input, given: Mapping[str, AnyArray], key: str, label: str) -> An
     """One of several arrays; one in a file is read only if its shape fits (NE122)."""
     if isinstance(given, Archive):
         check_shape(item, given.shape(key), label)
-    return np.asarray(given[key])
+    return as_array(given[key], label)
+
+
+def as_array(given: object, label: str) -> AnyArray:
+    """Anything as an array. Raises NE122 for rows of different lengths."""
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        help = "pad the shorter rows, or give one example at a time"
+        raise refusal(
+            "NE122", f"{label} has no one shape: {error}", help=help
+        ) from None
 
 
 def check(item: Input, array: AnyArray, label: str) -> AnyArray:

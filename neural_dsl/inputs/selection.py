@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from numbers import Integral
+from typing import Any
 
 from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
@@ -29,18 +29,18 @@ def attention_heads(network: Network) -> dict[str, int]:
 
 
 def select_layers(
-    network: Network, wanted: str | int | Sequence[str | int]
+    network: Network, wanted: str | int | Iterable[str | int] | None
 ) -> list[str]:
     """The attention names that were asked for, in the model's order; all without any.
 
     A wish is an attention's name, a layer's name (all attentions in it) or an index
     counted from 0; a single one need not stand in a list. Raises NE130 with what exists.
     """
-    wishes = (wanted,) if isinstance(wanted, (str, int, Integral)) else wanted
+    asked = wishes(wanted)
     heads = attention_heads(network)
     names = list(heads)
     chosen: set[str] = set()
-    for wish in wishes:
+    for wish in asked:
         found = matching(network, names, str(wish).strip())
         if not found:
             close = get_close_matches(str(wish), names, n=1)
@@ -48,7 +48,15 @@ def select_layers(
             message = f"there is no attention layer {quoted(str(wish))}"
             raise refusal("NE130", message, help=f"{meant}there are: {listing(heads)}")
         chosen.update(found)
-    return [name for name in names if not wishes or name in chosen]
+    return [name for name in names if not asked or name in chosen]
+
+
+def wishes(wanted: Any) -> list[Any]:
+    """One wish, or several, as a list; None for none."""
+    if wanted is None:
+        return []
+    several = isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes))
+    return list(wanted) if several else [wanted]
 
 
 def matching(network: Network, names: list[str], wish: str) -> list[str]:

@@ -87,7 +87,7 @@ class Blocks(SingleLayers):
         if least.most > MAX_LAYERS:
             self.used_macros.update(self._sizes.counted)  # one mistake, one error
             span = self._sizes.excess(define, MAX_LAYERS)
-        self._room((Size(self.count, self._steps) + least).most, span)
+        self._room(span, least)
         key = (id(node), id(scope))
         if key not in self._scopes:
             self._scopes[key] = call_scope(define, node, scope, self.findings)
@@ -121,7 +121,7 @@ class Blocks(SingleLayers):
             body, after, size = self._expansions[key]
             self.count += size.layers
             self._steps += size.steps
-            self._room(max(self.count, self._steps), span)
+            self._room(span, Size())
             return body, after
         before = Size(self.count, self._steps)
         errors, output = self.findings.errors, self.output

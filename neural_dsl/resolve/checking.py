@@ -17,7 +17,7 @@ from neural_dsl.graph.findings import Choice, Findings
 from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.layers import TooLarge
 from neural_dsl.resolve.macros import Macros
-from neural_dsl.resolve.network import defines, resolve_network
+from neural_dsl.resolve.network import defines, networks, resolve_network, told_apart
 from neural_dsl.resolve.sizes import Sizes
 from neural_dsl.resolve.structure import LayerResolver
 from neural_dsl.resolve.terms import UNKNOWN, Scope
@@ -33,12 +33,13 @@ def check_all(
     with what its parser `found`."""
     findings = Findings(file.source)
     findings.adopt(found)
-    networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
+    nodes = networks(file)
     used: set[str] = set()
     with garbage_collection_paused():
         macros = Macros(defines(file), findings)
 
-        for node in networks:
+        told_apart(nodes, findings)
+        for node in nodes:
             _for_each_choice(
                 findings, partial(resolve_network, node, macros, used, only_check=True)
             )
@@ -48,7 +49,7 @@ def check_all(
             if define.name.text not in used:
                 unused = partial(_check_unused, define, macros, used)
                 _for_each_choice(findings, unused)
-    if not networks:
+    if not nodes:
         message = "the file has no network"
         help = "write `network Name { input: … layers: … }`"
         findings.error("NE054", message, Span(0, 0), "nothing to build", help)

@@ -68,12 +68,17 @@ class SingleLayers:
         """One count of sizes for the whole network."""
         self._sizes = Sizes(self.macros)
 
-    def _room(self, wanted: int, span: Span) -> None:
-        """Report NE048 and raise TooLarge when `wanted` layers or steps are too many."""
-        if wanted <= MAX_LAYERS:
+    def _room(self, span: Span, more: Size) -> None:
+        """Report NE048 and raise TooLarge when with `more` it is too large."""
+        size = Size(self.count, self._steps) + more
+        if size.most <= MAX_LAYERS:
             return
         message = f"the network has more than {MAX_LAYERS:,} layers once it is expanded"
         help = "repeat less; no machine can run so many layers"
+        if size.layers <= MAX_LAYERS:
+            message = f"expanding the network takes more than {MAX_LAYERS:,} steps"
+            help = "each layer, block and macro call that is written out is one; "
+            help += "equal copies of `* n` count once"
         self.findings.error("NE048", message, span, "too many copies", help)
         raise TooLarge
 

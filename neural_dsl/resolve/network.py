@@ -6,7 +6,9 @@ one: `neural check` starts faster without.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from unicodedata import normalize
 
 from neural_dsl.diagnostics import Diagnostic, refusal
 from neural_dsl.diagnostics.suggest import did_you_mean
@@ -40,7 +42,7 @@ def resolve(
 ) -> tuple[Network, tuple[Diagnostic, ...]]:
     """The model graph of one network of the file, and the warnings about it.
 
-    `network` chooses by name (the last of that name); by default the last one. `choice`
+    `network` chooses by name; by default the last one. `choice`
     says which value each `HPO(…)` has, by its span; the first where it says nothing.
     Raises NeuralError with everything that is wrong, in source order.
     """
@@ -48,6 +50,7 @@ def resolve(
     chosen = _choose(file, network)
     with garbage_collection_paused():
         macros = Macros(defines(file), findings)
+        told_apart(networks(file), findings)
         resolved = resolve_network(chosen, macros, set(), findings)
     findings.raise_if_failed()
     assert resolved is not None
@@ -59,15 +62,31 @@ def defines(file: syntax.File) -> list[syntax.Define]:
     return [item for item in file.items if isinstance(item, syntax.Define)]
 
 
+def networks(file: syntax.File) -> list[syntax.NetworkNode]:
+    """The networks of a file."""
+    return [item for item in file.items if isinstance(item, syntax.NetworkNode)]
+
+
+def told_apart(nodes: Sequence[syntax.NetworkNode], findings: Findings) -> None:
+    """Report NE053 for networks of one name: only one of them could be chosen."""
+    first: dict[str, Span] = {}
+    for node in nodes:
+        name, span = node.name.text, node.name.span
+        if first.setdefault(name, span) != span:
+            message, help = f"two networks are named `{name}`", "rename one of them"
+            findings.again("NE053", message, span, first[name], help)
+
+
 def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
-    networks = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
-    for node in reversed(networks):
-        if name is None or node.name.text == name:
+    found = networks(file)
+    wanted = normalize("NFKC", name) if name else name  # as names in the file are read
+    for node in reversed(found):
+        if wanted is None or node.name.text == wanted:
             return node
     message, label = "the file has no network", "nothing to build"
     help = "write `network Name { input: … layers: … }`"
-    if networks:
-        names = list(dict.fromkeys(node.name.text for node in networks))
+    if found:
+        names = list(dict.fromkeys(node.name.text for node in found))
         message += f" named `{name}`"
         help = did_you_mean(name or "", names)
         label = "it has " + ", ".join(f"`{each}`" for each in names)

@@ -17,6 +17,7 @@ from neural_dsl.graph.nodes import Node, Repeat
 from neural_dsl.resolve.blocks import Blocks
 from neural_dsl.resolve.flow import Flow
 from neural_dsl.resolve.mistakes import device_ignored, output_not_last, unknown_layer
+from neural_dsl.resolve.sizes import Size
 from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.syntax import nodes as syntax
@@ -82,7 +83,7 @@ class LayerResolver(Blocks):
     ) -> Flow:
         """One copy of a statement, its `* n` aside."""
         self._steps += 1
-        self._room(max(self._steps, self.count), statement.span)
+        self._room(statement.span, Size())
         if isinstance(statement, syntax.GroupNode):
             inner, flow = self._deeper(statement.body, flow, scope, statement.span)
             nodes.extend(inner)
@@ -141,7 +142,7 @@ class LayerResolver(Blocks):
             left, each = times - len(copies), self.count - counted
             if self.findings.errors > errors:
                 return flow
-            self._room(self.count + left * each, statement.span)
+            self._room(statement.span, Size(left * each))
             if flow.alike(before):
                 copies.extend([copies[-1]] * left)
                 self.count += left * each

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from unicodedata import normalize
 
 from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
 from neural_dsl.catalogue.losses import LOSSES
@@ -113,7 +114,8 @@ def _network(file: nodes.File, name: str | None) -> nodes.NetworkNode:
     found = [item for item in file.items if isinstance(item, nodes.NetworkNode)]
     if not found:
         raise refusal("NE054", "the file has no network", file.source, Span(0, 0))
-    return next((n for n in reversed(found) if n.name.text == name), found[-1])
+    wanted = normalize("NFKC", name or "")
+    return next((n for n in found if n.name.text == wanted), found[-1])
 
 
 def _in_block(source: Source, node: nodes.NetworkNode, given: Assignment) -> Source:

@@ -100,14 +100,16 @@ class ModuleTarget:
 
         paths = None if wanted is None else {path for path, _ in wanted}
         with named_failure("NE109", "the model cannot run on these inputs"):
+            # First without a visitor: Keras builds some layers when they first run.
+            plain: Output | None = None
+            if not self.model.training:
+                gated = {path for path, _ in self._gates}
+                with self.model.watching(None, gated, self._gates):
+                    plain = self.model.run(batch.arrays)
             watching = self.model.watching(look, paths, self._gates)
             with paused(self._watcher), watching:
                 output: Output = self.model.run(batch.arrays)
-            if not self.model.training:
-                with self.model.watching(
-                    None, {p for p, _ in self._gates}, self._gates
-                ):
-                    plain = self.model.run(batch.arrays)
+            if plain is not None:
                 for one, other in zip(plain, output, strict=True):
                     check_output(one, other)
         if wanted is None:
@@ -153,5 +155,5 @@ def nothing_seen() -> NeuralError:
         "NE111",
         "no attention of this model could be seen",
         help="seen are scaled_dot_product_attention and nn.MultiheadAttention of "
-        "PyTorch, and Keras' attention layers; not compiled or traced models",
+        "PyTorch, and Keras' attention layers; not traced models",
     )

@@ -147,6 +147,11 @@ def test_a_run_that_is_loaded_as_a_file_is_led_to_open(folder):
         lambda folder: nd.predict(nd.load(BASIC), "dabc:"),
         lambda folder: nd.evaluate(nd.load(BASIC)),
         lambda folder: nd.evaluate(folder, "tset"),
+        lambda folder: nd.predict(folder, None),
+        lambda folder: nd.predict(folder, ["dabc:", 3]),
+        lambda folder: nd.predict(folder, b"dabc:"),
+        lambda folder: nd.capture(folder, prompt=["dabc:"]),
+        lambda folder: nd.capture(folder, tokens="d,a,b"),
     ],
 )
 def test_what_cannot_be_opened_is_refused(folder, wrong):
@@ -154,9 +159,55 @@ def test_what_cannot_be_opened_is_refused(folder, wrong):
         wrong(folder)
 
 
+@pytest.mark.parametrize("prompt", [None, "dabc:"])
+def test_a_run_reads_one_sequence(folder, prompt):
+    with pytest.raises(nd.NeuralError, match="NE133"):
+        nd.capture(folder, prompt=prompt, batch_item=7)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        nd.open,
+        nd.load,
+        nd.compile,
+        nd.capture,
+        nd.train,
+        nd.evaluate,
+        lambda path: nd.predict(path, "dabc:"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(use):
+    with pytest.raises(nd.NeuralError, match="NE003"):
+        use("a" * 5000)
+
+
+@pytest.mark.parametrize("rows", [[[1, 2], [3]], {"arr_0": [[1, 2], [3]]}])
+def test_rows_of_different_lengths_are_refused(rows):
+    with pytest.raises(nd.NeuralError, match="NE122"):
+        nd.capture(BASIC, rows)
+
+
+def test_no_layers_are_all_layers(folder):
+    for target in (BASIC, folder):
+        assert len(nd.capture(target, layers=None)) == len(nd.capture(target)) > 0
+        with pytest.raises(nd.NeuralError, match="NE130"):
+            nd.capture(target, layers=3.5)
+
+
+def test_weights_never_replace_a_model(tmp_path):
+    model = nd.load(BASIC)
+    for name in ("model.neural", "model.nr"):
+        (tmp_path / name).write_text("kept")
+        with pytest.raises(nd.NeuralError, match="NE136"):
+            model.save_weights(tmp_path / name)
+        assert (tmp_path / name).read_text() == "kept"
+
+
 def test_a_slip_in_a_path_is_led_to_what_is_there(folder):
     with pytest.raises(nd.NeuralError, match="NE112") as caught:
         nd.open(folder.with_name(folder.name[:-1] + "x"))
+    assert "there is no file or folder" in str(caught.value)
     assert f"did you mean `{folder}`?" in str(caught.value)
 
 

@@ -90,6 +90,35 @@ def test_a_file_that_says_nothing_of_training_has_no_fit():
     assert "fit" not in compiled("", "tensorflow").code
 
 
+@pytest.mark.parametrize(
+    "train",
+    ["epochs: 9", "epochs: 9 batch_size: 40 shuffle: true validation_split: 0.5"],
+)
+def test_what_the_caller_gives_wins_over_the_file(train):
+    own = {"epochs": 2, "batch_size": BATCH, "shuffle": False, "validation_split": 0.0}
+    runtime, start, history = fitted(f"optimizer: SGD(0.05) train {{ {train} }}", **own)
+    assert history.keys() == {"loss"}
+    agrees(runtime, expected(start, [0.05] * 10))
+
+
+def test_a_schedule_is_laid_out_for_what_the_caller_gives():
+    runtime, start, _ = fitted(
+        "optimizer: SGD(0.05) lr_schedule: WarmupCosine(warmup_steps=2)"
+        " train { epochs: 9 batch_size: 40 shuffle: false }",
+        epochs=2,
+        batch_size=BATCH,
+    )
+    agrees(runtime, expected(start, rates_of(runtime, 10, 10)))
+
+
+def test_steps_are_as_many_in_batches_of_the_callers_size():
+    runtime, start, _ = fitted(
+        "optimizer: SGD(0.05) train { steps: 7 batch_size: 2 shuffle: false }",
+        batch_size=BATCH,
+    )
+    agrees(runtime, expected(start, [0.05] * 7))
+
+
 def test_callbacks_of_ones_own_are_called_beside_that_of_the_schedule():
     import keras
 

@@ -13,6 +13,10 @@ from torch import nn  # noqa: E402
 from neural_dsl.attention.check import check_scores  # noqa: E402
 from neural_dsl.backends.pytorch.capture import watching  # noqa: E402
 from neural_dsl.backends.pytorch.scores import Call, DeviceScores  # noqa: E402
+from neural_dsl.diagnostics import NeuralError  # noqa: E402
+from neural_dsl.targets.base import Batch  # noqa: E402
+from neural_dsl.targets.module import ModuleTarget  # noqa: E402
+from neural_dsl.targets.record import record  # noqa: E402
 
 pytestmark = pytest.mark.needs("torch")
 
@@ -231,6 +235,104 @@ def test_numbers_so_low_that_nothing_is_left_hide_a_key():
     assert allowed == [[True, False, False], [True] * 3, [True] * 3]
     np.testing.assert_allclose(scores.dense()[0, :, 2], 1 / 3, atol=1e-6)
     check_scores("a", scores, 2)
+
+
+def alibi(length: int):
+    """The biases of the steepest slope for 8 heads: -1/2 a position."""
+    place = torch.arange(length)
+    return -0.5 * (place[:, None] - place).abs().float()
+
+
+@pytest.mark.parametrize("low", [-1e4, -1e9, torch.finfo(torch.float32).min, -np.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("length", [6, 400])
+def test_a_low_number_hides_a_key_and_a_bias_does_not(low, dtype, length):
+    """Where queries may look and what a uniform head gives, with ALiBi down to -200."""
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    mask = alibi(length).masked_fill(~causal, low).to(dtype)
+    q = torch.randn(1, 2, length, 4, dtype=dtype)
+
+    class Masked(nn.Module):
+        def forward(self, q):
+            return F.scaled_dot_product_attention(q, q, q, mask)
+
+    model, rules = Masked(), []
+
+    def look(path, number, scores):
+        check_scores(path, scores, 2)
+        rules.append(scores.allowed)
+
+    with watching(model, look, gates={("", 0): {1: "uniform"}}):
+        found = model(q).float()
+    model_alone = model(q).float()
+    assert rules[0].causal
+    assert rules[0].dense is rules[0].key_valid is None
+    even = causal / causal.sum(-1, keepdim=True)
+    close = {"rtol": 0, "atol": 1e-5 if dtype == torch.float32 else 2e-2}
+    torch.testing.assert_close(found[0, 1], even @ q[0, 1].float(), **close)
+    torch.testing.assert_close(found[0, 0], model_alone[0, 0], **close)
+
+
+def test_of_low_numbers_alone_the_highest_are_seen():
+    """Padding on the left and causality, each -1e4: row 0 has no key but its own pad."""
+    mask = torch.tensor([[-1e4, -1e4, -2e4], [-1e4, 0.0, -1e4], [-1e4, 0.0, 0.0]])
+    q = torch.randn(1, 1, 3, 4)
+    call = Call(F.scaled_dot_product_attention, q, q, q, mask)
+    scores = DeviceScores(call, call.run())
+    check_scores("a", scores, 1)
+    seen = [[True, True, False], [False, True, False], [False, True, True]]
+    assert scores.allowed.rows()[0, 0].tolist() == seen
+
+
+def test_scores_that_outweigh_a_low_number_see_the_key():
+    q, k = torch.tensor([[[[100.0]]]]), torch.tensor([[[[-100.0], [100.0]]]])
+    mask = torch.tensor([[0.0, -1e4]])  # 100 * 100 - 1e4 is more than -100 * 100
+    call = Call(F.scaled_dot_product_attention, q, k, k, mask)
+    scores = DeviceScores(call, call.run())
+    assert scores.allowed.everywhere
+    check_scores("a", scores, 1)
+
+
+class Inner(nn.Module):
+    """Attention inside a module, to be compiled or traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Linear(4, 4)
+
+    def forward(self, x):
+        q = self.one(x)[:, None]
+        return F.scaled_dot_product_attention(q, q, q)
+
+
+def test_a_compiled_module_is_seen_as_the_module_is():
+    model, x = Inner().eval(), np.ones((2, 3, 4), np.float32)
+    compiled = ModuleTarget(torch.compile(model, backend="eager"))
+    (expected,), (found,) = (
+        record(target, target.encode(x)) for target in (ModuleTarget(model), compiled)
+    )
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("inside", [False, True])
+def test_scripted_and_traced_modules_are_refused(inside):
+    for made in (
+        torch.jit.script(Inner()),
+        torch.jit.trace(Inner(), torch.ones(2, 3, 4)),
+    ):
+        with pytest.raises(NeuralError, match=r"^NE111: .* scripted or traced model"):
+            ModuleTarget(nn.Sequential(made) if inside else made)
+
+
+def test_where_the_model_itself_gives_nan_it_is_said_to_be_the_models():
+    """nn.MultiheadAttention asked for weights, and an item that is all padding."""
+    target = ModuleTarget(nn.MultiheadAttention(4, 2, batch_first=True).eval())
+    x = np.ones((2, 3, 4), np.float32)
+    padding = np.array([[False] * 3, [True] * 3])
+    batch = Batch({"query": x, "key": x, "value": x, "key_padding_mask": padding})
+    with pytest.raises(NeuralError, match=r"^NE107: the model itself computed NaN"):
+        record(target, batch)
 
 
 def test_dropout_of_weights_does_not_look_like_a_wrong_capture():

@@ -16,6 +16,8 @@ from keras import layers
 from neural_dsl.attention.check import check_scores
 from neural_dsl.backends.tensorflow.capture import layer_paths, watching
 from neural_dsl.backends.tensorflow.scores import DeviceScores
+from neural_dsl.targets.module import ModuleTarget
+from neural_dsl.targets.record import record
 
 pytestmark = pytest.mark.needs("tensorflow")
 
@@ -212,6 +214,80 @@ def test_uniform_heads_of_a_kernel_with_a_bias_lose_the_bias():
         model(numbers(1, 5, 8))
     np.testing.assert_allclose(found[0][0, 1], 1 / 5, atol=1e-6)
     assert np.abs(found[0][0, 0] - 1 / 5).max() > 0.1
+
+
+@pytest.mark.parametrize("low", [-1e4, -1e9, np.finfo(np.float32).min])
+def test_a_low_number_in_a_bias_hides_a_key(low):
+    """Where queries may look and what a uniform head gives, with ALiBi beside it."""
+    causal, place = np.tri(6, dtype=bool), np.arange(6)
+    bias = np.where(causal, -0.5 * np.abs(place[:, None] - place), low)
+
+    class Biased(layers.Layer):
+        def call(self, x):
+            added = keras.ops.cast(bias[None, None], "float32")
+            return keras.ops.dot_product_attention(x, x, x, bias=added)
+
+    inputs = keras.Input((6, 2, 4), batch_size=1)
+    model, x = keras.Model(inputs, Biased(name="b")(inputs)), numbers(1, 6, 2, 4)
+    rules = []
+
+    def look(path, number, scores):
+        check_scores(path, scores, 2)
+        rules.append(scores.allowed)
+
+    with watching(model, look, gates={("b", 0): {1: "uniform"}}):
+        found = np.array(model(x))
+    assert rules[0].causal
+    assert rules[0].dense is rules[0].key_valid is None
+    even = causal / causal.sum(-1, keepdims=True)
+    np.testing.assert_allclose(found[0, :, 1], even @ x[0, :, 1], atol=1e-6)
+    np.testing.assert_allclose(found[:, :, 0], np.array(model(x))[:, :, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("kind", [layers.Attention, layers.AdditiveAttention])
+def test_single_headed_layers_read_the_padding_of_every_item(kind, causal):
+    """As many items as positions: a mask without its batch axis would fit them, too."""
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(9, 8, mask_zero=True)(inputs)
+    one = kind(name="one")
+    model = keras.Model(inputs, one([x, x], use_causal_mask=causal))
+    ids = np.array(
+        [[1] * 5, [2, 3, 0, 0, 0], [4, 5, 6, 0, 0], [7, 8, 1, 2, 0], [3] * 5]
+    )
+    embedded, valid = keras.Model(inputs, x)(ids), keras.ops.convert_to_tensor(ids != 0)
+    _, expected = one(
+        [embedded, embedded],
+        mask=[valid, valid],
+        use_causal_mask=causal,
+        return_attention_scores=True,
+    )
+    for items in (2, 5):
+        _, calls = capture(model, lambda: model(ids[:items]))  # noqa: B023
+        found = calls[0].weights[:, 0]
+        np.testing.assert_allclose(found, expected[:items], atol=1e-6)
+
+
+def test_a_model_that_never_ran_is_built_by_running_it():
+    class Late(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.MultiHeadAttention(2, 4)
+            self.later = None
+
+        def build(self, shape):
+            self.later = layers.MultiHeadAttention(2, 4)
+
+        def call(self, x):
+            y = self.first(x, x)
+            return self.later(y, y)
+
+    model, x = Late(), numbers(2, 5, 8)
+    target = ModuleTarget(model)
+    found = record(target, target.encode(x))
+    assert len(found) == 2
+    _, expected = model.first(x, x, return_attention_scores=True)
+    np.testing.assert_allclose(found[0].weights, expected, atol=1e-6)
 
 
 def test_what_comes_out_of_a_head_is_its_mean_or_what_is_given():

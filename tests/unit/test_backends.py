@@ -399,7 +399,7 @@ def test_true_weights_pass():
         (ROWS, plain([0, 0, 0]), 0.0, "masked"),
         (ROWS * np.nan, plain(), 0.0, "NaN"),
         (ROWS, plain(), 0.01, "differ from what the model computed by 0.01"),
-        (ROWS, plain(), np.nan, "differ"),
+        (ROWS, plain(), np.nan, "the model itself computed NaN or infinity"),
     ],
 )
 def test_untrue_weights_are_refused(weights, rule, lie, problem, monkeypatch):

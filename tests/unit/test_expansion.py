@@ -5,7 +5,7 @@ import pytest
 from neural_dsl.catalogue.tensors import Mask
 from neural_dsl.resolve.blocks import Blocks
 from neural_dsl.resolve.structure import LayerResolver
-from tests.unit.resolving import checked, codes, network
+from tests.unit.resolving import checked, codes, network, source
 
 
 def doubling(times: int, leaf: str = "Dense(8)") -> str:
@@ -62,6 +62,19 @@ def test_a_name_given_in_a_macro_is_numbered_in_every_call() -> None:
 
 def test_the_limit_counts_calls_that_are_not_resolved_again() -> None:
     assert codes("M17", "(4, 8)", before=doubling(17)) == ["NE048"]
+
+
+def test_the_limit_says_of_what_there_is_too_much() -> None:
+    """2 ** 16 layers are fewer than 100,000; with the calls around them the steps are
+    more. Repeated, there are too many layers and few steps."""
+    for body, before, what in (
+        ("M16", doubling(16), "takes more than 100,000 steps"),
+        ("Dense(4) * 100001", "", "more than 100,000 layers"),
+    ):
+        (error,) = (
+            e for e in checked(source(body, before=before)) if e.code == "NE048"
+        )
+        assert what in error.message
 
 
 @pytest.mark.parametrize(

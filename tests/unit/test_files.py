@@ -95,6 +95,14 @@ def test_a_link_to_a_model_is_no_place_to_write(tmp_path):
         refuse_overwriting(tmp_path / "link.py", tmp_path / "x.neural")
 
 
+def test_of_a_link_that_leads_nowhere_the_folder_that_is_missing_is_named(tmp_path):
+    link = tmp_path / "link.py"
+    link.symlink_to(tmp_path / "missing" / "x.py")
+    with pytest.raises(NeuralError) as caught:
+        write_bytes(link, b"")
+    assert caught.value.diagnostics[0].help.endswith(f"mkdir -p {tmp_path / 'missing'}")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
 def test_a_pipe_is_written_where_somebody_reads_it_and_refused_where_nobody_does(
     tmp_path,

@@ -573,10 +573,10 @@ def test_devices_are_warned_about() -> None:
 
 def test_the_last_network_is_the_default_and_names_choose() -> None:
     text = source("Dense(1)") + source("Dense(2)").replace("Test", "Other")
-    text += source("Dense(3)")
+    text += source("Dense(3)").replace("Test", "Last")
     assert resolved(text).output.shape == (10, 3)
     assert resolved(text, "Other").output.shape == (10, 2)
-    assert resolved(text, "Test").output.shape == (10, 3)
+    assert resolved(text, "Test").output.shape == (10, 1)
 
 
 def test_an_unknown_network_lists_what_exists() -> None:
@@ -616,7 +616,7 @@ def test_check_all_looks_at_every_network_and_at_macros_that_nobody_calls() -> N
     text = (
         "define Unused(n) { Denze($n) Dense($m) Dense($n * 2, rellu) Dropout(7) }\n"
         + source("Dense(0)")
-        + source("Dense(-1)")
+        + source("Dense(-1)").replace("Test", "Other")
     )
     found = [each.code for each in check_all(parse(Source("x", text)))]
     assert found == ["NE020", "NE043", "NE029", "NE027", "NE027", "NE027"]

@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_text
+from neural_dsl.compiler import compile_source, compile_text
+from neural_dsl.diagnostics import NeuralError
+from neural_dsl.runs.overrides import with_settings
+from neural_dsl.source import Source
 from tests.unit.resolving import checked
 
 ROLES = ("net", "macro", "left", "right", "size")
@@ -147,13 +150,31 @@ def test_what_python_takes_for_no_name_is_refused_in_every_role(role, bad) -> No
         FILE.format(**{**PLAIN, "left": "K", "right": "\u212a"}),
         "define K { Dense(8) } define \u212a { Dense(4) } " + FILE.format(**PLAIN),
         "network N { input: { \uff58: (4, 8), x: (4, 8) } layers: Add() Output(2) }",
+        "network fi { input: (4) layers: Output(2) } "
+        "network \ufb01 { input: (4) layers: Output(3) }",
     ],
-    ids=["branches", "macros", "inputs"],
+    ids=["branches", "macros", "inputs", "networks"],
 )
 def test_names_that_python_reads_alike_clash_with_both_places(text) -> None:
     error = next(each for each in checked(text) if each.severity == "error")
     assert error.code in ("NE053", "NE056")
     assert error.related and error.related[0].span != error.span
+
+
+def test_a_network_is_chosen_by_its_name_as_the_file_writes_it() -> None:
+    networks = (
+        f"network {n} {{ input: (4) layers: Output(2) }}" for n in ("\ufb01", "N")
+    )
+    text = Source("text", " ".join(networks))
+    assert compile_source(text, network="\ufb01") == compile_source(text, network="fi")
+    changed = with_settings(text, ["train.epochs=7"], "\ufb01").text
+    assert changed.index("7") < changed.index("network N")
+
+
+def test_two_networks_of_one_name_are_not_compiled() -> None:
+    one = "network N { input: (4) layers: Output(2) } "
+    with pytest.raises(NeuralError, match="NE053"):
+        compile_text(one * 2)
 
 
 def test_a_file_with_plain_names_is_accepted() -> None:

@@ -28,7 +28,7 @@ from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.scores import Float32
 from neural_dsl.backends.base import Visit, Watcher
 from neural_dsl.backends.gates import Gates, HeadGates, outputs, uniform_heads
-from neural_dsl.backends.pytorch.scores import Call, DeviceScores, four_axes
+from neural_dsl.backends.pytorch.scores import Call, DeviceScores, four_axes, visible
 
 _PACKED = inspect.signature(F.multi_head_attention_forward)
 
@@ -210,8 +210,8 @@ def uniform(call: Call, gates: HeadGates) -> Call:
     if several:
         chosen = chosen[:, None, None]
     if mask is not None and mask.dtype != torch.bool:
-        hidden = mask <= torch.finfo(mask.dtype).min / 2
-        mask = torch.where(chosen, mask.masked_fill(~hidden, 0.0), mask)
+        seen = visible(mask, query, call.key, call.scale)
+        mask = torch.where(chosen, mask.masked_fill(seen, 0.0), mask)
     return replace(call, query=query.masked_fill(chosen, 0.0), attn_mask=mask)
 
 

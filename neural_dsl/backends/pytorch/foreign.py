@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from neural_dsl.backends.live import Watched
 from neural_dsl.backends.pytorch import capture
 from neural_dsl.backends.pytorch.scores import array
+from neural_dsl.diagnostics import refusal
 
 
 class ForeignModel(Watched):
@@ -23,6 +24,10 @@ class ForeignModel(Watched):
     _watching = staticmethod(capture.watching)
 
     def __init__(self, model: torch.nn.Module):
+        """Raises NeuralError NE111 where PyTorch itself cannot watch a part of it."""
+        if any(isinstance(each, torch.jit.ScriptModule) for each in model.modules()):
+            message = "no attention of a scripted or traced model can be seen"
+            raise refusal("NE111", message, help="give the module as it was before")
         self.model = model
 
     @property
@@ -32,7 +37,9 @@ class ForeignModel(Watched):
 
     def parameters(self) -> list[str]:
         """The names of the arguments of its call."""
-        return list(inspect.signature(self.model.forward).parameters)
+        # What torch.compile makes of a module takes whatever that one takes.
+        model = getattr(self.model, "_orig_mod", self.model)
+        return list(inspect.signature(model.forward).parameters)
 
     @torch.no_grad()
     def run(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which, from_cells
+from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which, depth, from_cells
 from neural_dsl.attention.scores import Float32, Scores, mixed
 
 
@@ -71,7 +71,8 @@ class DeviceScores(Scores):
         rule = Allowed((batch, queries, keys), causal=self.causal)
         if self.mask is None:
             return rule
-        cells = four_axes_of_mask(visible(self.mask)).cpu().numpy()
+        seen = visible(self.mask, self.query, self.key, self.scale)
+        cells = four_axes_of_mask(seen).cpu().numpy()
         return rule & from_cells(cells, rule.shape)
 
     def values(self) -> Float32:
@@ -129,17 +130,18 @@ class DeviceScores(Scores):
         return scores
 
 
-def visible(mask: Tensor) -> Tensor:
-    """Where a mask lets a query look: bool, of the same shape.
-
-    Numbers so low that softmax makes nothing of them hide a key, unless a row has no
-    other keys: then it looks at all of those that are not at -inf.
-    """
+def visible(mask: Tensor, query: Tensor, key: Tensor, scale: float | None) -> Tensor:
+    """Where a mask lets these queries look at these keys, as `allowed.depth` says: bool,
+    of the mask's shape."""
     if mask.dtype == torch.bool:
         return mask
-    seen = mask > torch.finfo(mask.dtype).min / 2
-    none = ~seen.any(dim=-1, keepdim=True)
-    return seen | (none & (mask > -math.inf))
+    # Cauchy and Schwarz: |q · k| is at most |q| |k|.
+    longest, farthest = (
+        float(each.float().norm(dim=-1).max()) for each in (query, key)
+    )
+    lift = 2 * longest * farthest * abs(scale or query.shape[-1] ** -0.5)
+    highest = mask.amax(dim=-1, keepdim=True).float()
+    return (mask > -math.inf) & (mask >= highest - depth(lift))
 
 
 def four_axes(tensor: Tensor) -> Tensor:

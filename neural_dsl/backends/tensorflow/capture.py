@@ -25,7 +25,7 @@ from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.scores import Float32
 from neural_dsl.backends.base import Visit, Watcher
 from neural_dsl.backends.gates import Gates, outputs, uniform_heads
-from neural_dsl.backends.tensorflow.scores import DeviceScores
+from neural_dsl.backends.tensorflow.scores import DeviceScores, visible
 from neural_dsl.backends.tensorflow.weights import find_layer
 
 # What an emitted file calls its attention.
@@ -194,7 +194,8 @@ class LayerWatcher(Watcher):
                 added = tf.broadcast_to(
                     bias, (*bias.shape[:1], query.shape[2], *bias.shape[2:])
                 )
-                added = self.uniform(added, 1)
+                seen = visible(added, query, key, scale)
+                added = tf.where(seen, self.uniform(added, 1), added)
 
             def run(query: Any) -> Any:
                 return function(
@@ -260,6 +261,8 @@ class LayerWatcher(Watcher):
 
             def scores(asked: Any, result: Any) -> DeviceScores:
                 value, mask = named["value"][:, None], named.get("scores_mask")
+                if mask is not None and len(mask.shape) == 2:
+                    mask = mask[:, None]  # (B, K): the keys that are no padding
                 return DeviceScores(
                     None, None, value, result[0], given=asked, mask=mask, spreads=True
                 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_dsl.attention.allowed import Allowed, Which, from_cells
+from neural_dsl.attention.allowed import Allowed, Which, depth, from_cells
 from neural_dsl.attention.scores import Float32, Scores
 
 HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
@@ -58,21 +58,16 @@ class DeviceScores(Scores):
     def _told(self) -> Allowed:
         batch, _, queries, keys = self.shape
         rule = Allowed((batch, queries, keys), causal=self.causal)
-        for cells in self._cells():
-            rule &= from_cells(cells, rule.shape)
+        if self.mask is not None:
+            rule &= from_cells(self.mask.numpy(), rule.shape)
+        if self.bias is not None:
+            bias = tf.where(rule.rows(), self.bias, -math.inf)
+            seen = visible(bias, self.query, self.key, self.scale)
+            rule = from_cells(seen.numpy(), rule.shape)
         if self.spreads and not rule.everywhere:
             seen = rule.rows()
             rule = from_cells(seen | ~seen.any(-1, keepdims=True), rule.shape)
         return rule
-
-    def _cells(self) -> list[Any]:
-        """Where mask and bias let a query look."""
-        found = [] if self.mask is None else [self.mask.numpy()]
-        if self.bias is not None:
-            hidden = self.bias <= self.bias.dtype.min / 2
-            if tf.reduce_any(hidden):
-                found.append(_four_axes(~hidden).numpy())
-        return found
 
     def values(self) -> Float32:
         """See `Scores`."""
@@ -120,6 +115,20 @@ class DeviceScores(Scores):
         mask = tf.broadcast_to(mask, scores.shape)
         # Lowest, not -inf: a row without any key must not become 0 / 0.
         return tf.where(mask, scores, scores.dtype.min), mask
+
+
+def visible(bias: Any, query: Any, key: Any, scale: float | None) -> Any:
+    """Where an added mask lets these queries look at these keys, as `allowed.depth` says:
+    bool, of the mask's shape."""
+    # Cauchy and Schwarz: |q · k| is at most |q| |k|.
+    longest, farthest = (
+        float(tf.reduce_max(tf.norm(tf.cast(each, tf.float32), axis=-1)))
+        for each in (query, key)
+    )
+    lift = 2 * longest * farthest * abs(scale or query.shape[-1] ** -0.5)
+    bias = tf.cast(bias, tf.float32)
+    highest = tf.reduce_max(bias, axis=-1, keepdims=True)
+    return (bias > -math.inf) & (bias >= highest - depth(lift))
 
 
 def _rows(tensor: Any, queries: Which) -> Any:

@@ -96,7 +96,7 @@ def fit(model: keras.Model, x: tf.Tensor, y: tf.Tensor, **options) -> dict:
     """Trains for 10 epochs; `options` go to Keras' own `fit`."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.001), loss)
-    return model.fit(x, y, batch_size=32, epochs=10, **options).history
+    return model.fit(x, y, **{"batch_size": 32, "epochs": 10, **options}).history
 
 
 if __name__ == "__main__":
