@@ -165,14 +165,15 @@ def as_source(source: PathLike | Source) -> Source:
 
 def as_path(path: PathLike) -> Path:
     """A path that can be looked up. Raises NeuralError NE003, as for too long a name."""
-    found = Path(path)
     try:
+        found = Path(path)
         found.exists()
-    except OSError as error:
+    except (OSError, TypeError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
         raise NeuralError(
             Diagnostic(
                 "NE003",
-                f"{quoted(found)} cannot be read: {reason(error)}",
+                f"{quoted(str(path))} cannot be read: {why}",
                 help="check the path and its permissions",
             )
         ) from error

@@ -243,7 +243,7 @@ def as_prompt(given: Any) -> str:
     """The prompt, which is text. Raises NeuralError NE112."""
     if isinstance(given, str):
         return given
-    raise refused(f"a prompt is text, not {given!r}", 'as one or a list: ["dabc:"]')
+    raise refused(f"a prompt is text, not {given!r}", 'such as "dabc:"')
 
 
 def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:

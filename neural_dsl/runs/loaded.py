@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -167,7 +168,8 @@ def _no_weights(run: Prepared, asked: str) -> NeuralError:
     """NE156: what was asked for is not there; others may be."""
     folder, others = run.folder, checkpoints.saved_weights(run.folder)
     if not others and run.about.get("status") == "finished":
-        anew = shlex.join([run.network.source.name, "--output-dir", str(folder)])
+        file = os.path.normpath(folder / run.about["source"])
+        anew = shlex.join([file, "--output-dir", str(folder)])
         return refusal(
             "NE156",
             f"the run in {quoted(folder)} is finished, and its weights are gone",

@@ -114,6 +114,10 @@ def test_a_run_keeps_its_task_and_needs_no_other_copy(neural, rotate):
     Path("rotate.py").unlink()
     neural("evaluate", "runs/rotate", "--trust")
     neural("train", "runs/rotate", "--resume", "--trust")
+    for path in Path("runs/rotate").glob("*.safetensors"):
+        path.unlink()
+    told = neural("evaluate", "runs/rotate", "--trust", code=1).err
+    assert "`neural train rotate.neural --output-dir runs/rotate --overwrite`" in told
 
 
 def test_resuming_notices_that_the_task_has_changed(neural, rotate):

@@ -182,6 +182,12 @@ def test_a_name_that_no_file_can_have_is_refused(use):
         use("a" * 5000)
 
 
+@pytest.mark.parametrize("use", [nd.load, nd.compile, nd.train])
+def test_what_is_no_path_is_refused(use):
+    with pytest.raises(nd.NeuralError, match="NE003"):
+        use(None)
+
+
 @pytest.mark.parametrize("rows", [[[1, 2], [3]], {"arr_0": [[1, 2], [3]]}])
 def test_rows_of_different_lengths_are_refused(rows):
     with pytest.raises(nd.NeuralError, match="NE122"):

@@ -160,7 +160,9 @@ def test_the_checkpoint_can_be_chosen_and_is_named(neural):
     for name in (checkpoints.BEST, checkpoints.LAST):
         (Path("runs/copy") / name).unlink()
     result = neural("visualize", "runs/copy", "--attention")
-    assert result.code == 1 and "NE156" in result.err and "no weights" in result.err
+    assert (
+        result.code == 1 and "NE156" in result.err and "weights are gone" in result.err
+    )
 
 
 def test_a_length_that_was_never_trained_on_is_remarked(neural):

@@ -273,6 +273,23 @@ def test_a_low_number_hides_a_key_and_a_bias_does_not(low, dtype, length):
     torch.testing.assert_close(found[0, 0], model_alone[0, 0], **close)
 
 
+@pytest.mark.filterwarnings("error")
+def test_gradients_flow_through_a_uniform_head_beside_a_mask_of_low_numbers():
+    q = torch.randn(1, 2, 3, 4, requires_grad=True)
+    mask = torch.zeros(3, 3).masked_fill(~torch.ones(3, 3).tril().bool(), -1e4)
+
+    class Masked(nn.Module):
+        def forward(self, q):
+            return F.scaled_dot_product_attention(q, q, q, mask)
+
+    model = Masked()
+    with watching(model, gates={("", 0): {1: "uniform"}}):
+        model(q).sum().backward()
+    # Of a uniform head, a key's share of the values alone: 1 / 1, 1 / 2 or 1 / 3 a query.
+    share = torch.tensor([1 + 1 / 2 + 1 / 3, 1 / 2 + 1 / 3, 1 / 3])
+    torch.testing.assert_close(q.grad[0, 1], share[:, None].expand(3, 4))
+
+
 def test_of_low_numbers_alone_the_highest_are_seen():
     """Padding on the left and causality, each -1e4: row 0 has no key but its own pad."""
     mask = torch.tensor([[-1e4, -1e4, -2e4], [-1e4, 0.0, -1e4], [-1e4, 0.0, 0.0]])

@@ -137,7 +137,7 @@ def visible(mask: Tensor, query: Tensor, key: Tensor, scale: float | None) -> Te
         return mask
     # Cauchy and Schwarz: |q · k| is at most |q| |k|.
     longest, farthest = (
-        float(each.float().norm(dim=-1).max()) for each in (query, key)
+        float(each.detach().float().norm(dim=-1).max()) for each in (query, key)
     )
     lift = 2 * longest * farthest * abs(scale or query.shape[-1] ** -0.5)
     highest = mask.amax(dim=-1, keepdim=True).float()
