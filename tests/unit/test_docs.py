@@ -55,9 +55,18 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.needs("torch")
+def its_needs(path: Path) -> pytest.MarkDecorator:
+    """The frameworks that the commands of a page run."""
+    named = any("tensorflow" in line for line in commands(path))
+    return pytest.mark.needs("torch", *(["tensorflow"] if named else []))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [p for p in PAGES if commands(p)], ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=its_needs(p)) for p in PAGES if commands(p)],
+    ids=name_of,
+)
 def test_every_command_of_a_page_runs(path, checkout, capsys):
     for line in commands(path):
         program, *arguments = shlex.split(line, comments=True)
