@@ -4,9 +4,8 @@ Every metric is one function
 
     metric(rows) -> value of each head, float64 (heads,), NaN where undefined
 
-of `Rows`, registered with `@metric`; the JSON file, the page and the reports list
-whatever is registered. The rules that all of them keep (a "row" is one query's
-distribution):
+of `Rows`, registered with `@metric`; the JSON file and the page list whatever is
+registered. The rules that all of them keep (a "row" is one query's distribution):
 
 - rows of padded queries, and rows without any allowed key, are left out;
 - cells that are not allowed are never counted, whatever number they hold;

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_dsl.catalogue.tasks import task_spec
+from neural_dsl.catalogue.tasks.sequences import SEQUENCES
 from neural_dsl.catalogue.tasks.splits import bounds, counted, hundredth, surely
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.runs.task_files import package_task
@@ -21,7 +22,7 @@ SIZES = ", validation_size=60, test_size=40"
 
 def variants() -> Iterator[str]:
     """Every task with problems, with many of its options."""
-    for name in ("Copy", "Reverse", "Sort", "Double", "PatternCompletion"):
+    for name in (spec.name for spec in SEQUENCES):
         for length, words, framing in itertools.product(
             ("length=8", "length=(2, 6)"),
             ("", ", vocabulary=40", ", unique=true", ", unique=false, vocabulary=9"),

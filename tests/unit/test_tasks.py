@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from neural_dsl.catalogue.tasks import sequences as specs
 from neural_dsl.tasks.base import IGNORED, PAD
 from tests.data_parts import task_of
 
 SPLITS = ("train", "validation", "test")
 SMALL = {"train_size": 200, "validation_size": 30, "test_size": 20}
-SEQUENCES = ("Copy", "Reverse", "Sort", "Double", "PatternCompletion")
+SEQUENCES = tuple(spec.name for spec in specs.SEQUENCES)
 VARIANTS = [
     *[
         (name, options)
