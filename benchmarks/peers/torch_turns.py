@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from neural_dsl.backends.pytorch.convolved import ConvolvedLinear
 from peers.mingpt import GPT, Trainer
 from peers.shapes import (
     BETAS,
@@ -56,10 +57,13 @@ ENCODER = {
 
 
 def contestants(shape: Shape, folder: Path, device: str) -> list[Contestant]:
-    """Ours first; on a GPU ours compiled and in CUDA graphs too."""
+    """Ours first, as `neural train` runs it; then the file alone where that differs, as
+    on AMD processors with AVX-512. On a GPU ours compiled and in CUDA graphs too."""
     live = ours(shape, "pytorch", folder, device)
     weights = {k: v.clone() for k, v in live.runtime.model.state_dict().items()}
     found = [contestant("emitted Training", live)]
+    if any(type(each) is ConvolvedLinear for each in live.runtime.model.modules()):
+        found.append(alone(shape, folder, device))
     size = (len(task_of(live).symbols), shape.layers, shape.heads, shape.width)
     x, y = map(torch.from_numpy, examples(live))
     for name, kind, names in (
@@ -81,6 +85,15 @@ def contestants(shape: Shape, folder: Path, device: str) -> list[Contestant]:
 def emitted(shape: Shape, folder: Path, device: str) -> Contestant:
     """Ours alone."""
     return contestant("emitted Training", ours(shape, "pytorch", folder, device))
+
+
+def alone(shape: Shape, folder: Path, device: str) -> Contestant:
+    """Ours without the speed-up that the package puts around it."""
+    live = ours(shape, "pytorch", folder, device)
+    for layer in live.runtime.model.modules():
+        if type(layer) is ConvolvedLinear:
+            layer.__class__ = nn.Linear
+    return contestant("the file alone", live)
 
 
 def contestant(name: str, live: Any) -> Contestant:
