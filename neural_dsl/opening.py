@@ -220,11 +220,11 @@ def answer(
 ) -> tuple[list[Answer | None], list[Diagnostic]]:
     """`predict` for prompts with their places, as " in line 3": None where a prompt
     cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import beyond_training
+    from neural_dsl.runs.prompts import beyond_training, predicted
     from neural_dsl.tasks.problems import builds_on
 
     task = run.task
-    texts, unreadable = run.predict_readable(prompts)
+    texts, unreadable = predicted(run, prompts)
     answers = [
         None
         if text is None

@@ -14,18 +14,15 @@ import numpy.typing as npt
 
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
-from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
-from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.directory import LAYOUT
 from neural_dsl.runs.prepare import Prepared, prepare_again
-from neural_dsl.runs.prompts import refuse_unreadable, refuse_without_answers
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.splits import refuse_other_splits
 from neural_dsl.runs.task_files import run_task, tell_places
-from neural_dsl.tasks.checked import failures_named
 
 if TYPE_CHECKING:
     from neural_dsl.api import Model
@@ -68,29 +65,6 @@ class LoadedRun:
     def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Logits (B, T, V) for ids (B, T)."""
         return self.runtime.run({self.network.inputs[0].name: ids})
-
-    def predict_readable(
-        self, prompts: Sequence[tuple[str, str]]
-    ) -> tuple[list[str | None], list[Diagnostic]]:
-        """The answers, None for each prompt that the task cannot read, and why not
-        (NE159). A prompt comes with its place, as " in line 3". Raises NeuralError NE160
-        where the task has no answers."""
-        refuse_without_answers(self)
-        readable: dict[int, str] = {}
-        refused: list[Diagnostic] = []
-        with failures_named(self.task):
-            for number, (prompt, place) in enumerate(prompts):
-                try:
-                    refuse_unreadable(self.task, prompt, place)
-                    readable[number] = prompt
-                except NeuralError as error:
-                    if error.diagnostics[0].code != "NE159":
-                        raise
-                    refused += error.diagnostics
-            given = list(readable.values())
-            written = greedy_ids(self.logits, self.task, given, self.input_length)
-            answers = dict(zip(readable, map(self.task.decode, written), strict=True))
-        return [answers.get(number) for number in range(len(prompts))], refused
 
     @property
     def model(self) -> Model:

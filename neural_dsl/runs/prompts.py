@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.runs.decoding import sample
+from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
+from neural_dsl.runs.decoding import greedy_ids, sample
 from neural_dsl.runs.directory import SOURCE
+from neural_dsl.runs.loaded import LoadedRun
+from neural_dsl.tasks.checked import failures_named
 from neural_dsl.tasks.custom import has_answers
 from neural_dsl.tasks.problems import builds_on
-
-if TYPE_CHECKING:
-    from neural_dsl.runs.loaded import LoadedRun
 
 
 def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
@@ -70,6 +70,30 @@ def refuse_without_answers(run: LoadedRun) -> None:
         raise refusal("NE160", what, help=instead(run))
 
 
+def predicted(
+    run: LoadedRun, prompts: Sequence[tuple[str, str]]
+) -> tuple[list[str | None], list[Diagnostic]]:
+    """What the run answers, None for each prompt that its task cannot read, and why not
+    (NE159). A prompt comes with its place, as " in line 3". Raises NeuralError NE160
+    where the task has no answers."""
+    refuse_without_answers(run)
+    readable: dict[int, str] = {}
+    refused: list[Diagnostic] = []
+    with failures_named(run.task):
+        for number, (prompt, place) in enumerate(prompts):
+            try:
+                refuse_unreadable(run.task, prompt, place)
+                readable[number] = prompt
+            except NeuralError as error:
+                if error.diagnostics[0].code != "NE159":
+                    raise
+                refused += error.diagnostics
+        given = list(readable.values())
+        written = greedy_ids(run.logits, run.task, given, run.input_length)
+        found = dict(zip(readable, map(run.task.decode, written), strict=True))
+    return [found.get(number) for number in range(len(prompts))], refused
+
+
 def instead(run: LoadedRun) -> str:
     """What a run without prompts and answers can be asked for."""
     folder = shlex.quote(str(run.folder))
@@ -103,9 +127,9 @@ def generate_text(
     tokenizer = getattr(task, "tokenizer", None)
     if tokenizer is None:
         predict = f"`neural predict {shlex.quote(str(run.folder))} --prompt …`"
-        answers = f"{predict} answers prompts" if has_answers(task) else instead(run)
+        help = f"{predict} answers prompts" if has_answers(task) else instead(run)
         name = type(task).__name__
-        raise refusal("NE160", f"the task `{name}` is no language model", help=answers)
+        raise refusal("NE160", f"the task `{name}` is no language model", help=help)
     try:
         ids = tokenizer.encode(prompt)
         if not ids:
