@@ -90,7 +90,7 @@ class Mistake:
         return None
 
     def _never_closed(self, opener: int, closer: int) -> Diagnostic:
-        bracket, wanted = k.CLOSING[closer]
+        bracket, wanted = self.tokens.word(opener), k.CLOSING[closer][1]
         where = "the file ends" if self.kind == k.END else f"{self._found()} comes"
         here = Related(self.span, f"{where} before any `{wanted}`")
         message, help = f"this `{bracket}` is never closed", f"close it with `{wanted}`"
