@@ -26,8 +26,7 @@ from neural_dsl.codegen.steps import (
     needs_memory,
     streams_of,
 )
-from neural_dsl.graph.walk import layers
-from neural_dsl.graph.wiring import reads_memory
+from neural_dsl.graph.walk import layers, reads_memory
 
 Symbols: TypeAlias = dict[int, dict[str, Symbol]]
 

@@ -25,7 +25,7 @@ from neural_dsl.codegen.steps import (
 )
 from neural_dsl.codegen.uses import View
 from neural_dsl.graph.nodes import Layer
-from neural_dsl.graph.wiring import first_layer, reads_memory, wired
+from neural_dsl.graph.walk import first_layer, reads_memory, wired
 
 
 @dataclass

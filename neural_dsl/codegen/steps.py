@@ -18,8 +18,7 @@ from neural_dsl.graph.nodes import (
     Residual,
     everything,
 )
-from neural_dsl.graph.walk import layers
-from neural_dsl.graph.wiring import Walk, reads_memory
+from neural_dsl.graph.walk import Walk, layers, reads_memory
 
 SIZES = frozenset({"count", "int", "float", "positive", "rate"})
 """The kinds of parameter in which two uses of one class may differ."""
