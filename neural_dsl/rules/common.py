@@ -67,13 +67,13 @@ def check_together(settings: Settings, findings: Findings) -> None:
     train, spans = settings.train, settings.spans.get("train", {})
     optimizer = settings.optimizer
     if "steps" in train and "epochs" in train:
-        related = (Related(spans["epochs"], "first said here"),)
+        first = (Related(spans["epochs"], "first said here"),)
         message = "`steps` and `epochs` both say how long training lasts"
         label, help = "the same thing again", "keep one of the two"
-        findings.error("NE074", message, spans["steps"], label, help, related)
+        findings.error("NE074", message, spans["steps"], label, help, first)
     if optimizer is not None:  # one way to clip is enough; Keras too takes one alone
         given = [name for name in CLIPS if optimizer.params.get(name) is not None]
-        related = ()
+        related: tuple[Related, ...] = ()
         if train.get("gradient_clip"):
             given.append("gradient_clip")
             related = (Related(spans["gradient_clip"], "clipped here too"),)
