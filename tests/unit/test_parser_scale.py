@@ -104,7 +104,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_steps_grow_no_faster_than_the_file(kind: str) -> None:
-    names = ("run", "_recover", "_is_over", "accepts", "open_brackets", "_resume")
+    names = ("run", "_recover", "_is_over", "accepts", "open_brackets")
     small = steps(TEXTS[kind](300), Engine, names)
     large = steps(TEXTS[kind](3_000), Engine, names)
     assert small > 100
@@ -136,7 +136,7 @@ def test_the_stacks_stay_low_however_long_the_file() -> None:
             return super().append(v)
 
     engine = engine_module.Engine(
-        tokens, Watched(source, tokens, found), lambda engine, token: True
+        tokens, Watched(tokens, found), lambda engine, token: True
     )
     assert engine.run("file") is not None
     assert highest < 60
