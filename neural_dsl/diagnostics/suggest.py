@@ -51,14 +51,10 @@ def did_you_mean(
     `listed` are the names to show then, where `candidates` also has aliases.
     """
     names = list(dict.fromkeys(candidates))
-    near = only_near(name, names, before)
-    if near:
-        return near
-    shown = names if listed is None else list(listed)
-    if not shown:
-        return ""
-    text = ", ".join(f"`{before}{candidate}`" for candidate in shown[:LISTED])
-    return f"there are: {text}" + (", …" if len(shown) > LISTED else "")
+    shown = [f"`{before}{each}`" for each in (names if listed is None else listed)]
+    more = ["…"] if len(shown) > LISTED else []
+    there = f"there are: {', '.join(shown[:LISTED] + more)}" if shown else ""
+    return only_near(name, names, before) or there
 
 
 def only_near(name: str, candidates: Iterable[str], before: str = "") -> str:
