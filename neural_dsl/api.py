@@ -122,7 +122,7 @@ def load(
     """
     from neural_dsl import backends
     from neural_dsl.backends import weights_file
-    from neural_dsl.inputs.drawn import check_seed
+    from neural_dsl.inputs import check_seed
 
     seed = check_seed(seed)
     checked = source if isinstance(source, Network) else analyse(source, network)

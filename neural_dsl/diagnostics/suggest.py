@@ -23,16 +23,10 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     by_plain: dict[str, str] = {}
     for candidate in candidates:
         by_plain.setdefault(_plain(candidate), candidate)
-    if wanted in by_plain:
-        return by_plain[wanted]
     near = get_close_matches(wanted, by_plain, n=1, cutoff=0.7)
-    if near:
-        return by_plain[near[0]]
-    if len(wanted) >= 4:
-        longer = [plain for plain in by_plain if plain.startswith(wanted)]
-        if longer:
-            return by_plain[min(longer, key=len)]
-    return None
+    if not near and len(wanted) >= 4:
+        near = sorted((p for p in by_plain if p.startswith(wanted)), key=len)
+    return by_plain[near[0]] if near else None
 
 
 def _plain(name: str) -> str:
