@@ -21,8 +21,7 @@ from neural_dsl.codegen.steps import (
     is_size,
 )
 from neural_dsl.graph.nodes import Layer
-from neural_dsl.graph.walk import layers
-from neural_dsl.graph.wiring import reads_memory
+from neural_dsl.graph.walk import layers, reads_memory
 
 Symbols: TypeAlias = dict[int, dict[str, Symbol]]
 

@@ -21,7 +21,7 @@ from neural_dsl.codegen.steps import (
 )
 from neural_dsl.codegen.templates import View
 from neural_dsl.graph.nodes import Layer
-from neural_dsl.graph.wiring import reads_memory, wired
+from neural_dsl.graph.walk import reads_memory, wired
 
 
 @dataclass

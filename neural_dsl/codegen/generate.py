@@ -24,7 +24,7 @@ from neural_dsl.codegen.operations import layer_paths
 from neural_dsl.codegen.plan import Plan
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
-from neural_dsl.rules.unsupported import training_problems
+from neural_dsl.rules.common import training_problems
 
 if TYPE_CHECKING:  # only files with a task need it
     from neural_dsl.codegen.task_source import TaskSource

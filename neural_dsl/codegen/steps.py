@@ -19,8 +19,7 @@ from neural_dsl.graph.nodes import (
     Residual,
     everything,
 )
-from neural_dsl.graph.walk import layers
-from neural_dsl.graph.wiring import Walk, first_layer, reads_memory
+from neural_dsl.graph.walk import Walk, first_layer, layers, reads_memory
 
 SIZES = frozenset({"count", "int", "float", "positive", "rate"})
 """The kinds of parameter in which two uses of one class may differ."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.graph.nodes import Layer
-from neural_dsl.graph.wiring import reads_memory
+from neural_dsl.graph.walk import reads_memory
 
 
 @dataclass(frozen=True)
