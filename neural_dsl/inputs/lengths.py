@@ -24,8 +24,7 @@ from neural_dsl.graph.nodes import (
     Node,
     Residual,
 )
-from neural_dsl.graph.walk import rebuild
-from neural_dsl.graph.wiring import Walk
+from neural_dsl.graph.walk import Walk, rebuild
 
 TRIED = (16, 8, 4, 2, 1, 32, 64, 128, 256)
 """Lengths for an input that declares none, in order of preference."""

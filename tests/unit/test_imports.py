@@ -251,7 +251,7 @@ FOR_TASKS = (
     "catalogue.tasks",
     "resolve.tasks",
     "tasks",
-    *(f"rules.{name}" for name in ("learning", "measures", "muon", "training")),
+    *(f"rules.{name}" for name in ("learning", "measures", "training")),
     "rules",
 )
 FOR_SETTINGS = tuple(
