@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from neural_dsl import api, backends
+from neural_dsl import backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
 from neural_dsl.attention.record import AttentionRecord
@@ -34,11 +34,12 @@ def look_at_file(request: Request) -> Found:
     backend = backends.choose(request.backend, network.execution.get("backend"))
     refuse_output(request.save_weights, file, request.data)
 
-    from neural_dsl.opening import capture
+    from neural_dsl.api import capture
+    from neural_dsl.targets.file import load
     from neural_dsl.visualize.views import View
 
     weights, seed = request.weights, request.seed
-    model = api.load(prepared.network, backend, weights=weights, seed=seed)
+    model = load(prepared.network, backend, weights=weights, seed=seed)
     record = capture(model, prepared, layers=layers, batch_item=item)
     return Found(
         [View("", record, item)],

@@ -16,8 +16,8 @@ from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
-    from neural_dsl.api import Model
     from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.targets.file import Model
     from neural_dsl.visualize.style import Kind
 
 
