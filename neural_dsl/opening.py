@@ -220,8 +220,7 @@ def answer(
 ) -> tuple[list[Answer | None], list[Diagnostic]]:
     """`predict` for prompts with their places, as " in line 3": None where a prompt
     cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import beyond_training, predicted
-    from neural_dsl.tasks.problems import builds_on
+    from neural_dsl.runs.prompts import predicted
 
     task = run.task
     texts, unreadable = predicted(run, prompts)
@@ -231,8 +230,8 @@ def answer(
         else Answer(
             prompt,
             text,
-            task.solve(prompt) if builds_on(task, "ProblemTask") else None,
-            beyond_training(task, prompt),
+            task.right_answer(prompt),
+            task.beyond_training(prompt),
         )
         for (prompt, _), text in zip(prompts, texts, strict=True)
     ]

@@ -157,7 +157,7 @@ def files_read(network: Network) -> list[str]:
     task = network.task
     if task is None or task.name == "Custom":
         return []
-    from neural_dsl.catalogue.tasks import task_spec
+    from neural_dsl.tasks import task_spec
 
     return [task.params[name] for name in task_spec(task.name).files(task.params)]
 

@@ -174,8 +174,8 @@ def names_of_training(network: Network) -> set[str]:
     own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if network.task is None:
         return own if says_how(network) else set()
-    from neural_dsl.catalogue.tasks.custom import defined
     from neural_dsl.codegen.task_source import data_part
+    from neural_dsl.tasks.custom import defined
 
     task = data_part(network)
     imported = imported_names("\n".join(task.imports))

@@ -15,10 +15,8 @@ from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.prompts import beyond_training
 from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.problems import builds_on
 
 LONGEST_CONTINUATION = 24  # tokens of a text that a prompt goes on with
 LONGEST_WINDOW = 48  # tokens of a held-out text that are shown without a prompt
@@ -103,7 +101,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
     try:
         encoded = [int(one) for one in task.encode(prompt)]
         task.answer_length(prompt)
-        right = task.solve(prompt) if builds_on(task, "ProblemTask") else None
+        right = task.right_answer(prompt)
     except ValueError as error:
         raise unreadable(run, prompt, str(error)) from error
     except NotImplementedError as error:
@@ -127,7 +125,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
         tuple(symbols[id] for id in ids),
         tuple(writes[: len(ids)] or [""] * len(ids)),
         known,
-        beyond_training(task, prompt),
+        task.beyond_training(prompt),
     )
 
 
