@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """The resolved task. Without a `setting`, something is wrong with it, and nothing that
-    depends on it can be checked. None for the sizes that the task does not tell."""
+    """The resolved task, with what TaskSpec says of it. Without a `setting`, something is
+    wrong with it, and nothing that depends on it can be checked. None for the sizes that
+    the task does not tell."""
 
     setting: Setting | None = None
     symbols: Sequence[str] | None = None
@@ -39,18 +40,16 @@ class Task:
 
     @property
     def causal(self) -> bool:
-        """Whether a position may see only those before it (TaskSpec.causal)."""
         return self.spec.causal(self.given.params)
+
+    @property
+    def layout(self) -> str:
+        return self.spec.layout(self.given.params)
 
     @property
     def gives_ids(self) -> bool:
         """Whether the task itself says what a model reads: one row of token ids."""
         return self.layout != "free"
-
-    @property
-    def layout(self) -> str:
-        """Where the answers stand (TaskSpec.layout)."""
-        return self.spec.layout(self.given.params)
 
     @property
     def related(self) -> tuple[Related, ...]:

@@ -90,7 +90,7 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 
 def _report(run: LoadedRun, split: str) -> Report:
-    refuse_unknown_splits(run.about, run.task, run.folder, split)
+    refuse_unknown_splits(run.described, run.task, run.folder, split)
     task = run.task
     measures, count = measured(run, split)
     answers: list[Sample] = []

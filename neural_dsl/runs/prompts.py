@@ -6,15 +6,17 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.runs.decoding import greedy_ids, sample
 from neural_dsl.runs.directory import SOURCE
-from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.tasks.checked import failures_named, has_answers
+
+if TYPE_CHECKING:
+    from neural_dsl.runs.loaded import LoadedRun
 
 
 def predicted(

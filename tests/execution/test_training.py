@@ -6,8 +6,8 @@ from tempfile import mkdtemp
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends.training import start_training
-from neural_dsl.compiler import compile_source
 from neural_dsl.runs.decoding import answered, draw
 from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.source import Source
@@ -56,7 +56,7 @@ def training(
         "BATCH": batch,
     }.items():
         text = text.replace(name, str(value))
-    compiled, _ = compile_source(Source("tiny.neural", text), backend)
+    compiled = nd.compile(Source("tiny.neural", text), backend)
     file = Path(mkdtemp()) / "train.py"  # as `neural train` has it: TensorFlow reads it
     file.write_text(compiled.code, encoding="utf-8")
     network = compiled.network

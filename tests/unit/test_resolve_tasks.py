@@ -12,8 +12,8 @@ from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.dump import dump
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.resolve.network import resolve
+from neural_dsl.rules.common import training_problems
 from neural_dsl.rules.learning import looks_ahead
-from neural_dsl.rules.unsupported import training_problems
 from neural_dsl.runs.task_files import run_task
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
@@ -434,7 +434,7 @@ def test_16_bits_are_refused_on_tensorflow_wherever_they_are_asked_for() -> None
         "execution { precision: bfloat16 }",
     ):
         network = net("Copy", extra=extra)
-        assert training_problems(network, "pytorch") == ()
+        assert training_problems(network, "pytorch") == []
         (problem,) = training_problems(network, "tensorflow")
         assert problem.code == "NE059"
         assert "precision: " in network.source.slice(problem.span)
@@ -474,7 +474,7 @@ def test_accuracy_without_a_task_is_that_of_classes_and_one_backend_holds_out() 
 
 def test_an_optimizer_of_one_backend_is_refused_by_the_other() -> None:
     network = net("Copy", extra="optimizer: Lion")
-    assert training_problems(network, "tensorflow") == ()
+    assert training_problems(network, "tensorflow") == []
     (problem,) = training_problems(network, "pytorch")
     assert problem.code == "NE059"
     assert network.source.slice(problem.span) == "Lion"
