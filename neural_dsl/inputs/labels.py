@@ -45,8 +45,8 @@ def attention_axes(network: Network) -> dict[str, tuple[Axis, Axis]]:
     """The axes of each attention's queries and keys, by its name."""
     inputs: dict[str, Axis] = {}
     for item in network.inputs:
-        name = frozenset({item.name})
-        inputs[item.name] = Axis((name,) if item.is_sequence else (), name)
+        own = frozenset({item.name})
+        inputs[item.name] = Axis((own,) if item.is_sequence else (), own)
     tracer = _Tracer(inputs)
     tracer.nodes(network.body, tuple(inputs.values()))
     found: dict[str, tuple[Axis, Axis]] = {}
