@@ -152,22 +152,17 @@ def answer(
 ) -> tuple[list[Answer | None], list[Diagnostic]]:
     """`predict` for prompts with their places, as " in line 3": None where a prompt
     cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import beyond_training, predicted
-    from neural_dsl.tasks.problems import builds_on
+    from neural_dsl.runs.prompts import predicted
 
-    task = run.task
+    answers: list[Answer | None] = []
     texts, unreadable = predicted(run, prompts)
-    answers = [
-        None
-        if text is None
-        else Answer(
-            prompt,
-            text,
-            task.solve(prompt) if builds_on(task, "ProblemTask") else None,
-            beyond_training(task, prompt),
-        )
-        for (prompt, _), text in zip(prompts, texts, strict=True)
-    ]
+    for (prompt, _), text in zip(prompts, texts, strict=True):
+        if text is None:
+            answers.append(None)
+        else:
+            right = run.task.right_answer(prompt)
+            remark = run.task.beyond_training(prompt)
+            answers.append(Answer(prompt, text, right, remark))
     return answers, unreadable
 
 

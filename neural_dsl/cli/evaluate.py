@@ -14,8 +14,7 @@ from neural_dsl.runs.metrics import in_words
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neural_dsl.runs.breakdown import Count
-    from neural_dsl.runs.evaluation import Report
+    from neural_dsl.runs.evaluation import Count, Report
 
 TITLES = {
     "position": ("token of the answer", "each token, whatever the others are"),

@@ -172,7 +172,7 @@ def _names_of_training(network: Network, task: TaskSource | None) -> set[str]:
     own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
     if task is None:
         return own if _says_how(network) else set()
-    from neural_dsl.catalogue.tasks.custom import defined
+    from neural_dsl.tasks.custom import defined
 
     imported = imported_names("\n".join(task.imports))
     return {*defined(task.code), *imported, *own, "Step", "Training", "PATIENCE"}
@@ -183,7 +183,7 @@ def _files_read(network: Network) -> list[str]:
     task = network.task
     if task is None or task.name == "Custom":
         return []
-    from neural_dsl.catalogue.tasks import task_spec
+    from neural_dsl.tasks import task_spec
 
     return [task.params[name] for name in task_spec(task.name).files(task.params)]
 

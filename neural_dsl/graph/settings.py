@@ -11,7 +11,7 @@ from neural_dsl.graph.nodes import Setting
 from neural_dsl.source import Span
 
 if TYPE_CHECKING:
-    from neural_dsl.catalogue.tasks.spec import TaskSpec
+    from neural_dsl.tasks.spec import TaskSpec
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Task:
     @property
     def spec(self) -> TaskSpec:
         """The entry of the catalogue."""
-        from neural_dsl.catalogue.tasks import task_spec  # only a task needs it
+        from neural_dsl.tasks import task_spec  # only a task needs it
 
         return task_spec(self.given.name)
 

@@ -20,8 +20,7 @@ from neural_dsl.runs import checkpoints
 from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import prepare_again
 from neural_dsl.runs.resuming import refuse_changed_data
-from neural_dsl.runs.splits import refuse_other_splits
-from neural_dsl.runs.task_files import run_task, tell_places
+from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
 from neural_dsl.targets.base import Batch, refuse_options, refused
 from neural_dsl.targets.file import Model
 from neural_dsl.targets.network import NetworkTarget
@@ -185,5 +184,5 @@ def open_run(
     tell_places(run.network, folder)(runtime.module)
     task = run_task(run.network, runtime.module)
     if run.about.get("layout", 1) == LAYOUT:  # of others `evaluate` asks, which tests
-        refuse_other_splits(run.about, task, folder)
+        refuse_other_splits(run.about.get("splits_sha256") or {}, task, folder)
     return LoadedRun(runtime, folder, task, step, path.stem, run.about)

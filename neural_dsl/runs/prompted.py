@@ -15,11 +15,9 @@ from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
-from neural_dsl.runs.prompts import beyond_training
 from neural_dsl.targets.base import Batch
 from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.problems import builds_on
 
 if TYPE_CHECKING:
     from neural_dsl.runs.loaded import LoadedRun
@@ -107,7 +105,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
     try:
         encoded = [int(one) for one in task.encode(prompt)]
         task.answer_length(prompt)
-        right = task.solve(prompt) if builds_on(task, "ProblemTask") else None
+        right = task.right_answer(prompt)
     except ValueError as error:
         raise unreadable(run, prompt, str(error)) from error
     except NotImplementedError as error:
@@ -131,7 +129,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
         tuple(symbols[id] for id in ids),
         tuple(writes[: len(ids)] or [""] * len(ids)),
         known,
-        beyond_training(task, prompt),
+        task.beyond_training(prompt),
     )
 
 

@@ -131,7 +131,8 @@ def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:
 def _known(task: Any, size: int, length: int) -> npt.NDArray[np.bool_] | None:
     """Where a solver looks, for each problem; None where no such thing is known."""
     try:
-        known = [task.known_attention("validation", index) for index in range(size)]
+        prompts = [task.problem("validation", index)[0] for index in range(size)]
+        known = [task.attention_for(prompt) for prompt in prompts]
     except NotImplementedError:
         return None
     if any(one is None for one in known):

@@ -16,7 +16,7 @@ from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.compiler import PathLike, analyse, as_path, emit, is_text
 from neural_dsl.files import refuse_overwriting
 from neural_dsl.graph.nodes import Network
-from neural_dsl.inputs.drawn import check_seed
+from neural_dsl.inputs import check_seed
 from neural_dsl.outputs import shown
 from neural_dsl.source import Source
 from neural_dsl.targets.base import refused
