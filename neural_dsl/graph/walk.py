@@ -37,8 +37,9 @@ def rebuild(nodes: Iterable[Node], change: Callable[[Node], Node]) -> tuple[Node
     it may replace the node, and keeps or replaces its rows."""
     made: list[Node] = []
     for node in map(change, nodes):
-        rows = tuple(rebuild(row, change) for row in node.rows)
-        made.append(node.around(rows) if rows else node)
+        if not isinstance(node, Layer):
+            node = node.around(tuple(rebuild(row, change) for row in node.rows))
+        made.append(node)
     return tuple(made)
 
 
