@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from math import prod
 
 from neural_dsl.backends.memory import FLOAT32, GIB, Holds, limit_for, no_matrices
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
+from neural_dsl.tasks import task_spec
 
 SLOTS: Mapping[str, int] = {"SGD": 0, "Adam": 2, "AdamW": 2, "Adamax": 2, "Nadam": 2}
 """Numbers that an optimizer keeps for each weight; one of most others."""
@@ -71,7 +71,7 @@ def refuse_training_if_too_large(
     count: its own memory is not this machine's."""
     assert network.task is not None
     spec, params = task_spec(network.task.name), network.task.params
-    longest = spec.max_length(params) if spec.problems or spec.data == "text" else 1
+    longest = spec.max_length(params) if spec.draws else 1
     parts = estimate_step(network, batch, longest or 1, holds)
     if not on_cpu:
         weights = FLOAT32 * network.parameter_count

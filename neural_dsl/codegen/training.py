@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.rules.common import (
@@ -22,6 +21,7 @@ from neural_dsl.rules.common import (
 from neural_dsl.rules.learning import matrix_ends
 from neural_dsl.rules.measures import Goal, goal_of, loss_of
 from neural_dsl.source import Span
+from neural_dsl.tasks import task_spec
 
 _NOWHERE = Span(0, 0)
 Constant: TypeAlias = tuple[str, Any, str]

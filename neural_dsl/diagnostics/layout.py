@@ -15,8 +15,6 @@ _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 def show(character: str) -> str:
     """What stands for one character of the source on the terminal."""
-    if " " <= character <= "~":
-        return character
     if character == "\t":
         return TAB
     if unicodedata.category(character) not in _INVISIBLE:
@@ -28,15 +26,9 @@ def show(character: str) -> str:
 
 def width(text: str) -> int:
     """The number of terminal columns that shown text takes."""
-    if text.isascii():
-        return len(text)
-    columns = 0
-    for character in text:
-        if unicodedata.east_asian_width(character) in "WF":
-            columns += 2
-        elif not unicodedata.category(character).startswith("M"):
-            columns += 1
-    return columns
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    marks = sum(unicodedata.category(each).startswith("M") for each in text)
+    return len(text) + wide - marks
 
 
 def safe(text: str) -> str:
@@ -66,9 +58,8 @@ def crop(line: str, start: int, end: int, room: int) -> tuple[str, int, int]:
     else:
         room -= 2  # for the two `…`
         mark_end, used = _reach(line[start : min(end, start + room)], room * 2 // 3)
-        before, used_before = _reach(
-            line[max(0, start - room) : start][::-1], room // 4
-        )
+        nearby = line[max(0, start - room) : start]
+        before, used_before = _reach(nearby[::-1], room // 4)
         first = start - before
         end = start + mark_end
         last = end + _reach(line[end : end + room], room - used - used_before)[0]

@@ -5,8 +5,8 @@ reads only this. The tree keeps what the file's author structured (macros, repea
 branches, residuals), because the emitted code and the pictures show it.
 
 Every node says what is inside it: `rows` has the rows of nodes (one for a body, one for
-each copy or branch, none in a layer), `around` is the same node around other rows. So a
-new kind of node is a class here, and the walks (`graph.walk`) know it.
+each copy or branch, none in a layer), `around` is the same around other rows. So a new
+kind of node is a class here, and the walks (`graph.walk`) know it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
@@ -43,15 +43,7 @@ class Layer:
     attentions: tuple[Attention, ...]
     span: Span
     passed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> Rows:
-        """Nothing is inside a layer."""
-        return ()
-
-    def around(self, rows: Rows) -> Layer:
-        """The layer itself."""
-        return self
+    rows: ClassVar[Rows] = ()
 
     @property
     def type(self) -> str:
@@ -79,13 +71,10 @@ class _Around:
 
     @property
     def rows(self) -> Rows:
-        """The body."""
         return (self.body,)
 
     def around(self: A, rows: Rows) -> A:
-        """The same around another body."""
-        (body,) = rows
-        return replace(self, body=body)
+        return replace(self, body=rows[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +103,9 @@ class Repeat:
 
     @property
     def rows(self) -> Rows:
-        """The copies."""
         return self.copies
 
     def around(self, rows: Rows) -> Repeat:
-        """The same around other copies."""
         return replace(self, copies=rows)
 
 
@@ -148,14 +135,11 @@ class Branches:
 
     @property
     def rows(self) -> Rows:
-        """The bodies of the branches."""
         return tuple(branch.body for branch in self.branches)
 
     def around(self, rows: Rows) -> Branches:
-        """The same around other bodies."""
         pairs = zip(self.branches, rows, strict=True)
-        bodies = tuple(replace(branch, body=row) for branch, row in pairs)
-        return replace(self, branches=bodies)
+        return replace(self, branches=tuple(replace(b, body=row) for b, row in pairs))
 
 
 Node: TypeAlias = Layer | MacroUse | Repeat | Residual | Branches

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import CustomFile, custom_file
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.rules.common import listed, usual_loss
 from neural_dsl.source import Span
+from neural_dsl.tasks import task_spec
+from neural_dsl.tasks.custom import CustomFile, custom_file
 
 ON_REQUEST = ("accuracy", "perplexity")
 """Measures that validation has when `metrics` asks for them, where they make sense."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
@@ -56,7 +56,7 @@ def test_smoothing_without_classes_is_told(loss):
 def test_nothing_to_smooth_leaves_no_constant():
     text = FILE.format('loss: "mse" train { label_smoothing: 0.1 }')
     for backend in BACKENDS:
-        assert "smoothing" not in compile_text(text, backend).code.lower()
+        assert "smoothing" not in nd.compile(text, backend).code.lower()
 
 
 @pytest.mark.parametrize(
