@@ -176,7 +176,7 @@ def batch_of(run: LoadedRun, reading: Reading, origin: str) -> Batch:
     what it is."""
     if not reading.ids:
         return replace(run.example(), origin=reading.prompt)
-    batch = run.sequence(reading.ids, reading.tokens)
+    batch = run.sequence(reading.ids)
     expected = None
     if reading.known is not None:
         length = len(reading.ids)
