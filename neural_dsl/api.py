@@ -151,7 +151,7 @@ def answer(
 ) -> tuple[list[Answer | None], list[Diagnostic]]:
     """`predict` for prompts with their places, as " in line 3": None where a prompt
     cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import predicted
+    from neural_dsl.runs.prompted import predicted
 
     answers: list[Answer | None] = []
     texts, unreadable = predicted(run, prompts)

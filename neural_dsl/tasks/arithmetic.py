@@ -188,7 +188,7 @@ class Arithmetic(ProblemTask):
             drawn = rng.integers(least, 10 * least, size=(2 * UNSEEN, 2))
             pairs = rng.permutation(np.unique(drawn, axis=0))[:UNSEEN]
             for which, sign in enumerate(self.signs):
-                chosen = np.full((len(pairs), len(self.signs) > 1), which)
+                chosen = np.full((len(pairs), int(len(self.signs) > 1)), which)
                 written = wider.write(np.concatenate([chosen, pairs], axis=1))
                 yield "digits", ((width, which), f"{width}{sign}{width}"), *written
 
