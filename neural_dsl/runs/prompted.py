@@ -225,28 +225,46 @@ def example(run: LoadedRun) -> str:
     return f' `--prompt "{prompt}"`' if short else ""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a run answered, decoded greedily.
+
+    `right` is the right answer, None where there is no one right answer; `remark` says
+    when the prompt is of a kind that the run never trained on, "" otherwise.
+    """
+
+    prompt: str
+    text: str
+    right: str | None
+    remark: str
+
+
 def predicted(
     run: LoadedRun, prompts: Sequence[tuple[str, str]]
-) -> tuple[list[str | None], list[Diagnostic]]:
+) -> tuple[list[Answer | None], list[Diagnostic]]:
     """What the run answers, None for each prompt that its task cannot read, and why not
     (NE159). A prompt comes with its place, as " in line 3". Raises NeuralError NE160
     where the task has no answers."""
-    task, refused = run.task, list[Diagnostic]()
+    task = run.task
     if not has_answers(task):
         what = f"the task `{type(task).__name__}` has no prompts and answers"
         raise refusal("NE160", what, help=instead(run))
     with failures_named(task):
-        readable: dict[int, str] = {}
-        for number, (prompt, place) in enumerate(prompts):
-            why = _unreadable(task, prompt, place)
-            if why is None:
-                readable[number] = prompt
-            else:
-                refused += why.diagnostics
-        given = list(readable.values())
+        refused = [_unreadable(task, prompt, place) for prompt, place in prompts]
+        asked = [prompt for prompt, _ in prompts]
+        given = [prompt for prompt, why in zip(asked, refused, strict=True) if not why]
         written = greedy_ids(run.logits, task, given, run.input_length)
-        found = dict(zip(readable, map(task.decode, written), strict=True))
-    return [found.get(number) for number in range(len(prompts))], refused
+        found = {
+            prompt: Answer(
+                prompt,
+                task.decode(ids),
+                task.right_answer(prompt),
+                task.beyond_training(prompt),
+            )
+            for prompt, ids in zip(given, written, strict=True)
+        }
+    answers = [found.get(prompt) for prompt in asked]
+    return answers, [each for why in refused if why for each in why.diagnostics]
 
 
 def _unreadable(reader: Any, prompt: str, place: str = "") -> NeuralError | None:
