@@ -25,7 +25,7 @@ from neural_dsl import targets
 from neural_dsl.compiler import PathLike, as_path
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.files import quoted
-from neural_dsl.targets.base import Target, refused
+from neural_dsl.targets.base import Given, Target, refused
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
@@ -109,9 +109,7 @@ def capture(
     from neural_dsl.targets.record import record
 
     opened = target if isinstance(target, Target) else open(target, seed=seed)
-    batch = opened.encode(
-        data, tokens=tokens, prompt=prompt, seed=seed, item=batch_item
-    )
+    batch = opened.encode(Given(data, tokens, prompt, seed, batch_item))
     seen = record(opened, batch, opened.select(layers, batch))
     check_batch_item(batch_item, seen[0].shape[0])
     return seen

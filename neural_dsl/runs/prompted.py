@@ -17,7 +17,7 @@ from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import draw, greedy_ids
 from neural_dsl.runs.directory import SOURCE
-from neural_dsl.targets.base import Batch
+from neural_dsl.targets.base import Batch, Given
 from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
 from neural_dsl.tasks.checked import failures_named, has_answers
@@ -195,7 +195,7 @@ def capture(
 def capture_data(run: LoadedRun, path: Path, layers: Sequence[str] = ()) -> Shown:
     """Capture the attention while the model reads the arrays of a file; the pictures show
     the first example. Raises NeuralError as `inputs.prepare` does."""
-    batch = run.encode(path)
+    batch = run.encode(Given(path))
     reading = Reading(f"first example of {path.name}")
     return Shown(run, reading, record(run, batch, run.select(layers, batch)))
 
