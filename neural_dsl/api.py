@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neural_dsl import targets
 from neural_dsl.compiler import PathLike, as_path, is_text
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.targets.base import Given, Target, refused
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from neural_dsl.runs.evaluation import Report
     from neural_dsl.runs.journal import Watcher
     from neural_dsl.runs.loaded import LoadedRun
+    from neural_dsl.runs.prompted import Answer
     from neural_dsl.runs.train import Outcome
     from neural_dsl.targets.file import Model
     from neural_dsl.targets.module import ModuleTarget
@@ -117,20 +117,6 @@ def capture(
     return seen
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a run answered, decoded greedily.
-
-    `right` is the right answer, None where there is no one right answer; `remark` says
-    when the prompt is of a kind that the run never trained on, "" otherwise.
-    """
-
-    prompt: str
-    text: str
-    right: str | None
-    remark: str
-
-
 def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Answer]:
     """The answers of a run, or of the run in a folder: what `neural predict` prints.
 
@@ -138,32 +124,14 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     without answers, NE156 for no run.
     """
     from neural_dsl.runs.loaded import as_prompt
+    from neural_dsl.runs.prompted import predicted
 
     several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
     asked = [(as_prompt(one), "") for one in (prompts if several else [prompts])]
-    answers, unreadable = answer(as_run(run), asked)
+    answers, unreadable = predicted(as_run(run), asked)
     if unreadable:
         raise NeuralError(*unreadable)
     return [one for one in answers if one is not None]
-
-
-def answer(
-    run: LoadedRun, prompts: Sequence[tuple[str, str]]
-) -> tuple[list[Answer | None], list[Diagnostic]]:
-    """`predict` for prompts with their places, as " in line 3": None where a prompt
-    cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import predicted
-
-    answers: list[Answer | None] = []
-    texts, unreadable = predicted(run, prompts)
-    for (prompt, _), text in zip(prompts, texts, strict=True):
-        if text is None:
-            answers.append(None)
-        else:
-            right = run.task.right_answer(prompt)
-            remark = run.task.beyond_training(prompt)
-            answers.append(Answer(prompt, text, right, remark))
-    return answers, unreadable
 
 
 def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
