@@ -202,8 +202,10 @@ class Allowed:
 
 def from_cells(cells: Bools, shape: tuple[int, int, int]) -> Allowed:
     """The plainest rule that a mask of cells, bool (batch or 1, heads or 1, query or 1,
-    key), says: valid keys and causality where that is all there is to it, else dense."""
+    key) or its last axes, says: valid keys and causality where that is all there is to
+    it, else dense."""
     batch, queries, keys = shape
+    cells = cells.reshape((1,) * (4 - cells.ndim) + cells.shape)
     cells = np.broadcast_to(cells, (*cells.shape[:2], queries, keys))
     seen = np.asarray(cells.any(2))  # (batch or 1, heads or 1, key)
     valid = np.broadcast_to(seen[:, 0], (batch, keys))

@@ -22,7 +22,7 @@ from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted, write_bytes
 
 if TYPE_CHECKING:
-    from neural_dsl.backends.base import Arrays
+    from neural_dsl.backends.canonical import Arrays
     from neural_dsl.backends.training import BaseTraining
 
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"

@@ -19,7 +19,7 @@ from neural_dsl.attention.expected import expected_cells
 from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.attention.storage import RecordError, load_record, save_record
 from neural_dsl.backends import create_runtime
-from neural_dsl.backends.base import Arrays
+from neural_dsl.backends.canonical import Arrays
 from neural_dsl.backends.live import Runtime
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import NeuralError, refusal

@@ -21,8 +21,7 @@ import numpy.typing as npt
 from neural_dsl import __version__
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import NAMED, Gate
+from neural_dsl.backends.watching import NAMED, Gate, Watcher
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neural_dsl.attention.allowed import Allowed, Bools
-from neural_dsl.backends.base import Arrays
+from neural_dsl.backends.canonical import Arrays
 from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.graph.nodes import Layer
 

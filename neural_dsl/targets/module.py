@@ -14,9 +14,8 @@ from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Kind, Provenance
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import foreign_model
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import Gate, Gates
 from neural_dsl.backends.live import named_failure
+from neural_dsl.backends.watching import Gate, Gates, Watcher
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.targets.base import (
     Batch,

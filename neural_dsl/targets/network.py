@@ -12,10 +12,9 @@ from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import create_runtime, memory
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import Gate, Gates
-from neural_dsl.backends.inputs import validated
-from neural_dsl.backends.live import Runtime, named_failure, sizes
+from neural_dsl.backends.inputs import sizes, validated
+from neural_dsl.backends.live import Runtime, named_failure
+from neural_dsl.backends.watching import Gate, Gates, Watcher
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Network
 from neural_dsl.graph.positions import axes_read, ends

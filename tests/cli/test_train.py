@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from neural_dsl.backends import weights_file
-from neural_dsl.backends.own_names import canonical_arrays
+from neural_dsl.backends.canonical import canonical_arrays
 from neural_dsl.compiler import compile_file
 from neural_dsl.runs.tensorboard import installed
 from tests.cli.training_files import COPY

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from neural_dsl.backends import weights_file
-from neural_dsl.backends.own_names import canonical_arrays
+from neural_dsl.backends.canonical import canonical_arrays
 from neural_dsl.compiler import compile_source
 from neural_dsl.runs.prepare import TrainRequest
 from neural_dsl.runs.train import train

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from neural_dsl.backends.emitted import import_emitted
+from neural_dsl.backends.live import import_emitted
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError

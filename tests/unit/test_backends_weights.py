@@ -85,7 +85,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(os, "fsync", full)
     with refused("NE105") as caught:
         weights_file.save(path, ARRAYS)
     assert "No space left on device" in str(caught.value)
