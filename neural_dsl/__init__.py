@@ -16,14 +16,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "compile": "neural_dsl.api",
-    "load": "neural_dsl.api",
-    "open": "neural_dsl.opening",
-    "capture": "neural_dsl.opening",
-    "train": "neural_dsl.opening",
-    "evaluate": "neural_dsl.opening",
-    "predict": "neural_dsl.opening",
-    "Model": "neural_dsl.api",
+    "compile": "neural_dsl.compiler",
+    "load": "neural_dsl.targets.file",
+    "open": "neural_dsl.api",
+    "capture": "neural_dsl.api",
+    "train": "neural_dsl.api",
+    "evaluate": "neural_dsl.api",
+    "predict": "neural_dsl.api",
+    "Model": "neural_dsl.targets.file",
     "AttentionRecord": "neural_dsl.attention.record",
     "CompiledModel": "neural_dsl.codegen.generate",
     "NeuralError": "neural_dsl.diagnostics",

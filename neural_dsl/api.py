@@ -2,209 +2,267 @@
 
     import neural_dsl as nd
 
-    compiled = nd.compile("model.neural", backend="pytorch")     # CompiledModel
-    model = nd.load("model.neural", weights="w.safetensors")      # Model
+    run = nd.open("runs/copy")                 # its trained weights
+    nd.predict(run, "dabc:")                   # [Answer(prompt="dabc:", text="dabc", …)]
+    record = nd.capture(run, prompt="dabc:")   # as `neural visualize RUN --attention`
 
-`opening` has what else there is to open, to capture, and to do with runs. Bad input
-raises `NeuralError`, whose `diagnostics` say what and where.
+`compiler.compile` and `targets.file.load` are the rest. Bad input raises `NeuralError`,
+whose `diagnostics` say what and where.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from neural_dsl import targets
+from neural_dsl.compiler import PathLike, as_path
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import quoted, reason, refuse_overwriting
-from neural_dsl.graph.nodes import Network
-from neural_dsl.resolve.network import resolve
-from neural_dsl.source import Source
-from neural_dsl.syntax.parser import parse, read_source
+from neural_dsl.files import quoted
+from neural_dsl.targets.base import Target, refused
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from neural_dsl.attention.record import AttentionRecord
+    from neural_dsl.runs.evaluation import Report
+    from neural_dsl.runs.loaded import LoadedRun
+    from neural_dsl.runs.train import Outcome, Watcher
+    from neural_dsl.targets.file import Model
+    from neural_dsl.targets.module import ModuleTarget
 
-    from neural_dsl.backends.live import Runtime
-    from neural_dsl.codegen.generate import CompiledModel
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A live model on one backend."""
-
-    compiled: CompiledModel
-    runtime: Runtime
-
-    @property
-    def network(self) -> Network:
-        """The checked model graph."""
-        return self.compiled.network
-
-    @property
-    def weights_origin(self) -> str:
-        """What provenance says of its weights: "random, seed 0", "weights from
-        W.safetensors", or "given" after `runtime.load_weights` of one's own arrays."""
-        return self.runtime.weights_origin
-
-    def __repr__(self) -> str:
-        """What it is, in a line."""
-        name, backend = self.network.name, self.compiled.backend
-        return f"<Model {name} · {backend} · {self.weights_origin}>"
-
-    def run(self, data: Any = None, *, seed: int = 0) -> npt.NDArray[np.float32]:
-        """The model's output for `data` (see `capture`), float32 with the batch first.
-
-        Probabilities where `Output` has such an activation, logits where it has none.
-        """
-        from neural_dsl.inputs import prepare
-        from neural_dsl.outputs import shown
-
-        prepared = prepare(self.network, data, None, seed)
-        model = self.at(prepared.network)
-        return shown(model.runtime.run(prepared.arrays), self.network.output_activation)
-
-    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Every weight under its canonical name (docs/weights.md)."""
-        return self.runtime.weights()
-
-    def save_weights(self, path: PathLike) -> None:
-        """Write all weights to a safetensors file that either backend loads. Raises
-        NeuralError NE105 where none can be written, NE136 for the name of a model."""
-        from neural_dsl.backends import weights_file
-
-        refuse_overwriting(Path(path), Path(self.network.source.name))
-        weights_file.save(path, self.weights())
-
-    def at(self, network: Network) -> Model:
-        """This model at other sequence lengths, with the same weights."""
-        from neural_dsl.targets.network import NetworkTarget
-
-        runtime = NetworkTarget(self.runtime).at(network).runtime
-        return Model(runtime.compiled, runtime)
+Opened: TypeAlias = "Model | LoadedRun | ModuleTarget"
 
 
-def compile(
-    source: PathLike | Source,
-    backend: str | None = None,
-    *,
-    network: str | None = None,
-    spell_out: bool = False,
-) -> CompiledModel:
-    """Check a file (or a text) and emit its code for one backend.
-
-    `source` is a path, or the text itself when it contains a brace or a line break.
-    `backend` is "pytorch" or "tensorflow"; by default the file's, NEURAL_BACKEND's, or
-    the first one installed, and PyTorch when none is. `network` picks one of several.
-    `spell_out` writes the arithmetic of attention in the open, in place of a fused kernel.
-    """
-    checked = analyse(source, network)
-    return emit(checked, backend_for_code(checked, backend), spell_out=spell_out)
-
-
-def load(
-    source: PathLike | Source | Network,
-    backend: str | None = None,
+def open(
+    target: Any,
     *,
     weights: PathLike | None = None,
+    backend: str | None = None,
     seed: int = 0,
     network: str | None = None,
     trust: bool = False,
-) -> Model:
-    """Build a live model, with weights from a safetensors file or drawn from `seed`.
+) -> Opened:
+    """Open a model, whatever it is.
 
-    Of a network with a task of the user's own (`Custom`), whose code is a part of what
-    trains it, only the model is built, unless `trust` says that the code may run.
+    - A `.neural` file or its text → `Model` (see `load`): `weights` is a safetensors
+      file, without it they are random from `seed`; `network` picks one of several.
+    - The folder of a run → `LoadedRun` with its trained weights: `weights` is "best" or
+      "last", without it those that training ended with.
+    - A live `torch.nn.Module` or Keras model → `ModuleTarget`, with the weights it has.
+
+    `trust` lets the code of a task of the user's own (`Custom`) run. Raises NeuralError:
+    NE112 for what cannot be opened, and as reading a file or a run does.
     """
-    from neural_dsl import backends
-    from neural_dsl.backends import weights_file
-    from neural_dsl.inputs.drawn import check_seed
-
-    seed = check_seed(seed)
-    checked = source if isinstance(source, Network) else analyse(source, network)
-    chosen = backends.choose(backend, checked.execution.get("backend"))
-    compiled = emit(checked if trust else without_foreign_code(checked), chosen)
-    runtime = backends.create_runtime(compiled, seed)
-    if weights is not None:
-        runtime.load_weights(weights_file.load(weights).arrays, str(weights))
-    return Model(compiled, runtime)
+    options = {"weights": weights, "backend": backend, "seed": seed}
+    for kind in kinds():
+        found = kind.opened(target, **options, network=network, trust=trust)
+        if found is not None:
+            opened: Opened = found
+            return opened
+    raise nothing_to_open(as_path(target))
 
 
-def analyse(source: PathLike | Source, network: str | None = None) -> Network:
-    """The checked model graph of a path or text. Warnings are left to `neural check`."""
-    checked, _ = resolve(parse(as_source(source)), network)
-    return checked
+def kinds() -> Iterator[ModuleType]:
+    """The modules that open a kind of target each: those of `targets`, and that of runs."""
+    names = [
+        f"neural_dsl.targets.{each.name}" for each in iter_modules(targets.__path__)
+    ]
+    for name in (*names, "neural_dsl.runs.loaded"):
+        module = import_module(name)
+        if hasattr(module, "opened"):
+            yield module
 
 
-def is_text(target: Any) -> bool:
-    """Whether this is the text of a `.neural` file, no path."""
-    return isinstance(target, str) and ("{" in target or "\n" in target)
-
-
-def as_source(source: PathLike | Source) -> Source:
-    """A path's content; a text as it is, under the name `<text>`."""
-    if isinstance(source, Source):
-        return source
-    if isinstance(source, str) and is_text(source):
-        return Source("<text>", source)
-    if (as_path(source) / "run.json").is_file():
-        raise NeuralError(
-            Diagnostic(
-                "NE002",
-                f"{quoted(os.fspath(source))} is the folder of a run",
-                help="open it with its trained weights: neural_dsl.open("
-                f"{os.fspath(source)!r})",
-            )
-        )
-    return read_source(Path(source))
-
-
-def as_path(path: PathLike) -> Path:
-    """A path that can be looked up. Raises NeuralError NE003, as for too long a name."""
-    try:
-        found = Path(path)
-        found.exists()
-    except (OSError, TypeError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        raise NeuralError(
-            Diagnostic(
-                "NE003",
-                f"{quoted(str(path))} cannot be read: {why}",
-                help="check the path and its permissions",
-            )
-        ) from error
-    return found
-
-
-def emit(
-    network: Network,
-    backend: str,
-    file_name: str | None = None,
+def capture(
+    target: Any,
+    data: Any = None,
     *,
-    spell_out: bool = False,
-) -> CompiledModel:
-    """The code of a checked network. `file_name` is what its docstring says to run."""
-    from neural_dsl.codegen.generate import generate
-    from neural_dsl.compiler import backend_named
+    tokens: str | Sequence[str] | Mapping[str, Any] | None = None,
+    prompt: str | None = None,
+    layers: str | int | Iterable[str | int] | None = None,
+    seed: int = 0,
+    batch_item: int = 0,
+) -> AttentionRecord:
+    """Run a model once and record what its attention heads did.
 
-    target = backend_named(backend)
-    name = file_name or target.file_name()
-    return generate(network, target.name, name, spell_out=spell_out)
+    `target` is what `open` gave, or what it takes. What the model reads:
+
+    - a model of a `.neural` file: `data`, a path to .npy or .npz, an array (batch first)
+      or a dict of arrays by input; None draws one random example from `seed`. `tokens`
+      are labels, "The,cat,sat" or a list, or a dict by input: they set the length of
+      random input, and label `batch_item` of given data;
+    - a run: `prompt`, which it answers meanwhile; or `data`; without both the first
+      problem of its test split;
+    - a live module: `data`, a dict of its call's arguments, or its first argument.
+
+    `layers`: attention or layer names, or indices, one or several; None or empty for
+    all. The record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
+    """
+    from neural_dsl.attention.items import check_batch_item
+    from neural_dsl.targets.record import record
+
+    opened = target if isinstance(target, Target) else open(target, seed=seed)
+    batch = opened.encode(
+        data, tokens=tokens, prompt=prompt, seed=seed, item=batch_item
+    )
+    seen = record(opened, batch, opened.select(layers, batch))
+    check_batch_item(batch_item, seen[0].shape[0])
+    return seen
 
 
-def backend_for_code(network: Network, requested: str | None) -> str:
-    """The backend to emit code for, which need not be installed."""
-    from neural_dsl import backends
+@dataclass(frozen=True)
+class Answer:
+    """What a run answered, decoded greedily.
 
-    return backends.choose(requested, network.execution.get("backend"), must_run=False)
+    `right` is the right answer, None where there is no one right answer; `remark` says
+    when the prompt is of a kind that the run never trained on, "" otherwise.
+    """
+
+    prompt: str
+    text: str
+    right: str | None
+    remark: str
 
 
-def without_foreign_code(network: Network) -> Network:
-    """The network without a task that is a user's own Python file: importing an emitted
-    file runs what stands in it."""
-    is_foreign = network.task is not None and network.task.name == "Custom"
-    return replace(network, task=None) if is_foreign else network
+def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Answer]:
+    """The answers of a run, or of the run in a folder: what `neural predict` prints.
+
+    Raises NeuralError: NE159 for a prompt that the task cannot read, NE160 for a task
+    without answers, NE156 for no run.
+    """
+    from neural_dsl.runs.loaded import as_prompt
+
+    several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
+    asked = [(as_prompt(one), "") for one in (prompts if several else [prompts])]
+    answers, unreadable = answer(as_run(run), asked)
+    if unreadable:
+        raise NeuralError(*unreadable)
+    return [one for one in answers if one is not None]
+
+
+def answer(
+    run: LoadedRun, prompts: Sequence[tuple[str, str]]
+) -> tuple[list[Answer | None], list[Diagnostic]]:
+    """`predict` for prompts with their places, as " in line 3": None where a prompt
+    cannot be read, and why not (NE159)."""
+    from neural_dsl.runs.prompts import predicted
+
+    answers: list[Answer | None] = []
+    texts, unreadable = predicted(run, prompts)
+    for (prompt, _), text in zip(prompts, texts, strict=True):
+        if text is None:
+            answers.append(None)
+        else:
+            right = run.task.right_answer(prompt)
+            remark = run.task.beyond_training(prompt)
+            answers.append(Answer(prompt, text, right, remark))
+    return answers, unreadable
+
+
+def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
+    """How good a run is on problems that it has never seen: what `neural evaluate`
+    prints, as its `Report`. `split` is "test" or "validation". Raises NeuralError."""
+    from neural_dsl.runs.evaluation import evaluate as report
+
+    if split not in ("test", "validation"):
+        raise refused(
+            f"a run has no split {split!r} to be tested on",
+            'they are "test" and "validation"',
+        )
+    return report(as_run(run), split)
+
+
+def as_run(
+    run: LoadedRun | PathLike, weights: str | None = None, trust: bool = False
+) -> LoadedRun:
+    """A run as it is, or the one in a folder. Raises NeuralError NE156 for a folder
+    without one, NE112 for what is no run."""
+    from neural_dsl.runs.loaded import LoadedRun, open_run
+
+    if isinstance(run, LoadedRun):
+        return run
+    if isinstance(run, (str, os.PathLike)):
+        return open_run(as_path(run), weights, trust)
+    raise refused(
+        f"a {type(run).__name__} is no run, which alone knows its task",
+        "open the folder that `neural train` made",
+    )
+
+
+def train(
+    source: PathLike,
+    output_dir: PathLike | None = None,
+    *,
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
+    seed: int | None = None,
+    backend: str | None = None,
+    network: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    force: bool = False,
+    device: str | None = None,
+    trust: bool = False,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Train a file's network on its task, in a folder as `neural train` makes it.
+
+    `output_dir` is runs/NAME by default; `settings` change the file's for this run:
+    `{"train.epochs": 2, "optimizer.learning_rate": 1e-3}`. `resume` goes on with the run
+    in the folder; `overwrite` trains anew in the place of a finished run, with `force` of
+    any. Nothing is printed; a `watcher` is told of steps and validations. The `Outcome`
+    has the status ("finished", "interrupted" by Ctrl-C, or "nothing to do"), the folder,
+    the last step and the measures on the test split. Raises NeuralError.
+    """
+    from neural_dsl.runs.prepare import TrainRequest
+    from neural_dsl.runs.train import Watcher
+    from neural_dsl.runs.train import train as go
+
+    given = list(settings or ())
+    if isinstance(settings, Mapping):
+        given = [f"{name}={as_written(value)}" for name, value in settings.items()]
+    if seed is not None:
+        given.append(f"train.seed={seed}")
+    request = TrainRequest(
+        as_path(source),
+        None if output_dir is None else Path(output_dir),
+        backend,
+        network,
+        tuple(given),
+        resume,
+        overwrite,
+        force,
+        device,
+        trust,
+    )
+    return go(request, watcher or Watcher())
+
+
+def as_written(value: Any) -> str:
+    """A setting as a `.neural` file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def nothing_to_open(path: Path) -> NeuralError:
+    """NE112: neither a file nor a run, with what it looks like."""
+    if path.is_dir() and not (path / "config.json").is_file():
+        return refused(
+            f"{quoted(path)} is a folder without a run", "`neural train` makes runs"
+        )
+    hint = (
+        "Hugging Face models: load it with transformers and open the module: "
+        "nd.open(AutoModel.from_pretrained(…))"
+    )
+    if path.is_dir():
+        return refused(
+            f"{quoted(path)} is a Hugging Face model, which cannot be opened", hint
+        )
+    names = [one.name for one in path.parent.glob("*")]
+    close = get_close_matches(path.name, names, n=1)
+    meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
+    return refused(f"there is no file or folder {quoted(path)}", meant + hint)

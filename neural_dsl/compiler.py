@@ -8,70 +8,93 @@ Each stage is a function from one frozen type to the next; each refuses bad inpu
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from neural_dsl.catalogue.backends import (
-    BACKEND_NAMES,
-    BACKENDS,
-    DEFAULT,
-    BackendSpec,
-    find_backend,
-)
+from neural_dsl import backends
+from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.generate import CompiledModel, generate
-from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.diagnostics.suggest import closest
+from neural_dsl.diagnostics import refusal
+from neural_dsl.files import quoted, reason
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 
+PathLike: TypeAlias = "str | os.PathLike[str]"
 
-def compile_source(
-    source: Source,
-    backend: str = DEFAULT,
+
+def compile(
+    source: PathLike | Source,
+    backend: str | None = None,
+    *,
     network: str | None = None,
-    file_name: str | None = None,
-) -> tuple[CompiledModel, tuple[Diagnostic, ...]]:
-    """Compile one network of a source; returns it with the warnings.
-
-    `network` picks one by name (default: the last). `file_name` is the name under which
-    the result will be run, for its docstring. Raises NeuralError.
-    """
-    target = backend_named(backend)
-    tree = parse(source)
-    graph, warnings = resolve(tree, network)
-    model = generate(graph, target.name, file_name or target.file_name())
-    return model, warnings
-
-
-def compile_text(
-    text: str, backend: str = DEFAULT, name: str = "model.neural"
+    spell_out: bool = False,
 ) -> CompiledModel:
-    """Compile the text of a `.neural` file. Raises NeuralError."""
-    return compile_source(Source(name, text), backend)[0]
+    """Check a file (or a text) and emit its code for one backend.
+
+    `source` is a path, or the text itself when it contains a brace or a line break.
+    `backend` is "pytorch" or "tensorflow"; by default the file's, NEURAL_BACKEND's, or
+    the first one installed, and PyTorch when none is. `network` picks one of several.
+    `spell_out` writes the arithmetic of attention in the open, in place of a fused kernel.
+    """
+    return emit(analyse(source, network), backend, spell_out=spell_out)
 
 
-def compile_file(path: str | Path, backend: str = DEFAULT) -> CompiledModel:
-    """Compile a `.neural` file. Raises NeuralError."""
-    return compile_source(read_source(path), backend)[0]
+def analyse(source: PathLike | Source, network: str | None = None) -> Network:
+    """The checked model graph of a path or text. Warnings are left to `neural check`."""
+    tree = parse(as_source(source))
+    graph, _warnings = resolve(tree, network)
+    return graph
 
 
-def model_graph(path: str | Path, network: str | None = None) -> Network:
-    """The checked model graph of a file. Raises NeuralError."""
-    return resolve(parse(read_source(path)), network)[0]
+def emit(
+    network: Network,
+    backend: str | None = None,
+    file_name: str | None = None,
+    *,
+    spell_out: bool = False,
+) -> CompiledModel:
+    """The code of a checked network, for a backend that need not be installed.
+    `file_name` is what its docstring says to run."""
+    wish = network.execution.get("backend")
+    target = BACKENDS[backends.choose(backend, wish, must_run=False)]
+    name = file_name or target.file_name()
+    return generate(network, target.name, name, spell_out=spell_out)
 
 
-def backend_named(name: str) -> BackendSpec:
-    """The backend that a user's word means. Raises NeuralError for an unknown one."""
-    backend = find_backend(name)
-    if backend is None:
-        meant = closest(name, BACKEND_NAMES)
-        raise NeuralError(
-            Diagnostic(
-                "NE080",
-                f"there is no backend `{name}`",
-                help=(f"did you mean `{meant}`? " if meant else "")
-                + f"backends: {', '.join(BACKENDS)}",
-            )
+def as_source(source: PathLike | Source) -> Source:
+    """A path's content; a text as it is, under the name `<text>`."""
+    if isinstance(source, Source):
+        return source
+    if is_text(source):
+        return Source("<text>", str(source))
+    if (as_path(source) / "run.json").is_file():
+        path = os.fspath(source)
+        raise refusal(
+            "NE002",
+            f"{quoted(path)} is the folder of a run",
+            help=f"open it with its trained weights: neural_dsl.open({path!r})",
         )
-    return backend
+    return read_source(source)
+
+
+def is_text(target: Any) -> bool:
+    """Whether this is the text of a `.neural` file, no path."""
+    return isinstance(target, str) and ("{" in target or "\n" in target)
+
+
+def as_path(path: PathLike) -> Path:
+    """A path that can be looked up. Raises NeuralError NE003, as for too long a name."""
+    try:
+        found = Path(path)
+        found.exists()
+    except (OSError, TypeError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise refusal(
+            "NE003",
+            f"{quoted(str(path))} cannot be read: {why}",
+            help="check the path and its permissions",
+        ) from error
+    return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
-from neural_dsl.compiler import compile_text
 
 FILE = """network Line {{
   input: (3,)
@@ -23,7 +23,7 @@ def data():
 
 
 def compiled(settings, backend, layers="Output(1)"):
-    return compile_text(FILE.format(layers, settings), backend)
+    return nd.compile(FILE.format(layers, settings), backend)
 
 
 def begun(settings, backend, layers="Output(1)"):

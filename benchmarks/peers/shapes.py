@@ -11,7 +11,7 @@ import numpy as np
 
 from neural_dsl import api
 from neural_dsl.backends.training import BaseTraining, start_training
-from neural_dsl.runs.task_files import package_task, tell_places
+from neural_dsl.runs.task_files import run_task, tell_places
 
 ROOT = Path(__file__).parents[2]
 LEARNING_RATE, BETAS, EPSILON, DECAY, CLIP = 5e-4, (0.9, 0.98), 1e-7, 0.01, 1.0
@@ -81,7 +81,7 @@ def ours(
 
 def task_of(live: BaseTraining) -> Any:
     """The package's task, whose text is that of the training."""
-    return package_task(live.runtime.network)
+    return run_task(live.runtime.network)
 
 
 def batches(batch: int, count: int) -> Iterator[np.ndarray]:

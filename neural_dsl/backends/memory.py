@@ -12,11 +12,11 @@ from math import prod
 from typing import TypeAlias
 
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.free import available
 from neural_dsl.graph.nodes import Layer, Network
+from neural_dsl.tasks import task_spec
 
 FLOAT32, INT64 = 4, 8
 # Scores, softmax and check of one layer at a time, in float32 matrices of its size.
@@ -232,7 +232,7 @@ def refuse_training_if_too_large(
     weights as they are made count: its own memory is not this machine's."""
     assert network.task is not None
     spec, params = task_spec(network.task.name), network.task.params
-    longest = spec.max_length(params) if spec.problems or spec.data == "text" else 1
+    longest = spec.max_length(params) if spec.draws else 1
     parts = estimate_step(network, batch, longest or 1, holds)
     if not on_cpu:
         weights = FLOAT32 * network.parameter_count

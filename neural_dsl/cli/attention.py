@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_dsl import api, backends
+from neural_dsl import backends
 from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.items import check_batch_item
 from neural_dsl.cli.console import files_written, note, print_diagnostics, say
@@ -36,11 +36,12 @@ def draw_attention(network: Network, file: Path, request: Request) -> None:
     backend = backends.choose(request.backend, network.execution.get("backend"))
     refuse_output(request.save_weights, file, request.data)
 
+    from neural_dsl.api import capture
     from neural_dsl.attention.storage import save_record
-    from neural_dsl.opening import capture
+    from neural_dsl.targets.file import load
 
     with OutputFolder(request.output_dir) as folder:
-        model = api.load(
+        model = load(
             prepared.network, backend, weights=request.weights, seed=request.seed
         )
         record = capture(model, prepared, layers=layers, batch_item=request.batch_item)

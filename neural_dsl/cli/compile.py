@@ -79,12 +79,11 @@ def command(
 
         text = dump_graph(checked_network(file, network))
     else:
-        from neural_dsl import api
+        from neural_dsl.compiler import emit as emit_code
 
         checked = checked_network(file, network)
-        target = api.backend_for_code(checked, backend)
         name = output.name if output else None
-        text = api.emit(checked, target, name, spell_out=spell_out).code
+        text = emit_code(checked, backend, name, spell_out=spell_out).code
     if output is None:
         say(text, end="")
     else:

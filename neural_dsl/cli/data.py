@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,10 @@ from neural_dsl.cli.options import (
     network_option,
     trust_option,
 )
-from neural_dsl.files import quoted
+from neural_dsl.diagnostics import refusal
+from neural_dsl.files import OutputFolder, output_errors, quoted
+
+FILES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 
 
 @click.command(
@@ -42,17 +46,32 @@ def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> N
     another. Which problems are held out depends on the task's data_seed alone, so these
     are the very ones that training, validation and the test use.
     """
-    from neural_dsl.runs.task_files import package_task, refuse_without_task
-    from neural_dsl.tasks.custom import trusted_task
-    from neural_dsl.tasks.files import write_splits
+    from neural_dsl.runs import task_files
 
     checked = checked_network(file, network)
-    refuse_without_task(checked)
-    setting = checked.task
-    if setting is not None and setting.name == "Custom":
-        folder = Path(checked.source.name).parent
-        task = trusted_task(folder / setting.params["path"], trust)
-    else:
-        task = package_task(checked)
-    for path in write_splits(task, output_dir):
+    task_files.refuse_without_task(checked)
+    task_files.refuse_untrusted(checked, trust)
+    task: Any = task_files.run_task(checked)
+    texts = {name: split_text(task, split) for split, name in FILES.items()}
+    with OutputFolder(output_dir) as output, output_errors(output_dir):
+        for name, text in texts.items():
+            output.staged(name).write_text(text, encoding="utf-8", newline="\n")
+        written = output.commit()
+    for path in written:
         note(f"wrote {quoted(path)}")
+
+
+def split_text(task: Any, split: str) -> str:
+    """All problems of a split, a line each (`12+34=46`); of a text, that part of it.
+    Raises NeuralError NE153 where examples have no text form."""
+    if hasattr(task, "text_of"):
+        return str(task.text_of(split))
+    try:
+        lines = ["".join(task.problem(split, i)) for i in range(task.size(split))]
+    except NotImplementedError:
+        raise refusal(
+            "NE153",
+            f"the examples of {type(task).__name__} have no text form",
+            help="tasks of symbols and texts have one, such as Copy or Arithmetic",
+        ) from None
+    return "".join(f"{line}\n" for line in lines)

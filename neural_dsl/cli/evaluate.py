@@ -14,8 +14,7 @@ from neural_dsl.runs.metrics import in_words
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neural_dsl.runs.breakdown import Count
-    from neural_dsl.runs.evaluation import Report
+    from neural_dsl.runs.evaluation import Count, Report
 
 TITLES = {
     "position": ("token of the answer", "each token, whatever the others are"),
@@ -50,7 +49,7 @@ def command(run: Path, weights: str | None, form: str, trust: bool) -> None:
     loss rises by less than 0.005 and right answers fall by less than 0.5%, the layer is
     decoration, and so are pictures of it.
     """
-    from neural_dsl.opening import as_run, evaluate
+    from neural_dsl.api import as_run, evaluate
 
     report = evaluate(as_run(run, weights, trust))
     if form == "json":

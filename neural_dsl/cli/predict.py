@@ -42,8 +42,8 @@ def command(
     if not prompts and sys.stdin.isatty():
         raise click.UsageError("Give --prompt TEXT, or prompts on stdin, one a line.")
 
+    from neural_dsl.api import answer, as_run
     from neural_dsl.diagnostics import Diagnostic, NeuralError
-    from neural_dsl.opening import answer, as_run
 
     loaded = as_run(run, weights, trust)
     remarks: set[str] = set()  # of each kind one is enough

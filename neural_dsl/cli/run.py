@@ -65,11 +65,11 @@ def command(
     refuse_output(output, file, data, weights)
     checked = checked_network(file, network)
 
-    from neural_dsl import api
     from neural_dsl.inputs import prepare
+    from neural_dsl.targets.file import load
 
     prepared = prepare(checked, data, None, seed)
-    model = api.load(prepared.network, backend, weights=weights, seed=seed)
+    model = load(prepared.network, backend, weights=weights, seed=seed)
     result = model.run(prepared)
     activation = checked.output_activation
     meaning = "logits" if activation == "linear" else f"after {activation}"

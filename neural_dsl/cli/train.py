@@ -83,8 +83,8 @@ def command(
     that trains it), run.json, metrics.jsonl, a log, loss_curves.png, and as safetensors
     the best and the last weights and the state to resume from. Ctrl-C saves and stops.
     """
+    from neural_dsl.api import train
     from neural_dsl.cli.progress import exact, progress
-    from neural_dsl.opening import train
 
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume goes on with a run, --overwrite removes it.")

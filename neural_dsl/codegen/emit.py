@@ -3,133 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
-from neural_dsl.codegen.context import Context
-from neural_dsl.codegen.environment import Symbol, arguments
-from neural_dsl.codegen.lines import Variables, shape_comment
+from neural_dsl.codegen.environment import Symbol
+from neural_dsl.codegen.lines import Held, Variables
 from neural_dsl.codegen.names import Names, loop_over, name_expression, singular
+from neural_dsl.codegen.plan import Plan
 from neural_dsl.codegen.steps import (
-    BlockStep,
     BlockUse,
     BranchesStep,
-    LayerStep,
+    CallStep,
     ResidualStep,
     Step,
-    inputs_read,
     mask_readers,
-    masks_read,
-    needs_memory,
-    streams_of,
+    merged_streams,
 )
-from neural_dsl.codegen.uses import View
+from neural_dsl.codegen.templates import View
 from neural_dsl.graph.nodes import Layer
-from neural_dsl.graph.wiring import first_layer, reads_memory, wired
+from neural_dsl.graph.walk import reads_memory, wired
 
 
 @dataclass
 class Flow:
     """Where the value is: the variable to read, the one to write next, and, after
-    several inputs or branches, one variable a stream. Streams merge into `home`."""
+    several inputs or branches, one variable a stream. Streams merge into `home`. Where
+    it `nests`, nothing is written: each call is the argument of the next."""
 
     read: str = "x"
     write: str = "x"
     streams: list[str] = field(default_factory=list)
     memory: str = ""
     home: str = "x"
+    nests: bool = False
 
 
 @dataclass
 class ScopeWriter(Variables):
-    """Collects the members (what the constructor makes) and the lines of one scope."""
+    """Collects the members (what the constructor makes) and the lines of one scope.
 
-    context: Context
-    inline: bool
+    `masks` and `inputs` are the variables of those. `kept` are the variables of inputs
+    that are read more than once: no step writes to them. `symbols` say what stands in for
+    the sizes of a layer or block, by its id.
+    """
+
+    plan: Plan
     variables: Names
-    masks: Mapping[Mask, str]
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    kept: Collection[str] = ()
-    """The variables of inputs that are read more than once: no step writes to them."""
+    masks: dict[Mask, str]
+    inputs: Mapping[str, str]
+    kept: Collection[str]
+    inline: bool = False
     symbols: Mapping[int, Mapping[str, Symbol]] = field(default_factory=dict)
-    """What stands in for the sizes of a layer or block, by its id."""
     members: list[str] = field(default_factory=list)
-    widths: dict[str, Symbol | None] = field(default_factory=dict)
-    """The parameter of the constructor that is a variable's number of features."""
 
     def steps(self, steps: tuple[Step, ...], flow: Flow) -> None:
         """Write the steps one after another; `flow` says where the value ends up."""
         for step in steps:
             match step:
-                case LayerStep():
-                    self._layer(step, flow)
-                case BlockStep():
-                    self._block(step, flow)
+                case CallStep(copies=(Layer() as layer, *_)):
+                    self._layer(step, layer, flow)
+                case CallStep(copies=(BlockUse() as use, *_)):
+                    self._block(step, use, flow)
                 case ResidualStep():
                     self._residual(step, flow)
                 case BranchesStep():
                     self._branches(step, flow)
 
-    def _layer(self, step: LayerStep, flow: Flow) -> None:
-        layer, several = step.layers[0], len(step.layers) > 1
-        template, view = self.context.templates.layer(layer), self._view(layer)
-        argument = self._argument(layer, view, flow, template.layout(view))
-        width = None if isinstance(argument, list) else self.widths.get(flow.read)
-        width = view.between(width)
+    def _layer(self, step: CallStep, layer: Layer, flow: Flow) -> None:
+        view, several = self._view(layer), len(step.copies) > 1
+        argument = self._argument(view, flow)
+        joins = isinstance(argument, list)
+        width = view.between(None if joins else self.held[flow.read].width)
         if several:
             argument = self._one_variable(flow)
         called = self._made(step, view)
-        expression = template.call(view, called, argument)
+        expression = view.template.call(view, called, argument)
         if expression == argument:
             return  # a linear activation does nothing
         if several and not called:
-            self.say(f"for _ in range({len(step.layers)}):")
+            self.say(f"for _ in range({len(step.copies)}):")
             self.depth += 1
         layout = view.layout if len(layer.output.shape) > 1 else "last"
-        flow.read = self.assign(
-            flow.write, expression, layer.output, layer.inputs[0], layout
-        )
-        self.widths[flow.read] = width
-        line = self.lines[-1]
-        if width is not None and line.comment:
-            line.comment = shape_comment(layer.output, layout, width.name)
+        held = Held(layer.output, layout, width)
+        self._put(flow, expression, held, layer.inputs[0])
         self.depth -= several
 
-    def _argument(
-        self, layer: Layer, view: View, flow: Flow, layout: str
-    ) -> str | list[str]:
+    def _argument(self, view: View, flow: Flow) -> str | list[str]:
         """What the layer is called with, in its layout; leaves the flow at one value."""
+        layer, layout = view.layer, view.template.layout(view)
         read, memory = wired(layer, flow.streams or [flow.read], flow.memory or None)
         flow.memory = memory or ""
         if layer.spec.arity == "many":
-            alike = {self.layout_of(name) for name in read}
+            alike = {self.held[name].layout for name in read}
             view.layout = alike.pop() if layout == "any" and len(alike) == 1 else "last"
             flow.streams = []
-            given = [self.arranged(name, view.layout) for name in read]
+            given = [self._arranged(name, view.layout) for name in read]
             flow.write = self._merged_name(flow)
             return given
         self._take_target(flow)
-        view.layout = self.layout_of(flow.read) if layout == "any" else layout
+        view.layout = self.held[flow.read].layout if layout == "any" else layout
         self.arrange(flow, view.layout, layer.inputs[0])
         if reads_memory(layer):
-            flow.memory = view.memory = self.arranged(flow.memory, "last")
+            flow.memory = view.memory = self._arranged(flow.memory, "last")
         return flow.read
 
     def arrange(self, flow: Flow, layout: str, tensor: Tensor | None = None) -> None:
         """Give the value the order of axes that is wanted, where it has another."""
-        flow.read = self.arranged(flow.read, layout, flow.write, tensor)
+        flow.read = self._arranged(flow.read, layout, flow.write, tensor)
 
-    def arranged(
+    def _arranged(
         self, name: str, layout: str, write: str = "", tensor: Tensor | None = None
     ) -> str:
         """The variable that has its axes in this order: itself, or `write` (by default
         its own name) after they were permuted."""
-        if self.layout_of(name) == layout:
+        held = self.held[name]
+        if held.layout == layout:
             return name
-        tensor = tensor or self.shapes[name]
-        rank = len(tensor.shape) + 1
-        text = self.context.structure.permuted(name, rank, layout)
-        self.assign(write or name, str(text).strip(), tensor, None, layout)
+        tensor = tensor or held.tensor
+        assert tensor is not None, "only what was assigned has its channels first"
+        text = self.plan.structure.permuted(name, len(tensor.shape) + 1, layout)
+        self.assign(write or name, str(text).strip(), Held(tensor, layout))
+        self.held[write or name].width = held.width
         return write or name
 
     def _take_target(self, flow: Flow) -> None:
@@ -146,91 +140,68 @@ class ScopeWriter(Variables):
         kept = {flow.memory, *self.masks.values()}
         return self.variables.unique("merged") if flow.home in kept else flow.home
 
-    def _block(self, step: BlockStep, flow: Flow) -> None:
-        use, several = step.uses[0], len(step.uses) > 1
+    def _block(self, step: CallStep, use: BlockUse, flow: Flow) -> None:
+        several = len(step.copies) > 1
         if several:
             self._take_target(flow)
             self._one_variable(flow)
-        given = self._block_arguments(use, flow)
-        first = first_layer(use.node.body)
-        before = first.inputs[0] if first else None
-        called = self._made(step)
-        flow.read = self.assign(
-            flow.write, f"{called}({given})", use.node.output, before
-        )
-        self.depth -= several
-
-    def _block_arguments(self, use: BlockUse, flow: Flow) -> str:
-        if streams_of(use) and flow.streams:
-            values = [self.arranged(name, "last") for name in flow.streams]
+        if use.streams and flow.streams:
+            given = [self._arranged(name, "last") for name in flow.streams]
             flow.write, flow.streams = self._merged_name(flow), []
         else:
             self._take_target(flow)
             self.arrange(flow, "last")
-            values = [flow.read]
-            if needs_memory(use.node.body):
-                values = [flow.read, self.arranged(flow.memory, "last")]
-        masks = [self.masks[mask] for mask in masks_read(use.node.body)]
-        inputs = [
-            self.inputs[name] for name in dict.fromkeys(inputs_read(use.node.body))
-        ]
-        return ", ".join([*values, *masks, *inputs])
+            given = [flow.read]
+            if use.takes_memory:
+                given.append(self._arranged(flow.memory, "last"))
+        given += [self.masks[mask] for mask in use.masks]
+        given += [self.inputs[name] for name in dict.fromkeys(use.inputs)]
+        held = Held(use.node.output)
+        if use.block.keeps_width:
+            held.width = self.held[flow.read].width
+        expression = f"{self._made(step, use)}({', '.join(given)})"
+        self._put(flow, expression, held, use.before)
+        self.depth -= several
 
     def _residual(self, step: ResidualStep, flow: Flow) -> None:
-        if streams_of(step):
+        if merged_streams(step.steps):
             flow.read = flow.write = flow.streams[-1]  # the body merges them all
         else:
             self._take_target(flow)
+        output = step.node.output
         if not self.inline and all(map(self._nests, step.steps)):
             self.arrange(flow, "last")
-            inner, width = flow.read, self.widths.get(flow.read)
-            for each in step.steps:
-                inner, width = self._nested(each, inner, width)
-            output = step.node.output
-            flow.read = self.assign(
-                flow.write, f"{flow.read} + {inner}", output, output
-            )
+            body = Flow(flow.read, nests=True)
+            self.steps(step.steps, body)
+            held = replace(self.held[flow.read], tensor=output)
+            self._put(flow, f"{flow.read} + {body.read}", held, output)
             return
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
             shortcut = self.variables.unique("residual")
             self.copy(shortcut, flow.read)
         self.steps(step.steps, flow)
-        layout = self.layout_of(shortcut)
-        self.arrange(flow, layout)
-        name = self.context.operations.layers[step.node.name] if self.inline else ""
-        added = self.context.structure.add_residual(shortcut, flow.read, name)
-        output = step.node.output
-        flow.read = self.assign(flow.write, str(added).strip(), output, output, layout)
+        self.arrange(flow, self.held[shortcut].layout)
+        held = replace(self.held[flow.read], tensor=output)
+        name = self.plan.operations.names(step)[0] if self.inline else ""
+        added = self.plan.structure.add_residual(shortcut, flow.read, name)
+        self._put(flow, str(added).strip(), held, output)
         if copied:
             self.variables.taken.discard(shortcut)
 
     def _nests(self, step: Step) -> bool:
         """Whether the call of this step may be the argument of the next one's: it is one
         call, of one tensor with its features last, that says its argument once."""
-        if isinstance(step, BlockStep):
-            nodes, use = step.uses[0].node.body, step.uses[0]
-            reads_more = streams_of(use) or needs_memory(nodes) or masks_read(nodes)
-            return len(step.uses) == 1 and not (reads_more or any(inputs_read(nodes)))
-        if not isinstance(step, LayerStep) or len(step.layers) > 1:
-            return False
-        layer = step.layers[0]
-        template, view = self.context.templates.layer(layer), self._view(layer)
-        is_plain = layer.spec.arity != "many" and not reads_memory(layer)
-        is_last = template.layout(view) != "first" and view.rank <= 3
-        return template.is_call and is_plain and is_last
-
-    def _nested(
-        self, step: Step, argument: str, width: Symbol | None
-    ) -> tuple[str, Symbol | None]:
-        """The call of such a step, and the parameter that is its number of features."""
-        if isinstance(step, BlockStep):
-            return f"{self._made(step)}({argument})", None
-        assert isinstance(step, LayerStep)
-        layer = step.layers[0]
-        template, view = self.context.templates.layer(layer), self._view(layer)
-        width = view.between(width)
-        return template.call(view, self._made(step, view), argument), width
+        match step:
+            case CallStep(copies=(BlockUse() as use,)):
+                more = use.streams or use.takes_memory or use.masks or use.inputs
+                return not more
+            case CallStep(copies=(Layer() as layer,)):
+                view = self._view(layer)
+                is_plain = layer.spec.arity != "many" and not reads_memory(layer)
+                is_last = view.template.layout(view) != "first" and view.rank <= 3
+                return view.template.is_call and is_plain and is_last
+        return False
 
     def _branches(self, step: BranchesStep, flow: Flow) -> None:
         streams = []
@@ -248,6 +219,13 @@ class ScopeWriter(Variables):
 
     # --- helpers --------------------------------------------------------------------
 
+    def _put(self, flow: Flow, code: str, held: Held, before: Tensor | None) -> None:
+        """The value goes on as this expression: in a variable, unless the flow nests."""
+        if flow.nests:
+            flow.read, self.held[code] = code, held
+        else:
+            flow.read = self.assign(flow.write, code, held, before)
+
     def _one_variable(self, flow: Flow) -> str:
         """A loop reads and writes one variable: copy the value to it if need be."""
         if flow.read != flow.write:
@@ -255,29 +233,28 @@ class ScopeWriter(Variables):
             flow.read = flow.write
         return flow.read
 
-    def _made(self, step: LayerStep | BlockStep, view: View | None = None) -> str:
+    def _made(self, step: CallStep, made: View | BlockUse) -> str:
         """Text of what is called: `self.dense`, a loop variable, or the constructor; empty
-        where nothing is made. `view` is that of a layer.
-
-        For several copies this opens the loop; the caller closes it.
+        where nothing is made. For several copies this opens the loop; the caller closes it.
         """
-        context, attr = self.context, step.attr
-        copies = len(step.layers if isinstance(step, LayerStep) else step.uses)
-        names = context.operations.names(step) if self.inline else [attr] * copies
+        plan, attr, copies = self.plan, step.attr, len(step.copies)
+        names = plan.operations.names(step) if self.inline else []
+        has_weights = isinstance(made, BlockUse) or made.layer.weights
+        name = ""
         if self.inline:
             name = name_expression(names)
-        elif context.names_members and (view is None or view.layer.weights):
+        elif plan.structure.names_members and has_weights:
             # What Keras calls a member of a block: weights' paths are made of it.
             name = f'"{attr}"' if copies == 1 else f'f"{attr}_{{i}}"'
+        if isinstance(made, View):
+            made.name = name
+            constructor = made.template.make(made)
         else:
-            name = ""
-        if isinstance(step, BlockStep):
-            use = step.uses[0]
-            constructor = construct_block(use, self.symbols.get(id(use), {}), name)
-        else:
-            assert view is not None
-            view.name = name
-            constructor = context.templates.layer(view.layer).make(view)
+            symbols = self.symbols.get(id(made), {})
+            sizes = ((key, made.values[key]) for key in made.block.parameters)
+            given = [f"{key}={symbols.get(key, value)!r}" for key, value in sizes]
+            given += [f"name={name}"] if name else []
+            constructor = f"{made.block.name}({', '.join(given)})"
         if not constructor:
             return ""
         if self.inline:
@@ -286,7 +263,7 @@ class ScopeWriter(Variables):
             self.members.append(f"self.{attr} = {constructor}")
             return f"self.{attr}"
         else:
-            many = context.structure.members(constructor, copies).strip()
+            many = plan.structure.members(constructor, copies).strip()
             self.members.append(f"self.{attr} = {many}")
             called = self.variables.unique(singular(attr))
             self.variables.taken.discard(called)  # free again after the loop
@@ -297,34 +274,33 @@ class ScopeWriter(Variables):
         return called
 
     def _view(self, layer: Layer) -> View:
-        view = self.context.view(layer, self.symbols.get(id(layer), {}))
+        """The layer as its template sees it; symbols stand in for its sizes."""
+        symbols, reads = self.symbols.get(id(layer), {}), layer.inputs
+        view = View(
+            layer=layer,
+            template=self.plan.templates.layer(layer),
+            p={name: symbols.get(name, given) for name, given in layer.params.items()},
+            d_in=symbols.get("d_in", reads[0].features),
+            d_memory=symbols.get("d_memory", reads[-1].features),
+            cls=self.plan.class_of.get(id(layer)),
+            parts=self.plan.parts,
+        )
         if layer.spec.reads_mask:
-            first, last = layer.inputs[0], layer.inputs[-1]
-            if mask_readers(layer)[0] is first and first.mask is not None:
-                view.mask = self.masks[first.mask]
-            if len(layer.inputs) > 1 and last.mask is not None:
-                view.memory_mask = self.masks[last.mask]
+            mask, memory_mask = reads[0].mask, reads[-1].mask
+            if mask is not None and mask_readers(layer)[0] is reads[0]:
+                view.mask = self.masks[mask]
+            if len(reads) > 1 and memory_mask is not None:
+                view.memory_mask = self.masks[memory_mask]
         return view
 
-
-def construct_block(use: BlockUse, symbols: Mapping[str, Symbol], name: str) -> str:
-    """`Block(units=64)`, with the caller's own parameters where it has them."""
-    values = {key: symbols.get(key, use.values[key]) for key in use.block.parameters}
-    parts = [f"{key}={value!r}" for key, value in values.items()]
-    return f"{use.block.name}({arguments([*parts, name and f'name={name}'])})"
-
-
-def statements(scope: ScopeWriter, flow: Flow, result: str) -> list[str]:
-    """The lines of a scope as code; the last value is returned or named `result`."""
-    scope.arrange(flow, "last")  # what leaves a scope has its features last
-    lines = scope.lines
-    last = lines[-1] if lines else None
-    if last is not None and last.depth == 0 and last.target == flow.read:
+    def finish(self, flow: Flow, result: str) -> list[str]:
+        """The lines as code; the last value is returned or named `result`."""
+        self.arrange(flow, "last")  # what leaves a scope has its features last
+        last = self.lines[-1] if self.lines else None
+        if last is None or last.depth or last.target != flow.read:
+            self.say(flow.read)
+            last = self.lines[-1]
+        last.target = "" if result == "return" else result
         if result == "return":
-            last.target, last.expression = "", f"return {last.expression}"
-        else:
-            last.target = result
-    else:
-        end = f"return {flow.read}" if result == "return" else f"{result} = {flow.read}"
-        scope.say(end)
-    return [line.text() for line in lines]
+            last.expression = f"return {last.expression}"
+        return list(map(str, self.lines))

@@ -114,7 +114,6 @@ def environment() -> Environment:
         prose=prose,
         pythonic=literal,
         own_name=lambda path, backend: BACKENDS[backend].own_name(path),
-        default_size=lambda size, length: length if size is None else size,
         total=total,
         sentence=lambda text: text[:1].upper() + text[1:],
     )

@@ -10,20 +10,21 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.spec import REQUIRED
-from neural_dsl.codegen.context import Context
 from neural_dsl.codegen.environment import prose
-from neural_dsl.codegen.imports import Needs, collecting, import_blocks, need
-from neural_dsl.codegen.layout import lay_out
-from neural_dsl.codegen.module import (
-    class_texts,
-    names_of_training,
-    says_how,
-    write_model,
+from neural_dsl.codegen.imports import (
+    Needs,
+    collecting,
+    import_blocks,
+    imported_names,
+    need,
 )
-from neural_dsl.codegen.paths import layer_paths
+from neural_dsl.codegen.layout import lay_out
+from neural_dsl.codegen.module import class_texts, write_model
+from neural_dsl.codegen.operations import layer_paths
+from neural_dsl.codegen.plan import Plan
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Repeat
-from neural_dsl.rules.unsupported import training_problems
+from neural_dsl.rules.common import training_problems
 
 if TYPE_CHECKING:  # only files with a task need it
     from neural_dsl.codegen.task_source import TaskSource
@@ -62,102 +63,127 @@ def generate(
     problems = training_problems(network, backend)
     if problems:
         raise NeuralError(*problems)
-    writer = Context(network, backend, names_of_training(network))
+    task = None
+    if network.task is not None:
+        from neural_dsl.codegen.task_source import data_part, refuse_taken_names
+
+        task = data_part(network)
+    plan = Plan(network, backend, _names_of_training(network, task))
     with collecting() as needs:
-        need(*writer.structure.always)
-        code, model = _model_part(writer, spell_out, needs)
-        paths = layer_paths(writer)
-        task, before, after, run = _with_training(writer, model, paths)
-    imports = writer.structure.imports
+        need(*plan.structure.always)
+        code, model = _model_part(plan, spell_out, needs)
+        operations = plan.operations if plan.inline else None
+        paths = dict(layer_paths(plan.steps, operations))
+        before, after, run = _training(plan, model, task, paths)
+    imports = plan.structure.imports
     chosen = [imports[name] for name in needs if name in imports]
     standard, packages = import_blocks([*chosen, *(task.imports if task else ())])
     if task and task.postponed:
         standard = f"from __future__ import annotations\n\n{standard}".rstrip()
-    parts = (before, code, after)
-    text = writer.templates.file("module").render(
-        name=writer.name,
+    text = plan.templates.file("module").render(
+        name=plan.name,
         source=network.source.name.replace("\\", "/").rpartition("/")[2],
         journey=journey(network),
         file_name=file_name,
         standard_imports=standard,
         package_imports=packages,
-        code="\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip()),
-        trains=network.task is not None,
+        code=_joined(before, code, after),
+        trains=task is not None,
         constants=bool(before),
-        reads=files_read(network),
+        reads=_files_read(network),
         run=run.strip("\n").split("\n"),
     )
-    entry = str(writer.structure.entry(writer.name)).strip()
-    if not (task and task.own):
+    entry = str(plan.structure.entry(plan.name)).strip()
+    if task is None or not task.own:
         return CompiledModel(network, backend, lay_out(text), entry, paths)
-    from neural_dsl.codegen.task_source import refuse_taken_names
-
     before, own, after = text.partition(task.own)
     before, after = lay_out(before), lay_out(after)
     refuse_taken_names(network, task, before + after)
     return CompiledModel(network, backend, before + own + after, entry, paths)
 
 
+def _joined(*parts: str) -> str:
+    """The parts that are not empty, two lines apart."""
+    return "\n\n".join(part.strip("\n") + "\n" for part in parts if part.strip())
+
+
 def _model_part(
-    writer: Context, spell_out: bool, needs: Needs
+    plan: Plan, spell_out: bool, needs: Needs
 ) -> tuple[str, SimpleNamespace]:
     """The helpers, classes and the model; and what the skeleton needs to know of it."""
-    classes = list(class_texts(writer, spell_out))
-    model = write_model(writer)
-    helpers = writer.templates.macros("helpers")
+    classes = list(class_texts(plan, spell_out))
+    model = write_model(plan)
+    helpers = plan.templates.macros("helpers")
     starts = str(helpers.init_weights(needs)) if "init_weights" in needs else ""
     model.initialised = bool(starts.strip())
     # A helper may need another, which is then written before it.
-    written: dict[str, str] = {}
+    written = {"init_weights": ""}
     while missing := [n for n in needs if n not in written and hasattr(helpers, n)]:
-        for name in missing:
-            written[name] = (
-                str(getattr(helpers, name)()) if name != "init_weights" else ""
-            )
-    parts = [*reversed(written.values()), *classes, starts]
-    parts.append(str(writer.templates.macros("model").define(model)))
-    return "\n\n".join(p.strip("\n") + "\n" for p in parts if p.strip()), model
+        written |= {name: str(getattr(helpers, name)()) for name in missing}
+    define = plan.templates.macros("model").define
+    return _joined(
+        *reversed(written.values()), *classes, starts, str(define(model))
+    ), model
 
 
-def _with_training(
-    writer: Context, model: SimpleNamespace, paths: Mapping[str, str]
-) -> tuple[TaskSource | None, str, str, str]:
-    """The task, the code before and after the model, and what a run of the file does.
+def _training(
+    plan: Plan,
+    model: SimpleNamespace,
+    task: TaskSource | None,
+    paths: Mapping[str, str],
+) -> tuple[str, str, str]:
+    """The code before and after the model, and what a run of the file does.
 
     With a task the file trains: constants and the data come first, the training last.
     Without one it keeps what it says of learning as `fit`.
     """
-    network, templates = writer.network, writer.templates
-    if network.task is None:
-        forward = str(templates.macros("model").forward(model))
-        if not says_how(network):
-            return None, "", "", forward
+    network, macros = plan.network, plan.templates.macros
+    if task is None:
+        forward = str(macros("model").forward(model))
+        if not _says_how(network):
+            return "", "", forward
         from neural_dsl.codegen.training import fit_plan
 
-        fit = fit_plan(network, templates.backend, paths)
+        fit = fit_plan(network, plan.templates.backend, paths)
         if fit is None:
-            return None, "", "", forward
-        constants = str(templates.macros("fit").constants(fit)).strip("\n")
-        return None, constants, str(templates.macros("fit").define(fit)), forward
-    from neural_dsl.codegen.task_source import data_part
+            return "", "", forward
+        written = macros("fit")
+        constants = str(written.constants(fit)).strip("\n")
+        return constants, str(written.define(fit)), forward
     from neural_dsl.codegen.training import training_plan
 
-    plan = training_plan(network, paths)
-    plan.model = writer.name
-    training = templates.macros("training")
-    task = data_part(network)
-    parts = [str(training.constants(plan)), f"# --- data\n\n{task.code}", "# --- model"]
-    before = "\n\n".join(part.strip("\n") + "\n" for part in parts)
-    after = f"# --- training\n\n\n{training.define(plan)}"
-    return task, before, after, str(training.run(plan))
+    told = training_plan(network, paths)
+    told.model = plan.name
+    training = macros("training")
+    data = f"# --- data\n\n{task.code}"
+    before = _joined(str(training.constants(told)), data, "# --- model")
+    after = f"# --- training\n\n\n{training.define(told)}"
+    return before, after, str(training.run(told))
 
 
-def files_read(network: Network) -> list[str]:
+def _says_how(network: Network) -> bool:
+    """Whether the file says anything of how its network learns."""
+    said = network.loss, network.optimizer, network.lr_schedule
+    return any((*said, network.train, network.metrics))
+
+
+def _names_of_training(network: Network, task: TaskSource | None) -> set[str]:
+    """What a file that trains defines beside the model."""
+    own = {"Schedule", "Steps", "SGD", "RMSprop", "ACCUMULATION"}
+    if task is None:
+        return own if _says_how(network) else set()
+    from neural_dsl.tasks.custom import defined
+
+    imported = imported_names("\n".join(task.imports))
+    return {*defined(task.code), *imported, *own, "Step", "Training", "PATIENCE"}
+
+
+def _files_read(network: Network) -> list[str]:
     """The files that a training reads: the user's own task is not one, but a part of it."""
     task = network.task
     if task is None or task.name == "Custom":
         return []
-    from neural_dsl.catalogue.tasks import task_spec
+    from neural_dsl.tasks import task_spec
 
     return [task.params[name] for name in task_spec(task.name).files(task.params)]
 

@@ -1,12 +1,12 @@
-"""The lines of a scope, and what its variables hold: shape and order of axes."""
+"""The lines of a scope, and what its variables hold."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from neural_dsl.catalogue.tensors import Tensor
-
-INDENT = "    "
+from neural_dsl.codegen.environment import Symbol
 
 
 @dataclass
@@ -18,56 +18,50 @@ class Line:
     expression: str
     comment: str = ""
 
-    def text(self) -> str:
-        """The statement as code."""
+    def __str__(self) -> str:
         code = f"{self.target} = {self.expression}" if self.target else self.expression
         comment = f"  # {self.comment}" if self.comment else ""
-        return INDENT * self.depth + code + comment
+        return "    " * self.depth + code + comment
+
+
+@dataclass
+class Held:
+    """What stands in a variable.
+
+    `layout` is the order of its axes: that of the language, features last, unless a layer
+    wrote it with its channels behind the batch ("first"). A layer says which order it
+    reads; axes are permuted only where the next layer wants another. `width` is the
+    parameter of the constructor that is its number of features.
+    """
+
+    tensor: Tensor | None = None
+    layout: str = "last"
+    width: Symbol | None = None
 
 
 @dataclass(kw_only=True)
 class Variables:
-    """Writes assignments, and knows what stands in each variable.
-
-    The axes of a tensor are those of the language, features last, unless a layer wrote
-    them with its channels behind the batch ("first"). A layer says which order it reads;
-    axes are permuted only where the next layer wants another order.
-    """
+    """Writes assignments, and knows what stands in each variable."""
 
     show_shapes: bool = True
     lines: list[Line] = field(default_factory=list)
     depth: int = 0
-    shapes: dict[str, Tensor] = field(default_factory=dict)
-    _layouts: dict[str, str] = field(default_factory=dict)
-
-    def layout_of(self, name: str) -> str:
-        """ "last", or "first" where the channels stand behind the batch."""
-        return self._layouts.get(name, "last")
+    held: defaultdict[str, Held] = field(default_factory=lambda: defaultdict(Held))
 
     def copy(self, name: str, other: str) -> None:
         """Write `name = other`."""
         self.say(f"{name} = {other}")
-        self._layouts[name] = self.layout_of(other)
-        if other in self.shapes:
-            self.shapes[name] = self.shapes[other]
+        self.held[name] = self.held[other]
 
     def assign(
-        self,
-        name: str,
-        expression: str,
-        output: Tensor | None,
-        before: Tensor | None = None,
-        layout: str = "last",
+        self, name: str, expression: str, held: Held, before: Tensor | None = None
     ) -> str:
         """Write `name = expression`; returns the name. Its shape is told where it is not
         that of `before`, the tensor that it was made from."""
-        comment = ""
-        if output is not None:
-            changed = before is None or before.shape != output.shape
-            if changed and self.show_shapes:
-                comment = shape_comment(output, layout)
-            self.shapes[name] = output
-        self._layouts[name] = layout
+        comment, shape = "", before and before.shape
+        if self.show_shapes and held.tensor and held.tensor.shape != shape:
+            comment = shape_comment(held.tensor, held.layout, held.width)
+        self.held[name] = held
         self.lines.append(Line(self.depth, name, expression, comment))
         return name
 
@@ -76,10 +70,13 @@ class Variables:
         self.lines.append(Line(self.depth, "", statement))
 
 
-def shape_comment(tensor: Tensor, layout: str = "last", features: str = "") -> str:
-    """`(B, 50, 256)`; an axis of any length is T. `features` is the last size's name."""
+def shape_comment(
+    tensor: Tensor, layout: str = "last", width: Symbol | None = None
+) -> str:
+    """`(B, 50, 256)`; an axis of any length is T. `width` is the last size's name."""
     sizes = ["T" if size is None else str(size) for size in tensor.shape]
-    sizes[-1:] = [features or size for size in sizes[-1:]]
+    if width is not None:
+        sizes[-1] = width.name
     if layout == "first":
         sizes = [sizes[-1], *sizes[:-1]]
     return f"({', '.join(['B', *sizes])})"

@@ -1,7 +1,8 @@
-"""Names of the operations of a functional Keras model: no two may be the same.
+"""Where the layers of the graph live in the model that the emitted file builds.
 
-Layers keep their canonical names. What has none in weights files, the instances of
-blocks, the steps that join masks, and the inputs, gives way to them.
+No two operations of a functional Keras model may have the same name. Layers keep their
+canonical names. What has none in weights files, the instances of blocks, the steps that
+join masks, and the inputs, gives way to them.
 """
 
 from __future__ import annotations
@@ -10,79 +11,79 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, count
 
-from neural_dsl.codegen.steps import BlockStep, LayerStep, ResidualStep, Step, inner
+from neural_dsl.codegen.steps import BlockUse, CallStep, ResidualStep, Step, inner
+from neural_dsl.graph.nodes import Layer
 
 
 class Operations:
-    """`layers`: canonical name -> Keras' name; `blocks`: id of a step -> its names."""
+    """The names of a functional model's operations."""
 
     def __init__(self, steps: tuple[Step, ...], automatic: Collection[str]):
         # Keras counts such names up over all models of a process: `repeat_1`, ….
-        self._automatic = re.compile(rf"(?:{'|'.join(automatic)})(?:_\d+)?")
+        self._refused = re.compile(rf"_.*|(?:{'|'.join(automatic)})(?:_\d+)?")
         every = list(_every(steps))
-        runs = [_canonical(step) for step in every]
-        self._taken = {name for run in runs for name in run}
-        self.layers: dict[str, str] = {}
-        for run in runs:
-            self.layers.update(zip(run, self._layers(run), strict=True))
-        self.blocks = {
-            id(step): self._block(step.attr, len(step.uses))
-            for step in every
-            if isinstance(step, BlockStep)
+        canonical = [_canonical(step) for step in every]
+        self._taken = {name for names in canonical for name in names}
+        self._names = {
+            id(step): self._first(_prefixed(names), own=names)
+            for step, names in zip(every, canonical, strict=True)
         }
+        for step in every:
+            if isinstance(step, CallStep) and isinstance(step.copies[0], BlockUse):
+                self._names[id(step)] = self._first(_blocks(step))
 
-    def names(self, step: LayerStep | BlockStep) -> list[str]:
+    def names(self, step: Step) -> list[str]:
         """The names of a step's copies."""
-        if isinstance(step, BlockStep):
-            return self.blocks[id(step)]
-        return [self.layers[layer.name] for layer in step.layers]
+        return self._names[id(step)]
 
     def input(self, name: str) -> str:
         """The name of an input's operation: its own, if no layer has it."""
         if name.startswith("_"):
             name = f"input{name}"
-        return self._first([name, f"{name}_input"])
+        return self._free(name, f"{name}_input")
 
     def mask(self, variable: str) -> str:
         """The name of the layer that makes the mask `variable` by joining others."""
-        return self._first([f"{variable}_concatenate"])
+        return self._free(f"{variable}_concatenate")
 
-    def _layers(self, run: list[str]) -> list[str]:
-        """A loop's names keep their numbers, so all change alike."""
-        names = run
-        while any(
-            self._refused(name) or (names is not run and name in self._taken)
-            for name in names
-        ):
-            prefix = "layer" if names[0].startswith("_") else "layer_"
-            names = [prefix + name for name in names]
-        self._taken.update(names)
-        return names
-
-    def _block(self, attr: str, copies: int) -> list[str]:
-        names = [attr] if copies == 1 else [f"{attr}_{i}" for i in range(copies)]
-        if any(self._refused(name) or name in self._taken for name in names):
-            return self._block(f"{attr}_block", copies)
-        self._taken.update(names)
-        return names
-
-    def _first(self, wishes: list[str]) -> str:
+    def _free(self, *wishes: str) -> str:
         """The first wish that is free, or the last with a number."""
         numbered = (f"{wishes[-1]}_{number}" for number in count(2))
-        for name in chain(wishes, numbered):
-            if not self._refused(name) and name not in self._taken:
-                break
-        self._taken.add(name)
-        return name
+        return self._first([name] for name in chain(wishes, numbered))[0]
 
-    def _refused(self, name: str) -> bool:
-        return name.startswith("_") or bool(self._automatic.fullmatch(name))
+    def _first(
+        self, wishes: Iterable[list[str]], own: Collection[str] = ()
+    ) -> list[str]:
+        """The first names of which each is free, or already its own."""
+        for names in wishes:
+            if not any(
+                self._refused.fullmatch(n) or (n in self._taken and n not in own)
+                for n in names
+            ):
+                break
+        self._taken.update(names)
+        return names
+
+
+def _prefixed(names: list[str]) -> Iterator[list[str]]:
+    """A loop's names keep their numbers, so all change alike."""
+    while True:
+        yield names
+        prefix = "layer" if names[:1] and names[0].startswith("_") else "layer_"
+        names = [prefix + name for name in names]
+
+
+def _blocks(step: CallStep) -> Iterator[list[str]]:
+    attr, copies = step.attr, len(step.copies)
+    while True:
+        yield [attr] if copies == 1 else [f"{attr}_{i}" for i in range(copies)]
+        attr += "_block"
 
 
 def _canonical(step: Step) -> list[str]:
     """The canonical names that a step itself carries into the model."""
-    if isinstance(step, LayerStep):
-        return [layer.name for layer in step.layers]
+    if isinstance(step, CallStep):
+        return [each.name for each in step.copies if isinstance(each, Layer)]
     return [step.node.name] if isinstance(step, ResidualStep) else []
 
 
@@ -91,3 +92,24 @@ def _every(steps: Iterable[Step]) -> Iterator[Step]:
     for step in steps:
         yield step
         yield from _every(inner(step))
+
+
+def layer_paths(
+    steps: tuple[Step, ...], operations: Operations | None, prefix: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Canonical layer names and attribute paths in the live model, below `prefix`. The
+    model's own scope has names of `operations` where it is functional."""
+    for step in steps:
+        if not isinstance(step, CallStep):
+            yield from layer_paths(inner(step), operations, prefix)
+            continue
+        names = [step.attr]
+        if operations is not None:
+            names = operations.names(step)
+        elif len(step.copies) > 1:
+            names = [f"{step.attr}.{number}" for number in range(len(step.copies))]
+        for name, copy in zip(names, step.copies, strict=True):
+            if isinstance(copy, BlockUse):
+                yield from layer_paths(copy.steps, None, f"{prefix}{name}.")
+            elif copy.weights or copy.attentions:
+                yield copy.name, prefix + name

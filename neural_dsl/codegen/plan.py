@@ -11,64 +11,117 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
+from functools import cached_property
 from itertools import count
 from typing import TypeAlias
 
 from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.codegen.imports import imported_names
 from neural_dsl.codegen.names import Names, pascal_case, plural, snake_case
+from neural_dsl.codegen.operations import Operations
 from neural_dsl.codegen.steps import (
     BlockClass,
-    BlockStep,
     BlockUse,
     BranchesStep,
-    LayerStep,
+    CallStep,
     ResidualStep,
     Step,
     structure,
 )
-from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Node, Repeat, Residual
-from neural_dsl.graph.walk import Folded, fold, layers
+from neural_dsl.codegen.templates import BackendTemplates, LayerFile
+from neural_dsl.codegen.uses import Uses, layer_use, shared_parts
+from neural_dsl.graph.nodes import (
+    Branches,
+    Layer,
+    MacroUse,
+    Network,
+    Node,
+    Repeat,
+    Residual,
+)
+from neural_dsl.graph.walk import Folded, fold
 
 _NUMBERED = re.compile(r"(.*_)(0|[1-9][0-9]*)")
-
-
 Unit: TypeAlias = Layer | MacroUse | Residual | Branches
 
 
-class Planner:
-    """Plans one network; collects its block classes, inner ones first."""
+class Plan:
+    """Everything about one emitted file that its scopes share: templates, names, classes
+    and the steps of the model's own scope.
 
-    def __init__(self, reserved: Iterable[str], class_names: Names):
-        self.reserved = frozenset(reserved)
-        self.class_names = class_names
-        self.classes: dict[Hashable, BlockClass] = {}
+    `taken` are names that other parts of the file define. `layer_classes` and
+    `block_classes` (inner ones first) are what it defines beside `parts`, the classes
+    that several layers are made of.
+    """
+
+    def __init__(self, network: Network, backend: str, taken: Iterable[str]):
+        self.network = network
+        self.templates = BackendTemplates(backend)
+        structure = self.structure = self.templates.structure
+        self.inline: bool = structure.inline
+        self.reserved = frozenset(structure.reserved.split())
+        imported = imported_names("\n".join(structure.imports.values()))
+        self.names = Names([*structure.taken.split(), *imported, *taken])
+        self.layers = list(network.layers())
+        self.class_of: dict[int, Uses] = {}
+        needed: dict[str, list[Layer]] = {}
+        self.layer_classes = list(self._layer_classes(needed))
+        self.parts = shared_parts(needed)
+        name = pascal_case(network.name)
+        # `network Copy` with `task: Copy` makes a CopyModel.
+        name += "Model" if name in self.names.taken else ""
+        self.name = self.names.unique(name, separator="")
+        self.block_classes: dict[Hashable, BlockClass] = {}
         self._keys: dict[int, tuple[Node, Hashable]] = {}
         self._numbers: dict[Hashable, int] = {}
+        # At the top, layers keep their canonical names.
+        canonical = [layer.name for layer in self.layers]
+        self.steps = self._steps(network.body, Names(self.reserved, canonical), True)
 
-    def plan(self, nodes: tuple[Node, ...], *, top: bool) -> tuple[Step, ...]:
-        """The steps of one scope. At the top, layers keep their canonical names."""
-        canonical = {layer.name for layer in layers(nodes)} if top else ()
-        return self._steps(nodes, Names(self.reserved, canonical), top)
+    @cached_property
+    def operations(self) -> Operations:
+        """The names that Keras knows the steps by."""
+        return Operations(self.steps, self.structure.automatic.split())
+
+    def variables(self, own: Iterable[str] = ()) -> Names:
+        """The variables of a scope: none hides what the file defines and imports."""
+        return Names({"self", *self.names.taken, *own})
+
+    def _layer_classes(
+        self, needed: dict[str, list[Layer]]
+    ) -> Iterator[tuple[LayerFile, Uses]]:
+        """One class for each variant of a kind of layer that has one. `needed` gets the
+        layers that are made of shared parts."""
+        kinds: dict[str, dict[str, list[Layer]]] = {}
+        for layer in self.layers:
+            template = self.templates.layer(layer)
+            for part in template.parts:
+                needed.setdefault(part, []).append(layer)
+            if template.has_class:
+                variants = kinds.setdefault(layer.type, {})
+                variants.setdefault(template.variant(layer), []).append(layer)
+        for kind, variants in kinds.items():
+            for variant, members in variants.items():
+                prefix = variant if len(variants) > 1 else ""
+                name = self.names.unique(prefix + kind, separator="")
+                cls = Uses(name, map(layer_use, members), variant)
+                self.class_of.update((id(member), cls) for member in members)
+                yield self.templates.layer(members[0]), cls
 
     def _steps(
         self, nodes: Iterable[Node], names: Names, top: bool
     ) -> tuple[Step, ...]:
-        runs = self._runs(nodes)
-        kinds = Counter(
-            run[0].spec.snake_name for run in runs if isinstance(run[0], Layer)
-        )
-        numbers = {kind: count() for kind, times in kinds.items() if times > 1}
-        return tuple(self._step(run, names, top, numbers) for run in runs)
-
-    def _runs(self, nodes: Iterable[Node]) -> list[list[Unit]]:
-        """The nodes, those together that one loop can build."""
+        """The nodes of one scope, those together that one loop can build."""
         runs: list[list[Unit]] = []
         for node in _units(nodes):
             if runs and self._alike(runs[-1][-1], node):
                 runs[-1].append(node)
             else:
                 runs.append([node])
-        return runs
+        first = (run[0] for run in runs)
+        kinds = Counter(n.spec.snake_name for n in first if isinstance(n, Layer))
+        numbers = {kind: count() for kind, times in kinds.items() if times > 1}
+        return tuple(self._step(run, names, top, numbers) for run in runs)
 
     def _alike(self, last: Unit, node: Unit) -> bool:
         """Whether a loop that builds the one may go on to build the other."""
@@ -78,51 +131,13 @@ class Planner:
                 return False
         elif not (isinstance(last, MacroUse) and isinstance(node, MacroUse)):
             return False
-        return self.key(last) == self.key(node)
-
-    def _step(
-        self, run: list[Unit], names: Names, top: bool, numbers: dict[str, count[int]]
-    ) -> Step:
-        match run[0]:
-            case Layer():
-                copies = tuple(node for node in run if isinstance(node, Layer))
-                wanted = _layer_name(copies, top, numbers)
-                owner = top and len(copies) == 1
-                return LayerStep(copies, names.unique(wanted, owner=owner))
-            case MacroUse(macro=macro):
-                uses = tuple(
-                    self._use(node) for node in run if isinstance(node, MacroUse)
-                )
-                wanted = snake_case(macro)
-                wanted = plural(wanted) if len(run) > 1 else wanted
-                return BlockStep(uses, names.unique(wanted))
-            case Residual(body=body) as node:
-                return ResidualStep(node, self._steps(body, names, top))
-            case Branches(branches=branches):
-                paths = (
-                    (branch.name, branch.input, self._steps(branch.body, names, top))
-                    for branch in branches
-                )
-                return BranchesStep(tuple(paths))
-
-    def _use(self, node: MacroUse) -> BlockUse:
-        steps = self.plan(node.body, top=False)
-        key = (node.macro, structure(steps))
-        block = self.classes.get(key)
-        if block is None:
-            name = self.class_names.unique(pascal_case(node.macro), separator="")
-            block = self.classes[key] = BlockClass(name)
-        use = BlockUse(node, steps, block)
-        block.uses.append(use)
-        return use
-
-    def key(self, node: Node) -> Hashable:
-        """Equal for nodes that the same code builds with the same numbers: a number, so
-        that keys of keys stay short."""
-        return fold((node,), self._key, self._keys)[0]
+        one, other = fold((last, node), self._key, self._keys)
+        return one == other
 
     def _key(self, node: Node, inside: Folded[Hashable]) -> Hashable:
-        said: tuple[Hashable, ...]
+        """Equal for nodes that the same code builds with the same numbers: a number, so
+        that keys of keys stay short."""
+        said: tuple[Hashable, ...] = ()
         match node:
             case Layer():
                 said = (node.type, repr(node.params), node.inputs)
@@ -130,23 +145,51 @@ class Planner:
                 said = (node.macro,)
             case Branches():
                 said = tuple((branch.name, branch.input) for branch in node.branches)
-            case _:
-                said = ()
         whole = (type(node), said, inside)
         return self._numbers.setdefault(whole, len(self._numbers))
 
+    def _step(
+        self, run: list[Unit], names: Names, top: bool, numbers: dict[str, count[int]]
+    ) -> Step:
+        several = len(run) > 1
+        match run[0]:
+            case Layer() as layer:
+                copies = tuple(node for node in run if isinstance(node, Layer))
+                wanted = base = layer.spec.snake_name
+                if several:
+                    given = re.sub(r"_\d+$", "", layer.name)
+                    wanted = plural(given if layer.given_name and top else base)
+                elif top:
+                    wanted = layer.name
+                elif base in numbers:
+                    wanted = f"{base}_{next(numbers[base])}"
+                owner = top and not several
+                return CallStep(copies, names.unique(wanted, owner=owner))
+            case MacroUse(macro=macro):
+                uses = tuple(self._use(n) for n in run if isinstance(n, MacroUse))
+                wanted = snake_case(macro)
+                return CallStep(
+                    uses, names.unique(plural(wanted) if several else wanted)
+                )
+            case Residual(body=body) as node:
+                return ResidualStep(node, self._steps(body, names, top))
+            case Branches(branches=branches):
+                rows = (
+                    (each.name, each.input, self._steps(each.body, names, top))
+                    for each in branches
+                )
+                return BranchesStep(tuple(rows))
 
-def _layer_name(
-    copies: tuple[Layer, ...], top: bool, numbers: dict[str, count[int]]
-) -> str:
-    """The canonical name at the top; inside a class, a name counted in the class."""
-    first, base = copies[0], copies[0].spec.snake_name
-    if len(copies) > 1:
-        given = re.sub(r"_\d+$", "", first.name)
-        return plural(given if first.given_name and top else base)
-    if top:
-        return first.name
-    return f"{base}_{next(numbers[base])}" if base in numbers else base
+    def _use(self, node: MacroUse) -> BlockUse:
+        steps = self._steps(node.body, Names(self.reserved), False)
+        key = (node.macro, structure(steps))
+        block = self.block_classes.get(key)
+        if block is None:
+            name = self.names.unique(pascal_case(node.macro), separator="")
+            block = self.block_classes[key] = BlockClass(name)
+        use = BlockUse(node, steps, block)
+        block.uses.append(use)
+        return use
 
 
 def _units(nodes: Iterable[Node]) -> Iterator[Unit]:
@@ -165,9 +208,10 @@ def _units(nodes: Iterable[Node]) -> Iterator[Unit]:
 
 
 def _output(nodes: tuple[Node, ...]) -> Tensor:
-    last = nodes[-1]
-    if isinstance(last, Repeat):
-        return _output(last.copies[-1])
-    if isinstance(last, Branches):
-        return last.branches[-1].output
-    return last.output
+    match nodes[-1]:
+        case Repeat(copies=copies):
+            return _output(copies[-1])
+        case Branches(branches=branches):
+            return branches[-1].output
+        case last:
+            return last.output

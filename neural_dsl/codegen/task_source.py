@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import HOME, MEMBERS, defined, defined_by
-from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
-from neural_dsl.catalogue.tasks.spec import held_out_bounds
-from neural_dsl.catalogue.tasks.splits import multiplier
 from neural_dsl.codegen.environment import environment
 from neural_dsl.codegen.imports import collecting, imported_names, need
 from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
+from neural_dsl.tasks import task_spec
+from neural_dsl.tasks.custom import HOME, MEMBERS, assigned, defined, defined_by
+from neural_dsl.tasks.problems import ProblemSpec, multiplier
+from neural_dsl.tasks.reading import array_headers
 
 
 @dataclass(frozen=True)
@@ -61,127 +60,37 @@ def data_part(network: Network) -> TaskSource:
     targets can be). Nothing is read before the first call. A file's path is a constant
     (PATH, TOKENIZER), relative to the folder in which the script runs.
     """
-    assert network.task is not None
-    spec = task_spec(network.task.name)
-    template = environment().get_template(f"tasks/{spec.data}.py.j2")
+    task, custom = network.task, custom_of(network)
+    assert task is not None
+    spec, folder = task_spec(task.name), Path(network.source.name).parent
+    t = SimpleNamespace(**task.params, task=task.name)
+    t.shuffle, t.several = (
+        network.train.get("shuffle") is not False,
+        len(network.inputs) > 1,
+    )
+    if isinstance(spec, ProblemSpec):
+        t.made, t.hash = spec.made(task.params), multiplier(t.data_seed)
+    elif spec.data == "arrays":
+        found, t.inputs = array_headers(t.path, folder), array_inputs(network)
+        t.missing = [s for s in ("validation", "test") if f"y_{s}" not in found]
+        t.target_type = "int64" if found["y"].whole else "float32"
+        t.column = found["y"].whole and found["y"].shape[1:] == (1,)
+    elif custom is not None:
+        t.name = custom.name
     with collecting() as needs:
         need("np")
-        code = template.render(t=_described(network)).strip("\n") + "\n"
+        template = environment().get_template(f"tasks/{spec.data}.py.j2")
+        code = template.render(t=t).strip("\n") + "\n"
     imports = tuple(IMPORTS[name] for name in needs)
-    custom = custom_of(network)
     if custom is None:
         return TaskSource(imports, code)
     names = {name for name, home in HOME.items() if home == "base"}
-    needed, base = _library(("tasks/base",), "", names)
+    needed, base = _library(["base"], "", names)
     more, library = _library(LIBRARY, custom.text, {*custom.builds_on} - names)
     lines, own = _pasted(custom.text)
     postponed = "from __future__" in custom.text
     code = "\n\n\n".join(part for part in (base, library, own, code) if part)
     return TaskSource((*imports, *needed, *more, *lines), code, own, postponed)
-
-
-LIBRARY = (
-    *("catalogue/tasks/splits", "catalogue/tasks/sequences"),
-    *("catalogue/tasks/arithmetic", "tasks/problems"),
-    *("tasks/sequences", "tasks/arithmetic"),
-)
-"""The files that hold what a user's task may build on, beside `Task` itself."""
-
-
-def _library(
-    sources: Iterable[str], own: str, wanted: set[str]
-) -> tuple[list[str], str]:
-    """The imports and the code of `wanted` names of ours, and of all that they use: of
-    classes, the methods that training calls, or the user's `own` text."""
-    if not wanted:
-        return [], ""
-    texts = [
-        files("neural_dsl").joinpath(f"{n}.py").read_text("utf-8") for n in sources
-    ]
-    known = [(node, text) for text in texts for node in ast.parse(text).body]
-    called = {n.attr for n in ast.walk(ast.parse(own)) if isinstance(n, ast.Attribute)}
-    reached = -1
-    while reached != len(wanted) + len(called):  # until nothing more is
-        reached = len(wanted) + len(called)
-        for node, _ in known:
-            if defined_by(node) & wanted:
-                inside = [n for part in _kept(node, called) for n in ast.walk(part)]
-                wanted = wanted | {n.id for n in inside if isinstance(n, ast.Name)}
-                called |= {n.attr for n in inside if isinstance(n, ast.Attribute)}
-    imports = []
-    for line in (line for text in texts for line in _pasted(text)[0]):
-        (node,) = ast.parse(line).body
-        assert isinstance(node, ast.Import | ast.ImportFrom)
-        node.names = [a for a in node.names if (a.asname or a.name) in wanted]
-        imports += [ast.unparse(node)] * bool(node.names)
-    code, end = "", -1
-    for node, text in known:
-        if defined_by(node) & wanted:
-            between = "\n" if node.lineno == end + 1 else "\n\n\n"
-            code += between + _source(node, text, called)
-            end = node.end_lineno or end
-    return imports, code.strip("\n")
-
-
-def _kept(node: ast.stmt, called: set[str]) -> list[ast.AST]:
-    """The parts of a definition that are needed: of a class, no method that nobody calls."""
-    if not isinstance(node, ast.ClassDef):
-        return [node]
-    needed = [n for n in node.body if not _uncalled(n, called)]
-    return [*node.bases, *node.decorator_list, *needed]
-
-
-def _uncalled(node: ast.stmt, called: set[str]) -> bool:
-    known = (*called, *MEMBERS)
-    return (
-        isinstance(node, ast.FunctionDef)
-        and node.name not in known
-        and not node.name.startswith("__")
-    )
-
-
-def _source(node: ast.stmt, text: str, called: set[str]) -> str:
-    """The text of a definition, without the methods that nobody calls."""
-    lines = text.splitlines()
-    first = min(n.lineno for n in (node, *getattr(node, "decorator_list", ()))) - 1
-    dropped = {
-        line
-        for item in getattr(node, "body", ())
-        if isinstance(node, ast.ClassDef) and _uncalled(item, called)
-        for line in range(item.lineno - 2, item.end_lineno)  # from the empty line on
-    }
-    kept = (n for n in range(first, node.end_lineno or first) if n not in dropped)
-    return "\n".join(lines[n] for n in kept)
-
-
-def _described(network: Network) -> SimpleNamespace:
-    """What the templates of data ask for."""
-    task = network.task
-    assert task is not None
-    spec, folder = task_spec(task.name), Path(network.source.name).parent
-    shuffle = network.train.get("shuffle") is not False
-    t = SimpleNamespace(**task.params, task=task.name, shuffle=shuffle)
-    t.several = len(network.inputs) > 1
-    if spec.problems is not None:
-        t.bounds = held_out_bounds(task.params, spec.problems(task.params))
-        t.hash = multiplier(t.data_seed)
-        t.max_length = spec.max_length(task.params)
-    match spec.data:
-        case "sequences":
-            length = t.length
-            t.shortest, t.longest = (
-                length if isinstance(length, tuple) else [length] * 2
-            )
-            t.aligned = not spec.causal(task.params)
-        case "arithmetic":
-            t.digits = len(str(t.max_number))
-        case "arrays":
-            _describe_arrays(t, network, array_headers(t.path, folder))
-        case "custom":
-            custom = custom_of(network)
-            assert custom is not None
-            t.name = custom.name
-    return t
 
 
 def array_inputs(network: Network) -> tuple[tuple[str, str], ...]:
@@ -194,25 +103,58 @@ def array_inputs(network: Network) -> tuple[tuple[str, str], ...]:
     return tuple(zip(names, kinds, strict=True))
 
 
-def _describe_arrays(
-    t: SimpleNamespace, network: Network, found: Mapping[str, ArrayHeader]
-) -> None:
-    t.inputs = array_inputs(network)
-    t.missing = [s for s in ("validation", "test") if f"y_{s}" not in found]
-    t.target_type = "int64" if found["y"].whole else "float32"
-    t.column = found["y"].whole and found["y"].shape[1:] == (1,)
+LIBRARY = ("problems", "sequences", "arithmetic")
+"""The files that hold what a user's task may build on, beside `Task` itself."""
+
+
+def _library(
+    sources: Iterable[str], own: str, wanted: set[str]
+) -> tuple[list[str], str]:
+    """The imports and the code of `wanted` names of ours, and of all that they use: of
+    classes, the methods that training calls, or the user's `own` text."""
+    folder = files("neural_dsl").joinpath("tasks")
+    texts = [folder.joinpath(f"{name}.py").read_text("utf-8") for name in sources]
+    known = [(node, text) for text in texts for node in ast.parse(text).body]
+    called = {n.attr for n in ast.walk(ast.parse(own)) if isinstance(n, ast.Attribute)}
+    wanted, called, reached = {*wanted}, called | {*MEMBERS}, -1
+    while reached != len(wanted) + len(called):  # until nothing more is
+        reached = len(wanted) + len(called)
+        code, end = "", -1
+        for node, text in known:
+            if defined_by(node) & wanted:
+                source = _source(node, text, called)
+                for inside in ast.walk(ast.parse(source)):
+                    if isinstance(inside, ast.Name):
+                        wanted.add(inside.id)
+                    elif isinstance(inside, ast.Attribute):
+                        called.add(inside.attr)
+                code += ("\n" if node.lineno == end + 1 else "\n\n\n") + source
+                end = node.end_lineno or end
+    lines = (line for text in texts for line in _pasted(text)[0])
+    return [n for n in lines if wanted.issuperset(imported_names(n))], code.strip("\n")
+
+
+def _source(node: ast.stmt, text: str, called: set[str]) -> str:
+    """The text of a definition; of a class, without the methods that nobody calls."""
+    lines = text.splitlines()
+    first = min(n.lineno for n in (node, *getattr(node, "decorator_list", ()))) - 1
+    dropped = {
+        line
+        for item in getattr(node, "body", ())
+        if isinstance(node, ast.ClassDef) and isinstance(item, ast.FunctionDef)
+        if item.name not in called and not item.name.startswith("__")
+        for line in range(item.lineno - 2, item.end_lineno or 0)  # and the empty one
+    }
+    kept = (n for n in range(first, node.end_lineno or first) if n not in dropped)
+    return "\n".join(lines[n] for n in kept)
 
 
 def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
     """Raise NE075 for a user's file whose names the emitted file needs for itself."""
-    run = _assigned_by_the_run(rest)
-    used = run | defined(rest)
-    used |= {
-        alias.asname or alias.name.partition(".")[0]
-        for node in ast.parse(rest).body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
+    blocks = (node for node in ast.parse(rest).body if isinstance(node, ast.If))
+    inside = (node for block in blocks for node in ast.walk(block))
+    run = {name for node in inside for name in assigned(node)}  # the whole module's
+    used = {*run, *defined(rest), *imported_names("\n".join(_pasted(rest)[0]))}
     brought = set(imported_names("\n".join(source.imports)))
     taken = sorted(defined(source.own) & used | brought & run)
     if taken:
@@ -228,44 +170,25 @@ def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
         )
 
 
-def _assigned_by_the_run(script: str) -> set[str]:
-    """The variables of `if __name__ == "__main__":`, which are the whole module's."""
-    blocks = (node for node in ast.parse(script).body if isinstance(node, ast.If))
-    targets: list[ast.expr] = []
-    for node in (inner for block in blocks for inner in ast.walk(block)):
-        if isinstance(node, ast.Assign):
-            targets += node.targets
-        elif isinstance(node, ast.For):
-            targets.append(node.target)
-    names = (name for target in targets for name in ast.walk(target))
-    return {name.id for name in names if isinstance(name, ast.Name)}
-
-
 def _pasted(text: str) -> tuple[list[str], str]:
-    """The imports of a file, and its text without them and its docstring."""
-    lines = text.splitlines()
+    """The imports of a file, one name each, and its text without them and its docstring."""
+    lines: list[str | None] = [*text.splitlines()]
     imports: list[str] = []
-    kept = [True] * len(lines)
     for number, node in enumerate(ast.parse(text).body):
-        is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.Import | ast.ImportFrom):
-            foreign = getattr(node, "module", None) or ""
-            if not foreign.startswith(("neural_dsl", "__future__")):
-                imports.extend(_one_by_one(node))
-        elif not (is_doc and number == 0):
+            module = getattr(node, "module", None) or ""
+            names, node.names = node.names, []
+            for name in (
+                [] if module.startswith(("neural_dsl", "__future__")) else names
+            ):
+                node.names = [name]
+                imports.append(ast.unparse(node))
+        elif (
+            number
+            or not isinstance(node, ast.Expr)
+            or not isinstance(node.value, ast.Constant)
+        ):
             continue
-        for line in range(node.lineno - 1, node.end_lineno or node.lineno):
-            kept[line] = False
-    body = "\n".join(line for line, keep in zip(lines, kept, strict=True) if keep)
-    return imports, body.strip("\n")
-
-
-def _one_by_one(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """`import a, b` as a statement each."""
-    statements: list[ast.Import | ast.ImportFrom]
-    if isinstance(node, ast.ImportFrom):
-        names = ([alias] for alias in node.names)
-        statements = [ast.ImportFrom(node.module, name, node.level) for name in names]
-    else:
-        statements = [ast.Import([alias]) for alias in node.names]
-    return [ast.unparse(statement) for statement in statements]
+        end = node.end_lineno or node.lineno
+        lines[node.lineno - 1 : end] = [None] * (end - node.lineno + 1)
+    return imports, "\n".join(line for line in lines if line is not None).strip("\n")

@@ -10,17 +10,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 from jinja2 import Template
 
-from neural_dsl.codegen.environment import arguments, environment
+from neural_dsl.codegen.environment import Symbol, arguments, environment
 from neural_dsl.codegen.imports import need
-from neural_dsl.codegen.uses import View
+from neural_dsl.codegen.uses import Uses
 from neural_dsl.graph.nodes import Layer
 
 _ARGUMENT = re.compile(r"(?:(\w+)=)?([a-z]\w*)(\?)?")
+
+
+@dataclass
+class View:
+    """One layer as its template sees it.
+
+    `p` holds the parameters (a number may be a Symbol, inside a block class); `d_in` and
+    `d_memory` are feature sizes; `cls` is its class in the file, if it has one. `name` is
+    a Python expression for the layer's name, empty where names are not needed. `mask`,
+    `memory` and `memory_mask` are variable names, empty where there is none. `layout` is
+    the order of axes of what it is given: "last", or "first" with the channels behind the
+    batch.
+    """
+
+    layer: Layer
+    template: LayerFile
+    p: Mapping[str, Any]
+    d_in: Any
+    d_memory: Any
+    cls: Uses | None
+    parts: Mapping[str, Uses]
+    name: str = ""
+    mask: str = ""
+    memory: str = ""
+    memory_mask: str = ""
+    layout: str = "last"
+
+    @property
+    def rank(self) -> int:
+        """The number of axes of the input, the batch included."""
+        return len(self.layer.inputs[0].shape) + 1
+
+    def between(self, width: Symbol | None) -> Symbol | None:
+        """The layer reads features that are `width` many, where that has a name; the name
+        of how many it writes."""
+        if width is not None:
+            self.d_in = width
+        for name in ("units", "filters", "output_dim"):
+            if name in self.p:
+                made = self.p[name]
+                return made if isinstance(made, Symbol) else None
+        kept = self.layer.output.features == self.layer.inputs[0].features
+        return width if kept else None
 
 
 class LayerFile:
@@ -38,7 +82,7 @@ class LayerFile:
         """Layers of one variant share a class."""
         return self._write("variant", layer)
 
-    def define(self, cls: Any, parts: Any) -> str:
+    def define(self, cls: Uses, parts: Mapping[str, Uses]) -> str:
         """The text of the class."""
         return str(self._macros.define(cls, parts))
 
@@ -50,7 +94,7 @@ class LayerFile:
         """The constructor's call; empty if nothing is made."""
         return self._write("make", view)
 
-    def call(self, view: View, f: str, x: Any) -> str:
+    def call(self, view: View, f: str, x: str | list[str]) -> str:
         """The expression for the result."""
         return self._write("call", view, f, x) or f"{f}({x})"
 
@@ -59,7 +103,7 @@ class LayerFile:
         return str(found(*values)).strip() if found else ""
 
 
-class Row:
+class Row(LayerFile):
     """One row; it offers what the file of a layer offers, but for classes.
 
     - `make`: the constructor;
@@ -73,22 +117,17 @@ class Row:
     - `needs`: names for `codegen.imports`.
     """
 
-    parts: tuple[str, ...] = ()
-    has_class = False
-
     def __init__(self, data: Mapping[str, Any], apply: Callable[..., str] | None):
-        self.plain = data
-        self.masked = {**data, **data.get("masked", {})}
+        super().__init__(None)
+        self._data = {False: data, True: {**data, **data.get("masked", {})}}
         self.is_call = "call" not in data
         self._apply = cache(apply) if apply else None
 
     def layout(self, view: View) -> str:
-        """In which order of axes the layer reads and writes."""
-        return str(self.plain.get("layout", "last"))
+        return str(self._data[False].get("layout", "last"))
 
     def make(self, view: View) -> str:
-        """The constructor's call; empty if nothing is made."""
-        data = self.masked if view.mask else self.plain
+        data = self._data[bool(view.mask)]
         need(*data.get("needs", ()))
         if "starts" in data:
             need("init_weights", data["starts"])
@@ -102,8 +141,7 @@ class Row:
         return f"{function}({arguments(given)})"
 
     def call(self, view: View, f: str, x: str | list[str]) -> str:
-        """The expression for the result."""
-        data = self.masked if view.mask else self.plain
+        data = self._data[bool(view.mask)]
         if "call" in data:
             values = {"f": f, "x": x, "xs": x, "p": view.p, "mask": view.mask}
             result = _template(data["call"]).render(values)
@@ -112,9 +150,10 @@ class Row:
             result = f"{f}({arguments([given, view.mask])})" if f else given
         if "activation" in data and self._apply is not None:
             activation = view.p[data["activation"]]
-            applied = str(self._apply(activation, "@", view.features_axis))
+            features_axis = 1 if view.layout == "first" else -1
+            applied = str(self._apply(activation, "@", features_axis))
             result = applied.replace("@", result)
-        return str(result).strip()
+        return result.strip()
 
 
 @cache
@@ -122,16 +161,10 @@ def _template(text: str) -> Template:
     return environment().from_string(text)
 
 
-@cache
-def _parsed(inside: str) -> tuple[tuple[str, re.Match[str] | None], ...]:
-    """The arguments between the brackets of a constructor in a row."""
-    parts = filter(None, inside.split(", "))
-    return tuple((part, _ARGUMENT.fullmatch(part)) for part in parts)
-
-
 def _arguments(inside: str, view: View) -> Iterator[str]:
-    """The arguments of a constructor for one layer."""
-    for part, found in _parsed(inside):
+    """The arguments of a constructor for one layer, as they stand in a row."""
+    for part in filter(None, inside.split(", ")):
+        found = _ARGUMENT.fullmatch(part)
         if found is None:
             yield part
             continue
@@ -150,7 +183,7 @@ class BackendTemplates:
 
     def __init__(self, backend: str):
         self.backend = backend
-        self._layers: dict[str, Row | LayerFile] = {}
+        self._layers: dict[str, LayerFile] = {}
 
     def file(self, name: str) -> Template:
         """The template `templates/<backend>/<name>.py.j2`."""
@@ -165,16 +198,14 @@ class BackendTemplates:
         """How this backend writes loops, masks and classes."""
         return self.macros("structure")
 
-    def layer(self, layer: Layer) -> Row | LayerFile:
+    def layer(self, layer: Layer) -> LayerFile:
         """How a layer is written: a row of the table, or a file."""
-        found = self._layers.get(layer.type)
-        if found is None:
-            found = self._layers[layer.type] = self._find(layer)
-        return found
-
-    def _find(self, layer: Layer) -> Row | LayerFile:
-        table = self.macros("layers")
-        row = table.table.get(layer.type, {"template": layer.spec.snake_name})
-        if "template" in row:
-            return LayerFile(self.macros(f"layers/{row['template']}"))
-        return Row(row, getattr(table, "apply", None))
+        if layer.type not in self._layers:
+            table = self.macros("layers")
+            row = table.table.get(layer.type, {"template": layer.spec.snake_name})
+            self._layers[layer.type] = (
+                LayerFile(self.macros(f"layers/{row['template']}"))
+                if "template" in row
+                else Row(row, getattr(table, "apply", None))
+            )
+        return self._layers[layer.type]

@@ -10,14 +10,18 @@ from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
+from neural_dsl.rules.common import (
+    DEFAULT_RATE,
+    TRAINED_LOSSES,
+    first_rate,
+    plateau_of,
+)
+from neural_dsl.rules.learning import matrix_ends
 from neural_dsl.rules.measures import Goal, goal_of, loss_of
-from neural_dsl.rules.muon import matrix_ends
-from neural_dsl.rules.together import DEFAULT_RATE, first_rate, plateau_of
-from neural_dsl.rules.unsupported import TRAINED_LOSSES
 from neural_dsl.source import Span
+from neural_dsl.tasks import task_spec
 
 _NOWHERE = Span(0, 0)
 Constant: TypeAlias = tuple[str, Any, str]

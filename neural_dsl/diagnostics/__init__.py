@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partialmethod
 from typing import Literal
 
 from neural_dsl.diagnostics.layout import safe, shorten
@@ -50,12 +51,6 @@ class Diagnostic:
     severity: Severity = "error"
 
 
-def first_of(found: tuple[Diagnostic, ...]) -> list[Diagnostic]:
-    """At most `MOST` of them in their order, no warning in place of an error."""
-    by_weight = sorted(range(len(found)), key=lambda i: found[i].severity != "error")
-    return [found[index] for index in sorted(by_weight[:MOST])]
-
-
 class NeuralError(Exception):
     """Input that was refused, with every diagnostic that says why (and any warnings)."""
 
@@ -91,6 +86,12 @@ def refusal(
     return NeuralError(Diagnostic(code, message, source, span, label, help))
 
 
+def first_of(found: tuple[Diagnostic, ...]) -> list[Diagnostic]:
+    """At most `MOST` of them in their order, no warning in place of an error."""
+    by_weight = sorted(range(len(found)), key=lambda i: found[i].severity != "error")
+    return [found[index] for index in sorted(by_weight[:MOST])]
+
+
 @dataclass
 class Diagnostics:
     """A growing list of findings about one source."""
@@ -109,23 +110,13 @@ class Diagnostics:
         related: tuple[Related, ...] = (),
         severity: Severity = "error",
     ) -> None:
-        """Add a finding at `span`."""
-        source = self.source
-        self.add(
-            Diagnostic(code, message, source, span, label, help, related, severity)
-        )
+        """Add a finding at `span`. A `warning` does not stop the work, a `note` only says
+        how something was read."""
+        place = (self.source, span, label, help)
+        self.add(Diagnostic(code, message, *place, related, severity))
 
-    def warning(
-        self, code: str, message: str, span: Span, label: str = "", help: str = ""
-    ) -> None:
-        """Add a finding that does not stop the work."""
-        self.error(code, message, span, label, help, severity="warning")
-
-    def note(
-        self, code: str, message: str, span: Span, label: str = "", help: str = ""
-    ) -> None:
-        """Add a finding that only says how something was read."""
-        self.error(code, message, span, label, help, severity="note")
+    warning = partialmethod(error, severity="warning")
+    note = partialmethod(error, severity="note")
 
     def again(
         self,
@@ -161,9 +152,9 @@ class Diagnostics:
             raise NeuralError(*self.in_order())
 
     def in_order(self) -> tuple[Diagnostic, ...]:
-        """Everything found so far, sorted by place."""
-        return tuple(sorted(self.found, key=_place))
+        """Everything found so far, sorted by place; first what has none."""
 
+        def place(found: Diagnostic) -> tuple[int, int]:
+            return (found.span.start, found.span.end) if found.span else (-1, -1)
 
-def _place(found: Diagnostic) -> tuple[int, int]:
-    return (found.span.start, found.span.end) if found.span else (-1, -1)
+        return tuple(sorted(self.found, key=place))

@@ -13,13 +13,12 @@ PAGES = files("neural_dsl.diagnostics").joinpath("pages")
 def codes() -> list[str]:
     """Every code that has a page, errors before warnings."""
     names = (entry.name for entry in PAGES.iterdir())
-    return sorted(name.removesuffix(".md") for name in names if name.endswith(".md"))
+    return sorted(name[:-3] for name in names if name.endswith(".md"))
 
 
 def title(code: str) -> str:
     """The short title of a code's page: its first line without `# NE021: `."""
-    first = page(code).partition("\n")[0]
-    return first.partition(":")[2].strip()
+    return page(code).partition("\n")[0].partition(":")[2].strip()
 
 
 def page(code: str) -> str:

@@ -15,8 +15,6 @@ _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 def show(character: str) -> str:
     """What stands for one character of the source on the terminal."""
-    if " " <= character <= "~":
-        return character
     if character == "\t":
         return TAB
     if unicodedata.category(character) not in _INVISIBLE:
@@ -66,9 +64,8 @@ def crop(line: str, start: int, end: int, room: int) -> tuple[str, int, int]:
     else:
         room -= 2  # for the two `…`
         mark_end, used = _reach(line[start : min(end, start + room)], room * 2 // 3)
-        before, used_before = _reach(
-            line[max(0, start - room) : start][::-1], room // 4
-        )
+        nearby = line[max(0, start - room) : start]
+        before, used_before = _reach(nearby[::-1], room // 4)
         first = start - before
         end = start + mark_end
         last = end + _reach(line[end : end + room], room - used - used_before)[0]

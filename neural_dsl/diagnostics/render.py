@@ -13,8 +13,7 @@ error[NE021]: `num_heads` must divide the model width: 256 is not a multiple of 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic, first_of
@@ -22,6 +21,8 @@ from neural_dsl.diagnostics.layout import crop, safe, shorten
 from neural_dsl.source import Source, Span
 
 _Painter: TypeAlias = Callable[[str, str], str]
+_Mark: TypeAlias = tuple[int, int, int, str, str]
+"""Characters of one line to be underlined: line, start, end, sign, label."""
 
 _STYLES = {  # ANSI "select graphic rendition" codes
     "error": "1;31",
@@ -37,14 +38,17 @@ def render_text(
 ) -> str:
     """The first findings, each with its lines and carets, and a count of all at the end.
 
-    Of more than `diagnostics.MOST`, errors come before the rest. Source lines longer than `width` columns are cropped around the marked part. Without
-    `colour` the text is plain.
+    Of more than `diagnostics.MOST`, errors come before the rest. Source lines longer than
+    `width` columns are cropped around the marked part. Without `colour` the text is plain.
     """
+
+    def paint(style: str, text: str) -> str:
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour else text
+
     found = tuple(diagnostics)
     if not found:
         return ""
-    paint: _Painter = _paint if colour else _plain
-    parts: list[str] = [_one(each, paint, width) for each in first_of(found)]
+    parts = ["\n".join(_lines(each, paint, width)) for each in first_of(found)]
     left = len(found) - len(parts)
     more = f", of which {left:,} more are not shown" if left else ""
     return "\n\n".join([*parts, paint("bold", count(found) + more)])
@@ -72,17 +76,17 @@ def render_json(diagnostics: Iterable[Diagnostic]) -> str:
     return json.dumps(list(map(_record, diagnostics)), indent=2)
 
 
-def _record(diagnostic: Diagnostic) -> dict[str, str | int | None]:
-    source, span = diagnostic.source, diagnostic.span
+def _record(found: Diagnostic) -> dict[str, str | int | None]:
+    source, span = found.source, found.span
     line = column = end_line = end_column = None
     if source and span:
         line, column = source.position(span.start)
         end_line, end_column = source.position(span.end)
     return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity,
-        "message": shorten(diagnostic.message),
-        "help": shorten(diagnostic.help) or None,
+        "code": found.code,
+        "severity": found.severity,
+        "message": shorten(found.message),
+        "help": shorten(found.help) or None,
         "file": source.place if source else None,
         "line": line,
         "column": column,
@@ -91,54 +95,49 @@ def _record(diagnostic: Diagnostic) -> dict[str, str | int | None]:
     }
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """Characters `start:end` of one line, to be underlined and labelled."""
-
-    line: int
-    start: int
-    end: int
-    sign: str
-    label: str
-
-
-def _one(diagnostic: Diagnostic, paint: _Painter, width: int) -> str:
-    source, span = diagnostic.source, diagnostic.span
-    severity = diagnostic.severity
-    head = paint(severity, f"{severity}[{diagnostic.code}]")
-    lines = [head + paint("bold", f": {safe(shorten(diagnostic.message))}")]
-    margin = 1
+def _lines(found: Diagnostic, paint: _Painter, width: int) -> Iterator[str]:
+    source, span, severity = found.source, found.span, found.severity
+    marks: list[_Mark] = []
     if source and span:
-        marks = _mark_span(source, span, "^", diagnostic.label)
-        for related in diagnostic.related:
-            marks += _mark_span(source, related.span, "-", related.label)
-        marks.sort(key=lambda mark: mark.line)  # the finding before what is related
-        margin = len(str(max(mark.line for mark in marks)))
-        line, column = source.position(span.start)
-        arrow = paint("gutter", f"{' ' * margin} ┌─")
-        note = f" ({safe(source.note)})" if source.note else ""
-        lines.append(f"{arrow} {safe(source.place)}:{line}:{column}{note}")
-        lines += _snippet(source, marks, severity, margin, paint, width)
-    elif source:
-        lines.append(paint("gutter", "  ┌─") + f" {safe(source.place)}")
+        marks = _marked(source, span, "^", found.label)
+        for related in found.related:
+            marks += _marked(source, related.span, "-", related.label)
+        marks.sort(key=lambda mark: mark[0])  # the finding before what is related
+    margin = len(str(marks[-1][0] if marks else 0))
+
+    def gutter(sign: str) -> str:
+        return paint("gutter", f"{' ' * margin} {sign}")
+
+    head = paint(severity, f"{severity}[{found.code}]")
+    yield head + paint("bold", f": {safe(shorten(found.message))}")
     if source:
-        lines.append(paint("gutter", f"{' ' * margin} │"))
-    lines += _footer(diagnostic, margin, paint)
-    return "\n".join(lines)
+        place = safe(source.place)
+        if span:
+            place += ":{}:{}".format(*source.position(span.start))
+            place += f" ({safe(source.note)})" if source.note else ""
+        yield f"{gutter('┌─')} {place}"
+        if marks:
+            yield gutter("│")
+        shown, previous, room = "", 0, max(30, width - margin - 3)
+        for number, start, end, sign, label in marks:  # each line once where it fits
+            text, column, columns = crop(source.line(number), start, end, room)
+            if number != previous or text != shown:
+                if previous and number > previous + 1:
+                    yield gutter("·")
+                yield f"{paint('gutter', f'{number:>{margin}} │')} {text}".rstrip()
+            previous, shown = number, text
+            under = f"{sign * columns} {safe(shorten(label))}".rstrip()
+            style = severity if sign == "^" else "gutter"
+            yield f"{gutter('│')} {' ' * column}{paint(style, under)}"
+        yield gutter("│")
+    if found.help:
+        first, *more = safe(shorten(found.help)).split("\n")
+        yield f"{gutter('=')} {paint('bold', 'help:')} {first}"
+        yield from (f"{' ' * margin}         {line}" for line in more)
+    yield f"{gutter('=')} {paint('bold', 'see:')}  neural explain {found.code}"
 
 
-def _footer(diagnostic: Diagnostic, margin: int, paint: _Painter) -> list[str]:
-    sign = paint("gutter", f"{' ' * margin} =")
-    lines = []
-    if diagnostic.help:
-        first, *more = safe(shorten(diagnostic.help)).split("\n")
-        lines.append(f"{sign} {paint('bold', 'help:')} {first}")
-        lines += [f"{' ' * margin}         {line}" for line in more]
-    lines.append(f"{sign} {paint('bold', 'see:')}  neural explain {diagnostic.code}")
-    return lines
-
-
-def _mark_span(source: Source, span: Span, sign: str, label: str) -> list[_Mark]:
+def _marked(source: Source, span: Span, sign: str, label: str) -> list[_Mark]:
     """One mark, or two for a span over several lines: its first line and its last.
 
     The label stands at the first line: there the thing begins that it speaks of.
@@ -147,45 +146,11 @@ def _mark_span(source: Source, span: Span, sign: str, label: str) -> list[_Mark]
     end_line, end_column = source.position(span.end)
     start, end = column - 1, end_column - 1
     if line == end_line:
-        return [_Mark(line, start, end, sign, label)]
+        return [(line, start, end, sign, label)]
     first_end = len(source.line(line))
-    marks = [_Mark(line, min(start, first_end), first_end, sign, label)]
+    marks = [(line, min(start, first_end), first_end, sign, label)]
     last = source.line(end_line)[:end]
     if last.strip():
         indent = len(last) - len(last.lstrip())
-        marks.append(_Mark(end_line, indent, end, sign, "… to here" if label else ""))
+        marks.append((end_line, indent, end, sign, "… to here" if label else ""))
     return marks
-
-
-def _snippet(
-    source: Source,
-    marks: list[_Mark],
-    severity: str,
-    margin: int,
-    paint: _Painter,
-    width: int,
-) -> list[str]:
-    """The marked source lines, each once where it fits, with what is marked below."""
-    bar = paint("gutter", f"{' ' * margin} │")
-    room = max(30, width - margin - 3)
-    lines, shown, previous = [bar], "", 0
-    for mark in marks:
-        text, column, columns = crop(source.line(mark.line), mark.start, mark.end, room)
-        if mark.line != previous or text != shown:
-            if previous and mark.line > previous + 1:
-                lines.append(paint("gutter", f"{' ' * margin} ·"))
-            number = paint("gutter", f"{mark.line:>{margin}} │")
-            lines.append(f"{number} {text}".rstrip())
-        previous, shown = mark.line, text
-        style = severity if mark.sign == "^" else "gutter"
-        under = f"{mark.sign * columns} {safe(shorten(mark.label))}".rstrip()
-        lines.append(f"{bar} {' ' * column}{paint(style, under)}")
-    return lines
-
-
-def _paint(style: str, text: str) -> str:
-    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
-
-
-def _plain(style: str, text: str) -> str:
-    return text

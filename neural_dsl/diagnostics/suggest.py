@@ -23,16 +23,10 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     by_plain: dict[str, str] = {}
     for candidate in candidates:
         by_plain.setdefault(_plain(candidate), candidate)
-    if wanted in by_plain:
-        return by_plain[wanted]
     near = get_close_matches(wanted, by_plain, n=1, cutoff=0.7)
-    if near:
-        return by_plain[near[0]]
-    if len(wanted) >= 4:
-        longer = [plain for plain in by_plain if plain.startswith(wanted)]
-        if longer:
-            return by_plain[min(longer, key=len)]
-    return None
+    if not near and len(wanted) >= 4:
+        near = sorted((p for p in by_plain if p.startswith(wanted)), key=len)
+    return by_plain[near[0]] if near else None
 
 
 def _plain(name: str) -> str:
@@ -51,14 +45,10 @@ def did_you_mean(
     `listed` are the names to show then, where `candidates` also has aliases.
     """
     names = list(dict.fromkeys(candidates))
-    near = only_near(name, names, before)
-    if near:
-        return near
-    shown = names if listed is None else list(listed)
-    if not shown:
-        return ""
-    text = ", ".join(f"`{before}{candidate}`" for candidate in shown[:LISTED])
-    return f"there are: {text}" + (", …" if len(shown) > LISTED else "")
+    shown = [f"`{before}{each}`" for each in (names if listed is None else listed)]
+    more = ["…"] if len(shown) > LISTED else []
+    there = f"there are: {', '.join(shown[:LISTED] + more)}" if shown else ""
+    return only_near(name, names, before) or there
 
 
 def only_near(name: str, candidates: Iterable[str], before: str = "") -> str:

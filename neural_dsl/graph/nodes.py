@@ -46,11 +46,9 @@ class Layer:
 
     @property
     def rows(self) -> Rows:
-        """Nothing is inside a layer."""
         return ()
 
     def around(self, rows: Rows) -> Layer:
-        """The layer itself."""
         return self
 
     @property
@@ -79,13 +77,10 @@ class _Around:
 
     @property
     def rows(self) -> Rows:
-        """The body."""
         return (self.body,)
 
     def around(self: A, rows: Rows) -> A:
-        """The same around another body."""
-        (body,) = rows
-        return replace(self, body=body)
+        return replace(self, body=rows[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +109,9 @@ class Repeat:
 
     @property
     def rows(self) -> Rows:
-        """The copies."""
         return self.copies
 
     def around(self, rows: Rows) -> Repeat:
-        """The same around other copies."""
         return replace(self, copies=rows)
 
 
@@ -148,14 +141,11 @@ class Branches:
 
     @property
     def rows(self) -> Rows:
-        """The bodies of the branches."""
         return tuple(branch.body for branch in self.branches)
 
     def around(self, rows: Rows) -> Branches:
-        """The same around other bodies."""
         pairs = zip(self.branches, rows, strict=True)
-        bodies = tuple(replace(branch, body=row) for branch, row in pairs)
-        return replace(self, branches=bodies)
+        return replace(self, branches=tuple(replace(b, body=row) for b, row in pairs))
 
 
 Node: TypeAlias = Layer | MacroUse | Repeat | Residual | Branches

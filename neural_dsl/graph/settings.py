@@ -11,13 +11,14 @@ from neural_dsl.graph.nodes import Setting
 from neural_dsl.source import Span
 
 if TYPE_CHECKING:
-    from neural_dsl.catalogue.tasks.spec import TaskSpec
+    from neural_dsl.tasks.spec import TaskSpec
 
 
 @dataclass(frozen=True)
 class Task:
-    """The resolved task. Without a `setting`, something is wrong with it, and nothing that
-    depends on it can be checked. None for the sizes that the task does not tell."""
+    """The resolved task, with what TaskSpec says of it. Without a `setting`, something is
+    wrong with it, and nothing that depends on it can be checked. None for the sizes that
+    the task does not tell."""
 
     setting: Setting | None = None
     symbols: Sequence[str] | None = None
@@ -33,24 +34,22 @@ class Task:
     @property
     def spec(self) -> TaskSpec:
         """The entry of the catalogue."""
-        from neural_dsl.catalogue.tasks import task_spec  # only a task needs it
+        from neural_dsl.tasks import task_spec  # only a task needs it
 
         return task_spec(self.given.name)
 
     @property
     def causal(self) -> bool:
-        """Whether a position may see only those before it (TaskSpec.causal)."""
         return self.spec.causal(self.given.params)
+
+    @property
+    def layout(self) -> str:
+        return self.spec.layout(self.given.params)
 
     @property
     def gives_ids(self) -> bool:
         """Whether the task itself says what a model reads: one row of token ids."""
         return self.layout != "free"
-
-    @property
-    def layout(self) -> str:
-        """Where the answers stand (TaskSpec.layout)."""
-        return self.spec.layout(self.given.params)
 
     @property
     def related(self) -> tuple[Related, ...]:

@@ -1,24 +1,30 @@
 """Walks over the model graph. What stands inside which node, each node says itself
 (`rows` and `around` in `graph.nodes`); nothing else takes nodes apart to go deeper.
 
-Values that flow from layer to layer are followed by `graph.wiring.Walk`.
+`Walk` follows values from layer to layer, by the one rule for what a layer reads
+(`wired`): the code generator, runs at other lengths and the labels of pictures ask here,
+each with its own idea of a tensor (a variable, a shape, the tokens behind it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeAlias, TypeVar
 
-from neural_dsl.graph.nodes import Layer, Node, everything
+from neural_dsl.graph.nodes import (
+    Branch,
+    Branches,
+    Layer,
+    MacroUse,
+    Node,
+    Repeat,
+    Residual,
+    everything,
+)
 
 T = TypeVar("T")
 Folded: TypeAlias = tuple[tuple[T, ...], ...]
-
-
-def children(node: Node) -> Iterator[Node]:
-    """The nodes right inside a node, in order: of all copies, of all branches."""
-    for row in node.rows:
-        yield from row
 
 
 def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
@@ -29,12 +35,11 @@ def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
 def rebuild(nodes: Iterable[Node], change: Callable[[Node], Node]) -> tuple[Node, ...]:
     """The same nodes after `change`, which is given each node before what is inside it:
     it may replace the node, and keeps or replaces its rows."""
-
-    def rebuilt(node: Node) -> Node:
+    made: list[Node] = []
+    for node in map(change, nodes):
         rows = tuple(rebuild(row, change) for row in node.rows)
-        return node.around(rows) if rows else node
-
-    return tuple(rebuilt(change(node)) for node in nodes)
+        made.append(node.around(rows) if rows else node)
+    return tuple(made)
 
 
 def fold(
@@ -57,3 +62,99 @@ def fold(
         return found[id(node)][1]
 
     return tuple(map(value, nodes))
+
+
+# --- what a layer reads ---------------------------------------------------------------
+
+
+def reads_memory(layer: Layer) -> bool:
+    """Whether the layer attends to a second sequence."""
+    return layer.spec.arity == "target" and len(layer.inputs) > 1
+
+
+def wired(
+    layer: Layer, current: Sequence[T], memory: T | None
+) -> tuple[tuple[T, ...], T | None]:
+    """What a layer reads, in the order of `layer.inputs`, and the memory behind it.
+
+    `current` is one tensor, or what parallel branches left. Only a layer that reads the
+    branches as (memory, target) makes their first the memory of those that follow:
+    branches that are merged leave the memory as it was.
+    """
+    if layer.spec.arity == "many":
+        return tuple(current), memory
+    if not reads_memory(layer):
+        return (current[-1],), memory
+    if len(current) > 1:
+        memory = current[0]
+    assert memory is not None, "a layer with a memory follows branches"
+    return (current[-1], memory), memory
+
+
+def outlasting(
+    nodes: Sequence[Node], current: Sequence[T], outside: T | None
+) -> T | None:
+    """The memory behind a macro or a repeated group, which become classes in the code:
+    branches inside are a memory inside alone, branches before it (`current`) go on."""
+    first = first_layer(nodes)
+    if len(current) > 1 and first is not None and reads_memory(first):
+        return current[0]
+    return outside
+
+
+def first_layer(nodes: Sequence[Node]) -> Layer | None:
+    """The layer that takes what enters these nodes; None in front of branches."""
+    first = nodes[0] if nodes else None
+    if first is None or isinstance(first, Branches):
+        return None
+    return first if isinstance(first, Layer) else first_layer(first.rows[0])
+
+
+class Walk(ABC, Generic[T]):
+    """Walks the graph once with values of any kind in place of tensors."""
+
+    memory: T | None = None
+
+    @abstractmethod
+    def layer(self, layer: Layer, read: tuple[T, ...]) -> T:
+        """What leaves a layer that reads this."""
+
+    @abstractmethod
+    def residual(self, node: Residual, body: T, skip: T) -> T:
+        """What leaves a residual block: the sum of these."""
+
+    @abstractmethod
+    def start(self, branch: Branch, flow: tuple[T, ...]) -> tuple[T, ...]:
+        """What a branch reads."""
+
+    def passed(self, node: Node, read: tuple[T, ...], after: tuple[T, ...]) -> None:
+        """Told of every node but layers: what came to it, and what left it."""
+
+    def nodes(self, nodes: tuple[Node, ...], flow: tuple[T, ...]) -> tuple[T, ...]:
+        """What leaves the last of these nodes."""
+        for node in nodes:
+            if isinstance(node, Layer):
+                read, self.memory = wired(node, flow, self.memory)
+                flow = (self.layer(node, read),)
+                continue
+            after = flow
+            match node:
+                case Repeat() | MacroUse():
+                    for row in node.rows:
+                        outside, before = self.memory, after
+                        after = self.nodes(row, before)
+                        self.memory = outlasting(row, before, outside)
+                case Residual(body=body):
+                    after = (self.residual(node, self.nodes(body, flow)[-1], flow[-1]),)
+                case Branches(branches=branches):
+                    after = tuple(self.branch(branch, flow) for branch in branches)
+            self.passed(node, flow, after)
+            flow = after
+        return flow
+
+    def branch(self, branch: Branch, flow: tuple[T, ...]) -> T:
+        """What leaves one path; the memory that it reads is its own."""
+        outside = self.memory
+        after = self.nodes(branch.body, self.start(branch, flow))
+        self.memory = outside
+        return after[-1]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.graph.nodes import Network
-from neural_dsl.inputs.data import Data, by_input, check, same_batch
-from neural_dsl.inputs.drawn import check_seed, draw
+from neural_dsl.inputs.data import Data, read_arrays
 from neural_dsl.inputs.lengths import with_lengths, with_some_length
 from neural_dsl.inputs.tokens import from_value
 from neural_dsl.inputs.tokens import refuse as refuse_tokens
+from neural_dsl.resolve.kinds import LARGEST_SEED
 
 Tokens = Mapping[str, tuple[str, ...]]
 
@@ -56,41 +59,66 @@ def prepare(
         return data
     seed = check_seed(seed)
     labels = from_value(tokens, network.inputs)
+    sequences = {item.name for item in network.inputs if item.is_sequence}
+    lengths = {name: len(words) for name, words in labels.items()}
     if data is None:
-        return draw_inputs(network, labels, seed)
-    given, origin = by_input(data, network.inputs)
-    arrays = {}
-    for item in network.inputs:
-        alone = len(network.inputs) == 1
-        label = origin if alone else f"`{item.name}` in {origin}"
-        arrays[item.name] = check(item, given[item.name], label)
-    same_batch(arrays)
-    sequences = (item.name for item in network.inputs if item.is_sequence)
+        for name in labels:
+            if name not in sequences:
+                raise _no_sequence(name)
+        fitted = with_some_length(with_lengths(network, lengths))
+        origin = f"{'labels; input ' if labels else ''}random, seed {seed}"
+        return Prepared(fitted, draw(fitted, seed), labels, origin)
+    arrays, origin = read_arrays(data, network.inputs)
+    for name, tokens_given in lengths.items():
+        if name not in sequences:
+            raise _no_sequence(name)
+        positions = arrays[name].shape[1]
+        if tokens_given != positions:
+            of = f"positions of `{name}` in {origin}"
+            help = (
+                f"give {positions} tokens, or cut the data to {tokens_given} positions"
+            )
+            raise refuse_tokens(
+                f"there are {tokens_given} tokens for {positions} {of}", help
+            )
     lengths = {name: arrays[name].shape[1] for name in sequences}
-    for name, words in labels.items():
-        if len(words) != lengths.get(name):
-            raise wrong_count(name, len(words), lengths.get(name), origin)
     return Prepared(with_lengths(network, lengths), arrays, labels, origin)
 
 
-def draw_inputs(network: Network, labels: Tokens, seed: int) -> Prepared:
-    """Random inputs as long as there are labels, else as long as declared."""
-    for item in network.inputs:
-        if item.name in labels and not item.is_sequence:
-            raise wrong_count(item.name, len(labels[item.name]), None, "")
-    lengths = {name: len(words) for name, words in labels.items()}
-    fitted = with_some_length(with_lengths(network, lengths))
-    origin = f"{'labels; input ' if labels else ''}random, seed {seed}"
-    return Prepared(fitted, draw(fitted, seed), labels, origin)
+def _no_sequence(name: str) -> NeuralError:
+    message = f"the input `{name}` is no sequence, so tokens cannot label it"
+    return refuse_tokens(message)
 
 
-def wrong_count(name: str, tokens: int, length: int | None, origin: str) -> Exception:
-    """NE129: labels that do not match the data they would label."""
-    if length is None:
-        return refuse_tokens(
-            f"the input `{name}` is no sequence, so tokens cannot label it"
-        )
-    return refuse_tokens(
-        f"there are {tokens} tokens for {length} positions of `{name}` in {origin}",
-        f"give {length} tokens, or cut the data to {tokens} positions",
-    )
+def check_seed(seed: int) -> int:
+    """The seed as a plain number. Raises NE139 unless every backend takes it."""
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if whole and 0 <= seed <= LARGEST_SEED:
+        return int(seed)
+    help = f"a seed is a whole number from 0 to {LARGEST_SEED}"
+    raise refusal("NE139", f"the seed {seed!r} cannot be used", help=help)
+
+
+def draw(network: Network, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """One random example for every input, keyed by name, the same on every backend.
+
+    Floats are standard normal float32 (1, *shape). Ids are int64, uniform over the
+    vocabulary, without 0 where an Embedding takes it for padding. Every length must be
+    known. Each input has a stream of its own, so adding one does not change the others.
+    """
+    padded = {
+        layer.inputs[0].source
+        for layer in network.layers()
+        if layer.type == "Embedding" and layer.params["mask_zero"]
+    }
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for number, item in enumerate(network.inputs):
+        stream = np.random.default_rng([seed, number])
+        shape = (1, *(size for size in item.tensor.shape if size is not None))
+        if item.tensor.dtype == "ids":
+            vocabulary = item.vocabulary or 1
+            low = 1 if item.name in padded and vocabulary > 1 else 0
+            arrays[item.name] = stream.integers(low, vocabulary, shape, dtype=np.int64)
+        else:
+            arrays[item.name] = stream.standard_normal(shape, dtype=np.float32)
+    return arrays

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from functools import partial
 
 from neural_dsl.diagnostics import Diagnostic
 from neural_dsl.graph.nodes import Layer, Network
 from neural_dsl.graph.positions import Axis, axes_read, ends
-
-if TYPE_CHECKING:
-    from neural_dsl.source import Span
+from neural_dsl.source import Span
 
 Items = tuple[tuple[str, ...], ...]
 
@@ -45,10 +43,8 @@ def lost_labels(
     axes, shown = axes_read(network), set[str]()
     lost: dict[tuple[str, Span, str], dict[str, list[str]]] = {}
     for name, layer, attention in network.attentions():
-        if name not in drawn:
-            continue
-        sides = ends(attention, axes[layer.name])
-        for side, axis in zip(("queries", "keys"), sides, strict=True):
+        sides = zip(("queries", "keys"), ends(attention, axes[layer.name]), strict=True)
+        for side, axis in sides if name in drawn else ():
             concerned = axis.inputs & given.keys()
             shown |= concerned
             node, anywhere = axis.node, dict.fromkeys(axis.inputs, 0)
@@ -57,32 +53,25 @@ def lost_labels(
             title = node.name if isinstance(node, Layer) else "ResidualConnection"
             place = (title, node.span, axis.why)
             lost.setdefault(place, {}).setdefault(name, []).append(side)
-    found = [
-        Diagnostic(
-            "NW139",
-            f"{attentions(each)} {'is' if len(each) == 1 else 'are'} drawn without "
-            f"tokens, with the numbers of positions: behind `{layer}` a position is no "
-            "longer that of one token",
-            network.source,
-            span,
-            why,
-            severity="warning",
+    warning = partial(Diagnostic, "NW139", severity="warning")
+    found = []
+    for (title, span, why), each in lost.items():
+        message = (
+            f"{_attentions(each)} {'is' if len(each) == 1 else 'are'} drawn without "
+            f"tokens, with the numbers of positions: behind `{title}` a position is no "
+            "longer that of one token"
         )
-        for (layer, span, why), each in lost.items()
-    ]
-    return found + [
-        Diagnostic(
-            "NW139",
-            f"the tokens of `{name}` label nothing: no attention that is drawn reads "
-            "this input",
-            severity="warning",
-        )
-        for name in tokens
-        if name not in shown
-    ]
+        found.append(warning(message, network.source, span, why))
+    for name in tokens:
+        if name not in shown:
+            what = f"the tokens of `{name}` label nothing"
+            found.append(
+                warning(f"{what}: no attention that is drawn reads this input")
+            )
+    return found
 
 
-def attentions(found: Mapping[str, list[str]], most: int = 3) -> str:
+def _attentions(found: Mapping[str, list[str]], most: int = 3) -> str:
     """`a`, `b` (keys) and 2 more."""
     names = [
         f"`{name}`" if len(sides) == 2 else f"`{name}` ({sides[0]})"

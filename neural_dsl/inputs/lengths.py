@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.graph.nodes import (
     Branch,
     Branches,
@@ -24,8 +24,7 @@ from neural_dsl.graph.nodes import (
     Node,
     Residual,
 )
-from neural_dsl.graph.walk import rebuild
-from neural_dsl.graph.wiring import Walk
+from neural_dsl.graph.walk import Walk, rebuild
 
 TRIED = (16, 8, 4, 2, 1, 32, 64, 128, 256)
 """Lengths for an input that declares none, in order of preference."""
@@ -37,66 +36,52 @@ class Fixed(Exception):
     """The length cannot change, because of this node."""
 
     def __init__(self, node: Layer | Residual, why: str):
-        super().__init__(why)
         self.node = node
         self.why = why
 
 
 def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
-    """The network with the first axis of these inputs at these lengths.
+    """The network with the first axis of these inputs at these lengths; every other axis
+    that is open gets them too.
 
     Returns the network itself when nothing changes. Raises NeuralError NE128, pointing at
     the layer that needs the declared length.
     """
-    inputs = tuple(
-        resized_input(item, lengths.get(item.name)) for item in network.inputs
-    )
-    if inputs == network.inputs:
+    inputs: list[Input] = []
+    for item in network.inputs:
+        length, shape = lengths.get(item.name), item.tensor.shape
+        if length is not None and shape:
+            shape = (length, *(length if size is None else size for size in shape[1:]))
+        inputs.append(replace(item, tensor=replace(item.tensor, shape=shape)))
+    if tuple(inputs) == network.inputs:
         return network
     try:
-        return Resizer(inputs).network(network)
+        return Resizer(tuple(inputs)).network(network)
     except Fixed as problem:
-        raise NeuralError(refusal(network, lengths, problem)) from problem
+        known = {i.name: i.tensor.shape[0] for i in network.inputs}
+        new = {n: lengths[n] for n in known if lengths.get(n) not in (None, known[n])}
+        given = ", ".join(f"{length} for `{name}`" for name, length in new.items())
+        message = f"the layers do not allow this length: {given}"
+        help = "another number of tokens"
+        declared = {name: known[name] for name in new if known[name] is not None}
+        if declared:
+            long = (f"`{n}` is declared {size} long" for n, size in declared.items())
+            message = f"{', '.join(long)}, and the layers do not allow {given}"
+            help = " and ".join(f"{size} tokens" for size in declared.values())
+        place = (network.source, problem.node.span, problem.why)
+        raise refusal("NE128", message, *place, help=f"give {help}") from None
 
 
 def with_some_length(network: Network) -> Network:
     """The network with a length for every input that declares none."""
     open_inputs = [i.name for i in network.inputs if None in i.tensor.shape]
-    if not open_inputs:
-        return network
-    refused: NeuralError | None = None
+    refused: list[NeuralError] = []
     for length in TRIED:
         try:
             return with_lengths(network, dict.fromkeys(open_inputs, length))
         except NeuralError as error:
-            refused = refused or error
-    assert refused is not None
-    raise refused
-
-
-def resized_input(item: Input, length: int | None) -> Input:
-    """The input at another length; every open axis gets it."""
-    shape = item.tensor.shape
-    if length is None or not shape:
-        return item
-    sizes = (length, *(length if size is None else size for size in shape[1:]))
-    return replace(item, tensor=replace(item.tensor, shape=sizes))
-
-
-def refusal(network: Network, lengths: Mapping[str, int], problem: Fixed) -> Diagnostic:
-    """NE128 at the layer that cannot follow."""
-    known = {i.name: i.tensor.shape[0] for i in network.inputs}
-    changed = {n: lengths[n] for n in known if lengths.get(n) not in (None, known[n])}
-    declared = {n: known[n] for n in changed if known[n] is not None}
-    given = ", ".join(f"{length} for `{name}`" for name, length in changed.items())
-    message = f"the layers do not allow this length: {given}"
-    help = "give another number of tokens"
-    if declared:
-        long = (f"`{name}` is declared {size} long" for name, size in declared.items())
-        message = f"{', '.join(long)}, and the layers do not allow {given}"
-        help = "give " + " and ".join(f"{size} tokens" for size in declared.values())
-    span, source = problem.node.span, network.source
-    return Diagnostic("NE128", message, source, span, problem.why, help)
+            refused.append(error)
+    raise refused[0]
 
 
 class Resizer(Walk[Tensor]):
@@ -113,18 +98,15 @@ class Resizer(Walk[Tensor]):
         return replace(network, inputs=self.inputs, body=body, output=flow[-1])
 
     def start(self, branch: Branch, flow: Flow) -> Flow:
-        """The network input that a branch names, or what came before the branches."""
         named = (item.tensor for item in self.inputs if item.name == branch.input)
         return flow if branch.input is None else (next(named),)
 
     def residual(self, node: Residual, body: Tensor, skip: Tensor) -> Tensor:
-        """The sum."""
         if body.shape != skip.shape:
             raise Fixed(node, "its sum would add different lengths")
         return replace(node.output, shape=body.shape, mask=skip.mask)
 
     def layer(self, layer: Layer, read: Flow) -> Tensor:
-        """One layer on new inputs, by the rules of its catalogue entry."""
         try:
             params = layer.spec.complete(layer.params, read)
             output = layer.spec.output(params, read)

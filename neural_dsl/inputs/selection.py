@@ -10,22 +10,8 @@ from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 
-
-def attention_heads(network: Network) -> dict[str, int]:
-    """Every attention's name and number of heads, in the order that `--layer` counts.
-
-    Raises NE132 when there is none.
-    """
-    found = {name: inside.num_heads for name, _, inside in network.attentions()}
-    if not found:
-        raise refusal(
-            "NE132",
-            f"the network `{network.name}` has no attention to show",
-            help="attention lives in MultiHeadAttention, TransformerEncoder and "
-            "TransformerDecoder; without --attention, `neural visualize` draws the "
-            "architecture",
-        )
-    return found
+LISTED = 12
+"""Attentions that a message names."""
 
 
 def select_layers(
@@ -36,17 +22,30 @@ def select_layers(
     A wish is an attention's name, a layer's name (all attentions in it) or an index
     counted from 0; a single one need not stand in a list. Raises NE130 with what exists.
     """
-    asked = wishes(wanted)
-    heads = attention_heads(network)
-    names = list(heads)
+    heads = _heads(network)
+    names, asked = list(heads), wishes(wanted)
     chosen: set[str] = set()
     for wish in asked:
-        found = matching(network, names, str(wish).strip())
+        word = str(wish).strip()
+        found = [name for name, layer, _ in network.attentions() if layer.name == word]
+        if word in names:
+            found = [word]
+        elif not found and word.isascii() and word.isdigit() and len(word) < 9:
+            found = names[int(word) : int(word) + 1]
         if not found:
-            close = get_close_matches(str(wish), names, n=1)
-            meant = f"did you mean `{close[0]}`? " if close else ""
+            help = "".join(
+                f"did you mean `{close}`? "
+                for close in get_close_matches(str(wish), names, n=1)
+            )
+            entries = [
+                f"{index} `{name}` ({count} head{'s' if count != 1 else ''})"
+                for index, (name, count) in enumerate(heads.items())
+            ]
+            if len(entries) > LISTED:
+                entries[LISTED - 1 : -1] = ["…"]
+            help += f"there are: {', '.join(entries)}"
             message = f"there is no attention layer {quoted(str(wish))}"
-            raise refusal("NE130", message, help=f"{meant}there are: {listing(heads)}")
+            raise refusal("NE130", message, help=help)
         chosen.update(found)
     return [name for name in names if not asked or name in chosen]
 
@@ -59,29 +58,6 @@ def wishes(wanted: Any) -> list[Any]:
     return list(wanted) if several else [wanted]
 
 
-def matching(network: Network, names: list[str], wish: str) -> list[str]:
-    """The attentions that one wish names."""
-    if wish in names:
-        return [wish]
-    of_layer = [name for name, layer, _ in network.attentions() if layer.name == wish]
-    if of_layer:
-        return of_layer
-    if wish.isascii() and wish.isdigit() and len(wish) < 9 and int(wish) < len(names):
-        return [names[int(wish)]]
-    return []
-
-
-def listing(heads: dict[str, int], shown: int = 12) -> str:
-    """`0 transformer_encoder_0 (8 heads), …`, cut short in the middle when long."""
-    entries = [
-        f"{index} `{name}` ({count} head{'s' if count != 1 else ''})"
-        for index, (name, count) in enumerate(heads.items())
-    ]
-    if len(entries) > shown:
-        entries = [*entries[: shown - 1], "…", entries[-1]]
-    return ", ".join(entries)
-
-
 def select_heads(
     network: Network, layers: Sequence[str], wanted: Sequence[int]
 ) -> list[int]:
@@ -89,7 +65,7 @@ def select_heads(
 
     Raises NE131 unless every chosen layer has them all.
     """
-    heads = attention_heads(network)
+    heads = _heads(network)
     for name in layers:
         for head in wanted:
             if not 0 <= head < heads[name]:
@@ -99,3 +75,18 @@ def select_heads(
                     help += "; choose other layers with --layer"
                 raise refusal("NE131", f"`{name}` has no head {head}", help=help)
     return sorted(set(wanted))
+
+
+def _heads(network: Network) -> dict[str, int]:
+    """Every attention's number of heads, in the order that `--layer` counts. Raises NE132
+    when there is none."""
+    found = {name: inside.num_heads for name, _, inside in network.attentions()}
+    if not found:
+        message = f"the network `{network.name}` has no attention to show"
+        help = (
+            "attention lives in MultiHeadAttention, TransformerEncoder and "
+            "TransformerDecoder; without --attention, `neural visualize` draws the "
+            "architecture"
+        )
+        raise refusal("NE132", message, help=help)
+    return found

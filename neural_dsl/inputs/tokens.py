@@ -12,6 +12,7 @@ from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
 
 Tokens: TypeAlias = str | Sequence[str] | Mapping[str, str | Sequence[str]]
+Labels: TypeAlias = dict[str, tuple[str, ...]]
 
 
 def refuse(message: str, help: str = "") -> NeuralError:
@@ -22,24 +23,57 @@ def refuse(message: str, help: str = "") -> NeuralError:
 def split(text: str) -> tuple[str, ...]:
     """`The, cat` -> ("The", "cat"). A token with a comma goes in double quotes, as in
     CSV. A token of nothing but spaces is kept; an empty one is a slip (NE129)."""
-    if "\n" in text or "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", " ")
+    line = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", " ")
     try:
-        tokens = next(csv.reader([text], skipinitialspace=True), [])
+        tokens = next(csv.reader([line], skipinitialspace=True), [])
     except csv.Error as error:  # a token of more than 131,072 characters
         raise refuse(f"the tokens cannot be split: {error}") from error
     if not tokens:
         raise refuse("there are no tokens", 'list them with commas: "The,cat,sat"')
-    for number, token in enumerate(tokens, 1):
-        if token == "":
-            raise refuse(
-                f"token {number} of {quoted(text)} is empty",
-                "leave out the extra comma, or quote a comma itself: 'a,\",\",b'",
-            )
+    if "" in tokens:
+        message = f"token {tokens.index('') + 1} of {quoted(line)} is empty"
+        help = "leave out the extra comma, or quote a comma itself: 'a,\",\",b'"
+        raise refuse(message, help)
     return tuple(token.strip() or token for token in tokens)
 
 
-def unknown_input(name: str, names: Sequence[str], meant: str = "") -> NeuralError:
+def from_options(options: Iterable[str], inputs: Sequence[Input]) -> Labels:
+    """What `--tokens` says, by input. Raises NE129."""
+    names, found = [item.name for item in inputs], Labels()
+    for option in options:
+        before, equals, rest = option.partition("=")
+        name, text = before.strip(), rest
+        if not (equals and name in names):
+            if equals and name.isidentifier():
+                raise _unknown(name, names, f"{names[0]}={option}")
+            if len(names) > 1:
+                several = " ".join(f'--tokens {n}="…"' for n in names)
+                message = f"`--tokens` {quoted(option)} does not say for which input"
+                raise refuse(message, f"the network has several: {several}")
+            name, text = names[0], option
+        if name in found:
+            raise refuse(f"`--tokens` was given twice for the input `{name}`")
+        found[name] = split(text)
+    return found
+
+
+def from_value(tokens: Tokens | None, inputs: Sequence[Input]) -> Labels:
+    """What the Python API takes: a string, a list, or either by input name."""
+    names = [item.name for item in inputs]
+    if tokens is None:
+        return {}
+    if isinstance(tokens, Mapping):
+        for name in tokens:
+            if name not in names:
+                raise _unknown(name, names)
+        return {name: _one(value) for name, value in tokens.items()}
+    if len(names) > 1:
+        help = f"give a dict with the keys {', '.join(names)}"
+        raise refuse("the tokens do not say for which input they are", help)
+    return {names[0]: _one(tokens)}
+
+
+def _unknown(name: str, names: Sequence[str], meant: str = "") -> NeuralError:
     """NE129 for a misspelt input; `meant` is how to say it if `name` is no input's."""
     near = closest(name, names)
     help = f"did you mean `{near}`? " if near else ""
@@ -50,54 +84,7 @@ def unknown_input(name: str, names: Sequence[str], meant: str = "") -> NeuralErr
     return refuse(f"there is no input called {quoted(name)}", help)
 
 
-def from_options(
-    options: Iterable[str], inputs: Sequence[Input]
-) -> dict[str, tuple[str, ...]]:
-    """What `--tokens` says, by input. Raises NE129."""
-    names = [item.name for item in inputs]
-    found: dict[str, tuple[str, ...]] = {}
-    for option in options:
-        name, equals, rest = option.partition("=")
-        if equals and name.strip() in names:
-            name, text = name.strip(), rest
-        elif equals and name.strip().isidentifier():
-            raise unknown_input(name.strip(), names, f"{names[0]}={option}")
-        elif len(names) == 1:
-            name, text = names[0], option
-        else:
-            raise refuse(
-                f"`--tokens` {quoted(option)} does not say for which input",
-                "the network has several: "
-                + " ".join(f'--tokens {n}="…"' for n in names),
-            )
-        if name in found:
-            raise refuse(f"`--tokens` was given twice for the input `{name}`")
-        found[name] = split(text)
-    return found
-
-
-def from_value(
-    tokens: Tokens | None, inputs: Sequence[Input]
-) -> dict[str, tuple[str, ...]]:
-    """What the Python API takes: a string, a list, or either by input name."""
-    names = [item.name for item in inputs]
-    if tokens is None:
-        return {}
-    if isinstance(tokens, Mapping):
-        unknown = [name for name in tokens if name not in names]
-        if unknown:
-            raise unknown_input(unknown[0], names)
-        return {name: one(value) for name, value in tokens.items()}
-    if len(names) > 1:
-        raise refuse(
-            "the tokens do not say for which input they are",
-            f"give a dict with the keys {', '.join(names)}",
-        )
-    return {names[0]: one(tokens)}
-
-
-def one(value: str | Sequence[str]) -> tuple[str, ...]:
-    """The tokens of one input."""
+def _one(value: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(value, str):
         return split(value)
     if not isinstance(value, Iterable):
@@ -106,8 +93,6 @@ def one(value: str | Sequence[str]) -> tuple[str, ...]:
     if not tokens:
         raise refuse("there are no tokens")
     if "" in tokens:
-        raise refuse(
-            f"token {tokens.index('') + 1} of {len(tokens)} is empty",
-            "leave it out, or label the position with a space",
-        )
+        message = f"token {tokens.index('') + 1} of {len(tokens)} is empty"
+        raise refuse(message, "leave it out, or label the position with a space")
     return tokens

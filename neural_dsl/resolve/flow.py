@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.graph.nodes import Node
-from neural_dsl.graph.wiring import outlasting
+from neural_dsl.graph.walk import outlasting
 from neural_dsl.source import Span
 
 

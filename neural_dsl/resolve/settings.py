@@ -65,7 +65,7 @@ def _table(section: str) -> Table:
         case "early_stopping":
             from neural_dsl.catalogue.configuration import STOPPING as table
         case "task":
-            from neural_dsl.catalogue.tasks import TASKS as table
+            from neural_dsl.tasks import TASKS as table
         case _:
             raise ValueError(section)
     return table

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Input, Setting
 from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Bound
 from neural_dsl.resolve.terms import UNKNOWN
 from neural_dsl.source import Span
+from neural_dsl.tasks import task_spec
 
 LISTED_SYMBOLS = 40
 """Symbols up to this number are listed in messages."""

@@ -6,7 +6,9 @@ are solved without attention, layouts that cannot be learnt at all.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.spec import LayerProblem
@@ -14,20 +16,30 @@ from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Network
 from neural_dsl.graph.settings import Task
 from neural_dsl.rules.measures import check_measures
-from neural_dsl.rules.muon import check_muon
 from neural_dsl.source import Span
 
 A_LENGTH = 1000
 """A length to try a layer's shape rule with, where the real one is open."""
+NEVER_HIDDEN = ("Embedding", "PositionalEncoding", "Output")
+
+Found: TypeAlias = Iterator[tuple[str, str, Span, str, str]]
+"""Code, message, place, label and help of each finding of a rule."""
 
 
 def check_training(network: Network, task: Task, findings: Findings) -> None:
-    """Report ends that do not fit the task, what the network cannot learn of it, and
-    settings that fit neither."""
+    """Report ends that do not fit the task, what the network cannot learn of it where
+    they fit, and settings that fit neither."""
     if task.gives_ids:
-        _Learning(network, task, findings).check()
+        rules = _Learning(network, task, tuple(network.layers()))
+        ends = [*rules.inputs(), *rules.output()]
+        seen = rules.causal if task.causal else rules.aligned
+        for code, message, span, label, help in ends or [*seen(), *rules.attention()]:
+            if code.startswith("NW"):
+                findings.warning(code, message, span, label, help)
+            else:
+                findings.error(code, message, span, label, help, task.related)
     check_measures(network, findings)
-    check_muon(network, findings)
+    _check_muon(network, findings)
 
 
 def looks_ahead(layer: Layer) -> bool:
@@ -36,64 +48,41 @@ def looks_ahead(layer: Layer) -> bool:
     return layer.spec.looks_ahead(layer.params) or bool(kinds - {"causal"})
 
 
+@dataclass
 class _Learning:
-    """One network that learns a task which gives ids."""
+    """One network that learns a task which gives ids, and a method for each rule."""
 
-    def __init__(self, network: Network, task: Task, findings: Findings):
-        self.network = network
-        self.layers = tuple(network.layers())
-        self.task = task
-        self.name = task.spec.name
-        self.findings = findings
+    network: Network
+    task: Task
+    layers: tuple[Layer, ...]
 
-    def check(self) -> None:
-        """All rules; those of what is learnt where the ends fit."""
-        errors = self.findings.errors
-        self._inputs()
-        self._output()
-        if self.findings.errors == errors:
-            if self.task.causal:
-                self._causal()
-            else:
-                self._aligned()
-            self._attention()
-
-    def _unfit(self, message: str, span: Span, label: str, help: str) -> None:
-        """Report an end that does not fit the task."""
-        related = self.task.related
-        self.findings.error("NE057", message, span, label, help, related)
-
-    def _doubt(self, code: str, message: str, label: str, help: str) -> None:
-        """Warn, at the task, of what cannot be learnt."""
-        self.findings.warning(code, message, self.task.given.span, label, help)
-
-    # --- ends -------------------------------------------------------------------------
-
-    def _inputs(self) -> None:
-        given, *more = self.network.inputs
+    def inputs(self) -> Found:
+        """One input of token ids, as long as the task's."""
+        name, (given, *more) = self.task.spec.name, self.network.inputs
         most, length = self.task.max_length, given.tensor.shape[0]
         if more:
-            message = f"the network reads {1 + len(more)} inputs, but the task `{self.name}` has one"
+            message = f"the network reads {1 + len(more)} inputs, but the task `{name}` has one"
             help = "leave `input:` out: the task gives the ids of whole problems"
-            self._unfit(message, more[0].span, "one too many", help)
+            yield "NE057", message, more[0].span, "one too many", help
         elif given.tensor.dtype != "ids":
             message = (
-                f"the task `{self.name}` gives token ids, but the network reads vectors"
+                f"the task `{name}` gives token ids, but the network reads vectors"
             )
+            label = "no `Embedding` reads this"
             help = "begin with `Embedding(output_dim=…)` and leave `input:` out"
-            self._unfit(message, given.span, "no `Embedding` reads this", help)
+            yield "NE057", message, given.span, label, help
         elif most is not None and length not in (None, most):
-            message = f"the input has {length} positions, but inputs of the task `{self.name}` have {most}"
-            help = "leave `input:` out: the task gives it"
-            self._unfit(message, given.span, f"{most} are needed", help)
+            message = f"the input has {length} positions, but inputs of the task `{name}` have {most}"
+            label, help = f"{most} are needed", "leave `input:` out: the task gives it"
+            yield "NE057", message, given.span, label, help
 
-    def _output(self) -> None:
-        name, shape, symbols = (
-            self.name,
+    def output(self) -> Found:
+        """A symbol of the task at every position."""
+        name, symbols = self.task.spec.name, self.task.vocabulary
+        shape, length = (
             self.network.output.shape,
-            self.task.vocabulary,
+            self.network.inputs[0].tensor.shape[0],
         )
-        length = self.network.inputs[0].tensor.shape[0]
         changed = next((each for each in self.layers if not _keeps_length(each)), None)
         last = self.layers[-1]
         if len(shape) != 2 or shape[0] != length or changed is not None:
@@ -103,102 +92,78 @@ class _Learning:
             else:
                 message += f"`{changed.type}` changes their number"
             label = "the positions end here" if len(shape) != 2 else "other positions"
-            help = (
-                "leave out what joins or drops positions (pooling, `Flatten`, strides, "
-                '`padding="valid"`)'
-            )
-            self._unfit(message, (changed or last).span, label, help)
+            help = 'leave out what joins or drops positions (pooling, `Flatten`, strides, `padding="valid"`)'
+            yield "NE057", message, (changed or last).span, label, help
         elif symbols is not None and shape[-1] != symbols:
             message = f"the network ends in {shape[-1]} values, but the task `{name}` has {symbols} symbols"
             help = "end with `Output()`: the task gives its size"
-            self._unfit(message, last.span, "the last layer", help)
+            yield "NE057", message, last.span, "the last layer", help
 
-    # --- what the network sees --------------------------------------------------------
-
-    def _causal(self) -> None:
+    def causal(self) -> Found:
         """A model that is asked for the next symbol must not see it."""
         text = self.task.layout == "text"
         answer = "the text to be predicted" if text else "the answer"
         for layer in filter(looks_ahead, self.layers):
             message = f"`{layer.type}` sees later positions, where {answer} stands"
-            help, related = self._without_looking_ahead(layer), self.task.related
-            self.findings.error(
-                "NE077", message, layer.span, "looks ahead", help, related
-            )
+            kinds = {attention.kind for attention in layer.attentions}
+            if "cross" in kinds:
+                help = "attend to the sequence itself: leave the branches out"
+            elif "self" in kinds:
+                help = "write `causal=true`"
+                if layer.type == "TransformerEncoder":
+                    help += ", or use `TransformerDecoder`"
+            else:
+                convolution = layer.type == "Conv1D"
+                help = 'write `padding="causal"`' if convolution else "leave it out"
+            spec = self.task.spec
+            has_aligned = any(each.name == "layout" for each in spec.parameters)
+            if has_aligned and spec.aligned_needs == "later":
+                help += '; a model that sees everything fits `layout="aligned"`'
+            yield "NE077", message, layer.span, "looks ahead", help
 
-    def _without_looking_ahead(self, layer: Layer) -> str:
-        kinds = {attention.kind for attention in layer.attentions}
-        if "cross" in kinds:
-            way = "attend to the sequence itself: leave the branches out"
-        elif "self" in kinds:
-            way = "write `causal=true`"
-            if layer.type == "TransformerEncoder":
-                way += ", or use `TransformerDecoder`"
-        elif layer.type == "Conv1D":
-            way = 'write `padding="causal"`'
-        else:
-            way = "leave it out"
-        spec = self.task.spec
-        has_aligned = any(each.name == "layout" for each in spec.parameters)
-        if has_aligned and spec.aligned_needs == "later":
-            way += '; a model that sees everything fits `layout="aligned"`'
-        return way
-
-    def _aligned(self) -> None:
+    def aligned(self) -> Found:
         """Answers at the positions of the source: too easy for Copy, impossible blindly."""
+        name, span = self.task.spec.name, self.task.given.span
         if self.task.spec.aligned_needs == "nothing":
-            message = (
-                f"aligned `{self.name}` is solved without attention: each symbol of the "
-                "answer stands at its own position"
-            )
+            message = f"aligned `{name}` is solved without attention: each symbol of the answer stands at its own position"
             label = "pictures of its attention would mean nothing"
-            help = (
-                'leave `layout` out: with `layout="sequence"` attention has to carry '
-                "every symbol"
-            )
-            self._doubt("NW073", message, label, help)
+            help = 'leave `layout` out: with `layout="sequence"` attention has to carry every symbol'
+            yield "NW073", message, span, label, help
             return
-        cannot = f"aligned `{self.name}` cannot be learnt: "
+        cannot = f"aligned `{name}` cannot be learnt: "
         if not any(map(looks_ahead, self.layers)):
             cannot += "the answer depends on later positions, and no layer sees them"
             help = 'use `TransformerEncoder` without `causal`, or `layout="sequence"`'
-            self._doubt("NW078", cannot, "needs attention in both directions", help)
+            yield "NW078", cannot, span, "needs attention in both directions", help
         elif not any(map(_tells_positions, self.layers)):
             cannot += "nothing tells the positions of the source apart"
             help = "put `PositionalEncoding()` behind the `Embedding`"
-            self._doubt("NW078", cannot, "needs positions", help)
+            yield "NW078", cannot, span, "needs positions", help
         for layer in self.layers if self._several_lengths else ():
             if layer.attentions and layer.inputs[0].mask is None:
                 message = f"`{layer.type}` sees the padding of shorter sequences"
-                label = "attends to padding too"
                 help = "write `mask_zero=true` in the `Embedding`"
-                self.findings.warning("NW077", message, layer.span, label, help)
+                yield "NW077", message, layer.span, "attends to padding too", help
+
+    def attention(self) -> Found:
+        """Nothing but attention (or a convolution) carries symbols from place to place."""
+        spec, span = self.task.spec, self.task.given.span
+        attending = sum(bool(each.attentions) for each in self.layers)
+        pointless = self.task.layout == "aligned" and spec.aligned_needs == "nothing"
+        if attending == 0 and not pointless:
+            message = f"no layer attends, so the model can hardly learn `{spec.name}`"
+            label = "asks for symbols of other positions"
+            kind = "Decoder" if self.task.causal else "Encoder"
+            help = f"add `Transformer{kind}(num_heads=4, ff_dim=512)`"
+            yield "NW074", message, span, label, help
+        elif attending < spec.layers_needed and self._several_lengths:
+            message = f"`{spec.name}` takes two layers of attention: one finds what came before each symbol, the next looks for it"
+            help = "repeat the layer: `TransformerDecoder(…) * 2`"
+            yield "NW076", message, span, f"the network has {attending}", help
 
     @property
     def _several_lengths(self) -> bool:
         return isinstance(self.task.given.params.get("length"), tuple)
-
-    # --- what the network can do ------------------------------------------------------
-
-    def _attention(self) -> None:
-        """Nothing but attention (or a convolution) carries symbols from place to place."""
-        spec, attending = (
-            self.task.spec,
-            sum(bool(each.attentions) for each in self.layers),
-        )
-        pointless = self.task.layout == "aligned" and spec.aligned_needs == "nothing"
-        if attending == 0 and not pointless:
-            message = f"no layer attends, so the model can hardly learn `{self.name}`"
-            kind = "Decoder" if self.task.causal else "Encoder"
-            help = f"add `Transformer{kind}(num_heads=4, ff_dim=512)`"
-            self._doubt("NW074", message, "asks for symbols of other positions", help)
-        elif attending < spec.layers_needed and self._several_lengths:
-            message = (
-                f"`{self.name}` takes two layers of attention: one finds what came before "
-                "each symbol, the next looks for it"
-            )
-            help = "repeat the layer: `TransformerDecoder(…) * 2`"
-            self._doubt("NW076", message, f"the network has {attending}", help)
 
 
 def _keeps_length(layer: Layer) -> bool:
@@ -217,3 +182,29 @@ def _tells_positions(layer: Layer) -> bool:
     """Attention in both directions alone treats all orders of a sequence alike."""
     causal = any(attention.kind == "causal" for attention in layer.attentions)
     return causal or layer.type in ("PositionalEncoding", "Conv1D")
+
+
+def matrix_ends(network: Network) -> list[Layer]:
+    """The layers whose matrices are not hidden, so that AdamW trains them under Muon:
+    tables of embeddings, and the head."""
+    own = [layer for layer in network.layers() if layer.weights]
+    ends = [layer for layer in own if layer.type in NEVER_HIDDEN]
+    has_head = any(layer.type == "Output" for layer in ends)
+    if own and own[-1].type == "Dense" and not has_head:
+        ends.append(own[-1])
+    return ends
+
+
+def _check_muon(network: Network, findings: Findings) -> None:
+    """Report NE074 where Muon, which trains the matrices of hidden layers, has none."""
+    optimizer = network.optimizer
+    if optimizer is None or optimizer.name != "Muon":
+        return
+    ends = {layer.name for layer in matrix_ends(network)}
+    hidden = [layer for layer in network.layers() if layer.name not in ends]
+    if not any(len(weight.shape) == 2 for layer in hidden for weight in layer.weights):
+        message = (
+            "`Muon` trains the matrices of hidden layers, and this network has none"
+        )
+        help = "use `AdamW`, which trains everything else under Muon, too"
+        findings.error("NE074", message, optimizer.span, "nothing to train", help)

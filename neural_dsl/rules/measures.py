@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import CustomFile, custom_file
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.rules.unsupported import usual_loss
+from neural_dsl.rules.common import listed, usual_loss
 from neural_dsl.source import Span
+from neural_dsl.tasks import task_spec
+from neural_dsl.tasks.custom import CustomFile, custom_file
 
 ON_REQUEST = ("accuracy", "perplexity")
 """Measures that validation has when `metrics` asks for them, where they make sense."""
@@ -46,9 +46,8 @@ def custom_of(network: Network) -> CustomFile | None:
 
 def loss_of(network: Network) -> Setting:
     """The loss; the one that goes with the output where the file names none."""
-    return network.loss or Setting(
-        usual_loss(network.output_activation), {}, Span(0, 0)
-    )
+    usual = usual_loss(network.output_activation)
+    return network.loss or Setting(usual, {}, Span(0, 0))
 
 
 def goal_of(network: Network) -> Goal:
@@ -88,8 +87,11 @@ def check_measures(network: Network, findings: Findings) -> None:
         help = f"it smooths the targets of classes, but the loss is `{loss}`"
         span = network.train_spans["label_smoothing"]
         findings.warning("NW075", message, span, "not used", help)
-    for rule in rules_that_watch(network):
-        monitor = rule.params["monitor"]
+    rate = network.optimizer.params["learning_rate"] if network.optimizer else None
+    for rule in (network.train.get("early_stopping"), rate, network.lr_schedule):
+        if not isinstance(rule, Setting):
+            continue
+        monitor = rule.params.get("monitor", "loss")
         if monitor not in goal.measures:
             hint = f"there are {listed(goal.measures)}"
             if monitor in goal.possible:
@@ -98,18 +100,3 @@ def check_measures(network: Network, findings: Findings) -> None:
                 f"`{monitor}` is not measured in this training on `{setting.name}`"
             )
             findings.error("NE079", message, rule.span, "watches nothing", hint)
-
-
-def rules_that_watch(network: Network) -> list[Setting]:
-    """Early stopping and the schedule that waits for a plateau, if they are there."""
-    rate = network.optimizer.params["learning_rate"] if network.optimizer else None
-    found = (network.train.get("early_stopping"), rate, network.lr_schedule)
-    return [
-        each for each in found if isinstance(each, Setting) and "monitor" in each.params
-    ]
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """`a`, `b` and `c`."""
-    *first, last = (f"`{name}`" for name in names)
-    return f"{', '.join(first)} and {last}" if first else last

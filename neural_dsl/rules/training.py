@@ -1,51 +1,38 @@
-"""The settings of a training: completed by the task, and refused where it cannot use them.
-
-Without a task the settings are kept as the file has them, for nothing here trains.
-"""
+"""The settings of a training: completed by the task, and refused where it cannot use them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Setting
 from neural_dsl.graph.settings import Settings, Task
-from neural_dsl.rules.measures import listed
-from neural_dsl.rules.together import check_together
-from neural_dsl.rules.unsupported import report_unsupported
+from neural_dsl.rules.common import TRAINED_LOSSES, check_together, listed
 from neural_dsl.source import Span
 
 LOSS = "sparse_categorical_crossentropy"
-MONITORS = {
-    "loss": "loss",
-    "val_loss": "loss",
-    "exact_match": "exact_match",
-    "val_exact_match": "exact_match",
-    "accuracy": "accuracy",
-    "val_accuracy": "accuracy",
-    "acc": "accuracy",
-    "val_acc": "accuracy",
-}
+MEASURES = {"acc": "accuracy"} | {n: n for n in ("loss", "exact_match", "accuracy")}
+MONITORS = MEASURES | {f"val_{called}": name for called, name in MEASURES.items()}
 """What a file calls a measure of validation -> its name."""
 
-UNUSED_TRAIN = {
-    "steps_per_epoch": "an epoch is one pass over all problems; use `validate_every`",
-    "validation_split": "the task keeps problems for validation itself; use its "
-    "`validation_size`",
-    "validation_steps": "validation always takes the whole validation split",
-    "num_workers": "batches are made where they are used, which is faster here",
-    "verbose": "training always prints its progress",
-    "search_method": "nothing searches in this version",
-    "max_trials": "nothing searches in this version",
+WORKERS = "batches are made where they are used, which is faster here"
+UNUSED = {
+    "train": {
+        "steps_per_epoch": "an epoch is one pass over all problems; use `validate_every`",
+        "validation_split": "the task keeps problems for validation itself; use its `validation_size`",
+        "validation_steps": "validation always takes the whole validation split",
+        "num_workers": WORKERS,
+        "verbose": "training always prints its progress",
+        "search_method": "nothing searches in this version",
+        "max_trials": "nothing searches in this version",
+    },
+    "execution": {"num_workers": WORKERS},
 }
-UNUSED_EXECUTION = {"num_workers": UNUSED_TRAIN["num_workers"]}
-MOVED = ("seed", "mixed_precision")
-"""Keys of `execution` that mean the same in `train`."""
+"""Block -> key -> why it has no effect."""
 
 
 def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
@@ -53,23 +40,19 @@ def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
     return _TrainingCheck(settings, task, findings).complete()
 
 
+@dataclass
 class _TrainingCheck:
     """One network's settings, its task and where everything stands."""
 
-    def __init__(self, settings: Settings, task: Task, findings: Findings):
-        self.settings = settings
-        self.task = task
-        self.findings = findings
-        asked = {metric.name for metric in settings.metrics} & {"accuracy"}
-        names = ("loss", task.spec.measure, *task.spec.also, *asked)
-        self.measures = tuple(dict.fromkeys(names))
+    settings: Settings
+    task: Task
+    findings: Findings
 
     def complete(self) -> Settings:
         """All checks, one after another."""
         settings, train = self.settings, self._train()
-        report_unsupported(settings, self.findings)
-        check_together(settings, train, self.findings)
-        self._length(train)
+        self._unsupported()
+        check_together(settings, self.findings)
         optimizer, schedule = settings.optimizer, settings.lr_schedule
         rate = optimizer.params.get("learning_rate") if optimizer else None
         if optimizer is not None and isinstance(rate, Setting):
@@ -83,7 +66,15 @@ class _TrainingCheck:
             train=train,
         )
 
-    # --- loss and metrics -------------------------------------------------------------
+    def _unfit(
+        self, code: str, message: str, span: Span, label: str, help: str
+    ) -> None:
+        """Report what the task, which is shown too, cannot take."""
+        self.findings.error(code, message, span, label, help, self.task.related)
+
+    def _unused(self, name: str, span: Span, reason: str) -> None:
+        message = f"`{name}` has no effect on the training"
+        self.findings.warning("NW075", message, span, "not used", reason)
 
     def _loss(self) -> Setting | None:
         """The loss; cross-entropy where the file is silent. Reports NE058."""
@@ -104,102 +95,92 @@ class _TrainingCheck:
             self._unused("ignore_class", given.span, reason)
         return given
 
-    def _length(self, train: Mapping[str, Any]) -> None:
-        """Epochs have no length where only the running task knows its size (NE067)."""
-        task, folder = self.task.given, Path(self.findings.source.name).parent
-        known = self.task.spec.train_size(task.params, folder) is not None
-        if not known and "steps" not in train:
-            message = (
-                f"training on `{task.name}` needs `steps`: how many examples there are "
-                "is known only when it runs"
-            )
-            help = "write for instance `train { steps: 2000 }`"
-            self.findings.error("NE067", message, task.span, "of unknown size", help)
-
-    # --- train and execution ----------------------------------------------------------
-
     def _train(self) -> Mapping[str, Any]:
         """The keys of `train`, those of `execution` that belong there merged in."""
-        train = dict(self.settings.train)
-        spans = self.settings.spans.get("train", {})
-        self._unused_keys(train, spans, UNUSED_TRAIN)
-        self._merge_execution(train)
+        settings, task = self.settings, self.task
+        train, spans = dict(settings.train), settings.spans.get("train", {})
+        given = settings.execution
+        for block, keys in (("train", settings.train), ("execution", given)):
+            for key in UNUSED[block].keys() & keys:
+                self._unused(key, settings.spans[block][key], UNUSED[block][key])
+        for key in ("seed", "mixed_precision"):  # which mean the same in `train`
+            if key in given and train.setdefault(key, given[key]) != given[key]:
+                message, help = (
+                    f"`{key}` is given twice, with two values",
+                    "keep one of the two",
+                )
+                span, label = settings.spans["execution"][key], "not what `train` says"
+                self.findings.error("NE070", message, span, label, help)
+        if given.get("precision") in ("mixed", "bfloat16"):
+            train.setdefault("mixed_precision", True)
         if train.get("save_best") is False:
             self._unused("save_best", spans["save_best"], "the best is always kept")
-        if train.get("shuffle") is False and self.task.spec.draws:
+        if train.get("shuffle") is False and task.spec.draws:
             reason = "training draws examples anew for ever: they have no order to keep"
             self._unused("shuffle", spans["shuffle"], reason)
-        if "steps" in train and "epochs" in train:
-            related = (Related(spans["epochs"], "first said here"),)
-            message = "`steps` and `epochs` both say how long training lasts"
-            label, help = "the same thing again", "keep one of the two"
-            self.findings.error("NE074", message, spans["steps"], label, help, related)
-        if train.get("scheduled_sampling") and not self.task.causal:
-            span = spans["scheduled_sampling"]
-            message = (
-                "`scheduled_sampling` feeds answers back, but this task answers at all "
-                "positions at once"
-            )
+        if train.get("scheduled_sampling") and not task.causal:
+            span, label = spans["scheduled_sampling"], "nothing is fed back"
+            message = "`scheduled_sampling` feeds answers back, but this task answers at all positions at once"
             help = 'leave it out, or use `layout="sequence"`'
-            self._unfit("NE074", message, span, "nothing is fed back", help)
+            self._unfit("NE074", message, span, label, help)
+        folder = Path(self.findings.source.name).parent
+        size = task.spec.train_size(task.given.params, folder)
+        if size is None and "steps" not in train:
+            message = f"training on `{task.given.name}` needs `steps`: how many examples there are is known only when it runs"
+            label, help = (
+                "of unknown size",
+                "write for instance `train { steps: 2000 }`",
+            )
+            self.findings.error("NE067", message, task.given.span, label, help)
         stopping = train.get("early_stopping")
         if stopping is not None:
             train["early_stopping"] = self._watching(stopping)
         return train
 
-    def _merge_execution(self, train: dict[str, Any]) -> None:
-        """`execution { seed: 1 }` counts for training too."""
-        given = self.settings.execution
-        spans = self.settings.spans.get("execution", {})
-        self._unused_keys(given, spans, UNUSED_EXECUTION)
-        for key in MOVED:
-            if key in given and train.setdefault(key, given[key]) != given[key]:
-                message = f"`{key}` is given twice, with two values"
-                label, help = "not what `train` says", "keep one of the two"
-                self.findings.error("NE070", message, spans[key], label, help)
-        if given.get("precision") in ("mixed", "bfloat16"):
-            train.setdefault("mixed_precision", True)
+    def _unsupported(self) -> None:
+        """Report what no training script has yet: some losses and devices, and numbers
+        of 16 bits that could overflow (NE059)."""
 
-    def _unused_keys(
-        self, given: Iterable[str], spans: Mapping[str, Span], why: Mapping[str, str]
-    ) -> None:
-        for key in given:
-            if key in why:
-                self._unused(key, spans[key], why[key])
+        def report(what: str, span: Span, help: str) -> None:
+            message = f"{what} is not yet supported for training"
+            label = "known, but no training script has it"
+            self.findings.error("NE059", message, span, label, help)
 
-    def _unused(self, name: str, span: Span, reason: str) -> None:
-        message = f"`{name}` has no effect on the training"
-        self.findings.warning("NW075", message, span, "not used", reason)
-
-    def _unfit(
-        self, code: str, message: str, span: Span, label: str, help: str
-    ) -> None:
-        """Report what the task, which is shown too, cannot take."""
-        self.findings.error(code, message, span, label, help, self.task.related)
-
-    # --- what is watched --------------------------------------------------------------
+        loss, execution = self.settings.loss, self.settings.execution
+        spans, free = self.settings.spans.get("execution", {}), not self.task.gives_ids
+        if loss is not None and free and loss.name not in TRAINED_LOSSES:
+            able = ", ".join(f"`{name}`" for name in TRAINED_LOSSES)
+            report(f"the loss `{loss.name}`", loss.span, f"there are {able}")
+        if (device := execution.get("device")) in ("mps", "tpu"):
+            help = "there are `auto`, `cpu` and `cuda`"
+            report(f"`device: {device}`", spans["device"], help)
+        if execution.get("precision") == "float16":
+            help = 'write `precision: "mixed"`: bfloat16 where it is safe, else float32'
+            report("`precision: float16`", spans["precision"], help)
 
     def _watching(self, setting: Setting) -> Setting:
-        """A rule for stopping or a schedule whose monitor is a measure of the task."""
+        """A rule for stopping or a schedule whose monitor is a measure of the task, and
+        whose target and direction fit it."""
         if "monitor" not in setting.params:
             return setting
-        given = setting.params["monitor"]
-        measure = MONITORS.get(given.lower()) if given else self.task.spec.measure
-        if measure in self.measures:
-            self._check_aim(setting, measure)
-            return replace(setting, params={**setting.params, "monitor": measure})
-        message = f"`{given}` is not measured on the task `{self.task.given.name}`"
-        help = f"there are {listed(self.measures)}"
-        if measure == "accuracy":
-            help += "; `metrics: [accuracy]` adds `accuracy`"
-        if "perplexity" in given.lower():
-            message = "`perplexity` is reported, and no rule watches it"
-            help = "watch `loss`: perplexity is e to the power of it"
-        self._unfit("NE079", message, setting.span, "watches nothing", help)
-        return setting
-
-    def _check_aim(self, setting: Setting, measure: str) -> None:
-        """The target and the direction must fit the measure."""
+        given, spec, label = (
+            setting.params["monitor"],
+            self.task.spec,
+            "watches nothing",
+        )
+        measure = MONITORS.get(given.lower()) if given else spec.measure
+        asked = {metric.name for metric in self.settings.metrics} & {"accuracy"}
+        measures = tuple(dict.fromkeys(("loss", spec.measure, *spec.also, *asked)))
+        if measure not in measures:
+            message = f"`{given}` is not measured on the task `{self.task.given.name}`"
+            help = f"there are {listed(measures)}"
+            if measure == "accuracy":
+                help += "; `metrics: [accuracy]` adds `accuracy`"
+            if "perplexity" in given.lower():
+                message = "`perplexity` is reported, and no rule watches it"
+                help = "watch `loss`: perplexity is e to the power of it"
+            self._unfit("NE079", message, setting.span, label, help)
+            return setting
         target, mode = setting.params.get("target"), setting.params.get("mode")
         if measure != "loss" and target is not None and not 0 < target <= 1:
             message = f"`{measure}` is a share between 0 and 1, so `target` cannot be {target:g}"
@@ -210,3 +191,4 @@ class _TrainingCheck:
             message = f"a {which} `{measure}` is better, so the mode cannot be `{mode}`"
             label, help = "the wrong direction", "leave `mode` out"
             self._unfit("NE079", message, setting.span, label, help)
+        return replace(setting, params={**setting.params, "monitor": measure})

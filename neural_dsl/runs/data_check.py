@@ -16,8 +16,7 @@ from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Input, Network
 from neural_dsl.rules.measures import Goal, goal_of
 from neural_dsl.tasks.base import IGNORED
-from neural_dsl.tasks.checked import failures_named
-from neural_dsl.tasks.custom import has_answers
+from neural_dsl.tasks.checked import failures_named, has_answers
 
 CHUNK = 1_000  # examples at a time
 LOOKED_AT = (
@@ -28,20 +27,26 @@ Array = npt.NDArray[Any]
 
 
 def refuse_unfit_data(network: Network, task: Any) -> None:
-    """Raise NeuralError NE164 for examples that do not fit the network."""
-    assert network.task is not None
-    if network.task.name not in ("Arrays", "Custom"):
+    """Raise NeuralError NE164 for examples that do not fit the network, NE162 for a
+    user's task that is measured in another way."""
+    setting, measured = network.task, goal_of(network).measure
+    assert setting is not None
+    if setting.name == "Custom" and task.measure != measured:
+        raise refusal(
+            "NE162",
+            "the data of the task `Custom` cannot be used: the measure of "
+            f'{type(task).__name__} is "{task.measure}", but what the network gives is '
+            f'measured by {measured}: write `measure = "{measured}"` in the class',
+            network.source,
+            setting.span,
+        )
+    if setting.name not in ("Arrays", "Custom"):
         return
     with failures_named(task):
-        for problem in problems(network, task):
-            raise refusal(
-                "NE164",
-                f"the examples do not fit the network `{network.name}`: {problem[0]}",
-                network.source,
-                network.task.span,
-                help=problem[1],
-            )
-        if network.task.name == "Custom" and has_answers(task):
+        for problem, help in problems(network, task):
+            what = f"the examples do not fit the network `{network.name}`: {problem}"
+            raise refusal("NE164", what, network.source, setting.span, help=help)
+        if setting.name == "Custom" and has_answers(task):
             prompt, _ = task.problem("test", 0)  # what the first validation will do
             task.encode(prompt), task.answer_length(prompt)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neural_dsl.diagnostics import refusal
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.custom import has_answers
+from neural_dsl.tasks.checked import has_answers
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 Logits: TypeAlias = Callable[[Ids], npt.NDArray[np.float32]]

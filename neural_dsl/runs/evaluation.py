@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from neural_dsl.backends.training import measures_of
 from neural_dsl.rules.measures import goal_of
-from neural_dsl.runs.breakdown import Count, breakdowns
-from neural_dsl.runs.decoding import Sample, answered
+from neural_dsl.runs.decoding import Sample, answered, decoded
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.splits import refuse_unknown_splits
+from neural_dsl.runs.task_files import refuse_unknown_splits
 from neural_dsl.targets.network import NetworkTarget
-from neural_dsl.tasks.checked import failures_named
-from neural_dsl.tasks.custom import has_answers
-from neural_dsl.tasks.problems import builds_on
+from neural_dsl.tasks.checked import failures_named, has_answers
 
 CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
 WORSE = 0.005  # of the loss in nats, and of a share of right answers
+
+Row = tuple[Any, str]  # of a table: what orders the rows, and its label
+
+
+@dataclass(frozen=True)
+class Count:
+    """`right` of `count` under a label."""
+
+    label: str
+    right: int
+    count: int
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1."""
+        return self.right / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ def evaluate(run: LoadedRun, split: str = "test") -> Report:
 
 
 def _report(run: LoadedRun, split: str) -> Report:
-    refuse_unknown_splits(run.about, run.task, run.folder, split)
+    refuse_unknown_splits(run.described, run.task, run.folder, split)
     task = run.task
     measures, count = measured(run, split)
     answers: list[Sample] = []
@@ -86,9 +103,12 @@ def _report(run: LoadedRun, split: str) -> Report:
             found = answered(run.logits, task, split, places, run.input_length)
             answers += found[0]
             written += found[1]
-        right = sum(sample.right for sample in answers)
-        greedy = Count("greedy", right, len(answers))
-        tokens, tables = breakdowns(run, split, answers, written)
+        greedy = Count("greedy", sum(a.right for a in answers), len(answers))
+        places_of = by_position(task, split, written)
+        right = sum(count.right for count in places_of)
+        tokens = Count("tokens", right, sum(count.count for count in places_of))
+        tables = {"position": places_of, **by_kind(run, answers)}
+    language = getattr(task, "tokenizer", None) is not None
     return Report(
         run=str(run.folder),
         model=run.network.name,
@@ -99,14 +119,61 @@ def _report(run: LoadedRun, split: str) -> Report:
         count=count,
         measure=goal_of(run.network).measure,
         measures=measures,
-        perplexity=perplexity(run, measures["loss"]),
+        perplexity=math.exp(min(measures["loss"], 700.0)) if language else None,
         greedy=greedy,
         tokens=tokens,
-        ceiling=ceiling(task),
+        ceiling=task.reachable(),
         tables=tables,
         attention=ablations(run, split, measures),
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
+
+
+def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list[Count]:
+    """How often each token of the answer is right, whatever the others are; `written`
+    holds the ids of the answers, in the order of the split."""
+    targets = task.batch(split, np.arange(task.size(split)))[1]
+    found = [
+        (place, place < len(answer) and bool(answer[place] == token))
+        for answer, row in zip(written, targets, strict=True)
+        for place, token in enumerate(row[row >= 0])
+    ]
+    names = task.place_names(1 + max((place for place, _ in found), default=-1))
+    rows = _tally(((place, names[place]), right) for place, right in found)
+    return [rows[row] for row in sorted(rows)]
+
+
+def by_kind(run: LoadedRun, answers: Sequence[Sample]) -> dict[str, list[Count]]:
+    """Exact match by the kinds of problems that a task tells apart, those that training
+    never had too, where the model has positions for them."""
+    task, ends = run.task, run.task.is_end if run.task.causal else None
+    kinds = [(task.rows_of(answer.prompt), answer.right) for answer in answers]
+    names = dict.fromkeys(table for rows, _ in kinds for table in rows)
+    tables = {
+        table: _tally((rows[table], right) for rows, right in kinds) for table in names
+    }
+    limits = [layer.params.get("max_len") for layer in run.network.layers()]
+    longest = min(filter(None, (*limits, run.input_length)), default=math.inf)
+    for table, row, prompts, expected in task.never_trained_on(longest):
+        counts = tables.setdefault(table, {})
+        if row in counts:
+            continue
+        lengths = [expected.shape[1]] * len(expected)
+        found = decoded(run.logits, list(prompts), lengths, run.input_length, ends)
+        right = sum(a == e.tolist() for a, e in zip(found, expected, strict=True))
+        counts[row] = Count(f"{row[1]} (never trained on)", right, len(expected))
+    return {
+        table: [counts[row] for row in sorted(counts)]
+        for table, counts in tables.items()
+    }
+
+
+def _tally(found: Iterable[tuple[Row, bool]]) -> dict[Row, Count]:
+    """What was found right or wrong, counted by its row."""
+    pairs = list(found)
+    right = Counter(row for row, is_right in pairs if is_right)
+    count = Counter(row for row, _ in pairs)
+    return {row: Count(row[1], right[row], count[row]) for row in count}
 
 
 def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
@@ -114,19 +181,6 @@ def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
     runtime: Any = run.runtime
     measures = measures_of(runtime.module, runtime.model, split)
     return measures, int(measures.pop("count"))
-
-
-def ceiling(task: Any) -> float | None:
-    """The share of scored tokens that follow from what stands before them.
-
-    All of them where problems have one right answer and the loss leaves the rest out;
-    in a repeated block whose symbols may recur, and in running text, some cannot be
-    foreseen, and nobody knows how many.
-    """
-    if task.measure != "exact_match":
-        return None
-    guesses = builds_on(task, "PatternCompletion") and not task.unique
-    return None if guesses else 1.0
 
 
 def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablation]:
@@ -151,11 +205,3 @@ def is_decoration(whole: dict[str, float], left: dict[str, float]) -> bool:
         whole[key] - left[key] for key in ("exact_match", "accuracy") if key in whole
     ]
     return left["loss"] - whole["loss"] < WORSE and all(each < WORSE for each in lost)
-
-
-def perplexity(run: LoadedRun, loss: float) -> float | None:
-    """exp(loss): among how many tokens a language model is in doubt; None for a task
-    that is no language."""
-    if getattr(run.task, "tokenizer", None) is None:
-        return None
-    return math.exp(min(loss, 700.0))

@@ -5,42 +5,55 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_dsl.attention.items import check_batch_item
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
+from neural_dsl.compiler import as_path, is_text
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
-from neural_dsl.graph.nodes import Network
 from neural_dsl.runs import checkpoints
-from neural_dsl.runs.directory import LAYOUT
+from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import Prepared, prepare_again
 from neural_dsl.runs.resuming import refuse_changed_data
-from neural_dsl.runs.splits import refuse_other_splits
-from neural_dsl.runs.task_files import run_task, tell_places
-
-if TYPE_CHECKING:
-    from neural_dsl.api import Model
-    from neural_dsl.attention.record import AttentionRecord
-    from neural_dsl.targets.run import RunTarget
+from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
+from neural_dsl.targets.base import Batch, refuse_options, refused
+from neural_dsl.targets.file import Model
+from neural_dsl.targets.network import NetworkTarget
 
 
-@dataclass(frozen=True)
-class LoadedRun:
-    """`step` is the one whose weights these are; `task` is the package's own, whose
-    examples are the emitted file's."""
+def as_prompt(given: Any) -> str:
+    """The prompt, which is text. Raises NeuralError NE112."""
+    if isinstance(given, str):
+        return given
+    raise refused(f"a prompt is text, not {given!r}", 'such as "dabc:"')
 
-    folder: Path
-    runtime: Runtime
-    task: Any
-    step: int
-    weights: str
-    about: Mapping[str, Any] = field(default_factory=dict)  # what run.json says
+
+class LoadedRun(NetworkTarget):
+    """What can be asked and looked at: `step` is the one whose `weights` ("best" or
+    "last") these are; `task` is the package's own, whose examples are the emitted file's.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        folder: Path,
+        task: Any,
+        step: int = 0,
+        weights: str = "best",
+        described: Mapping[str, Any] = MappingProxyType({}),
+    ):
+        """`described` is what run.json says."""
+        super().__init__(runtime)
+        self.folder, self.task, self.described = folder, task, described
+        self.step, self.weights = step, weights
 
     def __repr__(self) -> str:
         """What it is, in a line."""
@@ -51,11 +64,6 @@ class LoadedRun:
     def name(self) -> str:
         """The folder's own name: what tells two runs apart."""
         return self.folder.resolve().name
-
-    @property
-    def network(self) -> Network:
-        """The checked model graph."""
-        return self.runtime.compiled.network
 
     @property
     def input_length(self) -> int | None:
@@ -69,37 +77,82 @@ class LoadedRun:
     @property
     def model(self) -> Model:
         """The live model."""
-        from neural_dsl.api import Model
+        return Model(self.runtime)
 
-        return Model(self.runtime.compiled, self.runtime)
-
-    @property
-    def target(self) -> RunTarget:
-        """The run as what is looked at."""
-        from neural_dsl.targets.run import RunTarget
-
-        return RunTarget(self.runtime, task=self.task)
-
-    def capture(
+    def encode(
         self,
-        ids: npt.NDArray[np.int64] | None,
-        origin: str,
-        layers: Sequence[str] = (),
-        tokens: tuple[str, ...] = (),
-    ) -> AttentionRecord:
-        """The attention while the model reads ids (1, T), without any the first test
-        example; `origin` is for provenance, `tokens` are the symbols of the ids.
+        given: Any = None,
+        *,
+        tokens: Any = None,
+        prompt: str | None = None,
+        seed: int = 0,
+        item: int = 0,
+    ) -> Batch:
+        """A prompt, which the run answers; or whatever a network reads; without both the
+        first problem of the test split. Labelled with the task's symbols."""
+        from neural_dsl.runs import prompted
 
-        A model that takes any length runs as it is; one of a fixed length is built anew
-        for that of the ids.
-        """
-        from neural_dsl.inputs.selection import select_layers
-        from neural_dsl.targets.record import record
+        if given is not None:
+            if prompt is not None:
+                raise refused("a run reads a prompt, or data", "leave one of them out")
+            return super().encode(given, tokens=tokens, seed=seed, item=item)
+        if tokens is not None:
+            raise refused(
+                "the tokens of a run are its task's symbols, which labels would hide",
+                "give the text as `prompt`, or arrays as `data`",
+            )
+        check_batch_item(item, 1)
+        if prompt is None:
+            reading, origin = prompted.read_held_out(self), "first held-out problem"
+        else:
+            reading = prompted.read_prompt(self, as_prompt(prompt))
+            origin = f'prompt "{prompted.shortened(prompt)}"'
+        return prompted.batch_of(self, reading, origin)
 
-        target = self.target
-        batch = target.encode() if ids is None else target.reading(ids[0], tokens)
-        names = select_layers(self.network, layers)
-        return record(target, replace(batch, origin=origin), target.named(names))
+    def sequence(
+        self, ids: Sequence[int], labels: tuple[str, ...] | None = None
+    ) -> Batch:
+        """One sequence of token ids, labelled so, or each with its symbol. A model that
+        takes any length runs as it is; one of a fixed length is built anew."""
+        name = self.network.inputs[0].name
+        arrays = {name: np.array([ids], dtype=np.int64)}
+        if labels is None:
+            labels = tuple(self.task.symbols[id] for id in ids)
+        tokens = {name: (labels,)} if labels else {}
+        if self.input_length is None:
+            return Batch(arrays, tokens)
+        return replace(super().encode(arrays), tokens=tokens)
+
+    def example(self) -> Batch:
+        """The first example of the test split, as the task gives it."""
+        x = self.task.batch("test", np.arange(1))[0]
+        parts = x if isinstance(x, tuple) else (x,)
+        origin = "first test example"
+        if len(parts) == 1 and parts[0].dtype.kind in "iu" and self.task.symbols:
+            return replace(self.sequence(parts[0][0].tolist()), origin=origin)
+        names = [item.name for item in self.network.inputs]
+        return Batch(dict(zip(names, parts, strict=True)), origin=origin)
+
+
+def opened(
+    given: Any,
+    *,
+    weights: Any,
+    backend: str | None,
+    network: Any,
+    trust: bool,
+    seed: int,
+) -> LoadedRun | None:
+    """The run of a folder."""
+    if not isinstance(given, (str, os.PathLike)) or is_text(given):
+        return None
+    folder = as_path(given)
+    if not is_run(folder):
+        return None
+    refuse_options("a run", network)
+    if weights not in (None, "best", "last"):
+        raise refused(f"a run has no weights {weights!r}", 'they are "best" or "last"')
+    return open_run(folder, weights, trust, backend)
 
 
 def open_run(
@@ -134,8 +187,8 @@ def open_run(
     tell_places(run.network, folder)(runtime.module)
     task = run_task(run.network, runtime.module)
     if run.about.get("layout", 1) == LAYOUT:  # of others `evaluate` asks, which tests
-        refuse_other_splits(run.about, task, folder)
-    return LoadedRun(folder, runtime, task, step, path.stem, run.about)
+        refuse_other_splits(run.about.get("splits_sha256") or {}, task, folder)
+    return LoadedRun(runtime, folder, task, step, path.stem, run.about)
 
 
 def _no_weights(run: Prepared, asked: str) -> NeuralError:

@@ -16,13 +16,13 @@ from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.settings import Table
 from neural_dsl.catalogue.spec import Parameter
-from neural_dsl.catalogue.tasks import TASKS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.resolve.sections import BLOCKS, SETTINGS
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax import nodes
 from neural_dsl.syntax.parser import parse, parse_value
+from neural_dsl.tasks import TASKS
 
 BLOCK_PARAMETERS = {"train": TRAIN, "execution": EXECUTION}
 TABLES: dict[str, Table] = {

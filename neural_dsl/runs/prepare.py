@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_dsl import backends
-from neural_dsl.codegen.generate import CompiledModel
+from neural_dsl.codegen.generate import CompiledModel, generate
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import quoted, reason, write_bytes, write_text
 from neural_dsl.graph.nodes import Network
@@ -217,10 +217,7 @@ def _compiled(
     warnings: tuple[Diagnostic, ...],
     about: dict[str, Any],
 ) -> Prepared:
-    from neural_dsl.codegen.generate import generate
-    from neural_dsl.compiler import backend_named
-
-    compiled = generate(network, backend_named(backend).name, directory.CODE)
+    compiled = generate(network, backend, directory.CODE)
     seed = int(network.train.get("seed") or 0)
     files = located_files(network)
     kept = {name: files[key].read_bytes() for key, name in kept_as(network).items()}

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +15,12 @@ from neural_dsl.attention.record import AttentionRecord, LayerAttention
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.runs.decoding import greedy_ids
-from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.prompts import beyond_training
+from neural_dsl.targets.base import Batch
 from neural_dsl.targets.record import record
 from neural_dsl.tasks.base import PAD
-from neural_dsl.tasks.problems import builds_on
+
+if TYPE_CHECKING:
+    from neural_dsl.runs.loaded import LoadedRun
 
 LONGEST_CONTINUATION = 24  # tokens of a text that a prompt goes on with
 LONGEST_WINDOW = 48  # tokens of a held-out text that are shown without a prompt
@@ -103,7 +105,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
     try:
         encoded = [int(one) for one in task.encode(prompt)]
         task.answer_length(prompt)
-        right = task.solve(prompt) if builds_on(task, "ProblemTask") else None
+        right = task.right_answer(prompt)
     except ValueError as error:
         raise unreadable(run, prompt, str(error)) from error
     except NotImplementedError as error:
@@ -127,7 +129,7 @@ def read_prompt(run: LoadedRun, prompt: str) -> Reading:
         tuple(symbols[id] for id in ids),
         tuple(writes[: len(ids)] or [""] * len(ids)),
         known,
-        beyond_training(task, prompt),
+        task.beyond_training(prompt),
     )
 
 
@@ -169,35 +171,33 @@ def read_held_out(run: LoadedRun) -> Reading:
     return read_prompt(run, prompt)
 
 
+def batch_of(run: LoadedRun, reading: Reading, origin: str) -> Batch:
+    """What the model reads, `origin` being its own; an example without ids says itself
+    what it is."""
+    if not reading.ids:
+        return replace(run.example(), origin=reading.prompt)
+    batch = run.sequence(reading.ids, reading.tokens)
+    expected = None
+    if reading.known is not None:
+        length = len(reading.ids)
+        expected = expected_cells(reading.known, length, length)[None]
+    return replace(batch, origin=origin, expected=expected)
+
+
 def capture(
     run: LoadedRun, reading: Reading, origin: str, layers: Sequence[str] = ()
 ) -> Shown:
-    """Capture the attention while the model reads a sequence, `origin` being its own;
-    an example without ids says itself what it is."""
-    if reading.ids:
-        ids = np.array([reading.ids], dtype=np.int64)
-        seen = run.capture(ids, origin, tuple(layers), reading.tokens)
-    else:
-        seen = run.capture(None, reading.prompt, tuple(layers))
-    found = tuple(dressed(layer, reading) for layer in seen.layers)
-    return Shown(run, reading, replace(seen, layers=found))
+    """Capture the attention while the model reads a sequence."""
+    batch = batch_of(run, reading, origin)
+    return Shown(run, reading, record(run, batch, run.select(layers, batch)))
 
 
 def capture_data(run: LoadedRun, path: Path, layers: Sequence[str] = ()) -> Shown:
     """Capture the attention while the model reads the arrays of a file; the pictures show
     the first example. Raises NeuralError as `inputs.prepare` does."""
-    target = run.target
-    found = record(target, target.encode(path), target.named(layers) or None)
-    return Shown(run, Reading(f"first example of {path.name}"), found)
-
-
-def dressed(layer: LayerAttention, reading: Reading) -> LayerAttention:
-    """The layer with what is known of its attention, where it is that of the tokens."""
-    if reading.known is None or not reads(layer, reading):
-        return layer
-    length = len(reading.ids)
-    expected = expected_cells(reading.known, length, length)[None]
-    return replace(layer, expected=expected)
+    batch = run.encode(path)
+    reading = Reading(f"first example of {path.name}")
+    return Shown(run, reading, record(run, batch, run.select(layers, batch)))
 
 
 def unreadable(run: LoadedRun, prompt: str, why: str) -> NeuralError:

@@ -6,68 +6,17 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.runs.decoding import greedy_ids, sample
 from neural_dsl.runs.directory import SOURCE
-from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.tasks.checked import failures_named
-from neural_dsl.tasks.custom import has_answers
-from neural_dsl.tasks.problems import builds_on
+from neural_dsl.tasks.checked import failures_named, has_answers
 
-
-def refuse_unreadable(task: Any, prompt: str, place: str = "") -> None:
-    """Raise NE159 for a prompt that the task cannot read."""
-    foreign = next((one for one in prompt if "\udc80" <= one <= "\udcff"), None)
-    if foreign is not None:  # how Python hands on a byte that it cannot decode
-        byte, where = ord(foreign) - 0xDC00, prompt.index(foreign) + 1
-        raise refusal(
-            "NE159",
-            f"the prompt{place} is no text in UTF-8: its character {where} is the byte "
-            f"0x{byte:02x}",
-            help="texts in other encodings: `iconv -f latin1 -t utf-8`",
-        )
-    try:
-        task.encode(prompt)
-    except ValueError as error:
-        raise _unreadable(prompt, place, error) from error
-
-
-def _unreadable(prompt: str, place: str, error: ValueError) -> NeuralError:
-    return refusal("NE159", f"the prompt {prompt!r}{place} cannot be read: {error}")
-
-
-def beyond_training(task: Any, prompt: str) -> str:
-    """Says when a prompt that the task can read is of a kind that it never trains on: a
-    sequence of another length, a number outside the task's; "" otherwise."""
-    if builds_on(task, "Arithmetic"):
-        numbers = [int(each) for each in re.findall(r"\d+", prompt)]
-        outside = [each for each in numbers if not 1 <= each <= task.max_number]
-        if not outside:
-            return ""
-        return (
-            f"no problem with {outside[0]} was trained on, only numbers from 1 to "
-            f"{task.max_number}"
-        )
-    if not builds_on(task, "SequenceTask"):
-        return ""
-    length = int(task.source(prompt).shape[1])
-    if task.shortest <= length <= task.longest:
-        return ""
-    ranged = task.shortest < task.longest
-    known = f"{task.shortest} to {task.longest}" if ranged else f"{task.longest}"
-    return f"no sequence of length {length} was trained on, only of length {known}"
-
-
-def refuse_without_answers(run: LoadedRun) -> None:
-    """Raise NE160 where prompts have no one right answer."""
-    if not has_answers(run.task):
-        name = type(run.task).__name__
-        what = f"the task `{name}` has no prompts and answers"
-        raise refusal("NE160", what, help=instead(run))
+if TYPE_CHECKING:
+    from neural_dsl.runs.loaded import LoadedRun
 
 
 def predicted(
@@ -76,22 +25,42 @@ def predicted(
     """What the run answers, None for each prompt that its task cannot read, and why not
     (NE159). A prompt comes with its place, as " in line 3". Raises NeuralError NE160
     where the task has no answers."""
-    refuse_without_answers(run)
-    readable: dict[int, str] = {}
-    refused: list[Diagnostic] = []
-    with failures_named(run.task):
+    task, refused = run.task, list[Diagnostic]()
+    if not has_answers(task):
+        what = f"the task `{type(task).__name__}` has no prompts and answers"
+        raise refusal("NE160", what, help=instead(run))
+    with failures_named(task):
+        readable: dict[int, str] = {}
         for number, (prompt, place) in enumerate(prompts):
-            try:
-                refuse_unreadable(run.task, prompt, place)
+            why = _unreadable(task, prompt, place)
+            if why is None:
                 readable[number] = prompt
-            except NeuralError as error:
-                if error.diagnostics[0].code != "NE159":
-                    raise
-                refused += error.diagnostics
+            else:
+                refused += why.diagnostics
         given = list(readable.values())
-        written = greedy_ids(run.logits, run.task, given, run.input_length)
-        found = dict(zip(readable, map(run.task.decode, written), strict=True))
+        written = greedy_ids(run.logits, task, given, run.input_length)
+        found = dict(zip(readable, map(task.decode, written), strict=True))
     return [found.get(number) for number in range(len(prompts))], refused
+
+
+def _unreadable(reader: Any, prompt: str, place: str = "") -> NeuralError | None:
+    """NE159 for a prompt that a task, or a tokenizer, cannot read."""
+    foreign = re.search("[\udc80-\udcff]", prompt)
+    if foreign:  # how Python hands on a byte that it cannot decode
+        byte, where = ord(foreign[0]) - 0xDC00, foreign.start() + 1
+        return refusal(
+            "NE159",
+            f"the prompt{place} is no text in UTF-8: its character {where} is the byte "
+            f"0x{byte:02x}",
+            help="texts in other encodings: `iconv -f latin1 -t utf-8`",
+        )
+    try:
+        if not len(reader.encode(prompt)):
+            raise ValueError("it is empty")
+    except ValueError as error:
+        what = f"the prompt {prompt!r}{place} cannot be read: {error}"
+        return refusal("NE159", what)
+    return None
 
 
 def instead(run: LoadedRun) -> str:
@@ -130,12 +99,9 @@ def generate_text(
         help = f"{predict} answers prompts" if has_answers(task) else instead(run)
         name = type(task).__name__
         raise refusal("NE160", f"the task `{name}` is no language model", help=help)
-    try:
-        ids = tokenizer.encode(prompt)
-        if not ids:
-            raise ValueError("it is empty")
-    except ValueError as error:
-        raise _unreadable(prompt, "", error) from error
+    if why := _unreadable(tokenizer, prompt):
+        raise why
+    ids = tokenizer.encode(prompt)
     rng, fixed = np.random.default_rng(seed), run.input_length
     more = sample(run.logits, ids, max_tokens, window, rng, temperature, top_k, fixed)
     text: str = tokenizer.decode([*ids, *more])

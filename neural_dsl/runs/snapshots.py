@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.attention.expected import expected_cells
-from neural_dsl.attention.record import AttentionRecord, LayerAttention
+from neural_dsl.attention.record import AttentionRecord
 from neural_dsl.attention.storage import RecordError, load_record, save_record
 from neural_dsl.backends import create_runtime
-from neural_dsl.backends.canonical import Arrays
 from neural_dsl.backends.live import Runtime
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.diagnostics import NeuralError, refusal
@@ -77,7 +76,7 @@ class Snapshots:
     def begin(self, task: Any, total: int, done: int) -> None:
         """Choose the batch and the steps; forget what comes after step `done`, from
         where the training goes on."""
-        self.probe = Probe.of(task, self.network)
+        self.batch = probe(task, self.network)
         self.due = frozenset(steps(total, self.count))
         for step, path in listed(self.run):
             if step <= done:
@@ -95,58 +94,34 @@ class Snapshots:
         if not all(np.isfinite(array).all() for array in weights.values()):
             return  # the training itself reports this
         self.observer.load_weights(weights, origin=f"run {self.run}, step {step:,}")
-        seen = self.probe.capture(self.observer)
+        seen = record(NetworkTarget(self.observer), self.batch)
         with OutputFolder(self.folder) as output, output_errors(self.folder):
             save_record(seen, output.staged(""), f"step-{step:06d}")
             output.commit()
         self.taken.add(step)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What the model reads, and what is known of it: the symbols of ids, where a problem
-    stands and not padding (batch, T), and where a solver must look (batch, T, T)."""
-
-    arrays: Arrays
-    origin: str
-    tokens: tuple[tuple[str, ...], ...] | None = None
-    valid: npt.NDArray[np.bool_] | None = None
-    expected: npt.NDArray[np.bool_] | None = None
-
-    @classmethod
-    def of(cls, task: Any, network: Network) -> Probe:
-        """The first problems of the validation split, as many as one may keep."""
-        size = min(PROBED, task.size("validation"))
-        one = _parts(task.batch("validation", np.arange(1))[0])
-        longest = max(part.shape[1] if part.ndim > 1 else 1 for part in one)
-        heads = sum(inside.num_heads for _, _, inside in network.attentions())
-        size = max(1, min(size, MOST_CELLS // max(1, heads * longest * longest)))
-        parts = _parts(task.batch("validation", np.arange(size))[0])
-        names = [item.name for item in network.inputs]
-        arrays = dict(zip(names, parts, strict=True))
-        origin = "validation problem"
-        if size > 1:
-            origin = f"first {size} validation problems"
-        x = parts[0]
-        if not task.symbols or len(parts) > 1 or x.dtype.kind != "i":
-            return cls(arrays, origin)
-        tokens = tuple(tuple(task.symbols[id] for id in row) for row in x.tolist())
-        return cls(arrays, origin, tokens, x != PAD, _known(task, size, x.shape[1]))
-
-    def capture(self, model: Runtime) -> AttentionRecord:
-        """The record of a model that reads the batch."""
-        labels = {next(iter(self.arrays)): self.tokens} if self.tokens else {}
-        seen = record(NetworkTarget(model), Batch(self.arrays, labels, self.origin))
-        return replace(seen, layers=tuple(map(self._dressed, seen)))
-
-    def _dressed(self, layer: LayerAttention) -> LayerAttention:
-        if self.tokens is None or layer.query_tokens != self.tokens:
-            return layer  # its queries are not the positions of the problems
-        allowed = layer.allowed
-        if self.valid is not None and not self.valid.all():
-            allowed = replace(allowed, query_valid=self.valid)
-        expected = self.expected if layer.key_tokens == self.tokens else None
-        return replace(layer, allowed=allowed, expected=expected)
+def probe(task: Any, network: Network) -> Batch:
+    """The first problems of the validation split, as many as one may keep, with what is
+    known of them: their symbols, where a problem stands and not padding, and where a
+    solver must look."""
+    size = min(PROBED, task.size("validation"))
+    one = _parts(task.batch("validation", np.arange(1))[0])
+    longest = max(part.shape[1] if part.ndim > 1 else 1 for part in one)
+    heads = sum(inside.num_heads for _, _, inside in network.attentions())
+    size = max(1, min(size, MOST_CELLS // max(1, heads * longest * longest)))
+    parts = _parts(task.batch("validation", np.arange(size))[0])
+    names = [item.name for item in network.inputs]
+    arrays = dict(zip(names, parts, strict=True))
+    many = f"first {size} validation problems"
+    batch = Batch(arrays, origin=many if size > 1 else "validation problem")
+    x = parts[0]
+    if not task.symbols or len(parts) > 1 or x.dtype.kind != "i":
+        return batch
+    tokens = tuple(tuple(task.symbols[id] for id in row) for row in x.tolist())
+    valid = None if (x != PAD).all() else x != PAD
+    known = _known(task, size, x.shape[1])
+    return replace(batch, tokens={names[0]: tokens}, valid=valid, expected=known)
 
 
 def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:
@@ -156,7 +131,8 @@ def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:
 def _known(task: Any, size: int, length: int) -> npt.NDArray[np.bool_] | None:
     """Where a solver looks, for each problem; None where no such thing is known."""
     try:
-        known = [task.known_attention("validation", index) for index in range(size)]
+        prompts = [task.problem("validation", index)[0] for index in range(size)]
+        known = [task.attention_for(prompt) for prompt in prompts]
     except NotImplementedError:
         return None
     if any(one is None for one in known):

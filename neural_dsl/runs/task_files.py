@@ -1,26 +1,37 @@
-"""The task of a run: made from its file's parameters, and the files that these name."""
+"""The task of a run: made from its file's parameters, the files that these name, and
+whether files and examples are still those that the run began with.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.custom import CustomFile
+import numpy as np
+
 from neural_dsl.codegen.task_source import array_inputs, data_part
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
-from neural_dsl.diagnostics import refusal
+from neural_dsl.diagnostics import NeuralError, refusal
+from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
-from neural_dsl.rules.measures import custom_of, goal_of
+from neural_dsl.rules.measures import custom_of
 from neural_dsl.runs import directory
+from neural_dsl.tasks import checked, task_spec
+from neural_dsl.tasks.base import Task
+from neural_dsl.tasks.custom import CustomFile
 
-if TYPE_CHECKING:
-    from neural_dsl.tasks.base import Task
+LOOKED_AT = 200  # examples of each split, for a digest
+SPLITS = ("train", "validation", "test")
+SEEDED = (
+    "what was held out can only be told where the splits stay the same: seed every random "
+    "choice, as in `np.random.default_rng(0)`"
+)
 
 
 def refuse_without_task(network: Network) -> None:
@@ -36,54 +47,52 @@ def refuse_without_task(network: Network) -> None:
 def refuse_untrusted(network: Network, trust: bool) -> None:
     """Raise NE163 for a task of the user's own: its code is part of the emitted file."""
     if custom_of(network) is not None:
-        from neural_dsl.tasks import custom
-
-        custom.refuse_untrusted(located_files(network)["path"], trust)
+        checked.refuse_untrusted(located_files(network)["path"], trust)
 
 
-def run_task(network: Network, module: ModuleType) -> Task:
-    """The network's task: the package's own, whose examples are those of the emitted
-    `module`; of a task of the user's own the module's, whose code is already trusted.
+def run_task(network: Network, module: ModuleType | None = None) -> Task:
+    """The network's task. That of a file works over the data part of the emitted `module`,
+    made for it where there is none, and `tell_places` has told that where its files are; a
+    task of the user's own is the module's, whose code is already trusted.
 
-    `tell_places` has told the module where its files are. Raises NeuralError NE162 for
-    data that the task refuses.
+    Raises NeuralError NE162 for data that the task refuses.
     """
-    custom = custom_of(network)
-    if custom is None:
-        return package_task(network, module)
+    assert network.task is not None
+    spec, params = task_spec(network.task.name), dict(network.task.params)
+    seed, custom = network.train.get("seed") or 0, custom_of(network)
     with _refusals_named(network):
-        return _custom_task(network, module, custom)
+        if custom is not None:
+            return _custom_task(network, module or data_module(network), custom)
+        home = import_module(f"neural_dsl.tasks.{spec.data}")
+        made: Any = getattr(home, spec.name)
+        task: Task
+        if spec.files(params):
+            if spec.name == "Arrays":
+                params["inputs"] = array_inputs(network)
+            folder = Path(network.source.name).parent
+            task = made(spec, params, folder, module or data_module(network), seed)
+        else:
+            task = made(**params)
+            vars(task).update(seed=seed, batch_size=batch_size(network))
+        return task
 
 
-def package_task(network: Network, module: ModuleType | None = None) -> Task:
-    """One of the tasks of `neural_dsl/tasks`. That of a file works over the data part of
-    the emitted `module`, made for it where there is none. Raises NeuralError NE162."""
-    setting = network.task
-    assert setting is not None
-    spec, params = task_spec(setting.name), dict(setting.params)
-    made = getattr(import_module(f"neural_dsl.tasks.{spec.data}"), setting.name)
-    task: Any
-    if spec.problems is not None:
-        task = made(**params)
-        task.seed = network.train.get("seed") or 0
-        task.batch_size = network.train.get("batch_size") or DEFAULT_BATCH_SIZE
-        return task  # type: ignore[no-any-return]
-    if setting.name == "Arrays":
-        params["inputs"] = array_inputs(network)
-    folder, seed = Path(network.source.name).parent, network.train.get("seed") or 0
-    with _refusals_named(network):
-        task = made(spec, params, folder, module or data_module(network), seed)
-    return task  # type: ignore[no-any-return]
+def batch_size(network: Network) -> int:
+    """How many examples a step has."""
+    return network.train.get("batch_size") or DEFAULT_BATCH_SIZE
 
 
 def data_module(network: Network) -> ModuleType:
-    """The data part of the network's script alone, at work. Its code is this program's;
-    a task of the user's own has none here."""
-    assert custom_of(network) is None
-    part, module = data_part(network), ModuleType("data_part")
-    exec("\n".join((*part.imports, part.code)), vars(module))
-    size = network.train.get("batch_size") or DEFAULT_BATCH_SIZE
-    vars(module)["BATCH_SIZE"] = size
+    """The data part of the network's script alone, at work: this program's code, and that
+    of a task of the user's own, which must be trusted. Raises ValueError for what fails
+    in it."""
+    part, files = data_part(network), located_files(network)
+    module = sys.modules["task_data"] = ModuleType("task_data")  # for dataclasses in it
+    code = "from __future__ import annotations\n" * part.postponed
+    code += "\n".join((*part.imports, part.code))
+    vars(module).update(BATCH_SIZE=batch_size(network), __file__=str(files.get("path")))
+    with checked.foreign_code(files.get("path", Path())):
+        exec(code, vars(module))
     tell_places(network)(module)
     return module
 
@@ -133,30 +142,17 @@ def _refusals_named(network: Network) -> Iterator[None]:
 
 def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
     """The user's own task. Raises ValueError."""
-    from neural_dsl.tasks.checked import exits_are_errors, watched
-    from neural_dsl.tasks.custom import bases, is_stub, refuse_unfinished
-
-    path = str(located_files(network)["path"])
-    try:
-        with exits_are_errors():
-            task: Task = module.task()
-    except Exception as error:
-        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
-    for base in bases(custom.builds_on):  # what the script does without
-        emitted = getattr(module, base.__name__)
-        for name in vars(base).keys() - vars(emitted).keys():
-            setattr(emitted, name, vars(base)[name])
-    refuse_unfinished(task, module.Task, path)
-    measured = goal_of(network).measure
-    if task.measure != measured:
-        raise ValueError(
-            f'the measure of {custom.name} is "{task.measure}", but what the network '
-            f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
-        )
-    read = network.inputs[0]
+    path, read = located_files(network)["path"], network.inputs[0]
     longest = read.tensor.shape[0] if read.tensor.dtype == "ids" else None
-    watched(task, is_stub, longest, read.vocabulary)
+    with checked.foreign_code(path):
+        task: Task = module.task()
+    checked.give_back(module, custom.builds_on)
+    checked.refuse_unfinished(task, module.Task, path, longest)
+    checked.watched(task, longest, read.vocabulary)
     return task
+
+
+# --- the same as before? ------------------------------------------------------------------
 
 
 def located_files(network: Network) -> dict[str, Path]:
@@ -180,3 +176,62 @@ def kept_as(network: Network) -> dict[str, str]:
     assert network.task is not None
     names = directory.KEPT.get(network.task.name, {})
     return {k: v for k, v in names.items() if k in located_files(network)}
+
+
+def split_digests(task: Any) -> dict[str, str]:
+    """Split -> what tells its size and examples, a bounded number all over it. This is for
+    what no file shows: code that draws its splits anew each time, or another NumPy."""
+    found = {}
+    with checked.failures_named(task):
+        for split in SPLITS:
+            size = int(task.size(split))
+            chosen = np.unique(np.linspace(0, size - 1, LOOKED_AT).astype(np.int64))
+            x, y = task.batch(split, chosen)
+            digest = hashlib.sha256(f"{size}".encode())
+            for array in (*(x if isinstance(x, tuple) else (x,)), y):
+                digest.update(f"{array.dtype} {array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+            found[split] = digest.hexdigest()
+    return found
+
+
+def refuse_other_splits(
+    known: Mapping[str, str], task: Any, folder: Path | None = None
+) -> None:
+    """Raise NE162 for other examples than the run in a folder began with, by its digests
+    (a run of before there were any knows none); without a folder, than the same task had
+    when it was made before."""
+    found = split_digests(task) if known else {}
+    other = next((s for s in found if known.get(s, found[s]) != found[s]), None)
+    if other is None:
+        return
+    others, help = f"`{type(task).__name__}` has other {other} examples", SEEDED
+    if folder is None:
+        raise _others(f"{others} each time it is made")
+    if type(task).__module__.startswith("neural_dsl."):
+        help = (
+            "this version draws them in another way than the one that it began with: "
+            "train again"
+        )
+    raise _others(f"{others} than when the run in {quoted(folder)} began", help)
+
+
+def refuse_unknown_splits(
+    about: Mapping[str, Any], task: Any, folder: Path, split: str
+) -> None:
+    """Raise NE162 for the split of a run of an older layout whose examples were others:
+    what is held out now, the model may have been trained on."""
+    if about.get("layout", 1) == directory.LAYOUT:
+        return
+    known = about.get("splits_sha256", {}).get(split)
+    if known is None or known != split_digests(task)[split]:
+        raise _others(
+            f"another version of neural trained the run in {quoted(folder)}, with other "
+            f"examples: it may have learnt those of the {split} split",
+            "train anew to test; `neural predict` and `neural visualize` use its weights "
+            "as they are",
+        )
+
+
+def _others(what: str, help: str = SEEDED) -> NeuralError:
+    return refusal("NE162", what, help=help)

@@ -35,12 +35,12 @@ from neural_dsl.runs.prepare import (
 from neural_dsl.runs.resuming import refuse_changes
 from neural_dsl.runs.signals import stop_wishes
 from neural_dsl.runs.snapshots import Snapshots
-from neural_dsl.runs.splits import (
-    refuse_drawn_anew,
+from neural_dsl.runs.task_files import (
     refuse_other_splits,
+    run_task,
     split_digests,
+    tell_places,
 )
-from neural_dsl.runs.task_files import run_task, tell_places
 from neural_dsl.targets.base import versions
 from neural_dsl.tasks.checked import failures_named
 
@@ -182,12 +182,13 @@ class Run:
         """Refuse other examples than the run began with; a new one notes what it has."""
         about, custom = self.run.about, custom_of(self.run.network)
         if self.run.given is None:
-            refuse_other_splits(about, self.task, self.folder)
+            known = about.get("splits_sha256") or {}
+            refuse_other_splits(known, self.task, self.folder)
             return
         about["splits_sha256"] = split_digests(self.task)
         if custom is not None:
             again = getattr(self.training.module, custom.name)()
-            refuse_drawn_anew(about["splits_sha256"], again)
+            refuse_other_splits(about["splits_sha256"], again)
 
     def _store_tokenizer(self) -> None:
         """Keep what the ids of a text in parts of words mean, beside the weights."""

@@ -1,38 +1,78 @@
-"""Makes the nodes of the syntax tree: one method for each `->` of the grammar.
+"""Makes the nodes of the syntax tree: a row of `NODES` or a method of `Builder` for each
+`->` of the grammar.
 
-A method gets what the parser has for the symbols of its alternative: for a token its
-number, for anything else what another method made. Lists grow in place, so a file of
-any length is built in linear time, and nothing here calls itself.
+It gets what the parser has for the symbols of its alternative: for a token its number, for
+anything else what was made of it. Lists grow in place, so a file of any length is built in
+linear time, and nothing here calls itself.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from neural_dsl.diagnostics import Diagnostics
-from neural_dsl.source import Source, Span
+from neural_dsl.source import Span
 from neural_dsl.syntax import nodes
-from neural_dsl.syntax.literals import read_number, read_string
 from neural_dsl.syntax.roles import DEEPEST
 from neural_dsl.syntax.tokens import Tokens
 
+NODES: dict[str, tuple[Any, tuple[int, ...]]] = {  # the class, and its fields' parts
+    "network": (nodes.NetworkNode, (1, 3)),
+    "define": (nodes.Define, (1, 2, 4)),
+    "layers": (nodes.LayersSection, (0, 2)),
+    "group": (nodes.GroupNode, (1,)),
+    "branch": (nodes.BranchNode, (0, 3)),
+    "named_argument": (nodes.Argument, (0, 2)),
+    "call": (nodes.Call, (0, 2)),
+    "mapping": (nodes.Mapping, (1,)),
+}
 _WORDS = {"true": True, "false": False, "none": None}
+_LARGEST = 2**63 - 1
+_ESCAPE = re.compile(
+    r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[\s\S])"  # \\ and one more
+)
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\", '"': '"', "'": "'"}
 
 
 class Builder:
     """Node by node; mistakes inside a token (a bad escape, say) are noted on the way."""
 
-    def __init__(self, source: Source, tokens: Tokens, found: Diagnostics):
-        self.source = source
+    def __init__(self, tokens: Tokens, found: Diagnostics):
         self.tokens = tokens
         self.found = found
-        self.span = tokens.span
-        self.word_at = tokens.word
         self.groupings: set[int] = set()  # where parentheses around one value start
         self.depths: dict[int, int] = {}  # of the arithmetic that starts somewhere
         self.too_deep = False
+
+    def rule(self, name: str) -> Callable[[list[Any]], Any]:
+        """What makes the node of an alternative."""
+        if name in NODES:
+            return partial(self._node, *NODES[name])
+        method: Callable[[list[Any]], Any] = getattr(self, name)
+        return method
+
+    def _node(self, kind: Any, fields: tuple[int, ...], v: list[Any]) -> Any:
+        return kind(self.span(v), *(self._field(v[number]) for number in fields))
+
+    def _field(self, part: Any) -> Any:
+        if type(part) is int:
+            return self.name([part])
+        return tuple(part) if type(part) is list else part
+
+    def span(self, v: list[Any]) -> Span:
+        """From the first of these tokens and nodes to the last, in a list at the end too."""
+        last = v[-1]
+        if type(last) is list:
+            last = last[-1] if last else v[-2]
+        starts, ends = self.tokens.starts, self.tokens.ends
+        start = starts[v[0]] if type(v[0]) is int else v[0].span.start
+        return Span(start, ends[last] if type(last) is int else last.span.end)
 
     # --- lists ----------------------------------------------------------------------
 
@@ -43,227 +83,168 @@ class Builder:
         return v
 
     def append(self, v: list[Any]) -> Any:
-        v[0].append(v[1])
-        return v[0]
-
-    def append_second(self, v: list[Any]) -> Any:
-        v[0].append(v[2])
+        v[0].append(v[-1])
         return v[0]
 
     def skip(self, v: list[Any]) -> Any:
         return v[0]
 
-    # --- the file -------------------------------------------------------------------
+    def inside(self, v: list[Any]) -> Any:
+        return v[1]
+
+    # --- the file, sections and layers ----------------------------------------------
 
     def file(self, v: list[Any]) -> nodes.File:
-        return nodes.File(self.source, tuple(v[0]))
-
-    def network(self, v: list[Any]) -> nodes.NetworkNode:
-        return nodes.NetworkNode(self.between(v[0], v[4]), self.name(v[1]), tuple(v[3]))
-
-    def define(self, v: list[Any]) -> nodes.Define:
-        parameters = next((tuple(part) for part in v[3:-3] if type(part) is list), ())
-        span = self.between(v[0], v[-1])
-        return nodes.Define(span, self.name(v[1]), parameters, tuple(v[-2]))
-
-    def first_name(self, v: list[Any]) -> list[nodes.Name]:
-        return [self.name(v[0])]
-
-    def next_name(self, v: list[Any]) -> Any:
-        v[0].append(self.name(v[2]))
-        return v[0]
-
-    def name(self, token: int) -> nodes.Name:
-        return nodes.Name(self.span(token), self.identifier(token))
-
-    def identifier(self, token: int, skipped: int = 0) -> str:
-        """A name as Python reads it, in NFKC, `skipped` characters in front left out.
-        Reports NE018 for letters that make no identifier, such as the `²` of `m²`."""
-        text = self.word_at(token)[skipped:]
-        if text.isascii():
-            return text
-        normal = unicodedata.normalize("NFKC", text)
-        if not (text.isidentifier() and normal.isidentifier()):
-            message = f"`{text}` is no name"
-            label = "Python takes it for no name"
-            help = (
-                "a name has letters, digits and `_`, and no digit first: it becomes "
-                "a name in the emitted code"
-            )
-            self.found.error("NE018", message, self.span(token), label, help)
-        return normal
-
-    def between(self, first: int, last: int) -> Span:
-        return Span(self.tokens.starts[first], self.tokens.ends[last])
-
-    # --- sections -------------------------------------------------------------------
+        return nodes.File(self.found.source, tuple(v[0]))
 
     def input(self, v: list[Any]) -> nodes.InputSection:
-        keyword, shapes = self.name(v[0]), v[2]
         inputs: list[nodes.InputDeclaration] = []
-        for shape in shapes:
-            if isinstance(shape, nodes.Mapping):
-                for name, value in shape.entries:
-                    span = name.span.to(value.span)
-                    inputs.append(nodes.InputDeclaration(span, name, value))
-            else:
-                inputs.append(nodes.InputDeclaration(shape.span, None, shape))
-        span = keyword.span.to(shapes[-1].span)
-        return nodes.InputSection(span, keyword, tuple(inputs))
-
-    def input_word(self, v: list[Any]) -> nodes.InputSection:
-        return self.input([v[0], v[1], [self.word(v[2:])]])
-
-    def layers(self, v: list[Any]) -> nodes.LayersSection:
-        keyword, body = self.name(v[0]), tuple(v[2])
-        end = body[-1].span if body else self.span(v[1])
-        return nodes.LayersSection(keyword.span.to(end), keyword, body)
+        for shape in v[2]:
+            named = isinstance(shape, nodes.Mapping)
+            for name, value in shape.entries if named else ((None, shape),):
+                span = self.span([name or value, value])
+                inputs.append(nodes.InputDeclaration(span, name, value))
+        return nodes.InputSection(self.span(v), self.name(v), tuple(inputs))
 
     def section(self, v: list[Any]) -> nodes.Setting | nodes.BlockSection:
-        key, value = self.name(v[0]), v[2]
-        if isinstance(value, nodes.Mapping):
-            return self._block(key, value)
-        return nodes.Setting(key.span.to(value.span), key, value)
-
-    def block(self, v: list[Any]) -> nodes.BlockSection:
-        return self._block(self.name(v[0]), self.mapping(v[1:]))
-
-    def _block(self, keyword: nodes.Name, mapping: nodes.Mapping) -> nodes.BlockSection:
-        found = (nodes.Setting(k.span.to(v.span), k, v) for k, v in mapping.entries)
-        span = keyword.span.to(mapping.span)
-        return nodes.BlockSection(span, keyword, tuple(found))
-
-    # --- layers ---------------------------------------------------------------------
-
-    def bare_layer(self, v: list[Any]) -> nodes.LayerNode:
-        return nodes.LayerNode(self.span(v[0]), self.name(v[0]))
+        span, key, value = self.span(v), self.name(v), v[-1]
+        if not isinstance(value, nodes.Mapping):
+            return nodes.Setting(span, key, value)
+        found = (nodes.Setting(k.span.to(v.span), k, v) for k, v in value.entries)
+        return nodes.BlockSection(span, key, tuple(found))
 
     def layer(self, v: list[Any]) -> nodes.LayerNode:
-        return nodes.LayerNode(self.between(v[0], v[3]), self.name(v[0]), tuple(v[2]))
-
-    def bare_layer_with_body(self, v: list[Any]) -> nodes.LayerNode:
-        span = self.between(v[0], v[3])
-        return nodes.LayerNode(span, self.name(v[0]), body=tuple(v[2]))
-
-    def layer_with_body(self, v: list[Any]) -> nodes.LayerNode:
-        name, span = self.name(v[0]), self.between(v[0], v[6])
-        return nodes.LayerNode(span, name, tuple(v[2]), tuple(v[5]))
+        _, given, braces = v
+        span, name = self.span([v[0], *given, *braces]), self.name(v)
+        arguments = tuple(given[1]) if given else None
+        return nodes.LayerNode(
+            span, name, arguments, tuple(braces[1]) if braces else None
+        )
 
     def repeated(self, v: list[Any]) -> Any:
-        return replace(v[0], repeat=v[2], span=v[0].span.to(v[2].span))
+        return replace(v[0], repeat=v[2], span=self.span(v))
 
     def placed(self, v: list[Any]) -> Any:
-        return replace(v[0], device=v[2], span=v[0].span.to(v[2].span))
-
-    def repeated_placed(self, v: list[Any]) -> Any:
-        return self.placed([self.repeated(v[:3]), *v[3:]])
-
-    def placed_repeated(self, v: list[Any]) -> Any:
-        return self.repeated([self.placed(v[:3]), *v[3:]])
-
-    def group(self, v: list[Any]) -> nodes.GroupNode:
-        return nodes.GroupNode(self.between(v[0], v[2]), tuple(v[1]))
-
-    repeated_group = repeated
-
-    def branch(self, v: list[Any]) -> nodes.BranchNode:
-        return nodes.BranchNode(self.between(v[0], v[4]), self.name(v[0]), tuple(v[3]))
+        return replace(v[0], device=v[2], span=self.span(v))
 
     # --- arguments and settings -----------------------------------------------------
 
     def argument(self, v: list[Any]) -> nodes.Argument:
         return nodes.Argument(v[0].span, None, v[0])
 
-    def named_argument(self, v: list[Any]) -> nodes.Argument:
-        name, value = self.name(v[0]), v[2]
-        return nodes.Argument(name.span.to(value.span), name, value)
-
-    def call(self, v: list[Any]) -> nodes.Call:
-        return nodes.Call(self.between(v[0], v[3]), self.name(v[0]), tuple(v[2]))
-
     def call_with_settings(self, v: list[Any]) -> nodes.Call:
-        settings = self.mapping(v[1:])
-        return nodes.Call(self.between(v[0], v[3]), self.name(v[0]), settings.arguments)
-
-    def mapping(self, v: list[Any]) -> nodes.Mapping:
-        return nodes.Mapping(self.between(v[0], v[2]), tuple(v[1]))
+        return nodes.Call(self.span(v), self.name(v), v[1].arguments)
 
     def entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
-        return self.name(v[0]), v[2]
+        return self.name(v), v[-1]
 
     def string_entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
         key = self.string(v)
         text = unicodedata.normalize("NFKC", str(key.value))
         return nodes.Name(key.span, text), v[2]
 
-    def block_entry(self, v: list[Any]) -> tuple[nodes.Name, nodes.Value]:
-        return self.name(v[0]), self.mapping(v[1:])
+    # --- names, numbers, strings ----------------------------------------------------
 
-    # --- values ---------------------------------------------------------------------
+    def name(self, v: list[Any]) -> nodes.Name:
+        return nodes.Name(self.span(v[:1]), self._identifier(v[0]))
+
+    def parameter(self, v: list[Any]) -> nodes.MacroParameter:
+        return nodes.MacroParameter(self.span(v), self._identifier(v[0], 1))
+
+    def word(self, v: list[Any]) -> nodes.Word | nodes.LiteralValue:
+        text = self.tokens.word(v[0])
+        if text.lower() in _WORDS:
+            return nodes.LiteralValue(self.span(v), _WORDS[text.lower()])
+        return nodes.Word(self.span(v), text)
+
+    def _identifier(self, token: int, skipped: int = 0) -> str:
+        """A name as Python reads it, in NFKC, `skipped` characters in front left out.
+        Reports NE018 for letters that make no identifier, such as the `²` of `m²`."""
+        text = self.tokens.word(token)[skipped:]
+        if text.isascii():
+            return text
+        normal = unicodedata.normalize("NFKC", text)
+        if not (text.isidentifier() and normal.isidentifier()):
+            message, label = f"`{text}` is no name", "Python takes it for no name"
+            help = (
+                "a name has letters, digits and `_`, and no digit first: it becomes "
+                "a name in the emitted code"
+            )
+            self.found.error("NE018", message, self.tokens.span(token), label, help)
+        return normal
 
     def number(self, v: list[Any]) -> nodes.LiteralValue:
-        span = self.span(v[0])
-        number = read_number(self.word_at(v[0]))
-        if number is None:
+        span, digits = self.span(v), self.tokens.word(v[0]).replace("_", "")
+        if not digits.isdecimal():
+            value: float = float(digits)
+            fits = math.isfinite(value)
+        else:  # int() refuses, or takes long over, thousands of digits
+            fits = len(digits.lstrip("0")) < 20 and int(digits) <= _LARGEST
+            value = int(digits) if fits else 0
+        if not fits:
             help = "whole numbers go up to 2^63 - 1, other numbers up to 1.7e308"
             self.found.error("NE014", "this number is too large", span, help=help)
-        return nodes.LiteralValue(span, number or 0)
+        return nodes.LiteralValue(span, value if fits else 0)
 
     def bad_number(self, v: list[Any]) -> nodes.LiteralValue:
-        span = self.span(v[0])
-        shown = self.word_at(v[0])[:30]
+        span = self.span(v)
+        message = f"`{self.tokens.word(v[0])[:30]}` is not a number"
         help = "write 12, 0.5, .5 or 1e-4; a name cannot begin with a digit"
-        self.found.error("NE014", f"`{shown}` is not a number", span, help=help)
+        self.found.error("NE014", message, span, help=help)
         return nodes.LiteralValue(span, 0)
 
     def string(self, v: list[Any]) -> nodes.LiteralValue:
-        span = self.span(v[0])
-        text = read_string(self.word_at(v[0]), span.start, self.found)
-        return nodes.LiteralValue(span, text)
+        text = self.tokens.word(v[0])[1:-1]
+        start = self.tokens.starts[v[0]] + 1
+        text = _ESCAPE.sub(lambda match: self._unescaped(match, start), text)
+        return nodes.LiteralValue(self.span(v[:1]), text)
 
-    def word(self, v: list[Any]) -> nodes.Word | nodes.LiteralValue:
-        text, span = self.word_at(v[0]), self.span(v[0])
-        if text.lower() in _WORDS:
-            return nodes.LiteralValue(span, _WORDS[text.lower()])
-        return nodes.Word(span, text)
+    def _unescaped(self, match: re.Match[str], start: int) -> str:
+        """What an escape stands for; one that is not known is reported (NE015)."""
+        escape = match[0]
+        if escape[1] in _SIMPLE:
+            return _SIMPLE[escape[1]]
+        if len(escape) > 2:
+            code = int(escape[2:], 16)
+            if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF:
+                return chr(code)
+        message = f"`{escape}` is no escape that strings know"
+        help = (
+            r"write a backslash as `\\`; known are "
+            r"`\n`, `\t`, `\r`, `\0`, `\"`, `\'`, `\x41`, `\u0041` and `\U00000041`"
+        )
+        span = Span(start + match.start(), start + match.end())
+        self.found.error("NE015", message, span, help=help)
+        return escape
 
-    def parameter(self, v: list[Any]) -> nodes.MacroParameter:
-        return nodes.MacroParameter(self.span(v[0]), self.identifier(v[0], 1))
+    # --- sequences and arithmetic ---------------------------------------------------
 
     def sequence(self, v: list[Any]) -> nodes.Sequence:
-        items = tuple(v[1]) if type(v[1]) is list else ()
-        return self._sequence(v, items)
-
-    def sequence_of_one(self, v: list[Any]) -> nodes.Sequence:
-        return self._sequence(v, (v[1],))
-
-    def sequence_after_first(self, v: list[Any]) -> nodes.Sequence:
-        return self._sequence(v, (v[1], *v[3]))
-
-    def _sequence(self, v: list[Any], items: tuple[nodes.Value, ...]) -> nodes.Sequence:
-        parenthesis = self.word_at(v[0]) == "("
-        span = self.between(v[0], v[-1])
-        return nodes.Sequence(span, items, "(" if parenthesis else "[")
+        items: list[nodes.Value] = []
+        for part in v[1:-1]:
+            if type(part) is not int:  # a comma
+                items += part if type(part) is list else (part,)
+        parenthesis = self.tokens.word(v[0]) == "("
+        return nodes.Sequence(self.span(v), tuple(items), "(" if parenthesis else "[")
 
     def parenthesized(self, v: list[Any]) -> nodes.Value:
         """`(10)` is a tuple of one; `($a + 1)` only groups, and so does `(10) * 2`."""
+        span = self.span(v)
         if isinstance(v[1], nodes.Operation):
-            span = self.between(v[0], v[2])
             self.depths[span.start] = self.depths.get(v[1].span.start, 0)
             return replace(v[1], span=span)
-        self.groupings.add(self.tokens.starts[v[0]])
-        return self._sequence(v, (v[1],))
+        self.groupings.add(span.start)
+        return self.sequence(v)
 
     def operation(self, v: list[Any]) -> nodes.Operation:
         left, right = self._operand(v[0]), self._operand(v[2])
-        span = v[0].span.to(v[2].span)
+        span = self.span(v)
         self._check_depth(v[1], span.start, left, right)
-        operator: Any = self.word_at(v[1])
+        operator: Any = self.tokens.word(v[1])
         return nodes.Operation(span, operator, left, right)
 
     def negative(self, v: list[Any]) -> nodes.Operation | nodes.LiteralValue:
-        right = self._operand(v[1])
-        span = self.span(v[0]).to(v[1].span)
+        span, right = self.span(v), self._operand(v[1])
         if isinstance(right, nodes.LiteralValue) and type(right.value) in (int, float):
             return nodes.LiteralValue(span, -right.value)  # type: ignore[operator]
         self._check_depth(v[0], span.start, right)
@@ -282,4 +263,5 @@ class Builder:
             self.too_deep = True
             message = f"more than {DEEPEST} operations in one value"
             help = "work the number out, or pass parts of it as macro parameters"
-            self.found.error("NE013", message, self.span(token), "one too many", help)
+            span = self.tokens.span(token)
+            self.found.error("NE013", message, span, "one too many", help)

@@ -42,43 +42,36 @@ class Engine:
     ):
         self.tokens = tokens
         self.report = report
-        self.callbacks: list[Callable[[list[Any]], Any] | None] = [
-            getattr(builder, method) if method else None for _, _, method in RULES
-        ]
+        self.makers = [builder.rule(name) if name else None for _, _, name in RULES]
         self.states: list[int] = []
         self.values: list[Any] = []
 
     def run(self, start: str) -> Any:
         """The node of the symbol `start`, or None when there were mistakes."""
-        kinds, end_state = self.tokens.kinds, ENDS[start]
-        states, values = self.states, self.values
+        kinds, states, values = self.tokens.kinds, self.states, self.values
         states.append(STARTS[start])
-        callbacks, token, intact = self.callbacks, 0, True
+        token, marker, intact = 0, 0, True  # a RECOVERED_… is read before the token
         while True:
-            action = ACTIONS[states[-1]].get(kinds[token])
+            action = ACTIONS[states[-1]].get(marker or kinds[token])
             if action is None:
                 intact = False
-                if not self.report(self, token):
+                going_on = self.report(self, token) and self._recover(token)
+                if not going_on:
                     return None
-                following = self._recover(token)
-                if following is None:
-                    return None
-                token = following
+                token, marker = going_on
             elif action >= 0:
                 states.append(action)
-                values.append(token)
-                token += 1
+                values.append(-1 if marker else token)
+                token += not marker
+                marker = 0
             else:
                 symbol, length, _ = RULES[~action]
-                callback = callbacks[~action]
-                if length:
-                    if callback is not None:
-                        values[-length:] = (callback(values[-length:]),)
-                    del states[-length:]
-                else:
-                    values.append(callback([]) if callback else None)
+                maker, bottom = self.makers[~action], len(values) - length
+                if maker is not None:
+                    values[bottom:] = (maker(values[bottom:]),)
+                del states[bottom + 1 :]
                 states.append(GOTOS[states[-1]][symbol])
-                if kinds[token] == k.END and states[-1] == end_state:
+                if kinds[token] == k.END and states[-1] == ENDS[start]:
                     return values[-1] if intact else None
 
     # --- looking without moving -----------------------------------------------------
@@ -95,8 +88,7 @@ class Engine:
                     states.append(action)
                     break
                 symbol, length, _ = RULES[~action]
-                if length:
-                    del states[-length:]
+                del states[len(states) - length :]
                 states.append(GOTOS[states[-1]][symbol])
                 if kind == k.END and states[-1] in ENDS.values():
                     return True
@@ -109,22 +101,21 @@ class Engine:
     def open_brackets(self, depth: int = 0) -> list[int] | None:
         """Brackets opened since the stack was `depth` states high and still open,
         outermost first; None when one was closed that had been opened before."""
-        open_: list[int] = []
-        for value in self.values[depth:]:
-            if type(value) is int and value >= 0:
-                kind = self.tokens.kinds[value]
-                if kind in k.OPENING:
-                    open_.append(value)
-                elif kind in k.CLOSING and not open_:
+        kinds, open_ = self.tokens.kinds, list[int]()
+        for token in self.values[depth:]:
+            if type(token) is int and kinds[token] in k.OPENING:
+                open_.append(token)
+            elif type(token) is int and kinds[token] in k.CLOSING:
+                if not open_:
                     return None
-                elif kind in k.CLOSING:
-                    open_.pop()
+                open_.pop()
         return open_
 
     # --- recovery -------------------------------------------------------------------
 
-    def _recover(self, token: int) -> int | None:
-        """Cut the stacks back and return the token to go on from; None at the end."""
+    def _recover(self, token: int) -> tuple[int, int] | None:
+        """Cut the stacks back, and return the token to go on from and the RECOVERED_…
+        to read before it; None at the end."""
         kinds, partners = self.tokens.kinds, self.tokens.partners
         places = [
             (depth, marker, dropped)
@@ -142,8 +133,8 @@ class Engine:
                     and all(self._is_over(opener, token) for opener in dropped)
                     and self.accepts(marker, kind, depth=depth)
                 ):
-                    self._resume(depth, marker)
-                    return token
+                    del self.states[depth:], self.values[depth - 1 :]
+                    return token, marker
             if kind == k.END:
                 return None
             partner = partners[token]
@@ -189,20 +180,3 @@ class Engine:
         """Whether a brace around the present place has no partner."""
         partners = self.tokens.partners
         return any(partners[opener] < 0 for opener in self.open_brackets() or ())
-
-    def _resume(self, depth: int, marker: int) -> None:
-        del self.states[depth:]
-        del self.values[depth - 1 :]
-        while True:
-            action = ACTIONS[self.states[-1]][marker]
-            if action >= 0:
-                self.states.append(action)
-                self.values.append(-1)
-                return
-            symbol, length, _ = RULES[~action]
-            callback = self.callbacks[~action]
-            parts = self.values[len(self.values) - length :]
-            del self.values[len(self.values) - length :]
-            del self.states[len(self.states) - length :]
-            self.values.append(callback(parts) if callback else parts[0])
-            self.states.append(GOTOS[self.states[-1]][symbol])

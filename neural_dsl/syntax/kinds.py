@@ -1,4 +1,4 @@
-"""The kinds of tokens, as the numbers that the parse tables use."""
+"""The kinds of tokens: their numbers in the parse tables, and their names in messages."""
 
 from __future__ import annotations
 
@@ -17,22 +17,55 @@ NETWORK, DEFINE = map(_number, ("NETWORK", "DEFINE"))
 INPUT, LAYERS, KEY = map(_number, ("INPUT", "LAYERS", "KEY"))
 BRANCH, BLOCK = map(_number, ("BRANCH", "BLOCK"))
 BODY, GROUP, MAP = map(_number, ("BODY", "GROUP", "MAP"))
-RECOVERED_ITEM, RECOVERED_SECTION = map(
-    _number, ("RECOVERED_ITEM", "RECOVERED_SECTION")
-)
-RECOVERED_STATEMENT, RECOVERED_ENTRY = map(
-    _number, ("RECOVERED_STATEMENT", "RECOVERED_ENTRY")
+RECOVERED_ITEM, RECOVERED_SECTION, RECOVERED_STATEMENT, RECOVERED_ENTRY = (
+    _number(f"RECOVERED_{place}") for place in ("ITEM", "SECTION", "STATEMENT", "ENTRY")
 )
 END = _number("$END")
 
 OPENING = frozenset((LBRACE, BODY, GROUP, MAP, LPAR, LSQB))
-CLOSING = {RBRACE: "}", RPAR: ")", RSQB: "]"}
+CLOSING = {RBRACE: "{}", RPAR: "()", RSQB: "[]"}
+CLOSERS = {LPAR: RPAR, LSQB: RSQB}
+"""What closes a bracket; any other than these is a brace."""
 
 INPUT_WORDS = frozenset(("input", "inputs"))
 BLOCK_WORDS = frozenset(("train", "training", "execution", "execute"))
-SECTION_WORDS = (
-    INPUT_WORDS
-    | BLOCK_WORDS
-    | {"layers", "loss", "optimizer", "metrics", "lr_schedule", "task"}
-)
+_OTHERS = frozenset(("layers", "loss", "optimizer", "metrics", "lr_schedule", "task"))
+SECTION_WORDS = INPUT_WORDS | BLOCK_WORDS | _OTHERS
 """Sections by name: they settle how braces are read where the content does not say."""
+
+VALUE = frozenset((NUMBER, STRING, NAME, LPAR))
+"""What any value can begin with."""
+_LAYER = frozenset((NAME, BRANCH, GROUP))
+_SECTION = frozenset((KEY, INPUT, BLOCK))
+_SETTING = frozenset((KEY, BLOCK, STRING))
+_SIGNS = {COLON: ":", EQUAL: "=", COMMA: ",", RPAR: ")", RSQB: "]", RBRACE: "}"} | {
+    LPAR: "(",
+    BODY: "{",
+}
+
+
+def in_words(kinds: set[int]) -> str:
+    """Kinds of tokens that could stand somewhere, in words: `` `,` or `)` ``."""
+    parts = []
+    if kinds >= VALUE:
+        parts.append("a value")
+        kinds = kinds & {RPAR, RSQB}
+    elif kinds >= _LAYER:
+        parts.append("a layer")
+        kinds = kinds - _LAYER - {COMMA, LPAR, BODY}
+    if kinds >= _SECTION:
+        parts.append("a section")
+        kinds = kinds - _SECTION - {COMMA, LPAR}
+    elif kinds >= _SETTING:
+        parts.append("a setting like `name: value`")
+        kinds = kinds - {COMMA, NAME, LPAR}
+    elif kinds >= {STRING, NAME}:
+        parts.append("a name or a string")
+        kinds = kinds - {NAME}
+    elif COMMA in kinds:
+        kinds = kinds - {LPAR}
+    parts += [f"`{sign}`" for kind, sign in _SIGNS.items() if kind in kinds]
+    parts += ["a name"] * (NAME in kinds) + ["nothing more"] * (END in kinds)
+    if not parts:
+        parts = [KINDS[kind].lower() for kind in sorted(kinds)] or ["something else"]
+    return " or ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lark import Lark
-from lark.grammar import Rule, Terminal
+from lark.grammar import Rule
 from lark.lexer import TerminalDef, Token
 
 GRAMMAR = Path(__file__).parents[2] / "grammar" / "neural.lark"
@@ -58,56 +58,44 @@ class _Roles:
         return stream
 
 
-def build(grammar: str) -> Lark:
-    """The grammar as Lark sees it. Raises Lark's errors, for any conflict too."""
-    return Lark(grammar, parser="lalr", lexer="basic", start=STARTS, postlex=_Roles())
-
-
 def make_tables(grammar: str) -> str:
-    """The text of `_tables.py` for a grammar's text."""
-    lark = build(grammar)
+    """The text of `_tables.py` for a grammar's text. Raises Lark's errors, for any
+    conflict too."""
+    roles = _Roles()
+    lark = Lark(grammar, parser="lalr", lexer="basic", start=STARTS, postlex=roles)
+    rules, table = list(lark.rules), lark.parser.parser._parse_table
     scanned = sorted(lark.terminals, key=_scanning_order)
-    declared = sorted(_terminal_names(lark.rules) - {t.name for t in scanned})
-    kinds = ["", *(t.name for t in scanned), *declared, "$END"]
-    table = lark.parser.parser._parse_table
+    used = (symbol for rule in rules for symbol in rule.expansion if symbol.is_term)
+    given = {symbol.name for symbol in used} - {t.name for t in scanned}
+    kinds = ["", *(t.name for t in scanned), *sorted(given), "$END"]
+    symbols = list(dict.fromkeys(rule.origin.name for rule in rules))
     order = _state_order(table)
-    symbols = list(dict.fromkeys(rule.origin.name for rule in lark.rules))
-    rules = list(lark.rules)
-    actions: list[list[int]] = []  # of each state, keys and values in turn
-    gotos: list[list[int]] = []
-    for state in order:
-        actions.append([])
-        gotos.append([])
+    actions: list[list[int]] = [[] for _ in order]  # keys and values in turn
+    gotos: list[list[int]] = [[] for _ in order]
+    for state, number in order.items():
         for name, (_, target) in sorted(table.states[state].items()):
             if isinstance(target, Rule):
-                actions[-1] += kinds.index(name), ~rules.index(target)
+                actions[number] += kinds.index(name), ~rules.index(target)
             elif name in kinds:
-                actions[-1] += kinds.index(name), order[target]
+                actions[number] += kinds.index(name), order[target]
             else:
-                gotos[-1] += symbols.index(name), order[target]
+                gotos[number] += symbols.index(name), order[target]
     rows = [
         (symbols.index(rule.origin.name), len(rule.expansion), str(rule.alias or ""))
         for rule in rules
     ]
     ignored = sorted(kinds.index(str(name)) for name in lark.ignore_tokens)
-    starts = {name: order[table.start_states[name]] for name in STARTS}
-    ends = {name: order[table.end_states[name]] for name in STARTS}
     tables = {
         "PATTERN": _text("|".join(f"({t.pattern.to_regexp()})" for t in scanned)),
         "IGNORED": f"frozenset(({', '.join(map(str, ignored))}))",
-        "STARTS": json.dumps(starts),
-        "ENDS": json.dumps(ends),
-        "_KINDS": _json(kinds),
-        "_RULES": _json(rows),
-        "_ACTIONS": _json(actions),
-        "_GOTOS": _json(gotos),
+        "STARTS": json.dumps({s: order[table.start_states[s]] for s in STARTS}),
+        "ENDS": json.dumps({s: order[table.end_states[s]] for s in STARTS}),
     }
+    many = {"_KINDS": kinds, "_RULES": rows, "_ACTIONS": actions, "_GOTOS": gotos}
+    for name, value in many.items():
+        tables[name] = _text(json.dumps(value, separators=(",", ":")))
     lines = (f"{name} = {value}\n" for name, value in tables.items())
     return _HEADER + "".join(lines) + _FOOTER
-
-
-def _json(value: Any) -> str:
-    return _text(json.dumps(value, separators=(",", ":")))
 
 
 def _text(text: str) -> str:
@@ -119,15 +107,6 @@ def _scanning_order(terminal: TerminalDef) -> tuple[int, int, int, str]:
     """Lark's own order of terminals: priority, then the longer, then the name."""
     pattern = terminal.pattern
     return (-terminal.priority, -pattern.max_width, -len(pattern.value), terminal.name)
-
-
-def _terminal_names(rules: list[Rule]) -> set[str]:
-    return {
-        symbol.name
-        for rule in rules
-        for symbol in rule.expansion
-        if isinstance(symbol, Terminal)
-    }
 
 
 def _state_order(table: Any) -> dict[Any, int]:

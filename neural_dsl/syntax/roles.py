@@ -17,12 +17,18 @@ DEEPEST = 64
 """How deep brackets may nest: far more than a model needs, far less than would exhaust
 the stack of whoever walks the tree."""
 
-_MACRO_WORDS = ("define", "macro")
+_ITEM_WORDS = ("network", "define", "macro")
+_VALUE_ENDS = frozenset(
+    (*k.CLOSING, k.NAME, k.NUMBER, k.STRING, k.PARAMETER, k.OPEN_STRING)
+)
 
 
 class Roles:
     """One pass over the tokens of a file. `assign` raises NeuralError NE013 where
-    brackets nest too deep. Without `items` no name begins a network or macro."""
+    brackets nest too deep. Without `items` no name begins a network or macro.
+
+    Before the first token `kinds[-1]` and `kinds[-2]` are END: a text ends in three.
+    """
 
     def __init__(self, tokens: Tokens, found: Diagnostics, items: bool = True):
         self.tokens = tokens
@@ -51,51 +57,44 @@ class Roles:
     # --- names ----------------------------------------------------------------------
 
     def _name(self, token: int) -> None:
-        kinds = self.kinds
-        following = kinds[token + 1]
-        if self.open and kinds[self.open[-1]] in _CLOSER:
+        kinds, following = self.kinds, self.kinds[token + 1]
+        if self.open and kinds[self.open[-1]] in k.CLOSERS:
             self._forget_brackets(token)
         if following == k.COLON:
             kinds[token] = self._before_colon(token)
-        elif token and kinds[token - 1] in (k.NETWORK, k.DEFINE):
-            pass  # the item's own name
-        else:
-            if not self.open or following == k.NAME:
+        elif kinds[token - 1] not in (k.NETWORK, k.DEFINE):  # else its own name
+            if self.items and (not self.open or following == k.NAME):
                 self._item(token)
             if following == k.LBRACE and kinds[token] == k.NAME:
                 kinds[token] = k.BLOCK if self._is_block(token) else k.NAME
 
     def _before_colon(self, token: int) -> int:
         """KEY, or a role in the network: the two sections of their own, or BRANCH."""
-        in_network = bool(self.open) and self.open[-1] == self.network
+        around = self.open[-1] if self.open else -2
+        in_network = around == self.network
         word = self.tokens.word(token)
-        if self.kinds[token + 2] == k.LBRACE:
+        layers = in_network and word == "layers"
+        if self.kinds[token + 2] == k.LBRACE and not (layers and not self.layers_seen):
             settings = self._holds_settings(token + 2)
-            if in_network and word == "layers" and not self.layers_seen:
-                self.layers_seen = True
-                return k.LAYERS
-            if not settings and (in_network or self._among_layers()):
+            among_layers = self.kinds[around] in (k.BODY, k.GROUP, k.LSQB)
+            if not settings and (in_network or among_layers):
                 known = in_network and word in k.SECTION_WORDS
                 if not known or (settings is False and self._holds_call(token + 2)):
                     return k.BRANCH
         if in_network and word in k.INPUT_WORDS:
             return k.INPUT
-        if in_network and word == "layers":
-            self.layers_seen = True
-            return k.LAYERS
-        return k.KEY
+        self.layers_seen |= layers
+        return k.LAYERS if layers else k.KEY
 
     def _is_block(self, token: int) -> bool:
         """Whether the name before a `{` names settings, not layers."""
-        before = bytes(self.kinds[max(0, token - 2) : token])
-        if before == bytes((k.KEY, k.COLON)):  # optimizer: Adam { … }
-            return True
+        if (self.kinds[token - 2], self.kinds[token - 1]) == (k.KEY, k.COLON):
+            return True  # optimizer: Adam { … }
         settings = self._holds_settings(token + 1)
         if settings or not self.open or self.open[-1] != self.network:
             return bool(settings)
-        return self.tokens.word(token) in k.BLOCK_WORDS and not self._holds_call(
-            token + 1
-        )
+        known = self.tokens.word(token) in k.BLOCK_WORDS
+        return known and not self._holds_call(token + 1)
 
     def _item(self, token: int) -> None:
         """Mark `network` and `define` where they begin an item of the file.
@@ -103,54 +102,44 @@ class Roles:
         A `network Name {` inside brackets can only mean that these were left open: they
         stay without partners, and the parser says so.
         """
-        if not self.items:
-            return
-        word, kinds = self.tokens.word(token), self.kinds
-        named = kinds[token + 1] == k.NAME
-        if not self.open and named and kinds[token + 2] in (k.LBRACE, k.LPAR):
+        word, kinds, outside = self.tokens.word(token), self.kinds, not self.open
+        opener = kinds[token + 2] if kinds[token + 1] == k.NAME else k.END
+        heads = opener in (k.LBRACE, k.LPAR)
+        if outside and heads and word not in _ITEM_WORDS:
             word = self._spelt(token, word)
-        if word == "network" and (
-            not self.open or (named and kinds[token + 2] == k.LBRACE)
-        ):
+        if word == "network" and (outside or opener == k.LBRACE):
             kinds[token] = k.NETWORK
             self.open.clear()
             self.network = -1
-        elif (not self.open and word in _MACRO_WORDS) or (
-            word == "define" and named and kinds[token + 2] in (k.LBRACE, k.LPAR)
-        ):
+        elif word in ("define", "macro") and (outside or (heads and word == "define")):
             kinds[token] = k.DEFINE
 
     def _spelt(self, token: int, word: str) -> str:
         """`network` for a `netwrok Name {`, which is reported; the file is read on as if
         it were spelt right."""
-        if word == "network" or word in _MACRO_WORDS:
-            return word
         from neural_dsl.diagnostics.suggest import closest  # a right file needs none
 
         meant = closest(word, ("network", "define"))
-        if meant is None:
-            return word
-        message = f"expected a network or a macro, found `{word}`"
-        help = f"did you mean `{meant}`?"
-        self.found.error("NE016", message, self.tokens.span(token), help=help)
-        return meant
+        if meant is not None:
+            message = f"expected a network or a macro, found `{word}`"
+            help = f"did you mean `{meant}`?"
+            self.found.error("NE016", message, self.tokens.span(token), help=help)
+        return meant or word
 
     # --- braces ---------------------------------------------------------------------
 
     def _brace(self, token: int) -> int:
         """Whether a `{` opens a BODY, a GROUP of layers, or a MAP of settings."""
-        kinds = self.kinds
-        before = kinds[token - 1] if token else k.END
+        kinds, before = self.kinds, self.kinds[token - 1]
         if before == k.NAME:
-            if token > 1 and kinds[token - 2] == k.NETWORK:
+            if kinds[token - 2] == k.NETWORK:
                 self.network, self.layers_seen = token, False
             return k.BODY
         if before == k.BLOCK:
             return k.MAP
-        if before == k.RPAR:
-            opener = self.tokens.partners[token - 1]
-            if opener > 0 and kinds[opener - 1] == k.NAME:
-                return k.BODY
+        opener = self.tokens.partners[token - 1]
+        if before == k.RPAR and opener > 0 and kinds[opener - 1] == k.NAME:
+            return k.BODY
         if before == k.COLON and token > 1:
             return k.GROUP if kinds[token - 2] in (k.BRANCH, k.LAYERS) else k.MAP
         around = kinds[self.open[-1]] if self.open else k.END
@@ -165,12 +154,11 @@ class Roles:
         """
         kinds, token = self.kinds, brace + 1
         for _ in range(DEEPEST):
-            kind = kinds[token]
+            kind, following = kinds[token], kinds[token + 1]
             if kind == k.RBRACE:
                 return None
             if kind not in (k.NAME, k.STRING, k.NUMBER):
                 return False
-            following = kinds[token + 1]
             if following == k.EQUAL:
                 return kind == k.NAME
             if following == k.LBRACE and kind == k.NAME:
@@ -185,9 +173,6 @@ class Roles:
 
     def _holds_call(self, brace: int) -> bool:
         return self.kinds[brace + 1] == k.NAME and self.kinds[brace + 2] == k.LPAR
-
-    def _among_layers(self) -> bool:
-        return bool(self.open) and self.kinds[self.open[-1]] in _LAYERS
 
     # --- brackets -------------------------------------------------------------------
 
@@ -208,21 +193,18 @@ class Roles:
         In them a comma would have to come first. Without this, one `)` too few would
         change the roles of all that follows.
         """
-        kinds, open_ = self.kinds, self.open
-        following = kinds[token + 1]
+        kinds, open_, following = self.kinds, self.open, self.kinds[token + 1]
         if kinds[token - 1] not in _VALUE_ENDS or following == k.EQUAL:
             return
-        key = following == k.COLON
+        key, opener = following == k.COLON, open_[-1]
         parameter = key and kinds[token + 2] != k.LBRACE
         if parameter and self.tokens.word(token) not in k.SECTION_WORDS:
             return
-        opener = open_[-1]
         in_call = kinds[opener] == k.LPAR and opener and kinds[opener - 1] == k.NAME
         if (in_call or not key) and not self.tokens.begins_line(token):
             return
-        while open_ and (
-            kinds[open_[-1]] == k.LPAR or (key and kinds[open_[-1]] == k.LSQB)
-        ):
+        forgotten = (k.LPAR, k.LSQB) if key else (k.LPAR,)
+        while open_ and kinds[open_[-1]] in forgotten:
             open_.pop()
 
     def _closed(self, token: int, kind: int) -> None:
@@ -231,23 +213,14 @@ class Roles:
         A `}` closes over `(` and `[` that were forgotten; `)` and `]` never close over
         a `{`. What finds no partner keeps -1.
         """
-        kinds, open_ = self.kinds, self.open
-        for depth in range(len(open_) - 1, -1, -1):
-            opener = kinds[open_[depth]]
-            if _CLOSER.get(opener, k.RBRACE) == kind:
-                partner = open_[depth]
-                self.tokens.partners[partner] = token
-                self.tokens.partners[token] = partner
+        partners, open_ = self.tokens.partners, self.open
+        for depth in reversed(range(len(open_))):
+            opener = open_[depth]
+            if k.CLOSERS.get(self.kinds[opener], k.RBRACE) == kind:
+                partners[opener], partners[token] = token, opener
                 del open_[depth:]
-                if partner == self.network:
+                if opener == self.network:
                     self.network = -1
                 return
-            if kind != k.RBRACE and opener not in _CLOSER:
+            if kind != k.RBRACE and self.kinds[opener] not in k.CLOSERS:
                 return
-
-
-_VALUE_ENDS = frozenset(
-    (*k.CLOSING, k.NAME, k.NUMBER, k.STRING, k.PARAMETER, k.OPEN_STRING)
-)
-_LAYERS = (k.BODY, k.GROUP, k.LSQB)
-_CLOSER = {k.LPAR: k.RPAR, k.LSQB: k.RSQB}

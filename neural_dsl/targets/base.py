@@ -1,6 +1,6 @@
 """What all that can be looked at has in common: a model, its attentions, what it reads.
 
-    target = NetworkTarget(runtime)                 # or RunTarget, ModuleTarget
+    target = NetworkTarget(runtime)                 # or LoadedRun, ModuleTarget
     batch = target.encode(data)
     target.attend(batch, visit=lambda site, scores: …)
 
@@ -9,19 +9,23 @@ No picture, metric or command asks what kind of model it has before it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_dsl import __version__
+from neural_dsl.attention.allowed import Bools
+from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.watching import NAMED, Gate, Watcher
+from neural_dsl.backends.live import named_failure
+from neural_dsl.backends.watching import NAMED, Gate, Gates, Watcher
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
@@ -71,12 +75,16 @@ class Batch:
     - `tokens`: labels of the positions of an input, one tuple a batch item.
     - `origin`: what provenance says of them: "random, seed 0", "X.npy".
     - `network`: the model graph at the lengths of these arrays, for what has one.
+    - `valid`: bool (batch, T), where the labelled input is not padding, None for all;
+      `expected`: bool (batch, T, T), where a model that solves its task must look.
     """
 
     arrays: Mapping[str, Any]
     tokens: Mapping[str, Tokens] = field(default_factory=dict)
     origin: str = "given"
     network: Network | None = None
+    valid: Bools | None = None
+    expected: Bools | None = None
 
     def labels(self, axis: Axis | None) -> Tokens | None:
         """The labels of an axis of a site, None where no token is known."""
@@ -87,22 +95,54 @@ class Batch:
         return labels_of(axis, self.tokens, lengths)
 
 
-class Target(Protocol):
-    """A model that can be looked at, whatever it is."""
+class Target(ABC):
+    """A model that can be looked at, whatever it is: a `live` one of a backend, and what
+    is done to its heads meanwhile.
 
+    A kind of target is a file in this folder with a class like this, and a function
+    `opened(given, *, weights, backend, seed, network, trust)` that `api.open` asks in
+    turn: the target, or None for what is of another kind.
+    """
+
+    def __init__(self, live: Any):
+        """`live` runs and can be watched (`backends.live.Watched`)."""
+        self.live = live
+        self._gates: Gates = {}
+        self._watcher: Watcher | None = None
+        self._seen: tuple[Site, ...] = ()  # in the last run that nobody chose from
+        self._proven: set[frozenset[tuple[str, int]]] = set()
+
+    @abstractmethod
     def about(self) -> Provenance:
         """What it is; its `inputs` are empty, for those are the batch's."""
-        ...
 
+    @abstractmethod
     def sites(self, batch: Batch | None = None) -> tuple[Site, ...]:
         """Every attention, in the model's order. A model that is not described by a graph
         is run on `batch` to find out; without one it tells what it saw last."""
-        ...
 
-    def encode(self, given: Any = None) -> Batch:
-        """What the model is to read, checked: arrays, or what else the target knows to
-        read; None for an example of the target's choice."""
-        ...
+    @abstractmethod
+    def select(self, layers: Any, batch: Batch) -> Collection[Site] | None:
+        """The sites that a user names, one or several; None for all."""
+
+    @abstractmethod
+    def encode(
+        self,
+        given: Any = None,
+        *,
+        tokens: Any = None,
+        prompt: str | None = None,
+        seed: int = 0,
+        item: int = 0,
+    ) -> Batch:
+        """What the model is to read, checked: arrays, labels, or a text that it knows how
+        to read; without any an example of the target's choice, drawn from `seed` where
+        it is random. `tokens` label one `item` of the batch."""
+
+    @abstractmethod
+    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
+        """Raise NeuralError NE108 where all weights of these sites (None: all) would take
+        more memory than there is, as far as that is known before the model runs."""
 
     def attend(
         self, batch: Batch, sites: Collection[Site] | None = None, *, visit: Visitor
@@ -114,17 +154,109 @@ class Target(Protocol):
         a visitor. Raises NeuralError: NE107 where a check fails, NE109 and NE110 for
         inputs that do not fit, NE111 for an attention that could not be seen.
         """
-        ...
+        wanted = frozenset(site.place for site in sites or ())
+        paths = None if sites is None else {path for path, _ in wanted}
+        found: dict[tuple[str, int], Site] = {}
 
-    def gated(self, gates: Mapping[Head, Gate]) -> AbstractContextManager[None]:
-        """While this lasts, the model runs with these heads changed, `attend` too. Raises
-        NeuralError NE111 for a head that there is not."""
-        ...
+        def look(path: str, number: int, scores: Scores) -> None:
+            if paths is not None and path not in paths:
+                return  # of a module inside one that is wanted
+            site = self._site(path, number, scores, batch)
+            found[site.place] = site
+            if sites is None or site.place in wanted:
+                visit(site, scores)
+                check_scores(site.name, scores, site.heads)
 
-    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
-        """Raise NeuralError NE108 where all weights of these sites (None: all) would take
-        more memory than there is, as far as that is known before the model runs."""
-        ...
+        with named_failure("NE109", "the model cannot run on these inputs"):
+            # First without a visitor: Keras builds some layers when they first run.
+            plain = None if self._trusted(wanted) else self._plain(batch)
+            watching = self.live.watching(look, paths, self._gates)
+            with paused(self._watcher), watching as inner:
+                output = self._run(batch)
+            if plain is not None:
+                for one, other in zip(plain, output, strict=True):
+                    check_output(one, other)
+                self._proven.add(wanted)
+        if self._watcher is not None:
+            self._watcher.seen |= inner.seen
+        for site in sites or ():
+            if site.place not in found:
+                raise not_seen(site.name)
+        if sites is None:
+            self._seen = tuple(found.values())
+        if not found and sites is None:
+            raise refusal(
+                "NE111",
+                "no attention of this model could be seen",
+                help="seen are scaled_dot_product_attention and nn.MultiheadAttention of "
+                "PyTorch, and Keras' attention layers; not traced models",
+            )
+        return output
+
+    @abstractmethod
+    def _site(self, path: str, number: int, scores: Scores, batch: Batch) -> Site:
+        """The site of an attention that was just computed. May tell the scores what the
+        kernel does not know."""
+
+    def _trusted(self, places: frozenset[tuple[str, int]]) -> bool:
+        """Whether the output need not be compared with that of a run without a visitor."""
+        return places in self._proven
+
+    @abstractmethod
+    def _run(self, batch: Batch) -> Output:
+        """The live model's output."""
+
+    def _plain(self, batch: Batch) -> Output:
+        """The same without a visitor, gated if it is."""
+        if self._watcher is not None:
+            return self._run(batch)
+        paths = {path for path, _ in self._gates}
+        with self.live.watching(None, paths, self._gates):
+            return self._run(batch)
+
+    @contextmanager
+    def gated(self, gates: Mapping[Head, Gate]) -> Iterator[None]:
+        """While this lasts, the model runs with these heads changed: `attend`, and
+        whatever else runs it, the emitted file's own `evaluate` as well. Raises
+        NeuralError NE111 for a head that there is not, or that no run came by."""
+        sites = self.sites()
+        added = places_of(gates, sites)
+        before = self._gates, self._watcher
+        places = {**self._gates}
+        for place, heads in added.items():
+            places[place] = {**places.get(place, {}), **heads}
+        paths = {path for path, _ in places}
+        with paused(self._watcher), self.live.watching(None, paths, places) as one:
+            self._gates, self._watcher = places, one
+            try:
+                with named_failure("NE109", "the model cannot run on these inputs"):
+                    yield
+            finally:
+                self._gates, self._watcher = before
+        for site in sites:
+            if site.place in added and site.place not in one.seen:
+                raise not_seen(site.name)
+
+
+def refused(message: str, help: str = "") -> NeuralError:
+    """NE112: what cannot be opened, or not be read so."""
+    return refusal("NE112", message, help=help)
+
+
+def refuse_prompt(prompt: str | None) -> None:
+    """Raise NE112 for a text where nobody knows how to read it."""
+    if prompt is not None:
+        raise refused(
+            "a prompt is for the run of a task, which knows how to read it",
+            "label positions with `tokens`, or give arrays as `data`",
+        )
+
+
+def refuse_options(what: str, *given: Any) -> None:
+    """NE112 for options that mean nothing here: dropping them would be a lie."""
+    if any(one is not None for one in given):
+        message = f"{what} has its own weights, backend and network"
+        raise refused(message, "leave these arguments out")
 
 
 def refuse_missing(name: str, existing: Collection[str]) -> NeuralError:

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import create_runtime, memory
 from neural_dsl.backends.inputs import sizes, validated
-from neural_dsl.backends.live import Runtime, named_failure
-from neural_dsl.backends.watching import Gate, Gates, Watcher
+from neural_dsl.backends.live import Runtime
+from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import generate
-from neural_dsl.graph.nodes import Network
+from neural_dsl.graph.nodes import Layer, Network
 from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs.selection import select_layers
 from neural_dsl.targets.base import (
     Batch,
-    Head,
     Output,
     Site,
+    Target,
     Visitor,
     not_seen,
-    paused,
-    places_of,
     refuse_missing,
+    refuse_prompt,
     versions,
 )
 from neural_dsl.targets.masks import of_attention
 
 
-@dataclass
-class NetworkTarget:
+class NetworkTarget(Target):
     """A live model of a `.neural` file."""
 
-    runtime: Runtime
-    _proven: set[frozenset[tuple[str, int]]] = field(default_factory=set)
-    _gates: Gates = field(default_factory=dict)
-    _watcher: Watcher | None = None
+    def __init__(self, runtime: Runtime):
+        super().__init__(runtime)
+        self.runtime = runtime
 
     @property
     def network(self) -> Network:
@@ -50,30 +47,25 @@ class NetworkTarget:
 
     def about(self) -> Provenance:
         """See `Target`."""
-        backend = self.runtime.compiled.backend
+        source, backend = PurePath(self.network.source.name).name, self.runtime.name
+        weights = self.runtime.weights_origin
         return Provenance(
-            model=self.network.name,
-            source=PurePath(self.network.source.name).name,
-            backend=backend,
-            weights=self.runtime.weights_origin,
-            inputs="",
-            versions=versions(backend),
+            self.network.name, source, backend, weights, "", versions(backend)
         )
 
     def sites(self, batch: Batch | None = None) -> tuple[Site, ...]:
         """See `Target`; the graph tells them without a batch."""
-        axes = axes_read(self.network)
-        return tuple(
-            Site(
-                name,
-                self.runtime.path(layer, attention),
-                attention.num_heads,
-                attention.kind,
-                0,
-                *ends(attention, axes[layer.name]),
-            )
-            for name, layer, attention in self.network.attentions()
-        )
+        return tuple(site for site, _, _ in self._known.values())
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[Site, Layer, Attention]]:
+        """Every attention by its path."""
+        axes, found = axes_read(self.network), {}
+        for name, layer, one in self.network.attentions():
+            path, read = self.runtime.path(layer, one), ends(one, axes[layer.name])
+            site = Site(name, path, one.num_heads, one.kind, 0, *read)
+            found[path] = site, layer, one
+        return found
 
     def named(self, names: Collection[str]) -> tuple[Site, ...]:
         """The sites of these names, in this order. Raises NeuralError NE111."""
@@ -83,11 +75,23 @@ class NetworkTarget:
                 raise refuse_missing(name, known)
         return tuple(known[name] for name in dict.fromkeys(names))
 
+    def select(self, layers: Any, batch: Batch) -> Collection[Site] | None:
+        """See `Target`; layer and attention names or indices, as `select_layers` reads
+        them."""
+        return self.named(select_layers(self.network, layers))
+
     def encode(
-        self, given: Any = None, *, tokens: Any = None, seed: int = 0, item: int = 0
+        self,
+        given: Any = None,
+        *,
+        tokens: Any = None,
+        prompt: str | None = None,
+        seed: int = 0,
+        item: int = 0,
     ) -> Batch:
         """A path or arrays (None: a random example from `seed`), with labels for one
         `item` of the batch. Raises NeuralError as `inputs.prepare` does."""
+        refuse_prompt(prompt)
         prepared = prepare(self.network, given, tokens, seed)
         labels = labels_of_items(prepared, item)
         return Batch(prepared.arrays, labels, prepared.origin, prepared.network)
@@ -97,90 +101,38 @@ class NetworkTarget:
         built, not what trains it."""
         if network is None or network is self.network:
             return self
-        compiled = generate(
-            replace(network, task=None), self.runtime.compiled.backend, "model.py"
-        )
-        other = create_runtime(compiled, 0)
+        compiled = generate(replace(network, task=None), self.runtime.name, "model.py")
+        other = NetworkTarget(create_runtime(compiled, 0))
         weights, origin = self.runtime.weights(), self.runtime.weights_origin
-        other.load_weights(weights, origin=origin)
-        return NetworkTarget(other, _gates=self._gates)
+        other.runtime.load_weights(weights, origin=origin)
+        other._gates, other._proven = self._gates, self._proven
+        return other
 
     def attend(
         self, batch: Batch, sites: Collection[Site] | None = None, *, visit: Visitor
     ) -> Output:
-        """See `Target`. The first time that a set of sites is asked for, the model also
-        runs without a visitor, and the outputs are compared: what decides whether the
-        output passes through untouched is the model, not the data."""
+        """See `Target`. The outputs are compared the first time that a set of sites is
+        asked for: what decides whether the output passes through untouched is the model,
+        not the data."""
         model = self.at(batch.network)
-        known = model.sites()
-        chosen = known if sites is None else tuple(sites)
-        output = model._attend(batch, chosen, visit)
-        places = frozenset(site.place for site in chosen)
-        if places not in self._proven:
-            plain = model._run(batch)
-            check_output(plain[0], output[0])
-            self._proven.add(places)
-        return output
+        chosen = model.sites() if sites is None else sites
+        batch = replace(batch, arrays=validated(model.network, batch.arrays))
+        return super(NetworkTarget, model).attend(batch, chosen, visit=visit)
 
-    def _attend(self, batch: Batch, sites: Collection[Site], visit: Visitor) -> Output:
-        """One run in which the sites are visited and checked."""
-        by_place = {site.place: site for site in sites}
-        attentions = {n: (layer, one) for n, layer, one in self.network.attentions()}
-        missing = {site.name: None for site in sites}
-        arrays = validated(self.network, batch.arrays)
-
-        def look(path: str, number: int, scores: Scores) -> None:
-            if path not in paths:
-                return  # of a module inside one that is wanted
-            if number:
-                raise not_seen(by_place[path, 0].name, number + 1)
-            site = by_place[path, 0]
-            missing.pop(site.name)
-            # The rule as the graph has it, apart from the mask that the kernel was given:
-            # the weights are checked against it.
-            rule = of_attention(*attentions[site.name], arrays, scores.shape)
-            scores.allowed = rule
-            visit(site, scores)
-            check_scores(site.name, scores, site.heads)
-
-        paths = {site.path for site in sites}
-        watching = self.runtime.watching(look, paths, self._gates)
-        with paused(self._watcher), watching as inner:
-            output = self.runtime.run(arrays)
-        if self._watcher is not None:
-            self._watcher.seen |= inner.seen
-        for name in missing:
-            raise not_seen(name)
-        return (output,)
+    def _site(self, path: str, number: int, scores: Scores, batch: Batch) -> Site:
+        """The scores get the rule as the graph has it, apart from the mask that the kernel
+        was given: the weights are checked against it."""
+        site, layer, attention = self._known[path]
+        if number:
+            raise not_seen(site.name, number + 1)
+        scores.allowed = of_attention(layer, attention, batch.arrays, scores.shape)
+        return site
 
     def _run(self, batch: Batch) -> Output:
-        """The model without a visitor, gated if it is."""
-        if self._watcher is not None or not self._gates:
-            return (self.runtime.run(batch.arrays),)
-        with self.runtime.watching(None, None, self._gates):
-            return (self.runtime.run(batch.arrays),)
+        return (self.runtime.run(batch.arrays),)
 
-    @contextmanager
-    def gated(self, gates: Mapping[Head, Gate]) -> Iterator[None]:
-        """See `Target`. Whatever runs the live model meanwhile runs it gated, the emitted
-        file's own `evaluate` as well."""
-        sites = self.sites()
-        added = places_of(gates, sites)
-        before = self._gates, self._watcher
-        places = {**self._gates}
-        for place, heads in added.items():
-            places[place] = {**places.get(place, {}), **heads}
-        paths = {path for path, _ in places}
-        with paused(self._watcher), self.runtime.watching(None, paths, places) as one:
-            self._gates, self._watcher = places, one
-            try:
-                with named_failure("NE109", "the model cannot run on these inputs"):
-                    yield
-            finally:
-                self._gates, self._watcher = before
-        for site in sites:
-            if site.place in added and site.place not in one.seen:
-                raise not_seen(site.name)
+    def _plain(self, batch: Batch) -> Output:
+        return super()._plain(batch) if self._gates else self._run(batch)
 
     def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
         """See `Target`."""

@@ -23,14 +23,18 @@ def record(
     layers: list[LayerAttention] = []
 
     def keep(site: Site, scores: Scores) -> None:
+        weights = scores.dense(memory.limit_for(4 * prod(scores.shape)))
+        queries, keys = batch.labels(site.queries), batch.labels(site.keys)
+        allowed, expected = scores.allowed, None
+        if (
+            queries is not None and queries in batch.tokens.values()
+        ):  # the positions read
+            expected = batch.expected if keys == queries else None
+            if batch.valid is not None:
+                allowed = replace(allowed, query_valid=batch.valid)
         layers.append(
             LayerAttention(
-                site.name,
-                site.kind,
-                scores.dense(memory.limit_for(4 * prod(scores.shape))),
-                scores.allowed,
-                batch.labels(site.queries),
-                batch.labels(site.keys),
+                site.name, site.kind, weights, allowed, queries, keys, expected
             )
         )
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import string
+from collections.abc import Iterator, Sequence
+from copy import copy
+from itertools import product
+from typing import Any
 
-import numpy as np
-
-from neural_dsl.catalogue.tasks.arithmetic import arithmetic_symbols
+from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
 from neural_dsl.tasks.base import Split
-from neural_dsl.tasks.problems import ProblemTask
+from neural_dsl.tasks.lazy import np
+from neural_dsl.tasks.problems import SIZES, ProblemSpec, ProblemTask, check_space
+
+MAX_DIGITS = 18
+"""Numbers with more places do not fit into 64 bits."""
+UNSEEN = 200  # pairs of longer numbers than training has
+LONGER = 4  # places more that are tried
+MOST_DIGITS = 9  # of them: pairs still fit into 64 bits
+PLACES = ("units", "tens", "hundreds", "thousands")
 
 
 class Arithmetic(ProblemTask):
@@ -30,13 +40,23 @@ class Arithmetic(ProblemTask):
         **sizes: int,
     ):
         self.max_number, self.reverse_digits = max_number, reverse_digits
-        self.symbols = arithmetic_symbols(operations)
         self.width = len(str(self.max_number))
         self.places = self.width + ("add" in operations)  # of an answer
-        self.signed = "subtract" in operations
+        self.signed = "subtract" in operations  # so each answer begins with its sign
+        self.symbols = ["PAD", *string.digits, "=", *("+-" if self.signed else "+")]
         self.signs = [{"add": "+", "subtract": "-"}[name] for name in operations]
-        self.max_length = 2 * self.width + 1 + self.signed + self.places
+        self.max_length = self.input_length()
         super().__init__(len(self.signs) * max_number**2, **sizes)
+
+    def input_length(self) -> int:
+        """Two numbers, two symbols, and the answer but for its last symbol."""
+        return 2 * self.width + 1 + self.signed + self.places
+
+    def every(self) -> Iterator[Sequence[int]]:
+        """All problems, rows as `random` draws them."""
+        which = [range(len(self.signs))] if len(self.signs) > 1 else []
+        numbers = range(1, self.max_number + 1)
+        yield from product(*which, numbers, numbers)
 
     def random(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Random problems: which of two signs, and both numbers (count, 3); the numbers
@@ -101,7 +121,7 @@ class Arithmetic(ProblemTask):
         which = [self.signs.index(sign)] * (len(self.signs) > 1)
         return self.write(np.array([[*which, a, b]]))[0].flatten()
 
-    def solve(self, prompt: str) -> str:
+    def right_answer(self, prompt: str) -> str:
         """`46` for `12+34=`."""
         a, sign, b = self.read(prompt)
         return str(a + b if sign == "+" else a - b)
@@ -128,3 +148,118 @@ class Arithmetic(ProblemTask):
             keys = (self.width - 1 - place, 2 * self.width - place)
             known.append((first + step, keys))
         return sorted(known)
+
+    def beyond_training(self, prompt: str) -> str:
+        """Says when a number of a prompt is none of the training's."""
+        a, _, b = self.read(prompt)
+        if a and b:
+            return ""
+        known = f"only numbers from 1 to {self.max_number}"
+        return f"no problem with 0 was trained on, {known}"
+
+    def place_names(self, count: int) -> list[str]:
+        """A sign where differences are asked for, and every place."""
+        names = [*PLACES, *(f"10^{n}" for n in range(len(PLACES), self.places))]
+        digits = names[: self.places]
+        digits = digits if self.reverse_digits else digits[::-1]
+        return ["sign", *digits] if self.signed else digits
+
+    def rows_of(self, prompt: str) -> dict[str, tuple[Any, str]]:
+        """Answers are counted by the digits of both numbers, `2+1` for `12+3=`, and by
+        how often a place carries into the next one, or borrows from it."""
+        a, sign, b = self.read(prompt)
+        kind = (0, sign, len(str(a)), len(str(b)))
+        times = carries(a, sign, b)
+        one, more = ("carry", "carries") if sign == "+" else ("borrow", "borrows")
+        label = f"{sign} with {times} {one if times == 1 else more}"
+        return {
+            "digits": (kind, f"{kind[2]}{sign}{kind[3]}"),
+            "carries": (label, label),
+        }
+
+    def never_trained_on(self, longest: float) -> Iterator[Any]:
+        """Pairs of numbers that both have more digits than any of the task's."""
+        for width in range(self.width + 1, min(self.width + LONGER, MOST_DIGITS) + 1):
+            wider = copy(self)
+            wider.width, wider.places = width, self.places + width - self.width
+            if wider.input_length() > longest:
+                return
+            least, rng = 10 ** (width - 1), np.random.default_rng(width)
+            drawn = rng.integers(least, 10 * least, size=(2 * UNSEEN, 2))
+            pairs = rng.permutation(np.unique(drawn, axis=0))[:UNSEEN]
+            for which, sign in enumerate(self.signs):
+                chosen = np.full((len(pairs), len(self.signs) > 1), which)
+                written = wider.write(np.concatenate([chosen, pairs], axis=1))
+                yield "digits", ((width, which), f"{width}{sign}{width}"), *written
+
+
+def carries(a: int, sign: str, b: int) -> int:
+    """1 for `17+5=`, 2 for `101-2=` (the smaller from the larger)."""
+    if sign == "-" and a < b:
+        a, b = b, a
+    times, over, step = 0, 0, 1 if sign == "+" else -1
+    while a or b:
+        over = int(not 0 <= a % 10 + step * (b % 10 + over) <= 9)
+        times, a, b = times + over, a // 10, b // 10
+    return times
+
+
+def _complete(params: Params) -> Params:
+    """The largest number in place of its digits."""
+    digits = params.get("digits")
+    largest = params["max_number"] or 99 if digits is None else 10**digits - 1
+    rest = {name: value for name, value in params.items() if name != "digits"}
+    return {**rest, "max_number": largest}
+
+
+def _check(params: Params) -> None:
+    digits = params["digits"]
+    if digits is not None and params["max_number"] is not None:
+        raise LayerProblem(
+            "NE074",
+            "`digits` and `max_number` both say how large the numbers are",
+            parameter="digits",
+            label="the same thing again",
+            help=f"keep one of the two; `digits={digits}` means "
+            f"`max_number={10 ** min(digits, MAX_DIGITS) - 1}`",
+        )
+    if (digits or 1) > MAX_DIGITS:
+        message = f"`digits` must be at most {MAX_DIGITS}, not {digits}"
+        raise LayerProblem("NE069", message, parameter="digits", label="out of range")
+    cause = "max_number" if digits is None else "digits"
+    check_space(Arithmetic(**_complete(params)), cause, "allow larger numbers")
+
+
+ARITHMETIC = ProblemSpec(
+    "Arithmetic",
+    "Sums and differences of two numbers from 1 to `max_number`, digit by digit.",
+    (
+        parameter(
+            "operations operation",
+            "choices",
+            ("add", "subtract"),
+            "what is asked for",
+            "add addition=add +=add subtract subtraction=subtract -=subtract",
+        ),
+        parameter("max_number", "count", None, "the largest number; by default 99"),
+        parameter(
+            "digits", "count", None, "places of the largest number, in its stead"
+        ),
+        parameter(
+            "reverse_digits", "bool", False, "whether answers begin with their units"
+        ),
+        *SIZES,
+    ),
+    check=_check,
+    complete=_complete,
+    data="arithmetic",
+    task=Arithmetic,
+    examples=tuple(
+        f"operations={operations}, {largest}{option}"
+        for operations, largest, option in product(
+            ('"add"', '"subtract"', '("add", "subtract")', '("subtract", "add")'),
+            ("max_number=99", "digits=3", "max_number=250", "digits=18"),
+            ("", ", reverse_digits=true", ", data_seed=5"),
+        )
+    ),
+)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from neural_dsl.catalogue.spec import Params, parameter
 from neural_dsl.tasks.base import Split
 from neural_dsl.tasks.given import GivenTask
+from neural_dsl.tasks.lazy import np
+from neural_dsl.tasks.reading import array_headers, unusable
+from neural_dsl.tasks.spec import TaskSpec
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -116,3 +119,36 @@ class Arrays(GivenTask):
     def size(self, split: Split) -> int:
         """The number of examples in a split."""
         return len(self.data.examples(split)[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArraysSpec(TaskSpec):
+    """What the headers of a file's arrays say."""
+
+    def symbols(self, params: Params, folder: Path) -> None:
+        """Arrays say nothing of symbols, but their file must be there and be one."""
+        found = array_headers(params["path"], folder)
+        if "y" not in found:
+            held = ", ".join(f"`{name}`" for name in found) or "nothing"
+            help = "write it with `numpy.savez(path, x=…, y=…)`: `y` are the targets"
+            raise unusable(params["path"], "has no array `y`", f"it holds {held}", help)
+
+    def train_size(self, params: Params, folder: Path = Path()) -> int:
+        """All examples but a tenth for each split that the file lacks. (Where inputs
+        repeat themselves, a little more or less: equal ones stay together.)"""
+        found = array_headers(params["path"], folder)
+        size = (*found["y"].shape, 0)[0]
+        missing = sum(f"y_{split}" not in found for split in ("validation", "test"))
+        return max(1, size - missing * max(1, size // 10))
+
+
+ARRAYS = ArraysSpec(
+    "Arrays",
+    "Your own examples: the arrays x and y of a .npz file, or one named like each input.",
+    (
+        parameter("path file", "text", doc="a .npz file with x and y"),
+        parameter("data_seed", "natural", 0, "which examples are held out"),
+    ),
+    data="arrays",
+    also=("accuracy",),
+)

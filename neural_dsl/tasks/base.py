@@ -1,15 +1,16 @@
 """What every task offers to training, evaluation and pictures.
 
-The files of this folder are pasted into the training scripts that the compiler writes,
-so they import NumPy and the standard library alone, and each reads as a part of one file.
+The scripts that train on a user's own task contain what they need of it, so it gets by
+with NumPy and the standard library, and reads as a part of one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 Split = Literal["train", "validation", "test"]
 IGNORED = -100  # a target that the loss leaves out
@@ -60,6 +61,10 @@ class Task:
         """Whether this id ends an answer before its full length."""
         return False
 
+    def right_answer(self, prompt: str) -> str | None:
+        """The one right answer to a prompt, None where nobody knows. Raises ValueError."""
+        return None
+
     def attention_for(self, prompt: str) -> list[tuple[int, tuple[int, ...]]] | None:
         """Where a model that solves the prompt must look: (query, keys) positions.
 
@@ -68,8 +73,25 @@ class Task:
         """
         return None
 
-    def known_attention(
-        self, split: Split, index: int
-    ) -> list[tuple[int, tuple[int, ...]]] | None:
-        """`attention_for` the prompt of one example."""
-        return self.attention_for(self.problem(split, index)[0])
+    def beyond_training(self, prompt: str) -> str:
+        """Says when a prompt that the task can read is of a kind that it never trains on;
+        "" otherwise."""
+        return ""
+
+    def place_names(self, count: int) -> list[str]:
+        """What stands at each place of an answer."""
+        return [f"symbol {place + 1}" for place in range(count)]
+
+    def rows_of(self, prompt: str) -> dict[str, tuple[Any, str]]:
+        """Table -> the row in which an answer counts: what orders the rows, its label."""
+        return {}
+
+    def never_trained_on(self, longest: float) -> Iterator[Any]:
+        """Problems that no training has and that take `longest` ids at most: (table, row,
+        ids of prompts (B, P), ids of answers (B, A))."""
+        yield from ()
+
+    def reachable(self) -> float | None:
+        """The share of scored tokens that follow from what stands before them: all where
+        problems have one right answer. None where nobody knows, as in running text."""
+        return 1.0 if self.measure == "exact_match" else None

@@ -1,4 +1,4 @@
-"""What a user's own task returns, looked at each time. No part of emitted scripts.
+"""A user's own task at work: whether it is whole, and what it returns each time.
 
 Training, evaluation and pictures trust a task; a user's may return anything, and what
 comes of it would show far from its cause. So each method is watched where it is called.
@@ -7,47 +7,132 @@ comes of it would show far from its cause. So each method is watched where it is
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neural_dsl.diagnostics import NeuralError, refusal
+from neural_dsl.files import quoted
+from neural_dsl.tasks.custom import HOME, MEMBERS, TASKS
 
 Says = Callable[..., str]
 """What is wrong with a value returned for some arguments; "" for nothing."""
 
 
-def watched(
-    task: Any,
-    stub: Callable[[Any, str], bool],
-    longest: int | None = None,
-    rows: int | None = None,
-) -> None:
+def refuse_untrusted(path: Path, trust: bool) -> None:
+    """Raise NE163 without trust: a `.neural` file must not be able to run code unasked."""
+    if not trust:
+        raise refusal(
+            "NE163",
+            f"the task is code, in {quoted(path)}, and code runs only with --trust",
+            help="read the file; if you trust it, add --trust to the command",
+        )
+
+
+@contextmanager
+def foreign_code(path: Path) -> Iterator[None]:
+    """ValueError for what a user's code raises, a `sys.exit` in it too."""
+    try:
+        yield
+    except SystemExit as error:
+        raise ValueError(f"{path} fails: RuntimeError: {_ending(error)}") from error
+    except Exception as error:
+        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
+
+
+def _ending(error: SystemExit) -> str:
+    return f"it ends the program by sys.exit({error.code})"
+
+
+def give_back(module: Any, builds_on: Iterable[str]) -> None:
+    """Give our classes in an emitted `module` the methods that its script does without."""
+    for name in builds_on:
+        found = getattr(import_module(TASKS + HOME[name]), name)
+        for ours in getattr(found, "__mro__", (object,))[:-1]:
+            emitted = getattr(module, ours.__name__)
+            for member in vars(ours).keys() - vars(emitted).keys():
+                setattr(emitted, member, vars(ours)[member])
+
+
+def refuse_unfinished(task: Any, base: type, path: Path, longest: int | None) -> None:
+    """Raise ValueError for a task that lacks a part that training needs, or has one of
+    another kind.
+
+    `base` is the class `Task`: in an emitted file it is the file's own copy. `longest` is
+    what the model reads at most, None where that is open.
+    """
+    name, builds_on_it = type(task).__name__, bool(isinstance(task, base))
+    if not builds_on_it:
+        raise ValueError(
+            f"{name} in {path} must build on Task: write `class {name}(Task):`"
+        )
+    missing = [
+        member
+        for member in (*MEMBERS, "symbols", "max_length", "causal")
+        if not hasattr(task, member) or is_stub(task, member)
+    ]
+    if missing:
+        raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
+    where, symbols, length = f"{name} in {path}", task.symbols, task.max_length
+    if (
+        not isinstance(symbols, Sequence)
+        or isinstance(symbols, str)
+        or any(not isinstance(each, str) for each in symbols)
+    ):
+        raise ValueError(f"`symbols` of {where} must be a list of texts")
+    if not isinstance(length, int | np.integer) or isinstance(length, bool):
+        raise ValueError(f"`max_length` of {where} must be a whole number")
+    if length < 0:
+        raise ValueError(f"`max_length` of {where} is {length}, which is below 0")
+    if longest is not None and length > longest:
+        raise ValueError(
+            f"`max_length` of {where} is {length:,}, and the model reads {longest:,}"
+        )
+    if not isinstance(task.causal, bool | np.bool_):
+        raise ValueError(f"`causal` of {where} must be True or False")
+
+
+def is_stub(task: Any, member: str) -> bool:
+    """Whether a method is `Task`'s own, which only says that it is missing."""
+    base = next(each for each in type(task).__mro__ if each.__name__ == "Task")
+    stub = vars(base).get(member)
+    return callable(stub) and getattr(type(task), member, None) is stub
+
+
+def has_answers(task: Any) -> bool:
+    """Whether prompts have one right answer each, and the task can read and write them."""
+    needed = ("problem", "encode", "decode", "answer_length")
+    return task.measure == "exact_match" and not any(is_stub(task, m) for m in needed)
+
+
+def watched(task: Any, longest: int | None = None, rows: int | None = None) -> None:
     """Let the methods of a task raise NE162 when they fail or return what they must not.
 
-    `stub` tells methods that only say that they are missing. ValueError from reading a
-    prompt and NotImplementedError mean something, and pass. The model reads `longest` ids,
-    below `rows`; None where that is open.
+    ValueError from reading a prompt and NotImplementedError mean something, and pass. The
+    model reads `longest` ids, below `rows`; None where that is open.
     """
     of_model: dict[str, Says] = {
         "encode": partial(ids, longest=longest, rows=rows),
         "attention_for": partial(places, task=task),
     }
     for name, says in (RETURNS | of_model).items():
-        if callable(getattr(task, name, None)) and not stub(task, name):
+        if callable(getattr(task, name, None)) and not is_stub(task, name):
             setattr(task, name, _watched(task, name, says))
 
 
 def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
     method = getattr(task, name)
-    passing = [NotImplementedError, *[ValueError] * (name in READS_PROMPTS)]
+    reads = name in ("encode", "answer_length", "attention_for")
+    passing = (NotImplementedError, *[ValueError] * reads)
 
     @wraps(method)
     def call(*arguments: Any, **named: Any) -> Any:
-        with failures_named(task, tuple(passing)):
+        with failures_named(task, passing):
             found = method(*arguments, **named)
             wrong = says(found, *arguments, *named.values())
         if wrong:
@@ -59,9 +144,6 @@ def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
         return found
 
     return call
-
-
-READS_PROMPTS = ("encode", "answer_length", "attention_for")
 
 
 def whole_number(found: Any, *_: Any) -> str:
@@ -164,20 +246,6 @@ def shown(value: Any) -> str:
 
 
 @contextmanager
-def exits_are_errors() -> Iterator[None]:
-    """Code of a user's task that ends the program must not end ours without a word."""
-    try:
-        yield
-    except SystemExit as error:
-        raise RuntimeError(ends_program(error)) from error
-
-
-def ends_program(error: SystemExit) -> str:
-    """`sys.exit` in words."""
-    return f"it ends the program by sys.exit({error.code})"
-
-
-@contextmanager
 def failures_named(
     task: Any, passing: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
@@ -195,7 +263,7 @@ def failures_named(
         method = f"{type(task).__name__}.{own[-1].f_code.co_name}"
         what = f"{type(error).__name__}: {error}"
         if isinstance(error, SystemExit):
-            what = ends_program(error)
+            what = _ending(error)
         raise refusal(
             "NE162",
             f"the task fails in {method}: {what}",

@@ -1,4 +1,4 @@
-"""A user's own task, from a Python file. No part of emitted scripts.
+"""A user's own task: what its file tells without being run.
 
 The file holds one class with the interface of `base.Task`:
 
@@ -7,123 +7,181 @@ The file holds one class with the interface of `base.Task`:
     class Parity(Task):
         ...
 
-Loading it runs its code: ask the user first.
+Reading it runs nothing; `checked.py` is about the running task.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from neural_dsl.catalogue.spec import Params, parameter
+from neural_dsl.tasks.reading import task_text, unusable
+from neural_dsl.tasks.spec import TaskSpec
 
-from neural_dsl.catalogue.tasks.custom import HOME, MEMBERS, TASKS, read_custom
-from neural_dsl.diagnostics import refusal
-from neural_dsl.files import quoted
-from neural_dsl.tasks.base import Task
-from neural_dsl.tasks.checked import exits_are_errors, watched
+MEMBERS = ("size", "batch")  # what training cannot do without
+TASKS = "neural_dsl.tasks."
+SEQUENCES = ("SequenceTask", "Copy", "Reverse", "Sort", "Double", "PatternCompletion")
+HOME = {
+    **dict.fromkeys(("Task", "Split", "IGNORED", "PAD"), "base"),
+    "ProblemTask": "problems",
+    **dict.fromkeys(SEQUENCES, "sequences"),
+    "Arithmetic": "arithmetic",
+}
+"""What a user's file may import from `neural_dsl.tasks` -> the file where it is."""
+MEASURES = ("exact_match", "accuracy", "loss")
 
 
-def trusted_task(path: Path, trust: bool) -> Task:
-    """The task of a user's file; its code runs only with `trust`.
+@dataclass(frozen=True)
+class CustomFile:
+    """What the text of a file tells of the task in it; `builds_on` are the names that it
+    imports from `neural_dsl.tasks`."""
 
-    Raises NeuralError: NE163 without trust, NE162 when the file gives no task.
-    """
-    refuse_untrusted(path, trust)
+    name: str
+    text: str
+    measure: str
+    builds_on: tuple[str, ...]
+
+
+def custom_file(params: Params, folder: Path) -> CustomFile:
+    """The file of a `Custom` task. Raises LayerProblem (NE075)."""
+    text = task_text(params["path"], folder)
     try:
-        return load_custom(path)
-    except (OSError, ValueError) as error:
-        raise refusal(
-            "NE162", f"the task in {quoted(path)} cannot be used: {error}"
-        ) from error
-
-
-def refuse_untrusted(path: Path, trust: bool) -> None:
-    """Raise NE163 without trust: a `.neural` file must not be able to run code unasked."""
-    if not trust:
-        raise refusal(
-            "NE163",
-            f"the task is code, in {quoted(path)}, and code runs only with --trust",
-            help="read the file; if you trust it, add --trust to the command",
+        return read_custom(text)
+    except ValueError as error:
+        what = f"defines no task that can be trained on: {error}"
+        help = (
+            "it defines one class, with `size(split)` and `batch(split, indices)`: see "
+            "docs/training.md"
         )
+        raise unusable(params["path"], what, "this file", help) from None
 
 
-def load_custom(path: str | Path) -> Task:
-    """Run a user's file and make its task. Only for files that the user trusts.
-
-    Raises OSError, and ValueError when the file defines no task, its code fails, or
-    what it defines lacks a part that training needs.
-    """
-    text = Path(path).read_text(encoding="utf-8")
-    name = read_custom(text).name
-    module: dict[str, Any] = {"__name__": Path(path).stem, "__file__": str(path)}
-    tree = ast.parse(text)
-    for node in tree.body:  # by the name of a file of before, too
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(TASKS):
-            node.module = TASKS + HOME[node.names[0].name]
+def read_custom(text: str) -> CustomFile:
+    """What a Python text tells of its task: the one class that builds on `Task` or has
+    its methods, its own or those of a base. Raises ValueError."""
     try:
-        with exits_are_errors():
-            exec(compile(tree, str(path), "exec"), module)
-            task: Task = module[name]()
-    except Exception as error:
-        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
-    refuse_unfinished(task, Task, str(path))
-    watched(task, is_stub)
-    return task
-
-
-def bases(names: Iterable[str]) -> set[type]:
-    """The classes of `neural_dsl.tasks` of these names, with those that they build on."""
-    found = (getattr(import_module(TASKS + HOME[name]), name) for name in names)
-    return {each for one in found for each in getattr(one, "__mro__", ())} - {object}
-
-
-def refuse_unfinished(task: Any, base: type, path: str) -> None:
-    """Raise ValueError for a task that lacks a part that training needs.
-
-    `base` is the class `Task`: in an emitted file it is the file's own copy.
-    """
-    name = type(task).__name__
-    built_on_it: bool = isinstance(task, base)
-    if not built_on_it:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}") from None
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    lines = {name: _lineage(name, classes) for name in classes}
+    inherited = {base for names in lines.values() for base in names[1:]}
+    found = []
+    for name, names in lines.items():
+        bodies = [
+            item for each in names if each in classes for item in classes[each].body
+        ]
+        methods = {item.name for item in bodies if isinstance(item, ast.FunctionDef)}
+        ours = HOME.keys() & names - classes.keys()
+        if name not in inherited and (ours or methods.issuperset(MEMBERS)):
+            found.append(name)
+    if len(found) != 1:
+        named = f": {', '.join(found)}" if found else ""
         raise ValueError(
-            f"{name} in {path} must build on Task: write `class {name}(Task):`"
+            f"the file must define one task, a class with the methods size and batch; "
+            f"it defines {len(found)}{named}"
         )
-    missing = [
-        member
-        for member in (*MEMBERS, "symbols", "max_length", "causal")
-        if not hasattr(task, member) or is_stub(task, member)
-    ]
-    if missing:
-        raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
-    _refuse_other_kinds(task, f"{name} in {path}")
+    own = [classes[each] for each in lines[found[0]] if each in classes]
+    measure = _measure(found[0], (item for node in own for item in node.body))
+    return CustomFile(found[0], text, measure, tuple(_imported(tree)))
 
 
-def _refuse_other_kinds(task: Any, where: str) -> None:
-    symbols, longest = task.symbols, task.max_length
-    if not isinstance(symbols, list | tuple) or any(
-        not isinstance(each, str) for each in symbols
-    ):
-        raise ValueError(f"`symbols` of {where} must be a list of texts")
-    if not isinstance(longest, int | np.integer) or isinstance(longest, bool):
-        raise ValueError(f"`max_length` of {where} must be a whole number")
-    if longest < 0:
-        raise ValueError(f"`max_length` of {where} is {longest}, which is below 0")
-    if not isinstance(task.causal, bool | np.bool_):
-        raise ValueError(f"`causal` of {where} must be True or False")
+def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
+    """A class of a file and all that it builds on, ours too, the nearest first."""
+    found = [name]
+    for each in found:  # more are added meanwhile
+        bases = classes[each].bases if each in classes else ()
+        named = [base.id for base in bases if isinstance(base, ast.Name)]
+        found += [base for base in named if base not in found]
+    return found
 
 
-def is_stub(task: Any, member: str) -> bool:
-    """Whether a method is `Task`'s own, which only says that it is missing."""
-    base = next(each for each in type(task).__mro__ if each.__name__ == "Task")
-    stub = vars(base).get(member)
-    return callable(stub) and getattr(type(task), member, None) is stub
+def _measure(name: str, items: Iterable[ast.stmt]) -> str:
+    """What a class says of how its models are measured; `Task`'s own default where it
+    says nothing. Raises ValueError for no measure that there is."""
+    node = next((each for each in items if "measure" in assigned(each)), None)
+    if node is None:
+        return MEASURES[0]
+    value = getattr(node, "value", None)
+    if isinstance(value, ast.Constant) and value.value in MEASURES:
+        return str(value.value)
+    listed = " or ".join(f'"{each}"' for each in MEASURES)
+    raise ValueError(f"`measure` of {name} must be {listed}")
 
 
-def has_answers(task: Any) -> bool:
-    """Whether prompts have one right answer each, and the task can read and write them."""
-    needed = ("problem", "encode", "decode", "answer_length")
-    return task.measure == "exact_match" and not any(is_stub(task, m) for m in needed)
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """What a file takes from `neural_dsl.tasks`: the scripts that train contain that, and
+    no other part of this program. Raises ValueError for an import that they could not do
+    without."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"line {node.lineno}: it imports a file beside it")
+            found = [node.module or ""]
+        else:
+            continue
+        foreign = [name for name in found if name.split(".")[0] == "neural_dsl"]
+        if not foreign:
+            continue
+        line = f"line {node.lineno}"
+        top = isinstance(node, ast.ImportFrom) and node in tree.body
+        if not top or not foreign[0].startswith(TASKS):
+            raise ValueError(
+                f"{line}: it imports {foreign[0]}, which the scripts that train do "
+                f"without; import from {TASKS}base, at the top of the file"
+            )
+        if any(alias.asname or alias.name == "*" for alias in node.names):
+            raise ValueError(f"{line}: import from {foreign[0]} by name, without `as`")
+        for alias in node.names:
+            if alias.name not in HOME:
+                raise ValueError(
+                    f"{line}: it imports {alias.name}, which the scripts that train do "
+                    f"without; they may have {', '.join(HOME)}"
+                )
+            yield alias.name
+
+
+def defined(text: str) -> set[str]:
+    """The names that a file defines at its top level."""
+    return {name for node in ast.parse(text).body for name in defined_by(node)}
+
+
+def defined_by(node: ast.stmt) -> set[str]:
+    """The names that a statement defines."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return {node.name}
+    return assigned(node)
+
+
+def assigned(node: ast.AST) -> set[str]:
+    """The names that a statement gives values to."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    if isinstance(node, ast.For) or (isinstance(node, ast.AnnAssign) and node.value):
+        targets = [node.target]
+    inside = (n for target in targets for n in ast.walk(target))
+    names = (n for n in inside if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomSpec(TaskSpec):
+    """What the symbols are is known to who runs the code; that it is a task is seen."""
+
+    def symbols(self, params: Params, folder: Path) -> None:
+        """Raises LayerProblem for a file without a task."""
+        custom_file(params, folder)
+
+
+CUSTOM = CustomSpec(
+    "Custom",
+    "Your own task: a Python file with a class such as those of `neural_dsl/tasks`. It "
+    "is code, and runs only with `--trust`.",
+    (parameter("path file", "text", doc="a Python file"),),
+    data="custom",
+    also=("accuracy",),
+)

@@ -6,11 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neural_dsl.catalogue.spec import Params
-from neural_dsl.catalogue.tasks.spec import TaskSpec
 from neural_dsl.tasks.base import Split, Task
+from neural_dsl.tasks.lazy import np
+from neural_dsl.tasks.spec import TaskSpec
 
 
 class GivenTask(Task):

@@ -2,14 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations, product
+from typing import Any, Literal
 
-import numpy as np
-
-from neural_dsl.catalogue.tasks.sequences import count_sequences, sequence_symbols
+from neural_dsl.catalogue.spec import LayerProblem, Parameter, parameter
 from neural_dsl.tasks.base import PAD, Split
-from neural_dsl.tasks.problems import ProblemTask
+from neural_dsl.tasks.lazy import np
+from neural_dsl.tasks.problems import (
+    MANY,
+    SIZES,
+    ProblemSpec,
+    ProblemTask,
+    check_space,
+)
+
+COUNTED = 64
+"""Longer sequences are not counted one by one: few ones only of a single symbol."""
+UNSEEN = 200  # sequences of each length that training never had
+LONGER = 4  # lengths beyond the longest that are tried
+
+
+def count_sequences(shortest: int, longest: int, vocabulary: int, unique: bool) -> int:
+    """How many sequences there are, as far as it matters: never more than MANY."""
+    if vocabulary == 1:
+        return longest - shortest + 1
+    total, count = 0, 1
+    for n in range(1, (min(longest, vocabulary) if unique else longest) + 1):
+        count *= vocabulary - (n - 1) * unique
+        total += count * (n >= shortest)
+        if count >= MANY or total >= MANY:
+            return MANY
+    return total
+
+
+@dataclass(frozen=True)
+class Numbered(Sequence[str]):
+    """PAD, the numbers from 1 to `words`, and `more`, each made when it is asked for: a
+    vocabulary may be larger than memory."""
+
+    words: int
+    more: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return 1 + self.words + len(self.more)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        place = range(len(self))[place]  # counts from the end, or raises IndexError
+        if 1 <= place <= self.words:
+            return str(place)
+        return self.more[place - 1 - self.words] if place else "PAD"
+
+    def index(self, value: Any, *_: Any) -> int:
+        """The id of a symbol. Raises ValueError."""
+        number = int(value) if str(value).isdecimal() else 0
+        if 1 <= number <= self.words and str(number) == value:
+            return number
+        return 0 if value == "PAD" else 1 + self.words + self.more.index(value)
+
+    def __contains__(self, value: object) -> bool:
+        try:
+            return self.index(value) >= 0
+        except ValueError:
+            return False
+
+
+def sequence_symbols(vocabulary: int, framing: bool, separator: str) -> Sequence[str]:
+    """PAD, the words, and what frames or parts them ("" for nothing)."""
+    more = ("START", "END") if framing else (separator,) if separator else ()
+    if vocabulary <= len(string.ascii_lowercase):
+        return ["PAD", *string.ascii_lowercase[:vocabulary], *more]
+    return Numbered(vocabulary, more)
 
 
 class SequenceTask(ProblemTask):
@@ -22,6 +89,7 @@ class SequenceTask(ProblemTask):
     """
 
     answer_factor = 1  # an answer's length, in lengths of its source
+    fewest = 1  # symbols of a source
     separator = ":"
 
     def __init__(
@@ -42,6 +110,14 @@ class SequenceTask(ProblemTask):
         self.symbols = sequence_symbols(vocabulary, framing, separator)
         self.max_length = self.input_length(self.longest)
         super().__init__(count_sequences(*ends, vocabulary, unique), **sizes)
+
+    def every(self) -> Iterator[Sequence[int]]:
+        """All sources, the longest ones aside."""
+        for n in range(self.shortest, min(self.longest, COUNTED) + 1):
+            words = range(1, self.vocabulary + 1)
+            yield from (
+                permutations(words, n) if self.unique else product(words, repeat=n)
+            )
 
     def random(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Random sources (count, longest), padded at the end."""
@@ -116,7 +192,7 @@ class SequenceTask(ProblemTask):
         """The ids of a prompt such as `dabc:`, as the model reads it. Raises ValueError."""
         return self.write(self.source(prompt))[0].flatten()
 
-    def solve(self, prompt: str) -> str:
+    def right_answer(self, prompt: str) -> str:
         """`abcd` for `dabc:`."""
         return self.decode(self.write(self.source(prompt))[1][0].tolist())
 
@@ -146,6 +222,34 @@ class SequenceTask(ProblemTask):
             keys = tuple(place + self.framing for place in self.origins(x, k))
             known.append((first + k, keys))
         return known
+
+    def beyond_training(self, prompt: str) -> str:
+        """Says when a prompt has a length that no problem of the training has."""
+        length = self.source(prompt).shape[1]
+        if self.shortest <= length <= self.longest:
+            return ""
+        ranged = self.shortest < self.longest
+        known = f"{self.shortest} to {self.longest}" if ranged else f"{self.longest}"
+        return f"no sequence of length {length} was trained on, only of length {known}"
+
+    def rows_of(self, prompt: str) -> dict[str, tuple[Any, str]]:
+        """Answers are counted by the length of the source."""
+        length = self.source(prompt).shape[1]
+        return {"length": (length, f"{length}")}
+
+    def never_trained_on(self, longest: float) -> Iterator[Any]:
+        """Distinct sources of every length that fits, at most UNSEEN of each."""
+        words = self.vocabulary
+        for n in range(self.fewest, self.longest + LONGER + 1):
+            if (self.unique and n > words) or self.input_length(n) > longest:
+                continue
+            rng = np.random.default_rng(n)
+            if self.unique:
+                x = rng.random((10 * UNSEEN, words)).argsort(axis=1)[:, :n] + 1
+            else:
+                x = rng.integers(1, words + 1, size=(10 * UNSEEN, n))
+            x = rng.permutation(np.unique(x, axis=0))[:UNSEEN]
+            yield "length", (n, f"{n}"), *self.write(x)
 
 
 def padding_last(x: np.ndarray) -> np.ndarray:
@@ -212,6 +316,7 @@ class PatternCompletion(SequenceTask):
     followed it there. In blocks that are not `unique`, some symbols cannot be foreseen.
     """
 
+    fewest = 2  # symbols of a block
     separator = ""
 
     def input_length(self, n: int) -> int:
@@ -257,3 +362,106 @@ class PatternCompletion(SequenceTask):
         n = self.source(prompt).shape[1]
         start = int(self.framing)
         return [(start + n + k - 1, (start + k,)) for k in range(1, n)]
+
+    def reachable(self) -> float | None:
+        """Where symbols recur, nobody knows how many can be foreseen."""
+        return 1.0 if self.unique else None
+
+
+def _check(task: SequenceTask) -> None:
+    """Refuse sources that there cannot be, and too few of them."""
+    longest, vocabulary = task.longest, task.vocabulary
+    if task.shortest < task.fewest:
+        raise LayerProblem(
+            "NE074",
+            "a block of 1 symbol leaves nothing to go on with",
+            parameter="length",
+            label="blocks have 2 symbols or more",
+            help="write for instance `length=(4, 12)`",
+        )
+    if task.unique and longest > vocabulary:
+        raise LayerProblem(
+            "NE074",
+            f"{longest} unique symbols cannot be taken from a vocabulary of {vocabulary}",
+            parameter="unique",
+            label=f"`length` is {longest}, `vocabulary` is {vocabulary}",
+            help=f"use `vocabulary={longest}` or more, a smaller `length`, or "
+            "`unique=false`",
+        )
+    check_space(task, "vocabulary", "use a larger `vocabulary` or longer sequences")
+
+
+VOCABULARY = "vocabulary vocab_size vocabulary_size vocab"
+LAYOUT = parameter(
+    "layout",
+    "choice",
+    "sequence",
+    "the answer behind the source, or at the source's own positions",
+    "sequence aligned",
+)
+
+
+def sequence(
+    task: type[SequenceTask],
+    doc: str,
+    *layout: Parameter,
+    source: str = "source",
+    length: Any = 8,
+    unique: bool = False,
+    **rest: Any,
+) -> ProblemSpec:
+    """The entry of a task of sequences."""
+    form = "a number, or the shortest and the longest, as in (4, 8)"
+    words = "how many different symbols there are, besides those of the task itself"
+    frames = "START and END around source and answer, no separator"
+    parameters = (
+        parameter(
+            "length seq_length sequence_length seq_len",
+            "range",
+            length,
+            f"symbols of a {source}: {form}",
+        ),
+        parameter(VOCABULARY, "count", 20, words),
+        parameter("unique", "bool", unique, f"whether a {source} repeats no symbol"),
+        parameter("framing", "bool", False, frames),
+        *layout,
+        *SIZES,
+    )
+    return ProblemSpec(
+        task.__name__,
+        doc,
+        parameters,
+        check=lambda params: _check(task(**params)),
+        data="sequences",
+        task=task,
+        examples=EXAMPLES + ALIGNED * bool(layout),
+        **rest,
+    )
+
+
+EXAMPLES = tuple(
+    ", ".join(filter(None, parts))
+    for parts in product(
+        ("length=8", "length=(2, 6)"),
+        ("", "vocabulary=40", "unique=true", "unique=false, vocabulary=9"),
+        ("", "framing=true"),
+    )
+)
+ALIGNED = tuple(f'{each}, layout="aligned"' for each in EXAMPLES)
+
+SEQUENCES = (
+    sequence(Copy, "Writing a sequence once more.", LAYOUT, aligned_needs="nothing"),
+    sequence(Reverse, "Writing a sequence backwards.", LAYOUT),
+    sequence(Sort, "Writing a sequence in ascending order.", LAYOUT),
+    sequence(Double, "Writing a sequence twice.", aliases=("Duplicate",)),
+    sequence(
+        PatternCompletion,
+        "Going on with a random block that repeats: what induction heads are for. Olsson "
+        "et al., 2022.",
+        source="block",
+        length=(4, 12),
+        unique=True,
+        aliases=("Induction",),
+        layers_needed=2,
+    ),
+)

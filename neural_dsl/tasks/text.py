@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
-
-from neural_dsl.catalogue.tasks.data import text_parts
-from neural_dsl.catalogue.tasks.files import task_text
+from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
 from neural_dsl.tasks.base import Split
 from neural_dsl.tasks.given import GivenTask
+from neural_dsl.tasks.lazy import np
+from neural_dsl.tasks.reading import task_text, tokenizer_symbols
+from neural_dsl.tasks.sequences import VOCABULARY
+from neural_dsl.tasks.spec import TaskSpec
+
+SPLITS = ("train", "validation", "test")
+BYTES = 256
+"""Tokens that a byte-pair encoding begins with."""
 
 
 class Characters:
@@ -77,9 +84,15 @@ class Text(GivenTask):
         else:
             self.tokenizer = Subwords(self.data.tokenizer())
             self.symbols = self.tokenizer.symbols
-        if kind == "bpe":
-            self.refuse_another_vocabulary(len(self.symbols) - 1)
-        for split in ("train", "validation", "test"):
+        size = len(self.symbols) - 1
+        if kind == "bpe" and size <= BYTES:
+            raise ValueError('too short a text to learn parts of words: use "char"')
+        if kind == "bpe" and size != self.params["vocabulary"]:
+            raise ValueError(
+                f"the text gives {size:,} tokens, not {self.params['vocabulary']:,}: "
+                f"set vocabulary={size}"
+            )
+        for split in SPLITS:
             count = len(self.data.tokens(split))
             if count <= self.max_length:
                 raise ValueError(
@@ -88,16 +101,6 @@ class Text(GivenTask):
                     f"{self.max_length + 1:,}"
                 )
 
-    def refuse_another_vocabulary(self, size: int) -> None:
-        """Raise ValueError where a byte-pair encoding has not learnt what was asked for."""
-        if size <= 256:
-            raise ValueError('too short a text to learn parts of words: use "char"')
-        if size != self.params["vocabulary"]:
-            raise ValueError(
-                f"the text gives {size:,} tokens, not {self.params['vocabulary']:,}: "
-                f"set vocabulary={size}"
-            )
-
     def size(self, split: Split) -> int:
         """The number of windows that hold each token but the first as a target once."""
         return (len(self.data.tokens(split)) - 1) // self.max_length
@@ -105,7 +108,7 @@ class Text(GivenTask):
     def text_of(self, split: Split) -> str:
         """A part of the text."""
         text = task_text(self.params["path"], self.folder)
-        return text_parts(text)[("train", "validation", "test").index(split)]
+        return text_parts(text)[SPLITS.index(split)]
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """Both halves of a window."""
@@ -130,3 +133,117 @@ class Text(GivenTask):
     def answer_length(self, prompt: str) -> int:
         """What is left of the context."""
         return self.max_length - len(self.encode(prompt))
+
+
+def text_parts(text: str) -> tuple[str, str, str]:
+    """What a text trains, validates and tests with."""
+    first, second = len(text) * 18 // 20, len(text) * 19 // 20
+    return text[:first], text[first:second], text[second:]
+
+
+def _check(params: Params) -> None:
+    vocabulary, tokenizer = params["vocabulary"], params["tokenizer"]
+    if vocabulary is None:
+        return
+    if tokenizer != "bpe":
+        raise LayerProblem(
+            "NE074",
+            '`vocabulary` is for `tokenizer="bpe"`; any other has its own',
+            parameter="vocabulary",
+            label=f'the tokenizer is "{tokenizer}"',
+            help="leave `vocabulary` out",
+        )
+    if vocabulary <= BYTES:
+        raise LayerProblem(
+            "NE074",
+            f"a byte-pair encoding has more than {BYTES} tokens: one for each byte, and "
+            "those that it learns",
+            parameter="vocabulary",
+            label="too small",
+            help="write for instance `vocabulary=1000`",
+        )
+
+
+def _complete(params: Params) -> Params:
+    rest = {k: v for k, v in params.items() if k != "vocabulary"}
+    if params["tokenizer"] == "bpe":
+        rest["vocabulary"] = params.get("vocabulary") or 1000
+    return rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSpec(TaskSpec):
+    """What is known of a text before a tokenizer has read it."""
+
+    def layout(self, params: Params) -> Literal["text"]:
+        """A symbol at every next position."""
+        return "text"
+
+    def files(self, params: Params) -> tuple[str, ...]:
+        """The text, and the tokenizer where that is a file."""
+        own = params["tokenizer"] not in ("char", "bpe")
+        return ("path", "tokenizer") if own else ("path",)
+
+    def symbols(self, params: Params, folder: Path) -> list[str] | None:
+        """PAD and the characters or tokens; None for those that are still to be learnt.
+        Raises LayerProblem."""
+        text, tokenizer = task_text(params["path"], folder), params["tokenizer"]
+        if tokenizer == "bpe":
+            return None
+        if tokenizer != "char":
+            return tokenizer_symbols(tokenizer, folder)
+        shortest = min(len(part) for part in text_parts(text))
+        if shortest <= params["context"]:
+            what = f"is too short for `context={params['context']}`"
+            raise LayerProblem(
+                "NE075",
+                f"the text in `{params['path']}` {what}",
+                parameter="path",
+                label=f"{len(text):,} characters, of which {shortest:,} are for the test",
+                help="use a longer text or a smaller `context`",
+            )
+        return ["PAD", *sorted(set(text))]
+
+    def vocabulary_size(self, params: Params, folder: Path = Path()) -> int:
+        """The number of token ids, padding included."""
+        symbols = self.symbols(params, folder)
+        return len(symbols) if symbols else int(params["vocabulary"]) + 1
+
+    def max_length(self, params: Params, folder: Path = Path()) -> int:
+        """The context."""
+        return int(params["context"])
+
+    def train_size(self, params: Params, folder: Path = Path()) -> int | None:
+        """The windows of characters; how many tokens there are is not known here."""
+        if params["tokenizer"] != "char":
+            return None
+        train = text_parts(task_text(params["path"], folder))[0]
+        return (len(train) - 1) // int(params["context"])
+
+
+TEXT = TextSpec(
+    "Text",
+    "A language model: predict the next token of a text.",
+    (
+        parameter("path file", "text", doc="a text in UTF-8"),
+        parameter(
+            "tokenizer",
+            "text",
+            "char",
+            '"char", "bpe", or the name of a tokenizer.json',
+        ),
+        parameter(
+            "context context_length block_size length",
+            "count",
+            128,
+            "tokens that the model sees at once",
+        ),
+        parameter(
+            VOCABULARY, "count", None, 'how many tokens "bpe" learns; by default 1000'
+        ),
+    ),
+    check=_check,
+    complete=_complete,
+    data="text",
+    draws=True,
+)

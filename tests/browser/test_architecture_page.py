@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neural_dsl.compiler import model_graph
+from neural_dsl.compiler import analyse
 from neural_dsl.visualize.architecture import render
 from tests.browser.chromium import Chromium
 
@@ -18,7 +18,7 @@ EXAMPLES = Path("examples/attention_examples")
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     page = tmp_path_factory.mktemp("page") / "page.html"
-    page.write_bytes(render(model_graph(EXAMPLES / "encoder_decoder.neural"), "html"))
+    page.write_bytes(render(analyse(EXAMPLES / "encoder_decoder.neural"), "html"))
     with Chromium() as chromium:
         chromium.open(page)
         yield chromium

@@ -41,7 +41,9 @@ def test_the_same_data_seed_gives_the_same_files_and_another_one_others(tmp_path
     texts = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         (tmp_path / name).mkdir()
-        _, folder = data(tmp_path / name, f"Copy(length=5, data_seed={seed})")
+        _, folder = data(
+            tmp_path / name, f"Copy(length=5, train_size=500, data_seed={seed})"
+        )
         texts.append((folder / "test.txt").read_text())
     assert texts[0] == texts[1] != texts[2]
 

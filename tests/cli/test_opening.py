@@ -236,12 +236,12 @@ def test_a_record_tells_which_attentions_it_has():
 def test_what_predict_and_evaluate_print_is_made_by_the_functions_of_python(
     folder, neural, monkeypatch
 ):
-    """One path: a command that went round `opening` would not notice these."""
+    """One path: a command that went round `api` would not notice these."""
     from dataclasses import replace
 
-    from neural_dsl import opening
+    from neural_dsl import api
 
-    answer, evaluate = opening.answer, opening.evaluate
+    answer, evaluate = api.answer, api.evaluate
 
     def changed(run, prompts):
         answers, refused = answer(run, prompts)
@@ -250,8 +250,8 @@ def test_what_predict_and_evaluate_print_is_made_by_the_functions_of_python(
     def renamed(run, split="test"):
         return replace(evaluate(run, split), model="Renamed")
 
-    monkeypatch.setattr(opening, "answer", changed)
-    monkeypatch.setattr(opening, "evaluate", renamed)
+    monkeypatch.setattr(api, "answer", changed)
+    monkeypatch.setattr(api, "evaluate", renamed)
     said = neural("predict", folder, "--prompt", "dabc:")
     assert said.out.strip() == nd.predict(folder, "dabc:")[0].text
     assert said.out.startswith("<")

@@ -14,6 +14,7 @@ from safetensors.numpy import load
 from neural_dsl.backends import weights_file
 from neural_dsl.cli.program import run as program
 from neural_dsl.runs import checkpoints, directory, snapshots
+from neural_dsl.targets.record import record
 
 pytestmark = pytest.mark.needs("torch")
 
@@ -126,7 +127,7 @@ def test_what_is_drawn_without_a_prompt_is_the_first_of_the_file_s_own_test_spli
     for name in ("copy", "reverse"):
         run = open_run(Path("runs") / name)
         x, y = (each[0] for each in run.runtime.module.held_out("test"))
-        np.testing.assert_array_equal(run.target.encode().arrays["input"][0], x)
+        np.testing.assert_array_equal(run.example().arrays["input"][0], x)
         asked = int(np.flatnonzero(y >= 0)[0]) + 1  # up to where the answer begins
         reading = read_held_out(run)
         assert list(reading.ids[:asked]) == x[:asked].tolist()
@@ -370,8 +371,7 @@ def test_a_snapshot_is_what_the_model_of_that_step_does(neural):
     taken = snapshots.load(Path("runs/copy"))
     run = open_run(Path("runs/copy"), "last")
     assert taken[-1].step == run.step == 120
-    probe = snapshots.Probe.of(run.task, run.network)
-    again = probe.capture(run.runtime).layers[0]
+    again = record(run, snapshots.probe(run.task, run.network)).layers[0]
     last = taken[-1].record.layers[0]
     np.testing.assert_allclose(again.weights, last.weights, atol=1e-6)
     assert np.abs(taken[0].record.layers[0].weights - last.weights).max() > 0.2

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import weights_file
 from neural_dsl.backends.canonical import canonical_arrays
-from neural_dsl.compiler import compile_file
 from neural_dsl.runs.tensorboard import installed
 from tests.cli.training_files import COPY
 
@@ -70,7 +70,7 @@ def test_what_was_trained_is_what_the_emitted_file_trains(
         [sys.executable, "runs/model/train.py"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    compiled = compile_file(Path("runs/model/model.neural"), backend)
+    compiled = nd.compile(Path("runs/model/model.neural"), backend)
     saved = weights_file.load(tmp_path / "tiny.safetensors").arrays
     theirs = canonical_arrays(compiled, saved)  # by the names that the framework gives
     ours = weights_file.load("runs/model/last.safetensors").arrays

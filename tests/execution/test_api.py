@@ -135,3 +135,8 @@ def test_what_was_seen_cannot_be_changed(shared):
         weights[...] = 1
     changed = weights.copy()
     changed[...] = 1  # a copy is the caller's own
+
+
+def test_weights_that_are_no_file_are_refused():
+    with pytest.raises(nd.NeuralError, match="NE112"):
+        nd.load(TEXT, weights=3)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime
-from neural_dsl.compiler import compile_source
 from neural_dsl.source import Source
 from tests.parity.random_models import random_inputs
 from tests.regenerate import cases
@@ -45,7 +45,7 @@ SAVED = [
 
 def runtime_of(name: str):
     text = CASES[name].read_text(encoding="utf-8")
-    compiled, _ = compile_source(Source("model.neural", text), "tensorflow")
+    compiled = nd.compile(Source("model.neural", text), "tensorflow")
     return create_runtime(compiled, 0)
 
 

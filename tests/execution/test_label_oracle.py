@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import neural_dsl as nd
-from neural_dsl import api
 from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.compiler import analyse
 
 pytestmark = pytest.mark.needs("torch")
 
@@ -221,7 +221,7 @@ def test_branches_inside_a_macro_are_a_memory_inside_alone():
     text = (
         INNER + "network N { input: (3, 4) layers: Inner() TransformerDecoder(2, 4) }"
     )
-    names = [name for name, _, _ in api.analyse(text).attentions()]
+    names = [name for name, _, _ in analyse(text).attentions()]
     assert [name for name in names if name.endswith("cross_attention")] == [
         "transformer_decoder_0.cross_attention",
         "transformer_decoder_1.cross_attention",

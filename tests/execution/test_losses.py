@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
 from neural_dsl.codegen.training import training_plan
-from neural_dsl.compiler import compile_source
 from neural_dsl.graph.nodes import Setting
 from neural_dsl.rules.measures import Goal, goal_of
 from neural_dsl.source import Source, Span
@@ -40,7 +40,7 @@ def test_both_compute_the_same(backend, tmp_path, monkeypatch, loss, activation,
         f' layers: Dense(4) Output(4, "{activation}")\n loss: "{loss}"\n'
         f" train {{ steps: 2 {more} }}\n}}\n"
     )
-    compiled, _ = compile_source(Source("n.neural", text), backend)
+    compiled = nd.compile(Source("n.neural", text), backend)
     module = create_runtime(compiled).module
     if backend == "pytorch":
         import torch

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime
-from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 from tests.naming import LONG, ROLES, TAKEN
 from tests.parity.random_models import random_inputs
@@ -44,7 +44,7 @@ def emitted(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Path:
         place.mkdir()
         for name in NAMES:
             try:
-                model = compile_text(template.format(name), backend)
+                model = nd.compile(template.format(name), backend)
             except NeuralError as error:
                 found = [d for d in error.diagnostics if d.severity == "error"]
                 assert {d.code for d in found} <= KEPT, (role, name, error)
@@ -110,7 +110,7 @@ def test_names_that_meet_change_no_weight_and_no_value(
     text = COLLISIONS[case]
     # Twice on TensorFlow: Keras numbers its own names on from model to model.
     one, _, other = (
-        create_runtime(compile_text(text, b)) for b in (*both_backends, "tensorflow")
+        create_runtime(nd.compile(text, b)) for b in (*both_backends, "tensorflow")
     )
     for runtime in (one, other):
         shapes = {name: array.shape for name, array in runtime.weights().items()}

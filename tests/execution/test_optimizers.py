@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends.training import start_training
-from neural_dsl.compiler import compile_source
 from neural_dsl.runs.task_files import tell_places
 from neural_dsl.source import Source
 
@@ -40,7 +40,7 @@ def begun(backend, data, optimizer, layers="Output(1)", schedule=WARMUP, more=""
     text = FILE.replace("PATH", str(data)).replace("LAYERS", layers)
     text = text.replace("OPTIMIZER", optimizer).replace("SCHEDULE", schedule)
     source = Source("line.neural", text.replace("MORE", more))
-    compiled, _ = compile_source(source, backend)
+    compiled = nd.compile(source, backend)
     return start_training(compiled, 0, "cpu", prepare=tell_places(compiled.network))
 
 

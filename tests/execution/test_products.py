@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends.training import start_training
-from neural_dsl.compiler import compile_source
 from neural_dsl.source import Source
 
 torch = pytest.importorskip("torch")
@@ -42,7 +42,7 @@ network Tiny {
 @pytest.fixture
 def live():
     """A training whose processor is not yet known."""
-    compiled, _ = compile_source(Source("tiny.neural", TEXT), "pytorch")
+    compiled = nd.compile(Source("tiny.neural", TEXT), "pytorch")
     return start_training(compiled, 0, "cpu", "")
 
 
@@ -123,7 +123,7 @@ def test_large_batches_of_the_training_do_convolve(live, monkeypatch):
 def test_neural_train_convolves_and_says_so(monkeypatch):
     for known, says in ((FAST, "oneDNN"), ({}, "")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
-        compiled, _ = compile_source(Source("tiny.neural", TEXT), "pytorch")
+        compiled = nd.compile(Source("tiny.neural", TEXT), "pytorch")
         training = start_training(compiled, 0, "cpu", "")
         assert bool(says) == bool(training.speed_up) and says in training.speed_up
         convolved = classes(training.runtime.model) == {ConvolvedLinear}
@@ -134,5 +134,5 @@ def test_neural_train_convolves_and_says_so(monkeypatch):
 def test_a_network_may_bear_the_name_of_what_trains_it(tmp_path: Path):
     for name in ("Training", "Step"):
         text = TEXT.replace("Tiny", name)
-        code = compile_source(Source("tiny.neural", text), "pytorch")[0].code
+        code = nd.compile(Source("tiny.neural", text), "pytorch").code
         assert code.count(f"class {name}(") + code.count(f"class {name}:") == 1

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from neural_dsl import api
+import neural_dsl as nd
 from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.runs.prompted import Reading, Shown, capture
-from neural_dsl.runs.snapshots import Probe
+from neural_dsl.targets.base import Batch
+from neural_dsl.targets.record import record
 
 pytestmark = pytest.mark.needs("torch")
 
@@ -18,7 +19,7 @@ IDS = (1, 2, 3, 4)
 
 @pytest.fixture(scope="module")
 def model():
-    return api.load(TEXT, "pytorch")
+    return nd.load(TEXT, "pytorch")
 
 
 def judge(layers):
@@ -31,12 +32,12 @@ def judge(layers):
 def test_snapshots_label_what_the_ids_are_and_nothing_of_equal_length(model):
     ids = {"input": np.array([IDS])}
     cells = np.ones((1, 4, 4), bool)
-    probe = Probe(ids, "a problem", (WORDS,), None, cells)
-    judge(probe.capture(model.runtime).layers)
+    batch = Batch(ids, {"input": (WORDS,)}, "a problem", expected=cells)
+    judge(record(model, batch).layers)
 
 
 def test_prompts_label_what_the_ids_are_and_nothing_of_equal_length(model, tmp_path):
-    run = LoadedRun(tmp_path, model.runtime, None, 0, "best")
+    run = LoadedRun(model.runtime, tmp_path, None)
     reading = Reading("abcd", None, None, IDS, WORDS, ("", "", "", "x"), [(3, (0,))])
     shown = capture(run, reading, "a prompt")
     judge(shown.record.layers)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime, weights_file
 from neural_dsl.backends.quiet import one_key_is_fine
-from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 from tests.capturing import capture
 from tests.handwritten import translator
@@ -222,7 +222,7 @@ def test_a_sequence_of_one_token_is_no_reason_for_a_warning(length, backend):
     text = f"network N {{ input: ({length}, 4) layers: MultiHeadAttention(2) }}"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        runtime = create_runtime(compile_text(text, backend))
+        runtime = create_runtime(nd.compile(text, backend))
         capture(runtime, {"input": np.ones((2, 1, 4))})
 
 

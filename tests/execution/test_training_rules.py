@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import weights_file
 from neural_dsl.backends.canonical import canonical_arrays
-from neural_dsl.compiler import compile_source
 from neural_dsl.runs.prepare import TrainRequest
 from neural_dsl.runs.train import train
 from neural_dsl.source import Source
@@ -246,9 +246,7 @@ def test_the_script_and_neural_train_test_the_same_weights(
         assert 0 < int(tested.metadata["step"]) < outcome.step < 24
     runpy.run_path(str(tmp_path / "run" / "train.py"), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
-    compiled, _ = compile_source(
-        Source("tiny.neural", FILE.replace("MORE", more)), backend
-    )
+    compiled = nd.compile(Source("tiny.neural", FILE.replace("MORE", more)), backend)
     saved = weights_file.load(tmp_path / "tiny.safetensors").arrays
     alone = canonical_arrays(compiled, saved)  # by the names that the framework gives
     assert alone.keys() == tested.arrays.keys()

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends.live import import_emitted
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_text
 from neural_dsl.diagnostics import NeuralError
 
 MODEL = """network Tiny {{
@@ -61,7 +61,7 @@ SETTINGS = [
 
 def training(text: str, backend: str):
     try:
-        compiled = compile_text(MODEL.format(text), backend)
+        compiled = nd.compile(MODEL.format(text), backend)
     except NeuralError as error:
         pytest.skip(f"refused with its line: {error.diagnostics[0].message}")
     module = import_emitted(compiled)

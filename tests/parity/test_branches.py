@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
-from neural_dsl.compiler import compile_text
 
 Array = npt.NDArray[np.float32]
 Dense = Callable[[int, Array], Array]
@@ -65,7 +65,7 @@ CASES = {
 def test_a_branch_reads_its_input_as_it_came(case: str, backend: str) -> None:
     inputs, macros, oracle, layers = CASES[case]
     text = f"{macros} network N {{ input: {inputs} layers: {layers} }}"
-    runtime = create_runtime(compile_text(text, backend))
+    runtime = create_runtime(nd.compile(text, backend))
     rng = np.random.default_rng(0)
     arrays = {
         each.name: rng.normal(size=(2, 4)).astype("float32")
@@ -85,7 +85,7 @@ def test_a_single_branch_is_no_memory(backend: str) -> None:
     """The second decoder attends to `a`, as the first does, and not to `c`."""
     text = """network N { input: {a: (3, 4), b: (3, 4)} layers: a: { Dense(4) } b: { Dense(4) }
       TransformerDecoder(2, 4) c: { Dense(4) } TransformerDecoder(2, 4, name="last") }"""
-    runtime = create_runtime(compile_text(text, backend))
+    runtime = create_runtime(nd.compile(text, backend))
     # Values of zero leave nothing of the memory: with them a change of `a` is not seen.
     zero = {
         name: np.zeros_like(array)
@@ -102,7 +102,7 @@ def test_a_single_branch_is_no_memory(backend: str) -> None:
 def test_a_macro_with_a_memory_of_its_own_takes_none(backend: str) -> None:
     text = """define M { a: { Dense(4) } c: { Dense(4) } TransformerDecoder(2, 4) }
       network N { input: (3, 4) layers: M() Output(2) }"""
-    runtime = create_runtime(compile_text(text, backend))
+    runtime = create_runtime(nd.compile(text, backend))
     assert "memory" not in runtime.compiled.code.partition("class M(")[2]
     x = np.ones((1, 3, 4), "float32")
     assert runtime.run({"input": x}).shape == (1, 3, 2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
-from neural_dsl.compiler import compile_text
 
 FIRST_INPUTS = {
     "(3, 4)": "Dense(4)",
@@ -28,7 +28,7 @@ def test_padding_beside_an_unmasked_sequence_changes_nothing(
         words: {{ Embedding(9, 4, mask_zero=true) }}
         Concatenate(axis=1) TransformerEncoder(2, 8) GlobalAveragePooling1D() Output(3)
     }}"""
-    one, other = (create_runtime(compile_text(text, b)) for b in both_backends)
+    one, other = (create_runtime(nd.compile(text, b)) for b in both_backends)
     other.load_weights(one.weights())
     sizes = [5 if n is None else n for n in one.network.inputs[0].tensor.shape]
     features = np.random.default_rng(0).normal(size=(2, *sizes)).astype("float32")

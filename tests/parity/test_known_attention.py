@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
-from neural_dsl.compiler import compile_text
 from tests.capturing import capture
 from tests.known_attention import (
     PATTERNS,
@@ -19,7 +19,7 @@ HEADS = list(PATTERNS)
 
 def built(backend: str, layers: str, inputs: str = f"({LENGTH}, {LENGTH})"):
     text = f"network Known {{ input: {inputs}\n layers: {layers} }}"
-    return create_runtime(compile_text(text, backend), seed=1)
+    return create_runtime(nd.compile(text, backend), seed=1)
 
 
 def check_heads(matrices, patterns, allowed=None):

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime
-from neural_dsl.compiler import compile_text
 from neural_dsl.rules.learning import looks_ahead
 from tests.capturing import capture
 from tests.layer_examples import (
@@ -25,7 +25,7 @@ from tests.parity.random_models import random_inputs, random_weights
 def runtimes(spec, example, after=""):
     text = network_text(spec, example, after)
     return [
-        create_runtime(compile_text(text, backend), 0)
+        create_runtime(nd.compile(text, backend), 0)
         for backend in ("pytorch", "tensorflow")
     ]
 
@@ -80,7 +80,7 @@ def test_weights_start_alike_on_both_backends(spec, example) -> None:
 @each_example(lambda *pair: reads_one_sequence(*pair) and keeps_positions(*pair))
 def test_a_layer_looks_ahead_where_its_entry_says_so(spec, example, backend) -> None:
     """Change the last position: does an earlier one of the result change?"""
-    runtime = create_runtime(compile_text(network_text(spec, example), backend), 0)
+    runtime = create_runtime(nd.compile(network_text(spec, example), backend), 0)
     network = runtime.compiled.network
     *_, layer = network.layers()
     runtime.load_weights(random_weights(runtime.weights(), 1))
@@ -100,7 +100,7 @@ def test_a_layer_looks_ahead_where_its_entry_says_so(spec, example, backend) -> 
     lambda spec, example: spec.name in ORACLES and None not in example.reads[0]
 )
 def test_a_layer_equals_its_oracle(spec, example, backend) -> None:
-    runtime = create_runtime(compile_text(network_text(spec, example), backend), 0)
+    runtime = create_runtime(nd.compile(network_text(spec, example), backend), 0)
     *_, layer = runtime.compiled.network.layers()
     weights = random_weights(runtime.weights(), 1)
     runtime.load_weights(weights)
@@ -128,7 +128,7 @@ def test_a_network_of_images_is_the_same_on_both_backends() -> None:
     """Channels stand first between neighbours on PyTorch, and last where it matters:
     `Flatten` gives the order of the language."""
     one, other = (
-        create_runtime(compile_text(CHAIN, backend), 0)
+        create_runtime(nd.compile(CHAIN, backend), 0)
         for backend in ("pytorch", "tensorflow")
     )
     weights = random_weights(one.weights(), 1)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
-from neural_dsl.compiler import compile_text
 from tests.capturing import capture
 from tests.oracle import assert_agree, multi_head_attention
 from tests.parity.random_models import random_inputs, random_weights
@@ -17,7 +17,7 @@ PREFIX = "multi_head_attention"
 def built(backend: str, inputs: str, layers: str):
     """A runtime with weights that give attention far from uniform."""
     text = f"network Oracle {{ input: {inputs}\n layers: {layers} }}"
-    runtime = create_runtime(compile_text(text, backend), seed=0)
+    runtime = create_runtime(nd.compile(text, backend), seed=0)
     weights = random_weights(runtime.weights(), seed=1)
     strong = {name: array * 2 for name, array in weights.items()}
     runtime.load_weights(strong)

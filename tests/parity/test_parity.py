@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime, weights_file
 from neural_dsl.catalogue.activations import ACTIVATIONS
-from neural_dsl.compiler import compile_text
 from neural_dsl.targets.network import NetworkTarget
 from tests.capturing import Captured, capture
 from tests.oracle import assert_agree
@@ -37,8 +37,8 @@ class IllConditioned(Exception):
 
 def compare(text: str, seed: int, path) -> None:
     """Weights go from one backend to the other through a file; all results agree."""
-    torch_model = create_runtime(compile_text(text, "pytorch"), seed)
-    keras_model = create_runtime(compile_text(text, "tensorflow"), seed)
+    torch_model = create_runtime(nd.compile(text, "pytorch"), seed)
+    keras_model = create_runtime(nd.compile(text, "tensorflow"), seed)
     network = torch_model.compiled.network
     shapes = {name: array.shape for name, array in keras_model.weights().items()}
     assert shapes == canonical.expected(network)

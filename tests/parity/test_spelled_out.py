@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.backends import create_runtime
 from neural_dsl.codegen.generate import generate
-from neural_dsl.compiler import compile_text
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
@@ -66,7 +66,7 @@ def test_the_open_arithmetic_gives_what_the_kernel_gives(name, backend) -> None:
 def test_a_row_without_a_valid_key_gives_no_number_but_zero(backend) -> None:
     text = """network N { input: (4,) layers: Embedding(5, 6, mask_zero=true)
       MultiHeadAttention(2, use_bias=false) }"""
-    network = compile_text(text, backend).network
+    network = nd.compile(text, backend).network
     runtime = create_runtime(generate(network, backend, "m.py", spell_out=True))
     output = runtime.run({"input": np.zeros((1, 4), dtype=np.int64)})
     np.testing.assert_array_equal(output, np.zeros((1, 4, 6), dtype=np.float32))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime
-from neural_dsl.compiler import compile_text
 from tests.layer_examples import EXAMPLES, reads_one_sequence
 from tests.parity.random_models import random_inputs
 
@@ -87,7 +87,7 @@ def has_the_weights_of_the_graph(runtime) -> bool:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(text=networks)
 def test_any_structure_runs_with_the_weights_of_its_graph(text: str) -> None:
-    runtime = create_runtime(compile_text(text, "pytorch"), 0)
+    runtime = create_runtime(nd.compile(text, "pytorch"), 0)
     assert has_the_weights_of_the_graph(runtime)
     output = runtime.run(random_inputs(runtime.compiled.network, 0))
     assert np.isfinite(output).all()
@@ -97,8 +97,8 @@ def test_any_structure_runs_with_the_weights_of_its_graph(text: str) -> None:
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(text=networks)
 def test_any_structure_means_the_same_on_both_backends(text: str) -> None:
-    one = create_runtime(compile_text(text, "pytorch"), 0)
-    other = create_runtime(compile_text(text, "tensorflow"), 0)
+    one = create_runtime(nd.compile(text, "pytorch"), 0)
+    other = create_runtime(nd.compile(text, "tensorflow"), 0)
     assert has_the_weights_of_the_graph(other)
     other.load_weights(one.weights())
     inputs = random_inputs(one.compiled.network, 0)
@@ -114,7 +114,7 @@ def test_branches_inside_a_branch_leave_the_outer_value_alone() -> None:
     """Found by the test above: the inner merge overwrote what the next branch reads."""
     text = """network N { input: (6, 8) layers:
       a: { c: { Dense(8) } d: { Dense(8) } Concatenate() Dense(8) } b: { Dense(8) } Add() }"""
-    runtime = create_runtime(compile_text(text, "pytorch"), 0)
+    runtime = create_runtime(nd.compile(text, "pytorch"), 0)
     w, x = runtime.weights(), np.ones((1, 6, 8), "float32")
 
     def dense(number: int, value: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import neural_dsl as nd
 from neural_dsl.backends import canonical, create_runtime, weights_file
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_file, compile_text
 from neural_dsl.diagnostics import NeuralError
 from tests.layer_examples import each_example, network_text
 from tests.naming import ROLES
@@ -36,7 +36,7 @@ network Nested { input: (6,) layers:
 @cache
 def saved_expression(backend: str) -> str:
     """What the training file of this backend hands to `save_file`."""
-    code = compile_file(COPY, backend).code
+    code = nd.compile(COPY, backend).code
     (found,) = re.findall(r"^    save_file\((.+), \"copy", code, re.M)
     return found
 
@@ -50,7 +50,7 @@ def saved_by_its_file(runtime) -> dict[str, np.ndarray]:
 
 def round_trip(text: str, path: Path) -> None:
     """From each backend's own file, and from a canonical one, to both backends."""
-    built = [create_runtime(compile_text(text, backend), 0) for backend in BACKENDS]
+    built = [create_runtime(nd.compile(text, backend), 0) for backend in BACKENDS]
     weights = random_weights(built[0].weights(), 1)
     inputs = random_inputs(built[0].compiled.network, 2)
     files = []
@@ -88,7 +88,7 @@ NAMES = ["dense", "dense_0", "dense_layers_0", "mac", "mac_layers_0", "block"]
 )
 def test_no_name_means_two_weights(text: str) -> None:
     """Else a file of weights could be read in two ways."""
-    compiled = compile_text(text, "pytorch")
+    compiled = nd.compile(text, "pytorch")
     meaning: dict[str, tuple] = {}
     shapes = canonical.expected(compiled.network)
     for name, shape in shapes.items():
@@ -102,7 +102,7 @@ def test_no_name_means_two_weights(text: str) -> None:
 
 
 def test_what_misses_or_exceeds_is_named_as_the_model_calls_it(backend) -> None:
-    runtime = create_runtime(compile_text(NESTED, backend), 0)
+    runtime = create_runtime(nd.compile(NESTED, backend), 0)
     arrays = saved_by_its_file(runtime)
     dropped = next(name for name in arrays if "encoder" in name)
     changed = {n: a for n, a in arrays.items() if n != dropped} | {"extra": np.ones(2)}

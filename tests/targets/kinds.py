@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neural_dsl.backends import canonical, create_runtime
-from neural_dsl.compiler import compile_text
+from neural_dsl.compiler import compile
+from neural_dsl.runs.loaded import LoadedRun
 from neural_dsl.targets.base import Batch, Target
 from neural_dsl.targets.module import ModuleTarget
 from neural_dsl.targets.network import NetworkTarget
-from neural_dsl.targets.run import RunTarget
 from tests.handwritten import translator
 from tests.oracle import multi_head_attention
 
@@ -104,7 +105,7 @@ PLAIN = "network Plain { input: (4, 8) layers: MultiHeadAttention(num_heads=2) }
 
 def plain(backend: str) -> Kind:
     """Nothing is hidden: the emitted file leaves masks out, and names things shortly."""
-    runtime = create_runtime(compile_text(PLAIN, backend), seed=0)
+    runtime = create_runtime(compile(PLAIN, backend), seed=0)
     runtime.load_weights({n: numbers(*a.shape) for n, a in runtime.weights().items()})
     x, (name,) = numbers(2, 4, 8), [n for n, _, _ in runtime.network.attentions()]
     weights = runtime.weights()
@@ -114,18 +115,9 @@ def plain(backend: str) -> Kind:
 
 
 class Letters:
-    """A task as far as a target asks: symbols, texts, examples."""
+    """A task as far as a sequence asks it."""
 
     symbols = ("_", "a", "b", "c")
-
-    def encode(self, text: str) -> list[int]:
-        if set(text) - set(self.symbols):
-            raise ValueError("only a, b and c")
-        return [self.symbols.index(each) for each in text]
-
-    def batch(self, split: str, indices: Any) -> tuple[np.ndarray, np.ndarray]:
-        ids = np.array([[1, 2, 3, 1]])
-        return ids, ids
 
 
 RUN = """network Run { input: (None,) layers: Embedding(4, 8)
@@ -133,12 +125,12 @@ RUN = """network Run { input: (None,) layers: Embedding(4, 8)
 
 
 def run(backend: str) -> Kind:
-    """A run of a model that takes any length, asked for a text."""
-    runtime = create_runtime(compile_text(RUN, backend), seed=0)
+    """A run of a model that takes any length, which reads a sequence."""
+    runtime = create_runtime(compile(RUN, backend), seed=0)
     loaded = {n: 5 * numbers(*a.shape) for n, a in runtime.weights().items()}
     runtime.load_weights(loaded)
-    target = RunTarget(runtime, task=Letters())
-    batch = target.encode("abca")
+    target = LoadedRun(runtime, Path("run"), Letters())
+    batch = target.sequence((1, 2, 3, 1))
     weights = runtime.weights()
     (name,) = [name for name, _, _ in runtime.network.attentions()]
     x = weights["embedding.weight"][[[1, 2, 3, 1]]].astype(np.float64)

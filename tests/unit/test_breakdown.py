@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neural_dsl.runs.breakdown import by_digits, by_length
 from neural_dsl.runs.decoding import Sample
+from neural_dsl.runs.evaluation import by_kind
 from tests.data_parts import task_of
 
 SIZES = {"train_size": 3000, "validation_size": 50, "test_size": 300}
@@ -60,7 +60,7 @@ class Oracle:
 def test_short_lengths_are_tried_on_each_problem_once():
     task = task_of("Copy", length=4, vocabulary=8, **SIZES)
     run = Oracle(task, max_len=13)
-    rows = {row.label: row for row in by_length(run, [])}
+    rows = {row.label: row for row in by_kind(run, [])["length"]}
     counts = {label: (row.right, row.count) for label, row in rows.items()}
     new = "(never trained on)"
     assert counts == {
@@ -77,7 +77,7 @@ def test_short_lengths_are_tried_on_each_problem_once():
 def test_unique_sequences_stay_unique_in_lengths_never_trained_on():
     task = task_of("Copy", length=4, vocabulary=5, unique=True, train_size=50, validation_size=9, test_size=9)  # fmt: skip
     run = Oracle(task, max_len=99)
-    counts = {row.label.split()[0]: row.count for row in by_length(run, [])}
+    counts = {row.label.split()[0]: row.count for row in by_kind(run, [])["length"]}
     assert counts == {"1": 5, "2": 20, "3": 60, "4": 120, "5": 120}
     assert all(len(set(each)) == len(each) for each in run.read)
 
@@ -90,7 +90,10 @@ def test_arithmetic_is_counted_by_the_digits_of_both_numbers(operations):
         Sample(prompt, right if len(prompt.split(sign(prompt))[1]) > 2 else "?", right)
         for prompt, right in problems
     ]
-    rows = {row.label: row for row in by_digits(Oracle(task, task.max_length), answers)}
+    rows = {
+        row.label: row
+        for row in by_kind(Oracle(task, task.max_length), answers)["digits"]
+    }
     signs = "+-"[: len(operations)]
     assert set(rows) == {f"{a}{s}{b}" for s in signs for a in (1, 2) for b in (1, 2)}
     for label, row in rows.items():
@@ -111,7 +114,9 @@ def kind(prompt):
 def test_longer_numbers_are_tried_where_there_are_positions_for_them():
     task = task_of("Arithmetic", max_number=99, **SIZES)
     run = Oracle(task, task.max_length + 6, wrong=lambda p: p[0] == "9")
-    rows = [row for row in by_digits(run, []) if "never trained on" in row.label]
+    rows = [
+        row for row in by_kind(run, [])["digits"] if "never trained on" in row.label
+    ]
     labels = [f"{n}{s}{n} (never trained on)" for n in (3, 4) for s in "+-"]
     assert [row.label for row in rows] == labels
     assert [row.count for row in rows] == [200] * 4

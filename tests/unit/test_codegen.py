@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import neural_dsl as nd
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.compiler import compile_source, compile_text
+from neural_dsl.compiler import analyse, emit
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.source import Source
 
@@ -44,8 +45,8 @@ def code_without_docstring(model: CompiledModel) -> str:
 def test_a_hostile_file_name_stays_inside_the_docstring(
     text: str, backend: str
 ) -> None:
-    plain, _ = compile_source(Source("plain.neural", MODEL), backend)
-    model, _ = compile_source(Source(text, MODEL), backend, file_name=text)
+    plain = nd.compile(Source("plain.neural", MODEL), backend)
+    model = emit(analyse(Source(text, MODEL)), backend, text)
     assert code_without_docstring(model) == code_without_docstring(plain)
 
 
@@ -53,8 +54,8 @@ def test_a_hostile_file_name_stays_inside_the_docstring(
 @settings(max_examples=100)
 @given(text=st.text(max_size=40))
 def test_no_file_name_becomes_code(text: str, backend: str) -> None:
-    plain, _ = compile_source(Source("plain.neural", MODEL), backend)
-    model, _ = compile_source(Source(text, MODEL), backend, file_name=text)
+    plain = nd.compile(Source("plain.neural", MODEL), backend)
+    model = emit(analyse(Source(text, MODEL)), backend, text)
     assert code_without_docstring(model) == code_without_docstring(plain)
 
 
@@ -78,7 +79,7 @@ def test_hostile_text_is_refused_or_harmless(
 ) -> None:
     literal = ast.unparse(ast.Constant(text)).replace("\0", "")
     try:
-        model = compile_text(PLACES[place].format(literal), backend)
+        model = nd.compile(PLACES[place].format(literal), backend)
     except NeuralError as error:
         assert all(d.severity for d in error.diagnostics)
         return
@@ -95,7 +96,7 @@ def test_hostile_text_is_refused_or_harmless(
 def test_a_python_keyword_never_breaks_the_code(word: str, backend: str) -> None:
     text = f"network N {{ input: {{{word}: (4,)}} layers: {word}: {{ Dense(3) }} Output(2) }}"
     try:
-        model = compile_text(text, backend)
+        model = nd.compile(text, backend)
     except NeuralError:
         return
     ast.parse(model.code)
@@ -107,7 +108,7 @@ def test_a_python_keyword_never_breaks_the_code(word: str, backend: str) -> None
     ["F", "nn", "torch", "Tensor", "keras", "layers", "ops", "self", "print", "i"],
 )
 def test_a_macro_may_have_the_name_of_a_module(name: str, backend: str) -> None:
-    model = compile_text(
+    model = nd.compile(
         f"define {name} {{ Dense(4) }} network {name} {{ input: (4,) layers: {name}() }}",
         backend,
     )
@@ -120,7 +121,7 @@ def test_a_macro_may_have_the_name_of_a_module(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_unused_option_leaves_no_trace_in_the_code(backend: str) -> None:
-    model = compile_text(
+    model = nd.compile(
         "network N { input: (8, 16) layers: TransformerEncoder(4, 32) }", backend
     )
     for word in ("dropout", "mask", "causal", "memory", "epsilon=epsilon", "use_bias"):
@@ -129,7 +130,7 @@ def test_an_unused_option_leaves_no_trace_in_the_code(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_uses_of_a_macro_that_differ_in_size_share_one_class(backend: str) -> None:
-    model = compile_text(
+    model = nd.compile(
         "define B(n) { Dense($n, 'relu') Dense($n * 2) }"
         "network N { input: (4,) layers: B(3) B(5) B(5) * 2 Output(2) }",
         backend,
@@ -144,7 +145,7 @@ def test_equal_neighbours_keep_the_names_that_they_were_given(names, backend) ->
     """A loop counts its names up; names that are not counted so are no loop."""
     both = " ".join(f'Dense(4, name="{name}")' for name in names)
     text = f"network N {{ input: (4,) layers: {both} Output(2) }}"
-    model = compile_text(text, backend)
+    model = nd.compile(text, backend)
     assert set(names) < set(model.paths)
     ast.parse(model.code)
     if backend == "tensorflow" and "range" not in model.code:
@@ -153,8 +154,8 @@ def test_equal_neighbours_keep_the_names_that_they_were_given(names, backend) ->
 
 def test_unknown_backends_are_refused_with_the_known_ones() -> None:
     with pytest.raises(NeuralError) as refused:
-        compile_text(MODEL, "pytorhc")
-    assert "`pytorch`" in refused.value.diagnostics[0].help
+        nd.compile(MODEL, "pytorhc")
+    assert "pytorch" in refused.value.diagnostics[0].help
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -164,9 +165,17 @@ def test_unknown_backends_are_refused_with_the_known_ones() -> None:
 def test_a_layer_name_with_an_underscore_hides_nothing_of_the_framework(
     name: str, backend: str
 ) -> None:
-    model = compile_text(
+    model = nd.compile(
         f'network N {{ input: (4,) layers: Dense(3, name="{name}") Output(2) }}',
         backend,
     )
     assert model.paths[name] == f"layer{name}"
     assert f"self.{name} =" not in model.code
+
+
+def test_a_parameter_stands_for_a_width_only_where_it_is_one() -> None:
+    macros = "define Inner { Dense(7) } define Outer(n) { Dense($n) Inner() Dense(4) }"
+    network = "network N { input: (5,) layers: Outer(8) Output(2) }"
+    code = nd.compile(f"{macros} {network}").code
+    assert "nn.Linear(5, n)" in code
+    assert "nn.Linear(7, 4)" in code

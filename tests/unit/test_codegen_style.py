@@ -7,22 +7,23 @@ import re
 
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.codegen.generate import generate
-from neural_dsl.compiler import compile_text, model_graph
+from neural_dsl.compiler import analyse
 from neural_dsl.graph.nodes import Network
 from tests.regenerate import EXAMPLES, alone
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_small_model_is_a_short_file(backend: str) -> None:
-    network = model_graph(EXAMPLES / "attention_examples/basic_transformer.neural")
+    network = analyse(EXAMPLES / "attention_examples/basic_transformer.neural")
     code = generate(alone(network), backend, "model.py").code
     assert len(code.splitlines()) <= 110
 
 
 def test_neighbours_that_put_channels_first_hand_them_on() -> None:
-    code = compile_text("""network N { input: (21, 6) layers:
+    code = nd.compile("""network N { input: (21, 6) layers:
       Conv1D(8, 3, activation="softmax") Dropout(0.1) BatchNormalization()
       ResidualConnection { Conv1D(8, 3, padding="same") } Conv1D(8, 3)
       LayerNormalization() a: { Conv1D(4, 1) } b: { Conv1D(4, 1) } Add()
@@ -35,7 +36,7 @@ def test_neighbours_that_put_channels_first_hand_them_on() -> None:
 
 
 def test_what_leaves_a_block_has_its_features_last() -> None:
-    code = compile_text("""define Block() { Conv1D(8, 3, padding="same") }
+    code = nd.compile("""define Block() { Conv1D(8, 3, padding="same") }
       network N { input: (21, 8) layers: Block() LayerNormalization() }""").code
     block = code[code.index("class Block(") : code.index("def init_weights")]
     assert block.count(".transpose(1, 2)") == 2
@@ -43,7 +44,7 @@ def test_what_leaves_a_block_has_its_features_last() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_encoder_and_a_decoder_call_attentions_of_their_own(backend: str) -> None:
-    network = model_graph(EXAMPLES / "attention_examples/encoder_decoder.neural")
+    network = analyse(EXAMPLES / "attention_examples/encoder_decoder.neural")
     code = generate(alone(network), backend, "model.py").code
     assert "class SelfAttention(" in code and "class CrossAttention(" in code
     assert not re.search(r"attention\((\w+), \1\b", code)
@@ -51,7 +52,7 @@ def test_an_encoder_and_a_decoder_call_attentions_of_their_own(backend: str) -> 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_macros_class_keeps_its_parameters(backend: str) -> None:
-    code = compile_text(
+    code = nd.compile(
         """define Mlp(width, rate) { Dense($width) Dropout($rate) Dense(16) }
         define Block(width) { LayerNormalization() Mlp($width, 0.5) }
         network N { input: (5, 16) layers: Block(16) Block(16) Output(2) }""",
@@ -68,7 +69,7 @@ def test_a_macros_class_keeps_its_parameters(backend: str) -> None:
 def test_a_layer_of_thousands_of_branches_is_python(backend: str) -> None:
     branches = " ".join(f"b{i}: {{ Dense(8) }}" for i in range(3000))
     text = f"network N {{ input: (8,) layers: {branches} Add() Output(3) }}"
-    compile(compile_text(text, backend).code, "model.py", "exec")
+    compile(nd.compile(text, backend).code, "model.py", "exec")
 
 
 def calls(network: Network) -> int:
@@ -85,7 +86,7 @@ def test_code_is_written_in_time_linear_in_the_layers() -> None:
             macros.append(f"define M{i + 1} {{ M{i}() M{i}() }}")
         text = "\n".join(macros)
         model = f"network N {{ input: (8,) layers: M{times}() }}"
-        return compile_text(f"{text}\n{model}").network
+        return nd.compile(f"{text}\n{model}").network
 
     assert calls(doubled(10)) < 2.6 * calls(doubled(9))
 
@@ -98,6 +99,6 @@ def test_nested_masks_are_written_once_each() -> None:
         ]
         layers = f"Embedding(9, 8, mask_zero=true) {' '.join(paths)}"
         model = f"input: (7,) layers: {layers} TransformerEncoder(2, 4)"
-        return compile_text(f"network N {{ {model} }}").network
+        return nd.compile(f"network N {{ {model} }}").network
 
     assert calls(joined(12)) < 2 * calls(joined(9))

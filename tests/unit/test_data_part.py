@@ -1,45 +1,28 @@
 """The data part of emitted files: every example solves its problem, splits share none."""
 
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.sequences import SEQUENCES
-from neural_dsl.catalogue.tasks.splits import bounds, counted, hundredth, surely
 from neural_dsl.diagnostics import NeuralError
-from neural_dsl.runs.task_files import package_task
-from tests.data_parts import BATCH_SIZE, data_of, network_of
+from neural_dsl.runs.task_files import run_task
+from neural_dsl.tasks import TASKS, task_spec
+from neural_dsl.tasks.problems import bounds, counted, hundredth, surely
+from tests.data_parts import ANSWERS, BATCH_SIZE, data_of, network_of
 
 IGNORED, PAD = -100, 0
 HELD_OUT = ("validation", "test")
 SIZES = ", validation_size=60, test_size=40"
 
 
-def variants() -> Iterator[str]:
-    """Every task with problems, with many of its options."""
-    for name in (spec.name for spec in SEQUENCES):
-        for length, words, framing in itertools.product(
-            ("length=8", "length=(2, 6)"),
-            ("", ", vocabulary=40", ", unique=true", ", unique=false, vocabulary=9"),
-            ("", ", framing=true"),
-        ):
-            yield f"{name}({length}{words}{framing}{SIZES})"
-            if name in ("Copy", "Reverse", "Sort"):
-                yield f'{name}({length}{words}{framing}, layout="aligned"{SIZES})'
-    for operations, largest, reverse in itertools.product(
-        ('"add"', '"subtract"', '("add", "subtract")', '("subtract", "add")'),
-        ("max_number=99", "digits=3", "max_number=250", "digits=18"),
-        ("", ", reverse_digits=true", ", data_seed=5"),
-    ):
-        yield f"Arithmetic(operations={operations}, {largest}{reverse}{SIZES})"
-
-
-VARIANTS = list(variants())
+VARIANTS = [
+    f"{spec.name}({example}{SIZES})"
+    for spec in TASKS.specs
+    for example in spec.examples
+]
 
 
 def texts(task: str, x: np.ndarray, y: np.ndarray) -> list[tuple[str, str]]:
@@ -63,27 +46,14 @@ def texts(task: str, x: np.ndarray, y: np.ndarray) -> list[tuple[str, str]]:
 def solve(task: str, asked: str) -> str:
     """The answer as Python works it out from the text of a prompt."""
     name, words = task.partition("(")[0], asked.split()
-    if name == "Arithmetic":
-        text = "".join(words)
-        sign = "+" if "+" in text else "-"
-        a, b = text.removesuffix("=").split(sign)
-        result = int(a) + int(b) if sign == "+" else int(a) - int(b)
-        adds, subtracts = "add" in task, "subtract" in task
-        digits = str(abs(result)).zfill(len(a) + adds)
+    answer = ANSWERS[name]([w for w in words if w not in (":", "START", "END")])
+    if name == "Arithmetic":  # leading zeros, a sign where there may be two of them
+        (result,) = answer
+        digits = result.strip("-").zfill(len(words) // 2 - 1 + ("add" in task))
         digits = digits[::-1] if "reverse_digits" in task else digits
-        return " ".join(("-" if result < 0 else "+") * subtracts + digits)
+        sign = "-" if result[0] == "-" else "+"
+        return " ".join(sign * ("subtract" in task) + digits)
     framed = "framing" in task
-    if name == "PatternCompletion":
-        words = words[framed:]
-        assert words[0] == words[-1]
-        return " ".join(words[1:-1] + ["END"] * framed)
-    source = [word for word in words if word not in (":", "START", "END")]
-    answer = {
-        "Copy": lambda: source,
-        "Reverse": lambda: source[::-1],
-        "Sort": lambda: sorted(source, key=lambda word: (len(word), word)),
-        "Double": lambda: source * 2,
-    }[name]()
     start = ["START"] * (framed and "aligned" in task)
     return " ".join(start + answer + ["END"] * framed)
 
@@ -115,7 +85,7 @@ def test_every_example_is_solved_and_no_split_shares_a_problem(task: str) -> Non
 @pytest.mark.parametrize("task", VARIANTS)
 def test_the_program_s_own_task_has_the_examples_of_the_file(task: str) -> None:
     network = network_of(task, rest="train { seed: 5 }")
-    data, own = data_of(network), package_task(network)
+    data, own = data_of(network), run_task(network)
     pairs = [
         *((own.batch(s, np.arange(own.size(s))), data.held_out(s)) for s in HELD_OUT),
         *(

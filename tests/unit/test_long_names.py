@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_text
 from tests.naming import LONG, ROLES
 
 NETWORKS = {
@@ -51,7 +51,7 @@ def test_a_file_with_long_names_is_clean(backend: str, tmp_path: Path) -> None:
         first = LONG[:length].rstrip("_").ljust(length, "e")
         second, short = f"a{first[:0:-1]}".replace("_", "x"), first[: length - 6]
         for title, text in {**ROLES, **NETWORKS}.items():
-            model = compile_text(text.format(first, second, short), backend)
+            model = nd.compile(text.format(first, second, short), backend)
             file = tmp_path / f"{title.replace(' ', '_')}_{length}.py"
             file.write_text(model.code, encoding="utf-8")
     for command in (["format", "--diff"], ["check"]):
@@ -67,7 +67,7 @@ def test_a_file_with_long_names_is_clean(backend: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("backend", list(BACKENDS))
 def test_docstrings_end_at_88_columns(backend: str) -> None:
     first, second = LONG[:-4], LONG[4:]
-    code = compile_text(
+    code = nd.compile(
         NETWORKS["masks in time"].format(first, second, LONG[:-8]), backend
     ).code
     docstrings = code.split('"""')[1::2]

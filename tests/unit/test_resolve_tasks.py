@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural_dsl.catalogue.tasks import TASKS, task_spec
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.dump import dump
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.resolve.network import resolve
+from neural_dsl.rules.common import training_problems
 from neural_dsl.rules.learning import looks_ahead
-from neural_dsl.rules.unsupported import training_problems
-from neural_dsl.runs.task_files import package_task
+from neural_dsl.runs.task_files import run_task
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
+from neural_dsl.tasks import TASKS, task_spec
 from tests.layer_examples import (
     each_example,
     example_layer,
@@ -434,7 +434,7 @@ def test_16_bits_are_refused_on_tensorflow_wherever_they_are_asked_for() -> None
         "execution { precision: bfloat16 }",
     ):
         network = net("Copy", extra=extra)
-        assert training_problems(network, "pytorch") == ()
+        assert training_problems(network, "pytorch") == []
         (problem,) = training_problems(network, "tensorflow")
         assert problem.code == "NE059"
         assert "precision: " in network.source.slice(problem.span)
@@ -474,7 +474,7 @@ def test_accuracy_without_a_task_is_that_of_classes_and_one_backend_holds_out() 
 
 def test_an_optimizer_of_one_backend_is_refused_by_the_other() -> None:
     network = net("Copy", extra="optimizer: Lion")
-    assert training_problems(network, "tensorflow") == ()
+    assert training_problems(network, "tensorflow") == []
     (problem,) = training_problems(network, "pytorch")
     assert problem.code == "NE059"
     assert network.source.slice(problem.span) == "Lion"
@@ -603,7 +603,7 @@ def test_a_task_s_class_has_the_sizes_that_the_catalogue_tells(call: str) -> Non
     layers = ALIGNED if "aligned" in call else TWO
     given = net(call, layers).task
     spec = task_spec(given.name)
-    task = package_task(net(call, layers))
+    task = run_task(net(call, layers))
     folder = Path()
     assert [*spec.symbols(given.params, folder)] == [*task.symbols]
     assert spec.vocabulary_size(given.params) == len(task.symbols)
@@ -637,7 +637,7 @@ def test_text_and_arrays_have_the_parameters_of_their_classes(tmp_path: Path) ->
     (tmp_path / "a.txt").write_text(words, encoding="utf-8")
     network = from_file(tmp_path, 'Text("a.txt", context=16)')
     spec, params = TASKS.find("Text"), network.task.params
-    task = package_task(network)
+    task = run_task(network)
     assert spec.symbols(params, tmp_path) == task.symbols
     assert spec.train_size(params, tmp_path) == task.size("train")
     assert spec.max_length(params, tmp_path) == task.max_length

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from neural_dsl.catalogue.spec import LayerProblem
-from neural_dsl.catalogue.tasks import task_spec
-from neural_dsl.catalogue.tasks.files import ArrayHeader, array_headers
+from neural_dsl.cli.data import split_text
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.resolve.network import resolve
-from neural_dsl.runs.task_files import package_task
+from neural_dsl.runs.task_files import run_task
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
+from neural_dsl.tasks import task_spec
 from neural_dsl.tasks.arrays import convert, read_arrays
-from neural_dsl.tasks.custom import load_custom, trusted_task
-from neural_dsl.tasks.files import write_splits
+from neural_dsl.tasks.reading import ArrayHeader, array_headers
 from tests.data_parts import network_of, task_of
 
 STEPS = "train { steps: 5 }"
@@ -201,7 +200,7 @@ def arrays_task(folder, inputs="input: (4,)", loss="", data_seed=0, **arrays):
         f"{inputs} {loss}",
         "Output(3)",
     )
-    return package_task(network)
+    return run_task(network)
 
 
 def examples(n=100, seed=0):
@@ -278,7 +277,7 @@ def test_several_inputs_ids_and_values_to_come_close_to(tmp_path):
       loss: "mse"
     }"""
     network = resolve(parse(Source(str(tmp_path / "n.neural"), source)))[0]
-    task = package_task(network)
+    task = run_task(network)
     (images, ids), y = task.batch("train", np.array([3, 1]))
     assert images.dtype == y.dtype == np.float32 and ids.dtype == np.int64
     assert ids.shape == (2, 6) and task.max_length == 6 and task.measure == "loss"
@@ -344,24 +343,18 @@ class Parity(Task):
 '''
 
 
+def own_task(folder, text, rows=4):
+    (folder / "own.py").write_text(text)
+    layers = f"input: ({rows},) layers: Embedding(3, 4) Flatten() Output(2)"
+    source = f'network N {{ task: Custom("own.py") {STEPS} {layers} }}'
+    return run_task(resolve(parse(Source(str(folder / "n.neural"), source)))[0])
+
+
 def test_a_task_of_one_s_own_is_made_from_its_file(tmp_path):
-    path = tmp_path / "parity.py"
-    path.write_text(PARITY)
-    task = trusted_task(path, trust=True)
+    task = own_task(tmp_path, PARITY)
     inputs, targets = task.batch("train", np.array([7, 8]))
-    assert inputs.tolist() == [[2, 2, 2, 1], [1, 1, 1, 2]] and targets.tolist() == [
-        1,
-        1,
-    ]
-
-
-def test_no_code_runs_without_trust(tmp_path):
-    path, proof = tmp_path / "bad.py", tmp_path / "ran"
-    path.write_text(f"open({str(proof)!r}, 'w')\n{PARITY}")
-    with pytest.raises(NeuralError) as refused:
-        trusted_task(path, trust=False)
-    assert refused.value.diagnostics[0].code == "NE163"
-    assert not proof.exists()
+    assert inputs.tolist() == [[2, 2, 2, 1], [1, 1, 1, 2]]
+    assert targets.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -369,6 +362,7 @@ def test_no_code_runs_without_trust(tmp_path):
     [
         ("def broken(:", "line 1"),
         ("x = 1", "it defines 0"),
+        ("class A(B): ...\nclass B(A): ...", "it defines 0"),  # nobody's file, but read
         (PARITY + PARITY.replace("Parity", "Other"), "it defines 2: Parity, Other"),
         (
             PARITY.replace("import numpy as np", "import nothing_of_this_name"),
@@ -376,29 +370,35 @@ def test_no_code_runs_without_trust(tmp_path):
         ),
         (PARITY.replace("    max_length = 4\n", ""), "lacks max_length"),
         (PARITY.replace("def batch", "def bunch"), "lacks batch"),
+        (
+            PARITY.replace("max_length = 4", "max_length = 99"),
+            "`max_length` of Parity in .* is 99, and the model reads 4",
+        ),
     ],
 )
 def test_files_that_are_no_task_are_refused(tmp_path, text, words):
-    path = tmp_path / "own.py"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=words):
-        load_custom(path)
+    with pytest.raises(NeuralError, match=words):
+        own_task(tmp_path, text)
+
+
+def test_a_task_on_ours_may_have_more_symbols_than_letters(tmp_path):
+    text = """from neural_dsl.tasks.sequences import Copy
+class Own(Copy):
+    measure = "accuracy"
+    def __init__(self):
+        super().__init__(2, 30, layout="aligned", validation_size=50, test_size=50)
+"""
+    assert own_task(tmp_path, text, rows=2).symbols[30] == "30"
 
 
 # --- text files of a task ---------------------------------------------------------------
 
 
-def test_splits_are_written_a_problem_a_line(tmp_path):
+def test_splits_are_written_a_problem_a_line():
     sizes = {"train_size": 500, "validation_size": 50, "test_size": 40}
     task = task_of("Arithmetic", max_number=99, reverse_digits=True, **sizes)
-    paths = write_splits(task, tmp_path / "data")
-    assert [path.name for path in paths] == ["test.txt", "train.txt", "val.txt"]
-    lines = {path.stem: path.read_text("utf-8").splitlines() for path in paths}
-    assert {name: len(each) for name, each in lines.items()} == {
-        "train": 500,
-        "val": 50,
-        "test": 40,
-    }
+    lines = {split: split_text(task, split).splitlines() for split in SPLITS}
+    assert [len(lines[split]) for split in SPLITS] == [500, 50, 40]
     for line in (line for each in lines.values() for line in each):
         problem, answer = line.split("=")
         assert str(eval(problem)) == answer  # natural digits, no zeros in front
@@ -406,30 +406,16 @@ def test_splits_are_written_a_problem_a_line(tmp_path):
     assert any("=-" in line for line in lines["train"])
 
 
-def test_words_of_several_letters_keep_their_spaces(tmp_path):
+def test_words_of_several_letters_keep_their_spaces():
     task = task_of("Copy", length=3, vocabulary=30, train_size=9, validation_size=9, test_size=9)  # fmt: skip
-    write_splits(task, tmp_path)
-    for line in (tmp_path / "val.txt").read_text("utf-8").splitlines():
+    for line in split_text(task, "validation").splitlines():
         source, answer = line.split(":")
         assert source == answer and len(source.split(" ")) == 3
 
 
-def test_a_text_is_written_part_by_part(text_file, tmp_path):
-    write_splits(text_task(text_file.parent), tmp_path / "data")
-    parts = [
-        (tmp_path / "data" / f"{n}.txt").read_text("utf-8")
-        for n in ("train", "val", "test")
-    ]
-    assert "".join(parts) == LINES
-
-
-def test_examples_without_a_text_form_are_refused_and_nothing_is_written(tmp_path):
-    x, y = examples()
-    task = arrays_task(tmp_path, x=x, y=y)
-    with pytest.raises(NeuralError) as refused:
-        write_splits(task, tmp_path / "data")
-    assert refused.value.diagnostics[0].code == "NE153"
-    assert not (tmp_path / "data").exists()
+def test_a_text_is_written_part_by_part(text_file):
+    task = text_task(text_file.parent)
+    assert "".join(split_text(task, split) for split in SPLITS) == LINES
 
 
 def test_the_headers_of_an_archive_are_read_without_its_arrays(tmp_path):

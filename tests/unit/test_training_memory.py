@@ -10,8 +10,8 @@ from neural_dsl.backends.memory import (
     estimate_step,
     refuse_training_if_too_large,
 )
-from neural_dsl.catalogue.tasks import task_spec
 from neural_dsl.diagnostics import NeuralError
+from neural_dsl.tasks import task_spec
 from tests.data_parts import data_of, network_of
 
 LAYERS = (

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import neural_dsl as nd
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_source, compile_text
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.runs.overrides import with_settings
 from neural_dsl.source import Source
@@ -82,7 +82,7 @@ def identifiers(code: str) -> Iterator[tuple[int, str, str]]:
 @cache
 def plain_identifiers() -> dict[str, list[tuple[int, str, str]]]:
     text = FILE.format(**PLAIN)
-    return {each: list(identifiers(compile_text(text, each).code)) for each in BACKENDS}
+    return {each: list(identifiers(nd.compile(text, each).code)) for each in BACKENDS}
 
 
 def accepted(text: str) -> bool:
@@ -97,7 +97,7 @@ def test_names_are_refused_or_emitted_apart(chosen) -> None:
         return
     for backend in BACKENDS:
         tricky, plain = (
-            list(identifiers(compile_text(text, backend).code)),
+            list(identifiers(nd.compile(text, backend).code)),
             own[backend],
         )
         assert all(name == unicodedata.normalize("NFKC", name) for *_, name in tricky)
@@ -120,13 +120,13 @@ def defined(code: str) -> set[str]:
 @pytest.mark.parametrize("role", ROLES)
 def test_no_name_hides_what_the_code_imports_defines_or_is_given(role, backend) -> None:
     text = FILE.replace("Dense(8)", "MultiHeadAttention(num_heads=2)")
-    plain = defined(compile_text(text.format(**PLAIN), backend).code)
+    plain = defined(nd.compile(text.format(**PLAIN), backend).code)
     words = {*plain, "self", "x", "super", "int", "forward", "call", "training"}
     for word in sorted(words | {"name", "kwargs", "dtype", "match", "_", "__init__"}):
         chosen = text.format(**{**PLAIN, role: word})
         if not accepted(chosen):
             continue
-        code = compile_text(chosen, backend).code
+        code = nd.compile(chosen, backend).code
         compile(code, word, "exec")  # no argument twice
         for function in ast.walk(ast.parse(code)):
             if isinstance(function, ast.FunctionDef):
@@ -166,7 +166,7 @@ def test_a_network_is_chosen_by_its_name_as_the_file_writes_it() -> None:
         f"network {n} {{ input: (4) layers: Output(2) }}" for n in ("\ufb01", "N")
     )
     text = Source("text", " ".join(networks))
-    assert compile_source(text, network="\ufb01") == compile_source(text, network="fi")
+    assert nd.compile(text, network="\ufb01") == nd.compile(text, network="fi")
     changed = with_settings(text, ["train.epochs=7"], "\ufb01").text
     assert changed.index("7") < changed.index("network N")
 
@@ -174,7 +174,7 @@ def test_a_network_is_chosen_by_its_name_as_the_file_writes_it() -> None:
 def test_two_networks_of_one_name_are_not_compiled() -> None:
     one = "network N { input: (4) layers: Output(2) } "
     with pytest.raises(NeuralError, match="NE053"):
-        compile_text(one * 2)
+        nd.compile(one * 2)
 
 
 def test_a_file_with_plain_names_is_accepted() -> None:

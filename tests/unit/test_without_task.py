@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import neural_dsl as nd
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.compiler import compile_text
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
@@ -55,4 +56,22 @@ def test_smoothing_without_classes_is_told(loss):
 def test_nothing_to_smooth_leaves_no_constant():
     text = FILE.format('loss: "mse" train { label_smoothing: 0.1 }')
     for backend in BACKENDS:
-        assert "smoothing" not in compile_text(text, backend).code.lower()
+        assert "smoothing" not in nd.compile(text, backend).code.lower()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "input: (4, 8) layers: Dense(3)",
+        "task: Copy() layers: Embedding(output_dim=8) TransformerDecoder(2, 8) Output()",
+    ],
+)
+def test_steps_and_epochs_are_refused_with_a_task_and_without(network):
+    text = f"network A {{ {network} train {{ steps: 10 epochs: 2 }} }}"
+    with pytest.raises(NeuralError) as raised:
+        resolve(parse(Source("a.neural", text)))
+    (found,) = raised.value.diagnostics
+    assert (found.code, text[found.span.start : found.span.end]) == (
+        "NE074",
+        "steps: 10",
+    )

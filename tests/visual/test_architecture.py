@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from neural_dsl.compiler import model_graph
+from neural_dsl.compiler import analyse
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
@@ -65,7 +65,7 @@ BLOCKS = """
     Dense(64)
 """
 BLOCK = "define Block(w) { Dense($w) ResidualConnection { Dropout(0.1) } }"
-NETWORKS = {path.stem: model_graph(path) for path in EXAMPLES} | {
+NETWORKS = {path.stem: analyse(path) for path in EXAMPLES} | {
     "branches": network(BRANCHES, "{image: (28, 32), text: (100,)}"),
     "blocks": network(BLOCKS, before=BLOCK),
     "two inputs": network("Concatenate()", "(10), (20)"),

@@ -16,27 +16,21 @@ from neural_dsl.source import open_regular, read_regular
 
 LONGEST_HEADER = 2**16
 """Bytes of an array's header; NumPy itself reads no more than 10,000 without being asked."""
-
+NPY = b"\x93NUMPY"  # how a .npy file begins
 NO_ARCHIVE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    LookupError,
-    TypeError,
-    EOFError,
+    *(OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError),
     RuntimeError,  # encrypted, or compressed in an unknown way
-    zlib.error,
-    zipfile.BadZipFile,
+    *(zlib.error, zipfile.BadZipFile),
 )
 """What reading something else than a .npz file raises."""
 
-NPY = b"\x93NUMPY"  # how a .npy file begins
 
-
-def task_file(name: str, folder: Path, parameter: str = "path") -> bytes:
-    """The content of a file named in a task. Raises LayerProblem (NE075)."""
-    with _readable(name, parameter):
-        return read_regular(folder / name)
+def unusable(
+    name: str, what: str, label: str, help: str, parameter: str = "path"
+) -> LayerProblem:
+    """NE075 for a file that a task cannot use."""
+    what = f"the file `{name}` {what}"
+    return LayerProblem("NE075", what, parameter=parameter, label=label, help=help)
 
 
 @contextmanager
@@ -51,30 +45,32 @@ def _readable(name: str, parameter: str = "path") -> Iterator[None]:
         why = "does not exist"
     except (OSError, ValueError) as error:
         why = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    where = "the folder of the `.neural` file"
-    raise LayerProblem(
-        "NE075",
-        f"the file `{name}` {why}",
-        parameter=parameter,
-        label="this file",
-        help=f"the path is relative to {where}",
-    )
+    help = "the path is relative to the folder of the `.neural` file"
+    raise unusable(name, why, "this file", help, parameter)
 
 
 def task_text(name: str, folder: Path, parameter: str = "path") -> str:
     """The text of a UTF-8 file, line ends as `\\n`. Raises LayerProblem (NE075)."""
-    content = task_file(name, folder, parameter)
+    with _readable(name, parameter):
+        content = read_regular(folder / name)
+    help = NO_TEXT if parameter == "path" else NO_TOKENIZER
     try:
         text = content.decode("utf-8-sig")
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         byte = f"0x{content[error.start]:02x} at byte {error.start:,}"
-        raise _unusable(name, "is not a text in UTF-8", byte, parameter) from None
+        raise unusable(name, "is not a text in UTF-8", byte, help, parameter) from None
     if "\0" in text:
-        raise _unusable(name, "is no text", "it holds NUL bytes", parameter)
+        raise unusable(name, "is no text", "it holds NUL bytes", help, parameter)
     if not text.strip():
-        raise _unusable(name, "is empty", "nothing to learn from", parameter)
-    return text
+        raise unusable(name, "is empty", "nothing to learn from", help, parameter)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+NO_TEXT = "a text is a file in UTF-8"
+NO_TOKENIZER = (
+    'write `tokenizer="char"`, `"bpe"`, or the name of a file that the `tokenizers` '
+    "library wrote"
+)
 
 
 def tokenizer_symbols(name: str, folder: Path) -> list[str]:
@@ -85,22 +81,15 @@ def tokenizer_symbols(name: str, folder: Path) -> list[str]:
     text = task_text(name, folder, "tokenizer")
     try:
         content = json.loads(text)
-        known: dict[str, int] = _ids(content["model"]["vocab"])
+        known = content["model"]["vocab"]
+        if isinstance(known, list):  # of Unigram; a mapping of BPE and WordPiece
+            known = {token: id for id, (token, _) in enumerate(known)}
         known |= {each["content"]: each["id"] for each in content["added_tokens"]}
         names = {id: token for token, id in known.items()}
         return ["PAD", *(names.get(id, "") for id in range(max(names) + 1))]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _unusable(
-            name, "is no tokenizer", "not a tokenizer.json", "tokenizer"
-        ) from None
-
-
-def array_lengths(name: str, folder: Path) -> dict[str, int]:
-    """How many examples each array of a .npz file has. Raises LayerProblem (NE075)."""
-    found = array_headers(name, folder)
-    return {
-        each: header.shape[0] if header.shape else 0 for each, header in found.items()
-    }
+        wrong = "is no tokenizer", "not a tokenizer.json"
+        raise unusable(name, *wrong, NO_TOKENIZER, "tokenizer") from None
 
 
 @dataclass(frozen=True)
@@ -122,21 +111,11 @@ def array_headers(name: str, folder: Path) -> dict[str, ArrayHeader]:
             arrays = [each for each in archive.namelist() if each.endswith(".npy")]
             return {each[:-4]: _header(archive, each) for each in arrays}
     if single:
-        raise LayerProblem(
-            "NE075",
-            f"the file `{name}` is a single array (.npy), not several with names (.npz)",
-            parameter="path",
-            label="one array",
-            help='write inputs and targets into one file: `numpy.savez("data.npz", '
-            "x=…, y=…)`",
-        )
-    raise LayerProblem(
-        "NE075",
-        f"the file `{name}` is no .npz file",
-        parameter="path",
-        label="not written by NumPy",
-        help="write it with `numpy.savez(path, x=…, y=…)`",
-    )
+        what = "is a single array (.npy), not several with names (.npz)"
+        help = 'write inputs and targets into one file: `numpy.savez("data.npz", x=…, y=…)`'
+        raise unusable(name, what, "one array", help)
+    help = "write it with `numpy.savez(path, x=…, y=…)`"
+    raise unusable(name, "is no .npz file", "not written by NumPy", help)
 
 
 def _header(archive: zipfile.ZipFile, member: str) -> ArrayHeader:
@@ -154,24 +133,3 @@ def _header(archive: zipfile.ZipFile, member: str) -> ArrayHeader:
     if not all(isinstance(each, int) for each in shape):
         raise ValueError(member)
     return ArrayHeader(tuple(shape), isinstance(numbers, str) and numbers[1:2] in "biu")
-
-
-def _ids(vocabulary: object) -> dict[str, int]:
-    """Token -> id, from the mapping of BPE and WordPiece or the list of Unigram."""
-    if isinstance(vocabulary, list):
-        return {token: id for id, (token, _) in enumerate(vocabulary)}
-    assert isinstance(vocabulary, dict)
-    return dict(vocabulary)
-
-
-def _unusable(name: str, what: str, label: str, parameter: str) -> LayerProblem:
-    return LayerProblem(
-        "NE075",
-        f"the file `{name}` {what}",
-        parameter=parameter,
-        label=label,
-        help="a text is a file in UTF-8"
-        if parameter == "path"
-        else 'write `tokenizer="char"`, `"bpe"`, or the name of a file that the '
-        "`tokenizers` library wrote",
-    )
