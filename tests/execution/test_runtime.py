@@ -250,7 +250,7 @@ def test_inputs_are_checked_before_the_model_sees_them(runtime):
 def test_what_would_not_fit_in_memory_is_refused_before_it_runs(runtime, monkeypatch):
     monkeypatch.setattr("neural_dsl.backends.memory.ALWAYS_FREE", 100)
     monkeypatch.setattr("neural_dsl.backends.memory.available", lambda: 100)
-    monkeypatch.setattr(runtime, "_forward", None)
+    monkeypatch.setattr(runtime, "forward", None)
     with refused("NE108"):
         runtime.run(INPUTS)
     with refused("NE108"):
