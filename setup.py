@@ -16,7 +16,7 @@ setup(
         "neural_dsl.templates": "templates",
     },
     package_data={
-        "neural_dsl": ["py.typed", "diagnostics/pages/*.md"],
+        "neural_dsl": ["py.typed", "diagnostics/pages/*.md", "syntax/tables.json"],
         "neural_dsl.grammar": ["*.lark"],
         "neural_dsl.templates": ["**/*.j2", "**/*.js", "**/*.css"],
     },

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neural_dsl.cli.console import files_written, note, say
-from neural_dsl.cli.pictures import Request
-from neural_dsl.files import OutputFolder
+from neural_dsl.cli.pictures import Found, Request
 
 if TYPE_CHECKING:
     from neural_dsl.visualize.moments import Moment
 
 
-def draw_evolution(run: Path, request: Request) -> None:
-    """Read the run's snapshots, draw, write, and print when heads found their cells."""
+def look_back(request: Request) -> Found:
+    """Read the run's snapshots, and find when heads found their cells."""
     from neural_dsl.runs import directory, metrics, snapshots
-    from neural_dsl.visualize.animation import evolution_gif
-    from neural_dsl.visualize.evolution import evolution_figure
-    from neural_dsl.visualize.figures import save_figure
-    from neural_dsl.visualize.metric_curves import metrics_figure
-    from neural_dsl.visualize.moments import Moment
+    from neural_dsl.visualize.moments import Moment, Training
 
+    (run,) = request.files
     directory.read_about(run)
     taken = snapshots.load(run)
     lines = metrics.read(run)
     moments = [
         Moment(one.step, one.record, measured_at(lines, one.step)) for one in taken
     ]
-    scale = request.scale
-    with OutputFolder(request.output_dir) as folder:
-        for layer in moments[0].record.layers:
-            figure = evolution_figure(moments, layer.name, str(run), scale=scale)
-            save_figure(
-                figure, folder.staged(request.picture(f"evolution_heads_{layer.name}"))
-            )
-        figure = metrics_figure(moments, lines, str(run))
-        save_figure(figure, folder.staged(request.picture("evolution_metrics")))
-        animation = evolution_gif(moments, str(run), scale=scale)
-        folder.staged("evolution.gif").write_bytes(animation)
-        written = folder.commit()
-    say("\n".join(summary(moments)))
-    files_written(written, "evolution")
-    note(f"\n{moments[-1].record.provenance.line()}")
+    return Found(
+        Training(str(run), moments, lines),
+        [layer.name for layer in moments[0].record],
+        "\n".join(summary(moments)),
+        [moments[-1].record.provenance.line()],
+    )
 
 
 def measured_at(lines: list[dict[str, Any]], step: int) -> str:
@@ -51,12 +36,9 @@ def measured_at(lines: list[dict[str, Any]], step: int) -> str:
     losses = [line["loss"] for line in lines if line["step"] == step and "loss" in line]
     name = "validation_exact_match"
     matches = [line[name] for line in lines if line["step"] <= step and name in line]
-    return " · ".join(
-        [
-            *(f"loss {loss:.3g}" for loss in losses[-1:]),
-            *(f"exact match {match:.1%}" for match in matches[-1:]),
-        ]
-    )
+    words = [f"loss {loss:.3g}" for loss in losses[-1:]]
+    words += [f"exact match {match:.1%}" for match in matches[-1:]]
+    return " · ".join(words)
 
 
 def summary(moments: list[Moment]) -> list[str]:
@@ -65,15 +47,14 @@ def summary(moments: list[Moment]) -> list[str]:
 
     steps = ", ".join(f"{moment.step:,}" for moment in moments)
     found = [f"Attention at {len(moments)} steps: {steps}"]
-    best = best_head(moments[-1].record.layers)
+    best = best_head(moments[-1].record)
     if best is None:
         return found
     layer, head, mass = best
     course = [float(expected_mass(m.record[layer])[head]) for m in moments]
     half = (course[0] + mass) / 2
-    when = next(
-        m.step for m, value in zip(moments, course, strict=True) if value >= half
-    )
+    pairs = zip(moments, course, strict=True)
+    when = next(moment.step for moment, value in pairs if value >= half)
     return [
         *found,
         f"  share of attention on the cells expected for this task: {course[0]:.3f} at "

@@ -1,19 +1,24 @@
-"""`neural visualize`: what was asked for, and what all pictures of attention share."""
+"""`neural visualize --attention` and `--evolution`: look, draw, write, tell.
+
+No file appears in the folder before all of them are complete.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.backends import BACKENDS
+from neural_dsl.cli.console import files_written, note, print_diagnostics, say
+from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.files import OutputFolder
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
-    from neural_dsl.codegen.generate import CompiledModel
-    from neural_dsl.visualize.scale import Kind
+    from neural_dsl.targets.file import Model
+    from neural_dsl.visualize.style import Kind
 
 
 @dataclass(frozen=True)
@@ -41,54 +46,61 @@ class Request:
     scale: Kind | None
     trust: bool
 
-    def picture(self, name: str) -> str:
-        """The file of a picture of that name."""
-        return f"{name}.{self.form or 'png'}"
 
-    @property
-    def chosen_heads(self) -> list[int]:
-        """The heads that were asked for, sorted, each once."""
-        return sorted(set(self.heads))
+@dataclass(frozen=True)
+class Found:
+    """What a request has brought to light.
 
-    @property
-    def first_head(self) -> int | None:
-        """The head that the page opens on, None for the average."""
-        return min(self.heads, default=None)
+    - `shown`: what pictures are made of (views, or a `Training`), with the names of its
+      attentions, `layers`.
+    - `text`, `notes`: what is said of it on stdout and, with `warnings`, on stderr.
+    - `records`, `models`: what is kept beside the pictures: data and code.
+    - `refused`: what was asked for in vain; the rest is drawn nevertheless.
+    """
 
-
-def draw_record(
-    folder: OutputFolder, record: AttentionRecord, request: Request, caption: str = ""
-) -> None:
-    """The pictures and the page of one record."""
-    from neural_dsl.visualize.figures import save_figure
-    from neural_dsl.visualize.head_grid import head_grid
-    from neural_dsl.visualize.heatmap import attention_heatmap
-    from neural_dsl.visualize.interactive import attention_page
-
-    item, scale = request.batch_item, request.scale
-    figure = attention_heatmap(
-        record,
-        heads=request.chosen_heads or None,
-        batch_item=item,
-        caption=caption,
-        scale=scale,
-    )
-    save_figure(figure, folder.staged(request.picture("attention_heatmap")))
-    for layer in record.layers:
-        figure = head_grid(record, layer.name, item, caption, scale)
-        name = request.picture(f"attention_heads_{layer.name}")
-        save_figure(figure, folder.staged(name))
-    write_page(folder, attention_page(record, item, caption, request.first_head, scale))
+    shown: Any
+    layers: Sequence[str]
+    text: str
+    notes: Sequence[str]
+    records: Sequence[AttentionRecord] = ()
+    models: Sequence[Model] = ()
+    warnings: Sequence[Diagnostic] = ()
+    refused: Sequence[Diagnostic] = field(default_factory=list)
 
 
-def write_page(folder: OutputFolder, page: str) -> None:
-    """The interactive page."""
-    folder.staged("attention_interactive.html").write_text(page, encoding="utf-8")
+def draw(request: Request, look: Callable[[Request], Found]) -> None:
+    """Look, draw, write, and print what was found and written."""
+    of = "evolution" if request.evolution else "attention"
+    with OutputFolder(request.output_dir) as folder:
+        found = look(request)
+
+        from neural_dsl.attention.storage import save_record
+        from neural_dsl.visualize.pictures import Wish, drawings
+
+        heads = sorted(set(request.heads))
+        wish = Wish(heads, request.scale, request.form or "png")
+        for number, record in numbered(found.records):
+            save_record(record, folder.staged(""), f"attention{number}")
+        for number, model in numbered(found.models):
+            code = model.compiled  # the very code that was run
+            file = folder.staged(BACKENDS[code.backend].file_name(number))
+            file.write_text(code.code, encoding="utf-8", newline="\n")
+        for name, content in drawings(of, found.shown, found.layers, wish):
+            folder.staged(name).write_bytes(content)
+        weights = [] if request.save_weights is None else [request.save_weights]
+        for model, path in zip(found.models, weights, strict=False):
+            model.save_weights(path)
+        written = folder.commit()
+    print_diagnostics(found.warnings)
+    say(found.text)
+    families = [of, "compiled_model_"] if found.models else [of]
+    files_written([*written, *weights], *families)
+    note("\n" + "\n".join(found.notes))
+    if found.refused:
+        raise NeuralError(*found.refused)
 
 
-def write_code(folder: OutputFolder, models: Sequence[CompiledModel]) -> None:
-    """The very code that was run, numbered where there are several models."""
-    for number, model in enumerate(models, start=1):
-        suffix = f"_{number}" if len(models) > 1 else ""
-        file = folder.staged(BACKENDS[model.backend].file_name(suffix))
-        file.write_text(model.code, encoding="utf-8", newline="\n")
+def numbered(things: Sequence[Any]) -> list[tuple[str, Any]]:
+    """What follows the name of each one's file: nothing where it is the only one."""
+    several = len(things) > 1
+    return [(f"_{i}" * several, one) for i, one in enumerate(things, start=1)]

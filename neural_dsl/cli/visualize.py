@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,10 @@ from neural_dsl.cli.options import (
     trust_option,
     weights_option,
 )
-from neural_dsl.cli.pictures import Request
+from neural_dsl.cli.pictures import Request, draw
 from neural_dsl.files import quoted, refuse_overwriting, write_bytes
-from neural_dsl.graph.nodes import Network
-
-ARCHITECTURE_FORMATS = ("html", "svg", "png")
-ATTENTION_FORMATS = ("png", "svg", "pdf")
-SCALES = ("linear", "sqrt", "log", "uniform")  # those of `visualize.scale`
+from neural_dsl.syntax.parser import read_source
+from neural_dsl.visualize.style import KINDS
 
 # Options that mean something in one mode only: saying nothing about the others would be
 # dropping what the user asked for.
@@ -144,7 +142,7 @@ Examples:
 )
 @click.option(
     "--scale",
-    type=click.Choice(SCALES),
+    type=click.Choice(KINDS),
     help="How weights become colours: their value, its root, its logarithm, or the "
     "weight times the number of allowed keys, with 1 in the middle. The data choose "
     "without, and the picture names it.",
@@ -164,63 +162,52 @@ def command(context: click.Context, /, **options: Any) -> None:
     attention_metrics.json.
     """
     request = Request(**options)
-    given = given_options(context)
-    refuse_mixed_modes(given, request)
-    if any(file.is_dir() for file in request.files):
-        refuse(
-            given,
-            FILE_ONLY,
-            "{} goes with a FILE; a RUN has its own, and reads --prompt.",
-        )
-        draw_run(request)
-    else:
-        refuse(
-            given, RUN_ONLY, "{} goes with a RUN, a folder that `neural train` made."
-        )
-        draw_file(request)
-
-
-def draw_file(request: Request) -> None:
-    """Draw a `.neural` file."""
-    file = only_one(request.files)
-    network = checked_network(file, request.network)
-    if request.attention:
-        from neural_dsl.cli.attention import draw_attention
-
-        draw_attention(network, file, request)
-    else:
-        draw_architecture(network, file, file.stem, request)
-
-
-def draw_run(request: Request) -> None:
-    """Draw the folder of a run, or compare several."""
-    if request.attention:
-        from neural_dsl.cli.run_pictures import draw_runs
-
-        if request.data is not None and (request.prompts or request.texts):
-            raise click.UsageError("A RUN reads --data, or --prompt and --text.")
-        if str(request.weights or "best") not in ("best", "last"):
-            raise click.UsageError("--weights of a RUN is best or last.")
-        draw_runs(request)
-        return
-    run = only_one(request.files)
+    folders = [is_folder(file) for file in request.files]
+    runs = any(folders)
+    refuse_mixed_modes(context, request, runs)
     if request.evolution:
-        from neural_dsl.cli.evolution import draw_evolution
+        from neural_dsl.cli.evolution import look_back
 
-        draw_evolution(run, request)
-        return
-    from neural_dsl.runs.prepare import stored_network
+        draw(request, look_back)
+    elif request.attention and runs:
+        from neural_dsl.cli.run_pictures import look_at_runs
 
-    draw_architecture(stored_network(run)[0], run, run.resolve().name, request)
+        draw(request, look_at_runs)
+    elif request.attention:
+        from neural_dsl.cli.attention import look_at_file
+
+        draw(request, look_at_file)
+    else:
+        draw_architecture(request, runs)
 
 
-def draw_architecture(
-    network: Network, file: Path, name: str, request: Request
-) -> None:
-    """Write the architecture, as a file of that name unless `-o` has another."""
-    from neural_dsl.visualize.architecture import render
+def is_folder(path: Path) -> bool:
+    """Whether it is one. Raises NeuralError for a name that is too long to be read."""
+    with suppress(OSError):
+        return path.is_dir()
+    read_source(path)
+    return False
 
-    form = request.form or form_of(request.output)
+
+def draw_architecture(request: Request, runs: bool) -> None:
+    """Write the architecture, as a file with its source's name unless `-o` has another."""
+    from neural_dsl.visualize.architecture import FORMATS, render
+
+    (file,) = request.files
+    name = file.resolve().name if runs else file.stem
+    suffix = request.output.suffix.removeprefix(".").lower() if request.output else ""
+    form = request.form or (suffix if suffix in FORMATS else "html")
+    if not request.form and suffix and suffix not in (*FORMATS, "neural", "nr"):
+        raise click.UsageError(
+            f"the architecture can be drawn as {', '.join(FORMATS)}; "
+            f"for a file ending in .{suffix} say which with --format."
+        )
+    if runs:
+        from neural_dsl.runs.prepare import stored_network
+
+        network = stored_network(file)[0]
+    else:
+        network = checked_network(file, request.network)
     if request.output is not None and named_output(request.output) is None:
         click.echo(render(network, form), nl=False)  # bytes, as a file has them
         return
@@ -230,60 +217,66 @@ def draw_architecture(
     note(f"wrote {quoted(target)}")
 
 
-def form_of(output: Path | None) -> str:
-    """The form that the name of the architecture's file asks for: html without one."""
-    suffix = output.suffix.removeprefix(".").lower() if output else ""
-    if suffix and suffix not in (*ARCHITECTURE_FORMATS, "neural", "nr"):
-        raise click.UsageError(
-            f"the architecture can be drawn as {', '.join(ARCHITECTURE_FORMATS)}; "
-            f"for a file ending in .{suffix} say which with --format."
-        )
-    return suffix if suffix in ARCHITECTURE_FORMATS else "html"
+def refuse_mixed_modes(context: click.Context, request: Request, runs: bool) -> None:
+    """A usage error for the first option, in the order of these rules, that was given
+    and means nothing here."""
+    from neural_dsl.visualize import architecture, figures
 
-
-def given_options(context: click.Context) -> dict[str, str]:
-    """What stands on the command line: parameter name -> `--option`."""
-    return {
+    mode = "--attention" if request.attention else "--evolution"
+    drawn = request.attention or request.evolution
+    what = "attention pictures" if drawn else "the architecture"
+    known = figures.FORMATS if drawn else architecture.FORMATS
+    other = EVOLUTION_TOO if request.evolution else ()
+    rules: list[tuple[bool, Iterable[str], str]] = [
+        (request.attention, ["evolution"], "--attention and {} are two pictures."),
+        (
+            drawn,
+            ["output"],
+            f"{{}} is for the architecture; {mode} takes --output-dir.",
+        ),
+        (
+            not request.attention,
+            [name for name in ATTENTION_ONLY if name not in other],
+            "{} goes with --attention.",
+        ),
+        (
+            request.form not in known,
+            ["form"],
+            f"{what} can be drawn as {', '.join(known)}; not as {request.form}.",
+        ),
+        (
+            runs,
+            FILE_ONLY,
+            "{} goes with a FILE; a RUN has its own, and reads --prompt.",
+        ),
+        (
+            not runs,
+            RUN_ONLY,
+            "{} goes with a RUN, a folder that `neural train` made.",
+        ),
+        (
+            len(request.files) > 1 and not (runs and request.attention),
+            ["files"],
+            "Several can stand side by side only as RUNs, with --attention.",
+        ),
+        (
+            runs and request.data is not None,
+            ["prompts", "texts"],
+            "A RUN reads --data, or --prompt and --text.",
+        ),
+        (
+            runs and str(request.weights) not in ("best", "last"),
+            ["weights"],
+            "--weights of a RUN is best or last.",
+        ),
+    ]
+    given = {
         option.name: option.opts[0]
         for option in context.command.params
-        if option.name is not None
-        and context.get_parameter_source(option.name)
+        if context.get_parameter_source(option.name or "")
         is click.core.ParameterSource.COMMANDLINE
     }
-
-
-def only_one(files: tuple[Path, ...]) -> Path:
-    """The one file; several are for --attention of runs."""
-    if len(files) > 1:
-        raise click.UsageError(
-            "Several can stand side by side only as RUNs, with --attention."
-        )
-    return files[0]
-
-
-def refuse(given: dict[str, str], names: Iterable[str], message: str) -> None:
-    """A usage error for the first of these options that was given."""
-    for name in names:
-        if name in given:
-            raise click.UsageError(message.format(given[name]))
-
-
-def refuse_mixed_modes(given: dict[str, str], request: Request) -> None:
-    """A usage error for options of the other mode."""
-    if request.attention and request.evolution:
-        raise click.UsageError("--attention and --evolution are two pictures.")
-    drawn = request.attention or request.evolution
-    mode = "--attention" if request.attention else "--evolution"
-    if drawn:
-        where = f"is for the architecture; {mode} takes --output-dir."
-        refuse(given, ["output"], f"{{}} {where}")
-    if not request.attention:
-        allowed = EVOLUTION_TOO if request.evolution else ()
-        names = (name for name in ATTENTION_ONLY if name not in allowed)
-        refuse(given, names, "{} goes with --attention.")
-    known = ATTENTION_FORMATS if drawn else ARCHITECTURE_FORMATS
-    if request.form is not None and request.form not in known:
-        what = "attention pictures" if drawn else "the architecture"
-        raise click.UsageError(
-            f"{what} can be drawn as {', '.join(known)}; not as {request.form}."
-        )
+    for applies, names, message in rules:
+        for name in names:
+            if applies and name in given:
+                raise click.UsageError(message.format(given[name]))

@@ -1,16 +1,107 @@
-"""Token labels where they are true, and what to say where there are none (NW139)."""
+"""Which positions of which network inputs stand along a tensor's first axis, and so which
+tokens label it; what to say where there are none (NW139).
+
+A token labels a position of an input. A later position may carry that label only if it
+is still that position: not after pooling, and not because the lengths happen to agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.graph.nodes import Layer, Network
-from neural_dsl.graph.positions import Axis, axes_read, ends
+from neural_dsl.graph.nodes import Branch, Layer, Network, Residual
+from neural_dsl.graph.walk import Walk
 from neural_dsl.source import Span
 
 Items = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the positions of one tensor are.
+
+    - `parts`: inputs, all of whose positions follow one another: `({x}, {y})` behind a
+      `Concatenate` in time. A part of several inputs has them on top of one another, as
+      an `Add` leaves them. Empty: no position of the axis is one of an input.
+    - `inputs`: everything that the tensor was computed from along the way.
+    - `node`, `why`: the last layer that laid inputs on one another or made positions
+      of its own, and how.
+    """
+
+    parts: tuple[frozenset[str], ...]
+    inputs: frozenset[str]
+    node: Layer | Residual | None = None
+    why: str = ""
+
+
+Axes: TypeAlias = tuple[Axis, ...]
+
+
+def attention_axes(network: Network) -> dict[str, tuple[Axis, Axis]]:
+    """The axes of each attention's queries and keys, by its name."""
+    inputs: dict[str, Axis] = {}
+    for item in network.inputs:
+        own = frozenset({item.name})
+        inputs[item.name] = Axis((own,) if item.is_sequence else (), own)
+    tracer = _Tracer(inputs)
+    tracer.nodes(network.body, tuple(inputs.values()))
+    found: dict[str, tuple[Axis, Axis]] = {}
+    for name, layer, attention in network.attentions():
+        read = tracer.found[layer.name]
+        found[name] = read[0], read[-1] if attention.kind == "cross" else read[0]
+    return found
+
+
+class _Tracer(Walk[Axis]):
+    """Walks the graph with axes in place of tensors."""
+
+    def __init__(self, inputs: dict[str, Axis]):
+        self.inputs = inputs
+        self.found: dict[str, Axes] = {}
+
+    def start(self, branch: Branch, flow: Axes) -> Axes:
+        return (self.inputs[branch.input],) if branch.input else flow
+
+    def residual(self, node: Residual, body: Axis, skip: Axis) -> Axis:
+        return _merged(node, (body, skip))
+
+    def layer(self, layer: Layer, read: Axes) -> Axis:
+        self.found[layer.name] = read
+        rule, behind = layer.spec.positions(layer.params, layer.inputs), _behind(read)
+        if rule.kind == "kept":
+            return _merged(layer, read) if layer.spec.arity == "many" else read[0]
+        without = next((axis for axis in read if not axis.parts), None)
+        if without is not None:  # one without positions of an input spoils them all
+            return replace(without, inputs=behind)
+        if rule.kind != "joined":
+            return Axis((), behind, layer, rule.why)
+        told = next((axis for axis in read if axis.why), read[0])
+        parts = tuple(part for axis in read for part in axis.parts)
+        return Axis(parts, behind, told.node, told.why)
+
+
+def _behind(axes: Sequence[Axis]) -> frozenset[str]:
+    """All inputs behind these axes."""
+    return frozenset[str]().union(*(axis.inputs for axis in axes))
+
+
+def _merged(node: Layer | Residual, axes: Sequence[Axis]) -> Axis:
+    """The axes on top of one another, position by position."""
+    told = next((axis for axis in axes if not axis.parts), None)
+    if told is not None or len({axis.parts for axis in axes}) == 1:
+        return replace(told or axes[0], inputs=_behind(axes))
+    if any(len(axis.parts) > 1 for axis in axes):
+        return Axis((), _behind(axes), node, "its inputs are joined differently")
+    part = frozenset[str]().union(*(axis.parts[0] for axis in axes))
+    why = "it lays positions of " + " and ".join(f"`{n}`" for n in sorted(part))
+    return Axis((part,), _behind(axes), node, why + " on one another")
+
+
+# --- labels ---------------------------------------------------------------------------
 
 
 def labels_of(
@@ -40,10 +131,10 @@ def lost_labels(
 ) -> list[Diagnostic]:
     """NW139, where the pictures of the attentions `drawn` cannot carry these tokens."""
     given = {name: (words,) for name, words in tokens.items()}
-    axes, shown = axes_read(network), set[str]()
+    shown = set[str]()
     lost: dict[tuple[str, Span, str], dict[str, list[str]]] = {}
-    for name, layer, attention in network.attentions():
-        sides = zip(("queries", "keys"), ends(attention, axes[layer.name]), strict=True)
+    for name, axes in attention_axes(network).items():
+        sides = zip(("queries", "keys"), axes, strict=True)
         for side, axis in sides if name in drawn else ():
             concerned = axis.inputs & given.keys()
             shown |= concerned

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from neural_dsl.syntax import kinds as k
-from neural_dsl.syntax._tables import ACTIONS, ENDS, GOTOS, RULES, STARTS
 from neural_dsl.syntax.build import Builder
+from neural_dsl.syntax.kinds import ACTIONS, ENDS, GOTOS, RULES, STARTS
 from neural_dsl.syntax.tokens import Tokens
 
 _KNOWN_SECTION = frozenset((k.KEY, k.BLOCK, k.INPUT, k.LAYERS))

@@ -1,8 +1,33 @@
-"""The kinds of tokens: their numbers in the parse tables, and their names in messages."""
+"""The parse tables of `grammar/neural.lark`, and the kinds of tokens: their numbers in
+the tables, and their names in messages."""
 
 from __future__ import annotations
 
-from neural_dsl.syntax._tables import KINDS
+import json
+from pathlib import Path
+from typing import Any
+
+_made: dict[str, Any] = json.loads(
+    Path(__file__).with_name("tables.json").read_text(encoding="utf-8")
+)
+
+
+def _states(rows: list[list[int]]) -> list[dict[int, int]]:
+    return [dict(zip(row[::2], row[1::2], strict=True)) for row in rows]
+
+
+PATTERN: str = _made["pattern"]
+"""The scanner: its group n finds tokens of the kind n; those of IGNORED are dropped."""
+IGNORED = frozenset[int](_made["ignored"])
+KINDS: list[str] = _made["kinds"]
+STARTS: dict[str, int] = _made["starts"]
+ENDS: dict[str, int] = _made["ends"]
+RULES: list[tuple[int, int, str]] = list(map(tuple, _made["rules"]))
+"""Of each rule the symbol, the length, and what `build.py` makes of it."""
+ACTIONS = _states(_made["actions"])
+"""What to do in a state on a kind: go to a state (0 and up), or reduce by rule ~n."""
+GOTOS = _states(_made["gotos"])
+"""Where a reduced symbol leads from a state."""
 
 _number = KINDS.index
 

@@ -1,8 +1,7 @@
-"""Turns `grammar/neural.lark` into `_tables.py`: `python -m neural_dsl.syntax.make_tables`.
+"""Turns `grammar/neural.lark` into `tables.json`: `python -m neural_dsl.syntax.make_tables`.
 
 Lark checks the grammar and computes the LALR(1) tables, which takes it a third of a
-second; the parser then needs only the tables, and starts without Lark. The tables are
-plain Python literals, so that they can be read, compared and compiled like any module.
+second; the parser then needs only the tables, and starts without Lark.
 """
 
 from __future__ import annotations
@@ -17,33 +16,8 @@ from lark.grammar import Rule
 from lark.lexer import TerminalDef, Token
 
 GRAMMAR = Path(__file__).parents[2] / "grammar" / "neural.lark"
-TABLES = Path(__file__).with_name("_tables.py")
+TABLES = Path(__file__).with_name("tables.json")
 STARTS = ["file", "value"]
-
-_HEADER = '''"""Parse tables of `grammar/neural.lark`; made by make_tables.py, not by hand.
-
-KINDS names the kinds of tokens; the scanner's group n finds kind n. RULES are (symbol,
-length, builder method). ACTIONS has for each state what to do on a kind: go to a state (0
-and up), or reduce by rule ~n. GOTOS has for each state where a reduced symbol leads. Tables
-of many rows stand as JSON; a state there is a row of keys and values in turn.
-"""
-
-from __future__ import annotations
-
-from json import loads
-
-'''
-
-_FOOTER = """
-
-def _states(text: str) -> tuple[dict[int, int], ...]:
-    return tuple(dict(zip(row[::2], row[1::2], strict=True)) for row in loads(text))
-
-
-KINDS: tuple[str, ...] = tuple(loads(_KINDS))
-RULES: tuple[tuple[int, int, str], ...] = tuple(map(tuple, loads(_RULES)))
-ACTIONS, GOTOS = _states(_ACTIONS), _states(_GOTOS)
-"""
 
 
 class _Roles:
@@ -59,8 +33,8 @@ class _Roles:
 
 
 def make_tables(grammar: str) -> str:
-    """The text of `_tables.py` for a grammar's text. Raises Lark's errors, for any
-    conflict too."""
+    """The text of `tables.json` for a grammar's text, as `kinds.py` reads it. Raises
+    Lark's errors, for any conflict too."""
     roles = _Roles()
     lark = Lark(grammar, parser="lalr", lexer="basic", start=STARTS, postlex=roles)
     rules, table = list(lark.rules), lark.parser.parser._parse_table
@@ -84,23 +58,18 @@ def make_tables(grammar: str) -> str:
         (symbols.index(rule.origin.name), len(rule.expansion), str(rule.alias or ""))
         for rule in rules
     ]
-    ignored = sorted(kinds.index(str(name)) for name in lark.ignore_tokens)
     tables = {
-        "PATTERN": _text("|".join(f"({t.pattern.to_regexp()})" for t in scanned)),
-        "IGNORED": f"frozenset(({', '.join(map(str, ignored))}))",
-        "STARTS": json.dumps({s: order[table.start_states[s]] for s in STARTS}),
-        "ENDS": json.dumps({s: order[table.end_states[s]] for s in STARTS}),
+        "pattern": "|".join(f"({t.pattern.to_regexp()})" for t in scanned),
+        "ignored": sorted(kinds.index(str(name)) for name in lark.ignore_tokens),
+        "starts": {name: order[table.start_states[name]] for name in STARTS},
+        "ends": {name: order[table.end_states[name]] for name in STARTS},
+        "kinds": kinds,
+        "rules": rows,
+        "actions": actions,
+        "gotos": gotos,
     }
-    many = {"_KINDS": kinds, "_RULES": rows, "_ACTIONS": actions, "_GOTOS": gotos}
-    for name, value in many.items():
-        tables[name] = _text(json.dumps(value, separators=(",", ":")))
-    lines = (f"{name} = {value}\n" for name, value in tables.items())
-    return _HEADER + "".join(lines) + _FOOTER
-
-
-def _text(text: str) -> str:
-    """A string literal in the quotes that the formatter prefers."""
-    return json.dumps(text) if text.count('"') <= text.count("'") else repr(text)
+    lines = (f'"{name}": {json.dumps(value)}' for name, value in tables.items())
+    return "{" + ",\n".join(lines) + "}\n"
 
 
 def _scanning_order(terminal: TerminalDef) -> tuple[int, int, int, str]:

@@ -7,8 +7,7 @@ from array import array
 from dataclasses import dataclass
 
 from neural_dsl.source import Span
-from neural_dsl.syntax._tables import IGNORED, PATTERN
-from neural_dsl.syntax.kinds import END
+from neural_dsl.syntax.kinds import END, IGNORED, PATTERN
 
 _SCANNER = re.compile(PATTERN)
 

@@ -30,8 +30,7 @@ from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
-from neural_dsl.graph.positions import Axis
-from neural_dsl.inputs.labels import labels_of
+from neural_dsl.inputs.labels import Axis, labels_of
 
 Head: TypeAlias = tuple[str, int | None]
 """The name of a site, and which of its heads (None: all)."""

@@ -16,8 +16,8 @@ from neural_dsl.backends.live import Runtime
 from neural_dsl.catalogue.tensors import Attention
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Layer, Network
-from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs.labels import attention_axes
 from neural_dsl.inputs.selection import select_layers
 from neural_dsl.targets.base import (
     Batch,
@@ -60,10 +60,10 @@ class NetworkTarget(Target):
     @cached_property
     def _known(self) -> dict[str, tuple[Site, Layer, Attention]]:
         """Every attention by its path."""
-        axes, found = axes_read(self.network), {}
+        axes, found = attention_axes(self.network), {}
         for name, layer, one in self.network.attentions():
-            path, read = self.runtime.path(layer, one), ends(one, axes[layer.name])
-            site = Site(name, path, one.num_heads, one.kind, 0, *read)
+            path = self.runtime.path(layer, one)
+            site = Site(name, path, one.num_heads, one.kind, 0, *axes[name])
             found[path] = site, layer, one
         return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_dsl.visualize import style
-from neural_dsl.visualize.grid import draw_panels
-from neural_dsl.visualize.moments import Moment, notes
-from neural_dsl.visualize.panels import Panel, make_panel, scale_of_panels
-from neural_dsl.visualize.scale import Kind, Scale
+from neural_dsl.visualize.grid import Grid, scale_of_panels
+from neural_dsl.visualize.matrix import make_panel
+from neural_dsl.visualize.moments import Training
+from neural_dsl.visualize.pictures import Wish, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,21 +23,41 @@ Colors: TypeAlias = npt.NDArray[np.int64]
 FRAME_TIME, LAST_FRAME_TIME = 450, 2500  # milliseconds
 
 
-def evolution_gif(
-    moments: Sequence[Moment], run: str, item: int = 0, scale: Kind | None = None
-) -> bytes:
+@picture("evolution.gif")
+def evolution_gif(training: Training, wish: Wish) -> bytes:
     """An animation: every head of every attention, a frame for each step, one scale."""
     from PIL import Image
 
-    panels = [panels_of(moment, item) for moment in moments]
-    shared = scale_of_panels(chain.from_iterable(panels), scale)
-    pages = [
-        pixels(frame(one, moments, run, item, heads, shared))
-        for one, heads in zip(moments, panels, strict=True)
+    columns = max(one.num_heads for one in training.moments[0].record)
+    panels = [
+        [
+            make_panel(one, head, title=f"head {head}")
+            if head < one.num_heads
+            else None
+            for one in moment.record  # a row for each attention
+            for head in range(columns)
+        ]
+        for moment in training.moments
     ]
+    scale = scale_of_panels(chain.from_iterable(panels), wish.scale)
+    pages = []
+    for moment, matrices in zip(training.moments, panels, strict=True):
+        measured = f" · {moment.measured}" if moment.measured else ""
+        frame = Grid(
+            matrices,
+            columns=columns,
+            side=max(110.0, min(300.0, 1100 / columns)),
+            title=f"Attention at step {moment.step:,}",
+            notes=[training.note, f"step {moment.step:,}{measured}"],
+            title_size=6.5,
+            scale=scale,
+            shared=len({one.shape for one in moment.record}) == 1,
+            row_titles=[one.name for one in moment.record],
+        )
+        pages.append(pixels(frame.draw()))
     height, width = (max(page.shape[axis] for page in pages) for axis in (0, 1))
     # One palette for all frames, or the colours of still cells would flicker.
-    palette = gif_palette(shared.diverging)
+    palette = gif_palette(scale.diverging)
     indexed = []
     for page in pages:
         margins = ((0, height - page.shape[0]), (0, width - page.shape[1]), (0, 0))
@@ -100,39 +119,3 @@ def gif_palette(diverging: bool = False) -> Colors:
         one, other = np.array(to_rgb(first)), np.array(to_rgb(second))
         found.append(one + (other - one) * np.linspace(0, 1, count)[:, None])
     return np.asarray(np.rint(255 * np.concatenate(found)).astype(np.int64))
-
-
-def panels_of(moment: Moment, item: int) -> list[Panel | None]:
-    """A row for each attention, a column for each head."""
-    layers = moment.record.layers
-    columns = range(max(one.num_heads for one in layers))
-    return [
-        make_panel(one, head, item, f"head {head}") if head < one.num_heads else None
-        for one in layers
-        for head in columns
-    ]
-
-
-def frame(
-    moment: Moment,
-    moments: Sequence[Moment],
-    run: str,
-    item: int,
-    panels: Sequence[Panel | None],
-    scale: Scale,
-) -> Figure:
-    """One frame."""
-    layers = moment.record.layers
-    columns = len(panels) // len(layers)
-    measured = f" · {moment.measured}" if moment.measured else ""
-    return draw_panels(
-        panels,
-        columns=columns,
-        side=max(110.0, min(300.0, 1100 / columns)),
-        title=f"Attention at step {moment.step:,}",
-        notes=[*notes(moments, run, item), f"step {moment.step:,}{measured}"],
-        title_size=6.5,
-        shared=len({one.shape for one in layers}) == 1,
-        row_titles=[one.name for one in layers],
-        scale=scale,
-    )

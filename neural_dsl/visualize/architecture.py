@@ -14,6 +14,8 @@ from neural_dsl.visualize.diagram import Card, diagram, shape_text, value_text
 from neural_dsl.visualize.diagram_layout import Drawing, lay_out
 from neural_dsl.visualize.markup import clean, page, script_json, svg_text
 
+FORMATS = ("html", "svg", "png")
+
 
 def render(network: Network, format: str) -> bytes:
     """The architecture of a network as the bytes of an html, svg or png file.
@@ -30,7 +32,7 @@ def render(network: Network, format: str) -> bytes:
             from neural_dsl.visualize.diagram_figure import drawing_png
 
             return drawing_png(drawing)
-    raise ValueError(f"no architecture format {format!r}; known: html, svg, png")
+    raise ValueError(f"no architecture format {format!r}; known: {', '.join(FORMATS)}")
 
 
 def architecture_drawing(network: Network) -> Drawing:

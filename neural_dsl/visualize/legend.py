@@ -11,8 +11,7 @@ from matplotlib.colors import Normalize
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.lettering import AXIS_SIZE, NOTE_SIZE, measure
-from neural_dsl.visualize.matrix import hatch, outline
-from neural_dsl.visualize.panels import Panel
+from neural_dsl.visualize.matrix import Panel, hatch, outline
 from neural_dsl.visualize.scale import Scale
 from neural_dsl.visualize.sheet import Sheet
 
@@ -27,18 +26,17 @@ EXPECTED_ENTRY = "expected for this task"
 
 def legend_entries(panels: Sequence[Panel]) -> list[str]:
     """What of the legend these panels need."""
+    known = [one.expected for one in panels if one.expected is not None]
     needed = {
         MASKED_ENTRY: any(not one.allowed.all() for one in panels),
         PADDED_ENTRY: any(one.padded.any() for one in panels),
-        EXPECTED_ENTRY: any(
-            one.expected is not None and one.expected.any() for one in panels
-        ),
+        EXPECTED_ENTRY: any(cells.any() for cells in known),
     }
     return [entry for entry, is_needed in needed.items() if is_needed]
 
 
 def legend_width(entries: Sequence[str]) -> float:
-    """The pixels that `Sheet.legend` takes across."""
+    """The pixels that `draw_legend` takes across."""
     return sum(LEGEND_BOX + 36 + measure(entry, NOTE_SIZE)[0] for entry in entries)
 
 
@@ -73,10 +71,7 @@ def draw_legend(sheet: Sheet, x: float, y: float, entries: Sequence[str]) -> Non
     """Explain grey cells, outlines and the padding mark; see `legend_entries`."""
     for entry in entries:
         axes = sheet.axes(x, y, LEGEND_BOX, LEGEND_BOX * 0.7)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_edgecolor(style.FRAME)
+        style.framed(axes)
         if entry == EXPECTED_ENTRY:
             axes.set_facecolor(style.STOPS[8])
             outline(sheet, axes, np.ones((1, 1), dtype=bool))

@@ -1,21 +1,54 @@
-"""One attention matrix as it is drawn: cells, masks, padding marks, outlines."""
+"""One attention matrix, and how it is drawn: cells, masks, padding marks, outlines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.patches import Rectangle
 
+from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize import style
-from neural_dsl.visualize.panels import Panel
 from neural_dsl.visualize.scale import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from neural_dsl.visualize.sheet import Sheet
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One matrix: weights (query, key), where attention is allowed, padded queries, the
+    cells (query, key) that the task expects, and the tokens along its sides."""
+
+    title: str
+    weights: npt.NDArray[np.floating]
+    allowed: npt.NDArray[np.bool_]
+    padded: npt.NDArray[np.bool_]  # (query,)
+    expected: npt.NDArray[np.bool_] | None
+    query_tokens: Sequence[str] | None
+    key_tokens: Sequence[str] | None
+
+
+def make_panel(
+    layer: LayerAttention, head: int | None, item: int = 0, title: str = ""
+) -> Panel:
+    """One head of a layer, or the mean of its heads, for one batch item."""
+    mask, expected = layer.query_mask, layer.expected
+    queries, keys = layer.query_tokens, layer.key_tokens
+    return Panel(
+        title,
+        layer.tile(item, head),
+        layer.allowed.tile(item, head),
+        np.zeros(layer.shape[2], bool) if mask is None else ~mask[item],
+        None if expected is None else expected[item],
+        None if queries is None else queries[item],
+        None if keys is None else keys[item],
+    )
 
 
 def largest_of_blocks(
@@ -60,10 +93,7 @@ def draw_matrix(sheet: Sheet, axes: Axes, panel: Panel, scale: Scale) -> None:
         zorder=1,
         extent=(-0.5, keys - 0.5, queries - 0.5, -0.5),
     )
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_edgecolor(style.FRAME)
+    style.framed(axes)
     _padding_marks(sheet, axes, panel.padded)
     if panel.expected is not None:
         outline(sheet, axes, panel.expected)

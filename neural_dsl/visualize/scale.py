@@ -19,22 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Kind: TypeAlias = Literal["linear", "sqrt", "log", "uniform"]
+from neural_dsl.visualize.style import TITLES, Kind
+
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
-KINDS: Final[tuple[Kind, ...]] = ("linear", "sqrt", "log", "uniform")
-TITLES: Final[dict[Kind, str]] = {
-    "linear": "linear",
-    "sqrt": "square root",
-    "log": "logarithmic",
-    "uniform": "weight × allowed keys, 1 = no preference",
-}
 HIGH, LOW = 95, 5  # percentiles
 SEEN: Final = 1 / 16  # of the scale: what is lighter looks like nothing
 ENOUGH: Final = 0.9  # of all attention must be seen

@@ -8,14 +8,14 @@ covers a whole number of pixels, which keeps the cells of a matrix equally large
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neural_dsl.visualize import style
-from neural_dsl.visualize.labels import Ticks, font_families
-from neural_dsl.visualize.lettering import heading_lines, line_height
+from neural_dsl.visualize.labels import font_families
+from neural_dsl.visualize.lettering import Line, Ticks, line_height
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,10 @@ class Sheet:
         size = (width / self.width, height / self.height)
         return self.figure.add_axes((x / self.width, bottom, *size))
 
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """A point as Matplotlib's figures count."""
+        return x / self.width, 1 - y / self.height
+
     def text(
         self,
         x: float,
@@ -49,24 +53,18 @@ class Sheet:
         bold: bool = False,
     ) -> None:
         """One line of text; (x, y) is its top left corner."""
+        weight = "bold" if bold else "normal"
+        look: Any = {"size": size, "color": color, "weight": weight, "va": "top"}
+        family = font_families([text])
         self.figure.text(
-            x / self.width,
-            1 - y / self.height,
-            text,
-            size=size,
-            color=color,
-            weight="bold" if bold else "normal",
-            family=font_families([text]),
-            va="top",
-            ha="left",
-            parse_math=False,
+            *self.place(x, y), text, family=family, parse_math=False, **look
         )
 
-    def heading(self, title: str, notes: Sequence[str]) -> None:
-        """The title and the notes below it, wrapped to the sheet."""
+    def heading(self, lines: Sequence[Line]) -> None:
+        """The title and the notes below it."""
         y: float = MARGIN
-        for line in heading_lines(title, notes, self.width - 2 * MARGIN):
-            self.text(MARGIN, y, line.text, line.size, line.color, bold=line.bold)
+        for line in lines:
+            self.text(MARGIN, y, line.text, line.size, line.color, line.bold)
             y += line_height(line.size)
 
     def tick_labels(

@@ -9,7 +9,7 @@ colour-blind eyes and on a grey printer. Matplotlib and Plotly get the same stop
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +49,16 @@ EXPECTED: Final = "#e4482e"
 EXPECTED_CASING: Final = "#ffffff"
 """The outline of a cell where attention must be. The colour stands out from light cells,
 the casing around it from dark ones."""
+
+Kind: TypeAlias = Literal["linear", "sqrt", "log", "uniform"]
+"""How weights become colours; see `visualize.scale`."""
+KINDS: Final[tuple[Kind, ...]] = ("linear", "sqrt", "log", "uniform")
+TITLES: Final[dict[Kind, str]] = {
+    "linear": "linear",
+    "sqrt": "square root",
+    "log": "logarithmic",
+    "uniform": "weight × allowed keys, 1 = no preference",
+}
 
 QUERY_LABEL: Final = "query"
 KEY_LABEL: Final = "key"
@@ -99,6 +109,14 @@ def logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_formatter(Between())
+
+
+def framed(axes: Axes) -> None:
+    """The look of a matrix: a quiet frame, no ticks but those that are added."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_edgecolor(FRAME)
 
 
 def bare(axes: Axes) -> None:

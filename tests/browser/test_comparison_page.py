@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from neural_dsl.attention.expected import expected_cells
-from neural_dsl.visualize.interactive import comparison_page
+from neural_dsl.visualize.interactive import attention_page
 from neural_dsl.visualize.views import View
 from tests.attention_records import random_layer, record
 from tests.browser.chromium import Chromium
@@ -31,7 +31,7 @@ def page(tmp_path_factory):
     )
     first = random_layer(1, 2, 6, 6, name="first")
     views = [View("copy: ab", record(first, long)), View("reverse: <b>", record(short))]
-    (folder / "page.html").write_text(comparison_page(views), encoding="utf-8")
+    (folder / "page.html").write_text(attention_page(views), encoding="utf-8")
     return folder / "page.html"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from neural_dsl.cli.program import run
+from neural_dsl.visualize.pictures import pictures
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BASIC = EXAMPLES / "attention_examples" / "basic_transformer.neural"
@@ -59,6 +60,13 @@ class Result:
     code: int
     out: str
     err: str
+
+
+def drawn(of: str, *layers: str, form: str = "png") -> set[str]:
+    """The files of all pictures of these attentions: the registry, not a list, says them."""
+    files = pictures(of)
+    assert files, "no picture is registered"
+    return {file.format(layer=layer, form=form) for file in files for layer in layers}
 
 
 Neural = Callable[..., Result]

@@ -8,19 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import EXAMPLES, IDS, PLAIN, SMALL, TWO
+from tests.cli.conftest import EXAMPLES, IDS, PLAIN, SMALL, TWO, drawn
 from tests.hiding.sitecustomize import environment
 
 pytestmark = pytest.mark.needs("torch")
 
-FILES = [
-    "attention.npz",
-    "attention_heads_transformer_encoder_0.png",
-    "attention_heads_transformer_encoder_1.png",
-    "attention_heatmap.png",
-    "attention_interactive.html",
-    "attention_metrics.json",
-]
+LAYERS = ("transformer_encoder_0", "transformer_encoder_1")
+DATA = {"attention.npz", "attention_metrics.json"}
 SIGNATURES = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
@@ -70,7 +64,8 @@ def test_the_folder_holds_exactly_the_promised_files(neural, file, backend, tmp_
     result = neural("visualize", file(SMALL), "--attention", "--backend", backend)
     assert result.code == 0
     folder = tmp_path / "attention_outputs"
-    names = sorted([*FILES, f"compiled_model_{backend}.py"])
+    files = {*DATA, *drawn("attention", *LAYERS), f"compiled_model_{backend}.py"}
+    names = sorted(files)
     assert sorted(path.name for path in folder.iterdir()) == names
     lines = result.out.splitlines()
     assert lines[0] == "Attention Analysis:"
@@ -89,7 +84,8 @@ def test_the_folder_holds_exactly_the_promised_files(neural, file, backend, tmp_
 def test_pictures_come_in_the_wanted_format(neural, file, form, tmp_path):
     assert neural("visualize", file(SMALL), "--attention", "--format", form).code == 0
     pictures = list((tmp_path / "attention_outputs").glob(f"*.{form}"))
-    assert len(pictures) == 3
+    files = drawn("attention", *LAYERS, form=form)
+    assert {one.name for one in pictures} == {n for n in files if n.endswith(form)}
     for picture in pictures:
         assert picture.read_bytes().startswith(SIGNATURES[form])
 
@@ -351,7 +347,7 @@ def test_an_old_result_survives_a_failure(neural, file, tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("neural_dsl.visualize.figures.save_figure", full)
+    monkeypatch.setattr("neural_dsl.visualize.pictures.figure_bytes", full)
     result = neural("visualize", source, "--attention", "--seed", "1")
     assert result.code == 1 and "NE134" in result.err and "no space left" in result.err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -466,3 +462,14 @@ def test_the_scale_is_the_one_that_was_asked_for(neural, file, tmp_path, scale):
 def test_a_scale_without_attention_is_a_slip(neural, file):
     shown = neural("visualize", file(SMALL), "--scale", "log")
     assert shown.code == 2 and "--scale goes with --attention" in shown.err
+
+
+@pytest.mark.needs()
+@pytest.mark.parametrize("mode", [(), ("--attention",)])
+@pytest.mark.parametrize("suffix", ["", ".neural"])
+def test_a_name_too_long_for_the_system_has_its_code(neural, tmp_path, mode, suffix):
+    long = "a" * 300 + suffix
+    for files in ([long], [tmp_path, long] if mode else [long]):
+        result = neural("visualize", *files, *mode)
+        assert result.code == 1 and "error[NE003]" in result.err
+        assert "file name too long" in result.err

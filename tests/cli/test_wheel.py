@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import BASIC
+from tests.cli.conftest import BASIC, drawn
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ["neural_dsl", "grammar", "templates"]
@@ -112,4 +112,5 @@ def test_the_installed_wheel_does_the_main_job(installed, tmp_path):
     out = neural("visualize", "model.neural", "--attention", "--backend", "pytorch")
     assert out.startswith("Attention Analysis:")
     names = {path.name for path in (tmp_path / "attention_outputs").iterdir()}
-    assert "attention_interactive.html" in names and len(names) == 6
+    data = {"attention.npz", "attention_metrics.json", "compiled_model_pytorch.py"}
+    assert names == data | drawn("attention", "transformer_encoder")

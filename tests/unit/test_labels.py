@@ -2,9 +2,8 @@
 
 import pytest
 
-from neural_dsl.graph.positions import axes_read, ends
 from neural_dsl.inputs import prepare
-from neural_dsl.inputs.labels import labels_of, lost_labels
+from neural_dsl.inputs.labels import attention_axes, labels_of, lost_labels
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
@@ -28,15 +27,12 @@ def two(layers, lengths=(2, 3)):
 def labels(network, **tokens):
     """Attention name -> the words of its queries, the words of its keys."""
     prepared = prepare(network, tokens={name: list(t) for name, t in tokens.items()})
-    model, axes = prepared.network, axes_read(prepared.network)
+    model = prepared.network
     given = {name: (words,) for name, words in prepared.tokens.items()}
     lengths = {item.name: item.tensor.shape[0] for item in model.inputs}
     found = {}
-    for name, layer, attention in model.attentions():
-        sides = [
-            labels_of(axis, given, lengths)
-            for axis in ends(attention, axes[layer.name])
-        ]
+    for name, axes in attention_axes(model).items():
+        sides = [labels_of(axis, given, lengths) for axis in axes]
         found[name] = tuple(side and " ".join(side[0]) for side in sides)
     return found
 

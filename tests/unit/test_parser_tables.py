@@ -12,8 +12,8 @@ from lark.lexer import Lexer, Token
 
 from neural_dsl.diagnostics import Diagnostics, NeuralError
 from neural_dsl.source import Source
-from neural_dsl.syntax._tables import KINDS, RULES
 from neural_dsl.syntax.build import Builder
+from neural_dsl.syntax.kinds import KINDS, RULES
 from neural_dsl.syntax.make_tables import GRAMMAR, STARTS, TABLES, make_tables
 from neural_dsl.syntax.parser import parse
 from neural_dsl.syntax.roles import Roles

@@ -31,16 +31,17 @@ from neural_dsl.visualize.animation import (
 from neural_dsl.visualize.evolution import evolution_figure
 from neural_dsl.visualize.head_grid import head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
-from neural_dsl.visualize.interactive import attention_page, comparison_page
+from neural_dsl.visualize.interactive import attention_page
 from neural_dsl.visualize.legend import EXPECTED_ENTRY
 from neural_dsl.visualize.loss_curves import loss_curves
 from neural_dsl.visualize.metric_curves import metrics_figure
-from neural_dsl.visualize.moments import Moment, spread
-from neural_dsl.visualize.side_by_side import compare_heads, compare_heatmaps
+from neural_dsl.visualize.moments import Moment, Training
+from neural_dsl.visualize.pictures import Wish
 from neural_dsl.visualize.views import View
 from tests.attention_records import layer, random_layer, record
 
 KNOWN = [(2, (0,)), (3, (1, 2))]
+FIRST = "transformer_decoder"
 
 
 def known_layer(size=4, name="transformer_decoder", heads=2, **rest):
@@ -192,7 +193,7 @@ def views():
 
 
 def test_views_of_different_length_and_depth_stand_side_by_side():
-    figure = compare_heatmaps(views())
+    figure = attention_heatmap(views())
     panels = [axes for axes in figure.axes if axes.images]
     shapes = [axes.images[0].get_array().shape for axes in panels]
     assert shapes == [(4, 4), (6, 6), (4, 4)], "the second model has no second layer"
@@ -207,7 +208,7 @@ def test_views_of_different_length_and_depth_stand_side_by_side():
 
 
 def test_cells_of_long_and_short_sequences_are_about_equally_large():
-    panels = [axes for axes in compare_heatmaps(views()).axes if axes.images]
+    panels = [axes for axes in attention_heatmap(views()).axes if axes.images]
     cells = [
         axes.get_window_extent().width / axes.images[0].get_array().shape[1]
         for axes in panels[:2]
@@ -216,7 +217,7 @@ def test_cells_of_long_and_short_sequences_are_about_equally_large():
 
 
 def test_each_view_has_its_row_of_heads_and_those_it_lacks_stay_free():
-    figure = compare_heads(views(), 0)
+    figure = head_grid(views(), FIRST)
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 2 + 3
     for axes, (number, head) in zip(
@@ -225,10 +226,10 @@ def test_each_view_has_its_row_of_heads_and_those_it_lacks_stay_free():
         weights = views()[number].record.layers[0].weights[0, head]
         np.testing.assert_array_equal(axes.images[0].get_array(), weights)
         assert set(outlined(axes)) == {(2, 0), (3, 1), (3, 2)}
-    assert len([a for a in compare_heads(views(), 1).axes if a.images]) == 2
+    assert len([a for a in head_grid(views(), "deep").axes if a.images]) == 2
 
 
-@pytest.mark.parametrize("make", [compare_heatmaps, lambda v: compare_heads(v, 0)])
+@pytest.mark.parametrize("make", [attention_heatmap, lambda v: head_grid(v, FIRST)])
 def test_texts_side_by_side_do_not_overlap(make):
     figure = make(views())
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -247,10 +248,10 @@ def test_texts_side_by_side_do_not_overlap(make):
 
 
 def test_the_page_of_several_views_holds_all_of_them():
-    page = comparison_page(views())
+    page = attention_page(views())
     assert page.count('id="matrix-') == 3 + 4 + 3
     assert "other: abc → cb" in page and "copy: ab → ba, right" in page
-    assert comparison_page([View("</script><b>", views()[0].record)]).count("<b>") == 0
+    assert attention_page([View("</script><b>", views()[0].record)]).count("<b>") == 0
 
 
 # --- evolution ------------------------------------------------------------------------
@@ -278,8 +279,8 @@ def moments(count=12):
 
 def test_the_figure_has_a_row_for_each_head_and_a_column_for_each_chosen_step():
     all_moments = moments()
-    figure = evolution_figure(all_moments, "transformer_decoder", "runs/x")
-    chosen = spread(all_moments, 8)
+    figure = evolution_figure(Training("runs/x", all_moments), Wish(), FIRST)
+    chosen = Training("", all_moments).spread(8)
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 2 * len(chosen) == 16
     for index, axes in enumerate(panels):
@@ -295,18 +296,18 @@ def test_the_figure_has_a_row_for_each_head_and_a_column_for_each_chosen_step():
 
 def test_more_steps_are_shown_where_more_happens():
     all_moments = moments(30)
-    chosen = [all_moments.index(one) for one in spread(all_moments, 8)]
+    chosen = [all_moments.index(one) for one in Training("", all_moments).spread(8)]
     assert chosen[0] == 0 and chosen[-1] == 29 and len(chosen) == 8
     assert len([index for index in chosen if 4 <= index <= 6]) >= 2
-    assert spread(all_moments[:5], 8) == all_moments[:5]
+    assert Training("", all_moments[:5]).spread(8) == all_moments[:5]
 
 
 def test_the_gif_has_a_frame_for_each_step_on_one_scale_and_size():
     from PIL import Image
 
-    some = moments(6)
-    data = evolution_gif(some, "runs/x")
-    assert data == evolution_gif(some, "runs/x"), "the same bytes each time"
+    some = Training("runs/x", moments(6))
+    data = evolution_gif(some, Wish())
+    assert data == evolution_gif(some, Wish()), "the same bytes each time"
     with Image.open(io.BytesIO(data)) as gif:
         assert gif.n_frames == 6
         durations, pages = [], []
@@ -332,7 +333,7 @@ def test_the_curves_are_the_metrics_over_the_steps():
     some = moments()
     lines = [{"step": i + 1, "loss": 1 / (i + 1)} for i in range(2000)]
     lines += [{"step": 1000, "validation_exact_match": 0.5}]
-    figure = metrics_figure(some, lines, "runs/x")
+    figure = metrics_figure(Training("runs/x", some, lines), Wish())
     names = [axes.get_ylabel() for axes in figure.axes]
     assert names[:3] == ["loss", "exact match", "mass on expected cells"]
     axes = figure.axes[2]

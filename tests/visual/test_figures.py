@@ -20,7 +20,7 @@ from neural_dsl.visualize.figures import save_figure
 from neural_dsl.visualize.head_grid import grid_columns, head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.legend import MASKED_ENTRY, PADDED_ENTRY
-from neural_dsl.visualize.lettering import measure, wrap
+from neural_dsl.visualize.lettering import measure, ticks, wrap
 from neural_dsl.visualize.matrix import largest_of_blocks
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
@@ -367,7 +367,7 @@ def test_a_long_name_is_broken_where_it_has_a_joint():
 
 
 def test_single_characters_stand_upright_in_small_cells():
-    shown = labels.ticks(tuple("iijtdjai"), 8, 14.0, measure, True, 7.0)
+    shown = ticks(tuple("iijtdjai"), 8, 14.0, True, 7.0)
     assert not shown.rotated and shown.texts == tuple("iijtdjai")
     assert max(measure(text, shown.size)[0] for text in "iijtdjai") < 14
-    assert labels.ticks(("ab", "cd"), 2, 14.0, measure, True, 7.0).rotated
+    assert ticks(("ab", "cd"), 2, 14.0, True, 7.0).rotated

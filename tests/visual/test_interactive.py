@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import zlib
 from html.parser import HTMLParser
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.visualize.interactive import attention_page
-from neural_dsl.visualize.plotly_figure import attention_figure
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
 
@@ -101,13 +98,6 @@ def test_labels_are_different_even_where_tokens_are_not(page):
     assert len(set(labels)) == len(HOSTILE)
 
 
-def test_the_figure_escapes_what_plotly_would_read_as_markup(one):
-    labels = attention_figure(one).data[0].y
-    assert labels[0].startswith("0 &lt;/script&gt;")
-    assert labels[2] == "2 &amp;lt;b&amp;gt;"
-    assert not any(re.search(r"[<>\n]", label) for label in labels)
-
-
 def test_the_page_refers_to_nothing_outside_itself(page):
     assert Reader(page).addresses == []
     assert "default-src 'none'" in page
@@ -135,25 +125,3 @@ def test_the_chosen_batch_item_is_shown():
     np.testing.assert_allclose(found, one.layers[0].weights[1, 0], atol=1e-5)
     with pytest.raises(NeuralError, match="NE133: the batch has no item 2"):
         attention_page(one, batch_item=2)
-
-
-def test_the_figure_holds_the_exact_weights_by_position(one):
-    figure = attention_figure(one, "transformer_encoder", head=1, scale="linear")
-    assert isinstance(figure, go.Figure)
-    heat, masked = figure.data
-    allowed = one[0].allowed.tile(0)
-    expected = np.where(allowed, one.layers[0].weights[0, 1], np.nan)
-    np.testing.assert_array_equal(np.asarray(heat.z, dtype=np.float32), expected)
-    np.testing.assert_array_equal(np.isnan(masked.z), allowed)
-    assert len(set(heat.x)) == len(HOSTILE)
-    assert heat.zmin == 0 and heat.zmax == pytest.approx(np.nanmax(expected))
-    assert figure.layout.yaxis.autorange == "reversed"
-    assert one.provenance.line() in figure.layout.title.text
-
-
-def test_the_figure_refuses_what_does_not_exist(one):
-    for wrong in ({"layer": "x"}, {"head": 3}):
-        with pytest.raises(ValueError):
-            attention_figure(one, **wrong)
-    with pytest.raises(NeuralError, match="NE133"):
-        attention_figure(one, batch_item=1)

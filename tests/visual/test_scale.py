@@ -11,13 +11,12 @@ from neural_dsl.visualize import style
 from neural_dsl.visualize.head_grid import head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.scale import (
-    KINDS,
-    TITLES,
     facts_of,
     scale_of,
     together,
     whole_scale,
 )
+from neural_dsl.visualize.style import KINDS, TITLES
 from tests.attention_records import layer, random_layer, record
 from tests.visual.test_style import lab
 
