@@ -260,13 +260,13 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_runs(runtime, monkeyp
 def test_the_first_capture_of_a_selection_is_compared_with_a_plain_run(
     runtime, monkeypatch
 ):
-    forward, runs = runtime._forward, []
+    forward, runs = runtime.forward, []
 
     def changed(arrays):
         runs.append(arrays)
         return forward(arrays) + len(runs)
 
-    monkeypatch.setattr(runtime, "_forward", changed)
+    monkeypatch.setattr(runtime, "forward", changed)
     with refused("NE107") as caught:
         capture(runtime, INPUTS)
     assert "its output is another with capture than without" in str(caught.value)
