@@ -18,9 +18,8 @@ from neural_dsl.attention.metrics import METRICS
 from neural_dsl.catalogue import LAYERS, RESIDUAL_CONNECTION, family_of
 from neural_dsl.catalogue.activations import ACTIVATIONS
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.catalogue.examples import Example
 from neural_dsl.catalogue.shapes import show, wanted
-from neural_dsl.catalogue.spec import REQUIRED, LayerSpec, Parameter
+from neural_dsl.catalogue.spec import REQUIRED, Example, LayerSpec, Parameter
 from neural_dsl.catalogue.tensors import Array, Tensor, Weight
 from neural_dsl.cli.program import SECTIONS, program
 from neural_dsl.diagnostics.explain import codes, title

@@ -31,8 +31,9 @@ from neural_dsl.targets.base import Target, refused
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.evaluation import Report
+    from neural_dsl.runs.journal import Watcher
     from neural_dsl.runs.loaded import LoadedRun
-    from neural_dsl.runs.train import Outcome, Watcher
+    from neural_dsl.runs.train import Outcome
     from neural_dsl.targets.file import Model
     from neural_dsl.targets.module import ModuleTarget
 
@@ -219,8 +220,8 @@ def train(
     has the status ("finished", "interrupted" by Ctrl-C, or "nothing to do"), the folder,
     the last step and the measures on the test split. Raises NeuralError.
     """
+    from neural_dsl.runs.journal import Watcher
     from neural_dsl.runs.prepare import TrainRequest
-    from neural_dsl.runs.train import Watcher
     from neural_dsl.runs.train import train as go
 
     given = list(settings or ())

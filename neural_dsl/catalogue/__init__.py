@@ -19,26 +19,26 @@ from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerSpec
 
 _FAMILIES = (
-    core,
-    embedding,
-    normalization,
-    attention,
-    transformer,
-    convolution,
-    pooling,
-    merging,
+    *(core, embedding, normalization, attention),
+    *(transformer, convolution, pooling, merging),
 )
+_ENTRIES = [
+    (spec, family.__name__.rpartition(".")[2])
+    for family in _FAMILIES
+    for spec in vars(family).values()
+    if isinstance(spec, LayerSpec)
+]
+_FAMILY_OF = {spec.name: family for spec, family in _ENTRIES}
+_BY_SPELLING = {
+    spelling.lower(): spec
+    for spec, _ in _ENTRIES
+    for spelling in (spec.name, *spec.aliases)
+}
 
 LAYERS: dict[str, LayerSpec] = {
-    spec.name: spec for family in _FAMILIES for spec in family.LAYERS
+    spec.name: spec for spec, _ in _ENTRIES if spec is not RESIDUAL_CONNECTION
 }
 """Every layer by its canonical name, family by family."""
-
-_FAMILY_OF = {
-    spec.name: family.__name__.rpartition(".")[2]
-    for family in _FAMILIES
-    for spec in family.LAYERS
-}
 
 _PLANNED = """
 Permute RepeatVector Masking SpatialDropout1D SpatialDropout2D SpatialDropout3D
@@ -63,16 +63,10 @@ Subtract Multiply Average Maximum Minimum Dot
 """Layers that the language knows and this version does not build yet: a file that uses
 one is told so, with its line, instead of "unknown layer"."""
 
-_BY_SPELLING = {
-    spelling.lower(): spec
-    for spec in (*LAYERS.values(), RESIDUAL_CONNECTION)
-    for spelling in (spec.name, *spec.aliases)
-}
-
 
 def family_of(spec: LayerSpec) -> str:
     """The family of a layer, the name of the file in which its entry stands."""
-    return _FAMILY_OF.get(spec.name, "merging")
+    return _FAMILY_OF[spec.name]
 
 
 def find_layer(name: str) -> LayerSpec | None:
@@ -90,5 +84,4 @@ def planned_layer(name: str) -> str | None:
 
 def layer_names() -> list[str]:
     """Canonical names and aliases, for suggestions."""
-    specs = (*LAYERS.values(), RESIDUAL_CONNECTION)
-    return [spelling for spec in specs for spelling in (spec.name, *spec.aliases)]
+    return [spelling for spec, _ in _ENTRIES for spelling in (spec.name, *spec.aliases)]

@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from neural_dsl.catalogue.core import USE_BIAS
-from neural_dsl.catalogue.examples import example
-from neural_dsl.catalogue.kinds import sequential
-from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import Inputs, LayerProblem, Parameter, Params, parameter
-from neural_dsl.catalogue.tensors import Attention, Weight
-from neural_dsl.catalogue.weights import dense_weights
-
-KEY_DIM = parameter(
-    "key_dim", "count", None, "size of one head; by default d_model / num_heads"
+from neural_dsl.catalogue.shapes import sequential
+from neural_dsl.catalogue.spec import (
+    Example,
+    Inputs,
+    LayerProblem,
+    Parameter,
+    Params,
+    example,
+    parameter,
 )
+from neural_dsl.catalogue.tensors import Attention, Shape, Weights, dense_weights
+
+_KEY_DIM = "size of one head; by default d_model / num_heads"
+KEY_DIM = parameter("key_dim", "count", None, _KEY_DIM)
+_VALUE_DIM = "value size of one head; default key_dim"
+_DROPOUT = "share of attention weights dropped in training"
+_MODE = "what is attended to: the sequence itself or the memory"
 
 
 def causal(alias: str) -> Parameter:
@@ -28,32 +35,26 @@ def self_kind(params: Params) -> Literal["self", "causal"]:
     return "causal" if params["causal"] else "self"
 
 
-def sized(layer: str, params: Params, inputs: Inputs) -> dict[str, Any]:
+def sized(params: Params, inputs: Inputs) -> Params:
     """The parameters with `key_dim`, d_model / num_heads where the file is silent. Raises
-    NE021 unless the heads divide d_model, NE033 where that is not known."""
-    d_model, heads = features_of(layer, inputs[0]), params["num_heads"]
+    NE021 unless the heads divide d_model."""
+    d_model, heads = inputs[0].width, params["num_heads"]
     if params["key_dim"] is not None:
-        return {**params}
+        return params
     if d_model % heads == 0:
         return {**params, "key_dim": d_model // heads}
-    raise LayerProblem(
-        "NE021",
-        f"`num_heads` must divide the model width: {d_model} is not a multiple of {heads}",
-        parameter="num_heads",
-        label=f"{heads} heads cannot share {d_model} features evenly",
-        help=f"use {_divisors(d_model)} or give `key_dim` (the size of one head) yourself",
-    )
-
-
-def _divisors(number: int, shown: int = 5) -> str:
-    """The first divisors, for a help line: `1, 2, 4, 8, 16, …`."""
-    found = [each for each in range(1, min(number, 1024) + 1) if number % each == 0]
-    return ", ".join(map(str, found[:shown])) + ", …" * (len(found) > shown)
+    fact = f"{d_model} is not a multiple of {heads}"
+    message = f"`num_heads` must divide the model width: {fact}"
+    label = f"{heads} heads cannot share {d_model} features evenly"
+    found = [each for each in range(1, min(d_model, 1024) + 1) if d_model % each == 0]
+    divisors = ", ".join(map(str, found[:5])) + ", …" * (len(found) > 5)
+    help = f"use {divisors} or give `key_dim` (the size of one head) yourself"
+    raise LayerProblem("NE021", message, label, help, "num_heads")
 
 
 def attention_weights(
     name: str, params: Params, d_model: int, d_memory: int
-) -> tuple[Weight, ...]:
+) -> Weights:
     """The four projections of one attention below `name` (may be empty).
 
     query, key: (heads · key_dim, features in); value: (heads · value_dim, d_memory);
@@ -72,38 +73,42 @@ def attention_weights(
 
 
 def _complete(params: Params, inputs: Inputs) -> Params:
-    if params["mode"] == "cross" and len(inputs) == 1:
-        raise LayerProblem(
-            "NE035",
-            "cross-attention needs a second sequence to attend to",
-            parameter="mode",
-            label="no memory reaches this layer",
-            help="put two branches before it (the first is the memory, the last asks), or "
-            'use `mode="self"`',
+    is_cross = params["mode"] == "cross"
+    if is_cross and len(inputs) == 1:
+        message = "cross-attention needs a second sequence to attend to"
+        label = "no memory reaches this layer"
+        help = (
+            "put two branches before it (the first is the memory, the last asks), or "
+            'use `mode="self"`'
         )
-    if params["mode"] == "cross" and params["causal"]:
-        raise LayerProblem(
-            "NE027",
-            "cross-attention cannot be causal: queries and keys are different sequences",
-            parameter="causal",
-            label="only self-attention has an order to respect",
-            help='leave `causal` out, or use `mode="self"`',
-        )
-    completed = sized("MultiHeadAttention", params, inputs)
-    if completed["value_dim"] is None:
-        completed["value_dim"] = completed["key_dim"]
-    return completed
+        raise LayerProblem("NE035", message, label, help, "mode")
+    if is_cross and params["causal"]:
+        why = "queries and keys are different sequences"
+        message = f"cross-attention cannot be causal: {why}"
+        label = "only self-attention has an order to respect"
+        help = 'leave `causal` out, or use `mode="self"`'
+        raise LayerProblem("NE027", message, label, help, "causal")
+    completed = sized(params, inputs)
+    value_dim = completed["value_dim"]
+    kept = completed["key_dim"] if value_dim is None else value_dim
+    return {**completed, "value_dim": kept}
 
 
-def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    d_model = features_of("MultiHeadAttention", inputs[0])
-    d_memory = features_of("MultiHeadAttention", inputs[-1])
-    return attention_weights("", params, d_model, d_memory)
+def _weights(params: Params, inputs: Inputs) -> Weights:
+    return attention_weights("", params, inputs[0].width, inputs[-1].width)
 
 
 def _attentions(params: Params, inputs: Inputs) -> tuple[Attention, ...]:
     kind = "cross" if params["mode"] == "cross" else self_kind(params)
     return (Attention("", kind, params["num_heads"], path=""),)
+
+
+def _example(
+    numbers: int, *reads: Shape, masked: bool = False, **params: Any
+) -> Example:
+    """10 positions of 16 features; a projection from n to m has (n + 1) · m numbers."""
+    given = {"num_heads": 4, **params}
+    return example((10, 16), *reads, numbers=numbers, masked=masked, **given)
 
 
 MULTI_HEAD_ATTENTION = sequential(
@@ -115,55 +120,24 @@ MULTI_HEAD_ATTENTION = sequential(
     parameters=(
         parameter("num_heads", "count", doc="number of heads"),
         KEY_DIM,
-        parameter(
-            "value_dim", "count", None, "value size of one head; default key_dim"
-        ),
-        parameter(
-            "dropout", "rate", 0.0, "share of attention weights dropped in training"
-        ),
+        parameter("value_dim", "count", None, _VALUE_DIM),
+        parameter("dropout", "rate", 0.0, _DROPOUT),
         USE_BIAS,
-        parameter(
-            "mode",
-            "choice",
-            "self",
-            "what is attended to: the sequence itself or the memory",
-            "self cross",
-        ),
+        parameter("mode", "choice", "self", _MODE, "self cross"),
         causal("use_causal_mask"),
     ),
+    sized="MultiHeadAttention",
     complete=_complete,
     weights=_weights,
     attentions=_attentions,
     arity="target",
     reads_mask=True,
     examples=(
-        example((10, 16), numbers=4 * (16 * 16 + 16), num_heads=4),
-        example(
-            (10, 16),
-            numbers=4 * 16 * 16,
-            masked=True,
-            num_heads=4,
-            use_bias=False,
-            causal=True,
-        ),
+        _example(4 * 17 * 16),
+        _example(4 * 16 * 16, masked=True, use_bias=False, causal=True),
         # query, key: 16 -> 3 · 5; value: 16 -> 3 · 7; output: 21 -> 16
-        example(
-            (10, 16),
-            numbers=2 * (16 * 15 + 15) + (16 * 21 + 21) + (21 * 16 + 16),
-            num_heads=3,
-            key_dim=5,
-            value_dim=7,
-        ),
+        _example(2 * 17 * 15 + 17 * 21 + 22 * 16, num_heads=3, key_dim=5, value_dim=7),
         # key, value: 24 -> 16
-        example(
-            (10, 16),
-            (8, 24),
-            numbers=2 * (16 * 16 + 16) + 2 * (24 * 16 + 16),
-            masked=True,
-            num_heads=4,
-            mode="cross",
-        ),
+        _example(2 * 17 * 16 + 2 * 25 * 16, (8, 24), masked=True, mode="cross"),
     ),
 )
-
-LAYERS = (MULTI_HEAD_ATTENTION,)

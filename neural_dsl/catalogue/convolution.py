@@ -5,29 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from neural_dsl.catalogue.core import ACTIVATION, USE_BIAS
-from neural_dsl.catalogue.examples import Example, example
-from neural_dsl.catalogue.kinds import imaging, sequential
-from neural_dsl.catalogue.shapes import check_groups, features_of
-from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, parameter
-from neural_dsl.catalogue.tensors import Positions, Shape, Tensor, Weight
-from neural_dsl.catalogue.weights import FILTERS_1D, FILTERS_2D, with_bias
-from neural_dsl.catalogue.windows import PADDING, image_windows, windows
+from neural_dsl.catalogue.shapes import (
+    PADDING,
+    check_groups,
+    image_windows,
+    imaging,
+    sequential,
+    windows,
+)
+from neural_dsl.catalogue.spec import (
+    Example,
+    Inputs,
+    LayerProblem,
+    Params,
+    example,
+    parameter,
+)
+from neural_dsl.catalogue.tensors import (
+    FILTERS_1D,
+    FILTERS_2D,
+    Positions,
+    Shape,
+    Tensor,
+    Weights,
+    with_bias,
+)
+
+_ENDS = (
+    "what happens at the ends: no padding, zeros on both sides so that every position has "
+    "a result, or zeros before the start only"
+)
+_FIELD = "how many rows and columns a filter spans"
 
 
 def _complete(params: Params, inputs: Inputs) -> Params:
-    features = features_of("a convolution", inputs[0])
-    sizes = {"input features": features, "filters": params["filters"]}
+    sizes = {"input features": inputs[0].width, "filters": params["filters"]}
     help = "use a common divisor of the input features and `filters`"
     check_groups(params["groups"], sizes, help)
-    strides, dilation_rate = params["strides"], params["dilation_rate"]
-    if _largest(strides) > 1 and _largest(dilation_rate) > 1:
-        raise LayerProblem(
-            "NE027",
-            "`strides` and `dilation_rate` cannot both be above 1",
-            parameter="dilation_rate",
-            label=f"with strides of {strides}",
-            help="leave one of the two at 1",
-        )
+    strides = params["strides"]
+    if _largest(strides) > 1 and _largest(params["dilation_rate"]) > 1:
+        message = "`strides` and `dilation_rate` cannot both be above 1"
+        label, help = f"with strides of {strides}", "leave one of the two at 1"
+        raise LayerProblem("NE027", message, label, help, "dilation_rate")
     return params
 
 
@@ -51,16 +70,21 @@ def _positions(params: Params, inputs: Inputs) -> Positions:
     if stride > 1:
         return Positions("new", f"`strides={stride}` leaves one position of {stride}")
     if params["padding"] == "valid" and kernel > 1:
-        return Positions(
-            "new", f"without padding a kernel of {kernel} makes windows of positions"
-        )
+        why = f"without padding a kernel of {kernel} makes windows of positions"
+        return Positions("new", why)
     return Positions("kept")
 
 
-def _weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    per_group = features_of("Conv1D", inputs[0]) // params["groups"]
-    shape = (params["filters"], per_group, params["kernel_size"])
-    return with_bias(FILTERS_1D, shape, params["use_bias"])
+def _looks_ahead(params: Params) -> bool:
+    return bool(params["padding"] != "causal" and params["kernel_size"] > 1)
+
+
+def _weights(params: Params, inputs: Inputs) -> Weights:
+    """Of both: `kernel_size` is one number, or one for each axis of an image."""
+    size, per_group = params["kernel_size"], inputs[0].width // params["groups"]
+    space = size if isinstance(size, tuple) else (size,)
+    array = FILTERS_1D if len(space) == 1 else FILTERS_2D
+    return with_bias(array, (params["filters"], per_group, *space), params["use_bias"])
 
 
 def _conv1d(
@@ -80,23 +104,15 @@ CONV1D = sequential(
         parameter("kernel_size", "size", doc="how many positions a filter spans"),
         ACTIVATION,
         parameter("strides", "size", 1, "how far the filter moves each time"),
-        parameter(
-            "padding",
-            "choice",
-            "valid",
-            "what happens at the ends: no padding, zeros on both sides so that every "
-            "position has a result, or zeros before the start only",
-            "valid same causal",
-        ),
+        parameter("padding", "choice", "valid", _ENDS, "valid same causal"),
         parameter("dilation_rate", "size", 1, "distance of the positions read"),
         parameter("groups", "count", 1, "groups of features that stay apart"),
         USE_BIAS,
     ),
+    sized="a convolution",
     complete=_complete,
     output=_output,
-    looks_ahead=lambda params: (
-        params["padding"] != "causal" and params["kernel_size"] > 1
-    ),
+    looks_ahead=_looks_ahead,
     weights=_weights,
     positions=_positions,
     examples=(
@@ -118,12 +134,6 @@ def _image_output(params: Params, inputs: Inputs) -> Tensor:
     return image_windows(inputs[0], params, "kernel_size", params["filters"])
 
 
-def _image_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    per_group = features_of("Conv2D", inputs[0]) // params["groups"]
-    shape = (params["filters"], per_group, *params["kernel_size"])
-    return with_bias(FILTERS_2D, shape, params["use_bias"])
-
-
 def _conv2d(gives: Shape, numbers: int, kernel_size: Any, **params: Any) -> Example:
     """Over an image of 6 rows, 5 columns and 4 channels."""
     given = {"filters": gives[-1], "kernel_size": kernel_size, **params}
@@ -136,9 +146,7 @@ CONV2D = imaging(
     "Glorot uniform, biases at zero.",
     parameters=(
         parameter("filters", "count", doc="number of channels of the output"),
-        parameter(
-            "kernel_size", "pair", doc="how many rows and columns a filter spans"
-        ),
+        parameter("kernel_size", "pair", doc=_FIELD),
         ACTIVATION,
         parameter("strides", "pair", (1, 1), "how far the filter moves down and right"),
         PADDING,
@@ -146,20 +154,15 @@ CONV2D = imaging(
         parameter("groups", "count", 1, "groups of channels that stay apart"),
         USE_BIAS,
     ),
+    sized="a convolution",
     complete=_complete,
     output=_image_output,
-    weights=_image_weights,
+    weights=_weights,
     examples=(
         _conv2d((4, 4, 8), 8 * 3 * 2 * 4 + 8, (3, 2)),
         _conv2d((6, 5, 8), 8 * 3 * 3 * 4 + 8, 3, padding="same", activation="softmax"),
         _conv2d((3, 2, 8), 8 * 4 * 3 * 4 + 8, (4, 3), strides=(2, 3), padding="same"),
-        _conv2d(
-            (2, 3, 6), 6 * 3 * 3 * 4 + 6, 3, dilation_rate=(2, 1), activation="gelu"
-        ),
-        _conv2d(
-            (2, 4, 6), 6 * 3 * 2 * 2, (3, 2), strides=(2, 1), groups=2, use_bias=False
-        ),
+        _conv2d((2, 3, 6), 6 * 36 + 6, 3, dilation_rate=(2, 1), activation="gelu"),
+        _conv2d((2, 4, 6), 6 * 12, (3, 2), strides=(2, 1), groups=2, use_bias=False),
     ),
 )
-
-LAYERS = (CONV1D, CONV2D)

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from math import prod
 
-from neural_dsl.catalogue.examples import example
-from neural_dsl.catalogue.kinds import always, new, pointwise
-from neural_dsl.catalogue.shapes import features_of, known_size, show, with_features
-from neural_dsl.catalogue.spec import Inputs, LayerProblem, LayerSpec, Params, parameter
-from neural_dsl.catalogue.tensors import Positions, Tensor, Weight
-from neural_dsl.catalogue.weights import dense_weights
-
-ACTIVATION = parameter(
-    "activation", "activation", "linear", "function applied to the result"
+from neural_dsl.catalogue.shapes import known_size, new, pointwise, show, whole
+from neural_dsl.catalogue.spec import (
+    Inputs,
+    LayerProblem,
+    Params,
+    example,
+    parameter,
 )
+from neural_dsl.catalogue.tensors import Positions, Tensor, Weights, dense_weights
+
+_APPLIED = "function applied to the result"
+ACTIVATION = parameter("activation", "activation", "linear", _APPLIED)
 USE_BIAS = parameter("use_bias", "bool", True, "whether a learned offset is added")
+SHOWN = "what probabilities are shown with"
 
 
 def _dense_output(params: Params, inputs: Inputs) -> Tensor:
-    features_of("Dense", inputs[0])
-    return with_features(inputs[0], params["units"])
+    return Tensor((*inputs[0].shape[:-1], params["units"]), mask=inputs[0].mask)
 
 
-def _dense_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    features = features_of("Dense", inputs[0])
-    return dense_weights("", params["units"], features, params.get("use_bias", True))
+def _dense_weights(params: Params, inputs: Inputs) -> Weights:
+    use_bias = params.get("use_bias", True)
+    return dense_weights("", params["units"], inputs[0].width, use_bias)
 
 
 def _dense_positions(params: Params, inputs: Inputs) -> Positions:
@@ -42,15 +44,14 @@ DENSE = pointwise(
         ACTIVATION,
         USE_BIAS,
     ),
+    sized="Dense",
     output=_dense_output,
     weights=_dense_weights,
     positions=_dense_positions,
     examples=(
         example((16,), gives=(7,), numbers=16 * 7 + 7, units=7),
         example((10, 16), gives=(10, 7), numbers=16 * 7, units=7, use_bias=False),
-        example(
-            (4, 3, 6), gives=(4, 3, 5), numbers=6 * 5 + 5, units=5, activation="gelu"
-        ),
+        example((4, 3, 6), gives=(4, 3, 5), numbers=35, units=5, activation="gelu"),
     ),
 )
 
@@ -66,10 +67,9 @@ OUTPUT = pointwise(
             doc="number of classes or predicted values",
             from_task="vocabulary",
         ),
-        parameter(
-            "activation", "activation", "linear", "what probabilities are shown with"
-        ),
+        parameter("activation", "activation", "linear", SHOWN),
     ),
+    sized="Dense",
     output=_dense_output,
     weights=_dense_weights,
     positions=_dense_positions,
@@ -96,23 +96,12 @@ DROPOUT = pointwise(
     examples=(example((10, 16), rate=0.5),),
 )
 
-
-def _flatten_output(params: Params, inputs: Inputs) -> Tensor:
-    return Tensor((known_size("Flatten", inputs[0]),))
-
-
-FLATTEN = LayerSpec(
+FLATTEN = whole(
     name="Flatten",
     doc="Lays all values of one example in a row.",
-    output=_flatten_output,
-    looks_ahead=always,
-    ranks=None,
-    time="none",
+    output=lambda params, inputs: Tensor((known_size("Flatten", inputs[0]),)),
     positions=new("it lays all values in one row"),
-    examples=(
-        example((10, 16), gives=(160,)),
-        example((4, 3, 6), gives=(72,)),
-    ),
+    examples=(example((10, 16), gives=(160,)), example((4, 3, 6), gives=(72,))),
 )
 
 
@@ -120,18 +109,17 @@ def _reshape_complete(params: Params, inputs: Inputs) -> Params:
     """Replace a -1 in the target by the size that the input leaves for it."""
     size = known_size("Reshape", inputs[0])
     target: tuple[int, ...] = params["target_shape"]
-    asked = prod(axis for axis in target if axis != -1)
-    if size % asked if -1 in target else size != asked:
-        raise LayerProblem(
-            "NE042",
-            f"cannot reshape {show(inputs[0].shape)} to {show(target)}",
-            parameter="target_shape",
-            label=f"{asked:,} values asked for, {size:,} there"
-            if -1 not in target
-            else f"{size:,} values cannot be split into rows of {asked:,}",
-            help="the sizes of the target must multiply to the number of values; one of "
-            "them may be -1",
+    asked, split = prod(axis for axis in target if axis != -1), -1 in target
+    if size % asked if split else size != asked:
+        message = f"cannot reshape {show(inputs[0].shape)} to {show(target)}"
+        label = f"{asked:,} values asked for, {size:,} there"
+        if split:
+            label = f"{size:,} values cannot be split into rows of {asked:,}"
+        help = (
+            "the sizes of the target must multiply to the number of values; one of "
+            "them may be -1"
         )
+        raise LayerProblem("NE042", message, label, help, "target_shape")
     found = tuple(size // asked if axis == -1 else axis for axis in target)
     return {**params, "target_shape": found}
 
@@ -144,21 +132,14 @@ def _reshape_positions(params: Params, inputs: Inputs) -> Positions:
     return Positions("new", f"it makes {rows} rows of {before}")
 
 
-RESHAPE = LayerSpec(
+_SHAPE = "the new shape without the batch axis; one size may be -1"
+
+RESHAPE = whole(
     name="Reshape",
     doc="Arranges the values of one example in another shape, in reading order.",
-    parameters=(
-        parameter(
-            "target_shape shape",
-            "shape",
-            doc="the new shape without the batch axis; one size may be -1",
-        ),
-    ),
+    parameters=(parameter("target_shape shape", "shape", doc=_SHAPE),),
     complete=_reshape_complete,
     output=lambda params, inputs: Tensor(params["target_shape"]),
-    looks_ahead=always,
-    ranks=None,
-    time="none",
     positions=_reshape_positions,
     examples=(
         example((10, 16), gives=(4, 40), target_shape=(4, -1)),
@@ -166,5 +147,3 @@ RESHAPE = LayerSpec(
         example((10, 16), gives=(10, 4, 4), target_shape=(10, 4, 4)),
     ),
 )
-
-LAYERS = (DENSE, OUTPUT, ACTIVATION_LAYER, DROPOUT, FLATTEN, RESHAPE)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from neural_dsl.catalogue.examples import example
-from neural_dsl.catalogue.kinds import sequential
-from neural_dsl.catalogue.shapes import features_of
-from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, parameter
-from neural_dsl.catalogue.tensors import Mask, Tensor, Weight
-from neural_dsl.catalogue.weights import POSITIONS, VECTORS
+from neural_dsl.catalogue.shapes import sequential
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
+from neural_dsl.catalogue.tensors import (
+    POSITIONS,
+    VECTORS,
+    Mask,
+    Tensor,
+    Weight,
+    Weights,
+)
+
+ANY_LENGTH = 5000
+"""Positions that a PositionalEncoding is made for when no length is declared."""
+
+_VOCABULARY = "size of the vocabulary: ids are below it"
+_PADDING = "id 0 is padding: invisible to every attention and pooling after it"
+_LONGEST = f"longest sequence; by default the declared length, else {ANY_LENGTH}"
 
 
 def _embedding_output(params: Params, inputs: Inputs) -> Tensor:
@@ -16,23 +27,17 @@ def _embedding_output(params: Params, inputs: Inputs) -> Tensor:
     return Tensor((*ids.shape, params["output_dim"]), mask=mask)
 
 
+def _embedding_weights(params: Params, inputs: Inputs) -> Weights:
+    return (Weight(VECTORS, (params["input_dim"], params["output_dim"])),)
+
+
 EMBEDDING = sequential(
     name="Embedding",
     doc="Looks up a learned vector for each token id. Vectors start normal, N(0, 0.02).",
     parameters=(
-        parameter(
-            "input_dim",
-            "count",
-            doc="size of the vocabulary: ids are below it",
-            from_task="vocabulary",
-        ),
+        parameter("input_dim", "count", doc=_VOCABULARY, from_task="vocabulary"),
         parameter("output_dim", "count", doc="size of each vector (d_model)"),
-        parameter(
-            "mask_zero",
-            "bool",
-            False,
-            "id 0 is padding: invisible to every attention and pooling after it",
-        ),
+        parameter("mask_zero", "bool", False, _PADDING),
     ),
     output=_embedding_output,
     ranks=(1,),
@@ -41,36 +46,26 @@ EMBEDDING = sequential(
         example((10,), gives=(10, 6), numbers=20 * 6, input_dim=20, output_dim=6),
         example((None,), gives=(None, 6), numbers=54, input_dim=9, output_dim=6),
     ),
-    weights=lambda params, inputs: (
-        Weight(VECTORS, (params["input_dim"], params["output_dim"])),
-    ),
+    weights=_embedding_weights,
 )
-
-ANY_LENGTH = 5000
-"""Positions that a PositionalEncoding is made for when no length is declared."""
 
 
 def _positions_complete(params: Params, inputs: Inputs) -> Params:
-    length = inputs[0].shape[0]
-    max_len = params["max_len"]
+    length, max_len = inputs[0].shape[0], params["max_len"]
     if max_len is None:
         max_len = ANY_LENGTH if length is None else length
     elif length is not None and length > max_len:
-        raise LayerProblem(
-            "NE034",
-            f"the sequence has {length} positions, but `max_len` is {max_len}",
-            parameter="max_len",
-            label=f"encodes positions 0 to {max_len - 1} only",
-            help=f"use `max_len={length}` or more, or leave it out",
-        )
+        message = f"the sequence has {length} positions, but `max_len` is {max_len}"
+        label = f"encodes positions 0 to {max_len - 1} only"
+        help = f"use `max_len={length}` or more, or leave it out"
+        raise LayerProblem("NE034", message, label, help, "max_len")
     return {**params, "max_len": max_len}
 
 
-def _positions_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    features = features_of("PositionalEncoding", inputs[0])
-    if params["encoding_type"] == "sinusoidal":
-        return ()
-    return (Weight(POSITIONS, (params["max_len"], features)),)
+def _positions_weights(params: Params, inputs: Inputs) -> Weights:
+    learned = params["encoding_type"] == "learned"
+    weight = Weight(POSITIONS, (params["max_len"], inputs[0].width))
+    return (weight,) if learned else ()
 
 
 POSITIONAL_ENCODING = sequential(
@@ -79,11 +74,7 @@ POSITIONAL_ENCODING = sequential(
     "cosines (Vaswani et al., 2017) or learned ones, which start normal, N(0, 0.02).",
     parameters=(
         parameter(
-            "max_len max_length",
-            "count",
-            None,
-            f"longest sequence; by default the declared length, else {ANY_LENGTH}",
-            from_task="max_length",
+            "max_len max_length", "count", None, _LONGEST, from_task="max_length"
         ),
         parameter(
             "encoding_type",
@@ -93,6 +84,7 @@ POSITIONAL_ENCODING = sequential(
             "sinusoidal learned learnable=learned",
         ),
     ),
+    sized="PositionalEncoding",
     complete=_positions_complete,
     examples=(
         example((10, 16)),
@@ -101,5 +93,3 @@ POSITIONAL_ENCODING = sequential(
     ),
     weights=_positions_weights,
 )
-
-LAYERS = (EMBEDDING, POSITIONAL_ENCODING)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from neural_dsl.catalogue.examples import example
-from neural_dsl.catalogue.kinds import pointwise
-from neural_dsl.catalogue.shapes import all_valid, show
-from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, parameter
+from neural_dsl.catalogue.shapes import all_valid, pointwise, show
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
 from neural_dsl.catalogue.tensors import Mask, Positions, Tensor
 
 
@@ -13,13 +11,10 @@ def _add_output(params: Params, inputs: Inputs) -> Tensor:
     first = inputs[0]
     for other in inputs[1:]:
         if other.shape != first.shape:
-            raise LayerProblem(
-                "NE032",
-                f"`Add` needs inputs of one shape, but gets {show(first.shape)} and "
-                f"{show(other.shape)}",
-                label="these cannot be added",
-                help="bring them to one size, with `Dense(units)` for instance",
-            )
+            shapes = f"{show(first.shape)} and {show(other.shape)}"
+            message = f"`Add` needs inputs of one shape, but gets {shapes}"
+            help = "bring them to one size, with `Dense(units)` for instance"
+            raise LayerProblem("NE032", message, "these cannot be added", help)
     return Tensor(first.shape, mask=all_valid(tensor.mask for tensor in inputs))
 
 
@@ -41,35 +36,27 @@ def _concatenate_complete(params: Params, inputs: Inputs) -> Params:
     if any(len(tensor.shape) != rank for tensor in inputs):
         raise _cannot_concatenate(inputs, "they have different numbers of axes")
     if axis == 0 or not -rank <= axis <= rank:
-        allowed = sorted({*range(-rank, 0), *range(1, rank + 1)})
-        raise LayerProblem(
-            "NE027",
-            f"`axis` {axis} cannot be joined along: the inputs have {rank} axes besides "
-            "the batch",
-            parameter="axis",
-            label="the batch axis" if axis == 0 else "no such axis",
-            help="use one of " + ", ".join(map(str, allowed)),
-        )
+        there = f"the inputs have {rank} axes besides the batch"
+        message = f"`axis` {axis} cannot be joined along: {there}"
+        label = "the batch axis" if axis == 0 else "no such axis"
+        allowed = ", ".join(str(a) for a in range(-rank, rank + 1) if a)
+        raise LayerProblem("NE027", message, label, f"use one of {allowed}", "axis")
     return {**params, "axis": axis if axis < 0 else axis - rank - 1}
 
 
 def _cannot_concatenate(inputs: Inputs, why: str) -> LayerProblem:
     shapes = ", ".join(show(tensor.shape) for tensor in inputs)
-    return LayerProblem(
-        "NE032",
-        f"`Concatenate` cannot join {shapes}",
-        label=why,
-        help="all sizes but that of the joined axis must be equal",
-    )
+    help = "all sizes but that of the joined axis must be equal"
+    return LayerProblem("NE032", f"`Concatenate` cannot join {shapes}", why, help)
 
 
 def _concatenate_output(params: Params, inputs: Inputs) -> Tensor:
     axis, first = params["axis"], inputs[0].shape
-    differing = f"they differ along another axis than {axis}"
     for tensor in inputs[1:]:
         for position in range(-len(first), 0):
             if position != axis and tensor.shape[position] != first[position]:
-                raise _cannot_concatenate(inputs, differing)
+                why = f"they differ along another axis than {axis}"
+                raise _cannot_concatenate(inputs, why)
     sizes = [tensor.shape[axis] for tensor in inputs]
     known = [size for size in sizes if size is not None]
     joined = list(first)
@@ -86,17 +73,13 @@ def _joined_mask(inputs: Inputs) -> Mask | None:
     parts = []
     for tensor in inputs:
         length = tensor.shape[0]
-        if tensor.mask is not None:
-            parts.append(tensor.mask)
-        elif length is not None:
-            parts.append(Mask("ones", length=length))
-        else:
+        if tensor.mask is None and length is None:
+            message = "`Concatenate` joins a masked sequence with one of unknown length"
+            label = "the length of the unmasked part must be known"
             raise LayerProblem(
-                "NE033",
-                "`Concatenate` joins a masked sequence with one of unknown length",
-                label="the length of the unmasked part must be known",
-                help="declare its length in `input:`",
+                "NE033", message, label, "declare its length in `input:`"
             )
+        parts.append(tensor.mask or Mask("ones", length=length or 0))
     return Mask("concat", parts=tuple(parts))
 
 
@@ -130,13 +113,10 @@ def _residual_output(params: Params, inputs: Inputs) -> Tensor:
     """`inputs` are (what the body gives, what it was given)."""
     body, skip = inputs
     if body.shape != skip.shape:
-        raise LayerProblem(
-            "NE032",
-            f"a residual block adds its input {show(skip.shape)} to its body's output "
-            f"{show(body.shape)}",
-            label="the body changes the shape",
-            help=f"end the body with a layer that gives {show(skip.shape)} again",
-        )
+        gives = f"its body's output {show(body.shape)}"
+        message = f"a residual block adds its input {show(skip.shape)} to {gives}"
+        help = f"end the body with a layer that gives {show(skip.shape)} again"
+        raise LayerProblem("NE032", message, "the body changes the shape", help)
     return Tensor(skip.shape, mask=all_valid((skip.mask, body.mask)))
 
 
@@ -148,5 +128,3 @@ RESIDUAL_CONNECTION = pointwise(
     aliases=("Residual",),
 )
 """A block, not a layer: the model graph has a `Residual` node for it."""
-
-LAYERS = (ADD, CONCATENATE)

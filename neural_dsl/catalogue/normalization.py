@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from neural_dsl.catalogue.examples import example
-from neural_dsl.catalogue.kinds import always, pointwise
-from neural_dsl.catalogue.shapes import check_groups, features_of
-from neural_dsl.catalogue.spec import Inputs, Parameter, Params, parameter
-from neural_dsl.catalogue.tensors import Weight
-from neural_dsl.catalogue.weights import MEAN, RMS_SCALE, VARIANCE, norm_weights
+from neural_dsl.catalogue.shapes import always, check_groups, pointwise
+from neural_dsl.catalogue.spec import Inputs, Parameter, Params, example, parameter
+from neural_dsl.catalogue.tensors import (
+    MEAN,
+    RMS_SCALE,
+    VARIANCE,
+    Weight,
+    Weights,
+    norm_weights,
+)
 
 
 def _epsilon(default: float, added_to: str = "variance") -> Parameter:
     return parameter("epsilon", "positive", default, f"added to the {added_to}")
+
+
+_MOMENTUM = "share of the running statistics that one step keeps (Keras' meaning)"
+_GROUPS = "groups of features that share mean and variance"
+
+
+def _scale_and_shift(params: Params, inputs: Inputs) -> Weights:
+    return norm_weights("", inputs[0].width)
 
 
 LAYER_NORMALIZATION = pointwise(
@@ -19,24 +31,17 @@ LAYER_NORMALIZATION = pointwise(
     doc="Normalises each position over its features, then scales and shifts. Weight "
     "starts at one, bias at zero. Ba et al., 2016.",
     parameters=(_epsilon(1e-5),),
-    weights=lambda params, inputs: norm_weights(
-        "", features_of("LayerNormalization", inputs[0])
-    ),
-    examples=(
-        example((10, 16), numbers=32),
-        example((16,), numbers=32, epsilon=0.01),
-    ),
+    sized="LayerNormalization",
+    weights=_scale_and_shift,
+    examples=(example((10, 16), numbers=32), example((16,), numbers=32, epsilon=0.01)),
     aliases=("LayerNorm",),
 )
 
 
-def _batch_norm_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
-    features = features_of("BatchNormalization", inputs[0])
-    return (
-        *norm_weights("", features),
-        Weight(MEAN, (features,), trainable=False),
-        Weight(VARIANCE, (features,), trainable=False),
-    )
+def _batch_norm_weights(params: Params, inputs: Inputs) -> Weights:
+    shape = (inputs[0].width,)
+    statistics = (Weight(each, shape, trainable=False) for each in (MEAN, VARIANCE))
+    return (*_scale_and_shift(params, inputs), *statistics)
 
 
 # It never looks ahead in use; in training it sees its whole batch, answers or not.
@@ -45,15 +50,8 @@ BATCH_NORMALIZATION = pointwise(
     doc="Normalises each feature over the batch (in use: by running statistics), then "
     "scales and shifts. Weight and running variance start at one, bias and running mean "
     "at zero. Ioffe & Szegedy, 2015.",
-    parameters=(
-        parameter(
-            "momentum",
-            "rate",
-            0.99,
-            "share of the running statistics that one step keeps (Keras' meaning)",
-        ),
-        _epsilon(1e-3),
-    ),
+    parameters=(parameter("momentum", "rate", 0.99, _MOMENTUM), _epsilon(1e-3)),
+    sized="BatchNormalization",
     weights=_batch_norm_weights,
     beside={"pytorch": ("num_batches_tracked",)},
     examples=(
@@ -66,9 +64,8 @@ BATCH_NORMALIZATION = pointwise(
 
 
 def _group_complete(params: Params, inputs: Inputs) -> Params:
-    features = features_of("GroupNormalization", inputs[0])
     help = "use a divisor of the size of the last axis"
-    check_groups(params["groups"], {"features": features}, help)
+    check_groups(params["groups"], {"features": inputs[0].width}, help)
     return params
 
 
@@ -77,18 +74,12 @@ GROUP_NORMALIZATION = pointwise(
     doc="Normalises each example, group of features by group, over all of its positions "
     "(padding too), then scales and shifts each feature. Weight starts at one, bias at "
     "zero. Wu & He, 2018.",
-    parameters=(
-        parameter(
-            "groups", "count", 32, "groups of features that share mean and variance"
-        ),
-        _epsilon(1e-3),
-    ),
+    parameters=(parameter("groups", "count", 32, _GROUPS), _epsilon(1e-3)),
+    sized="GroupNormalization",
     complete=_group_complete,
     looks_ahead=always,  # the mean and variance are those of the whole example
     ranks=(2, 3),
-    weights=lambda params, inputs: norm_weights(
-        "", features_of("GroupNormalization", inputs[0])
-    ),
+    weights=_scale_and_shift,
     examples=(
         example((10, 16), numbers=32, groups=4),
         example((6, 5, 4), numbers=8, groups=2, epsilon=0.01),
@@ -97,25 +88,16 @@ GROUP_NORMALIZATION = pointwise(
     aliases=("GroupNorm",),
 )
 
-
 RMS_NORMALIZATION = pointwise(
     name="RMSNormalization",
     doc="Divides each position by the root mean square of its features, then scales. "
     "Weight starts at one. Zhang & Sennrich, 2019.",
     parameters=(_epsilon(1e-6, "mean square"),),
-    weights=lambda params, inputs: (
-        Weight(RMS_SCALE, (features_of("RMSNormalization", inputs[0]),)),
-    ),
+    sized="RMSNormalization",
+    weights=lambda params, inputs: (Weight(RMS_SCALE, (inputs[0].width,)),),
     examples=(
         example((10, 16), numbers=16),
         example((6, 5, 4), numbers=4, epsilon=0.01),
     ),
     aliases=("RMSNorm",),
-)
-
-LAYERS = (
-    LAYER_NORMALIZATION,
-    BATCH_NORMALIZATION,
-    GROUP_NORMALIZATION,
-    RMS_NORMALIZATION,
 )

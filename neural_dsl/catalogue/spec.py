@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
-from neural_dsl.catalogue.examples import Example
-from neural_dsl.catalogue.tensors import Attention, Positions, Tensor, Weight
+from neural_dsl.catalogue.tensors import Attention, Positions, Shape, Tensor, Weights
 
 REQUIRED: Final = object()
 """The default of a parameter that must be given."""
@@ -37,8 +37,9 @@ Kind: TypeAlias = Literal[
     "learning_rate",  # a float above 0, or a schedule
     "stopping",  # true, false, a count, or the settings of early stopping
 ]
-
+FromTask: TypeAlias = Literal["", "vocabulary", "max_length"]
 Params: TypeAlias = Mapping[str, Any]
+Inputs: TypeAlias = Sequence[Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Parameter:
     doc: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
-    from_task: Literal["", "vocabulary", "max_length"] = ""
+    from_task: FromTask = ""
 
 
 def parameter(
@@ -66,7 +67,7 @@ def parameter(
     default: Any = REQUIRED,
     doc: str = "",
     choices: str = "",
-    from_task: Literal["", "vocabulary", "max_length"] = "",
+    from_task: FromTask = "",
 ) -> Parameter:
     """A `Parameter`, written short: `names` are its own and its aliases; `choices` are
     words, or `spelling=word` for another spelling of one."""
@@ -86,13 +87,46 @@ class LayerProblem(Exception):
 
     code: str
     message: str
-    _: KW_ONLY
-    parameter: str | None = None
     label: str = ""
     help: str = ""
+    parameter: str | None = None
 
 
-Inputs: TypeAlias = Sequence[Tensor]
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One valid use of a layer, small enough to run in a moment.
+
+    `reads`: the shapes that arrive, without the batch: one, several for a layer that
+    joins, (target, memory) for one that attends to a memory. `gives` (the shape of the
+    result) and `numbers` (of its trainable weights) are worked out by hand. `masked`:
+    what arrives has padding, as an `Embedding(…, mask_zero=true)` leaves it.
+    """
+
+    reads: tuple[Shape, ...]
+    gives: Shape
+    numbers: int = 0
+    params: Params = field(default_factory=dict)
+    masked: bool = False
+
+    def written(self, layer: str) -> str:
+        """The layer as a file writes it: `Conv1D(filters=8, kernel_size=3)`."""
+        written = (
+            (name, json.dumps(value) if isinstance(value, bool | str) else value)
+            for name, value in self.params.items()
+        )
+        return f"{layer}({', '.join(f'{name}={value}' for name, value in written)})"
+
+
+def example(
+    *reads: Shape,
+    gives: Shape | None = None,
+    numbers: int = 0,
+    masked: bool = False,
+    **params: Any,
+) -> Example:
+    """An `Example`, written as short as the layer itself; where it says nothing else, it
+    gives the shape of what it reads first."""
+    return Example(reads, reads[0] if gives is None else gives, numbers, params, masked)
 
 
 @dataclass(frozen=True)
@@ -116,6 +150,7 @@ class LayerSpec:
       "carried": whichever axis is time stays so, it does not care; "none": no axis is
       time, it takes whole examples. It decides what a leading None of an input means.
     - `examples`: small uses, from which tests and the reference are made.
+    - `sized`: that it must know the size of the last axis: what it is called then.
     - `reads_mask`: the layer's result depends on which positions are valid (attention,
       pooling over time); the generated code hands it the mask.
     - `arity`: how many tensors it takes: "one", "many" (Add, Concatenate: two or more),
@@ -132,18 +167,17 @@ class LayerSpec:
     looks_ahead: Callable[[Params], bool]
     ranks: tuple[int, ...] | None
     time: Literal["first", "carried", "none"]
+    positions: Callable[[Params, Inputs], Positions]
     examples: tuple[Example, ...]
     parameters: tuple[Parameter, ...] = ()
     complete: Callable[[Params, Inputs], Params] = lambda params, inputs: params
-    weights: Callable[[Params, Inputs], tuple[Weight, ...]] = lambda params, inputs: ()
+    weights: Callable[[Params, Inputs], Weights] = lambda params, inputs: ()
     attentions: Callable[[Params, Inputs], tuple[Attention, ...]] = (
         lambda params, inputs: ()
     )
-    positions: Callable[[Params, Inputs], Positions] = lambda params, inputs: Positions(
-        "new", "the positions of its result are its own"
-    )
     arity: Literal["one", "many", "target"] = "one"
     ids: bool = False
+    sized: str = ""
     beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reads_mask: bool = False
     aliases: tuple[str, ...] = ()

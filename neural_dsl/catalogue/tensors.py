@@ -1,4 +1,8 @@
-"""What flows between layers, as far as a compiler knows it."""
+"""What flows between layers and what they own, as far as a compiler knows it.
+
+Names and layouts of weights are PyTorch's, where they are well known; the emitted code, the
+loaders and docs/weights.md all go by the table at the end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
 Shape: TypeAlias = tuple[int | None, ...]
+Axes: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,25 +68,60 @@ class Tensor:
         """The size of the last axis (`d_model` of a sequence)."""
         return self.shape[-1] if self.shape else None
 
+    @property
+    def width(self) -> int:
+        """The same where it must be known (`LayerSpec.sized`)."""
+        assert self.features is not None
+        return self.features
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One attention inside a layer.
+
+    `suffix` is "" or e.g. "self_attention" (joined to the layer's name with a dot);
+    `path` is the attribute path, below the layer's own module, of the module in which
+    the attention happens, the same on both backends ("" for the module itself).
+    """
+
+    suffix: str
+    kind: Literal["self", "causal", "cross"]
+    num_heads: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How the positions of a layer's result, its first axis, stand to what it reads.
+
+    - "kept": one to one, in order (of "many" inputs: of each of them; of a "target" and
+      its memory: of the target);
+    - "joined": those of the inputs, one after another;
+    - "new": neither, because of `why`, a clause for a message.
+    """
+
+    kind: Literal["kept", "joined", "new"]
+    why: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """How a backend keeps an array: the attribute of its layer, and the order of axes."""
 
     attribute: str
-    axes: tuple[str, ...]
+    axes: Axes
 
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """One kind of array that layers own; all kinds stand in `catalogue.weights`.
+    """One kind of array that layers own.
 
     `name` and `axes` are canonical; `stored` says where a backend keeps it under another
     name or with its axes in another order.
     """
 
     name: str
-    axes: tuple[str, ...]
+    axes: Axes
     stored: Mapping[str, Stored] = field(default_factory=dict, hash=False)
 
     def on(self, backend: str) -> Stored:
@@ -113,41 +153,55 @@ class Weight:
     @property
     def name(self) -> str:
         """The canonical name below the layer's: `attention.query.weight`."""
-        return _joined(self.below, self.array.name)
+        return f"{self.below}.{self.array.name}".lstrip(".")
 
     def place(self, backend: str) -> str:
         """Where the backend keeps it, below the layer: `attention.query.kernel`."""
-        return _joined(self.below, self.array.on(backend).attribute)
+        return f"{self.below}.{self.array.on(backend).attribute}".lstrip(".")
 
 
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+Weights: TypeAlias = tuple[Weight, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """One attention inside a layer.
-
-    `suffix` is "" or e.g. "self_attention" (joined to the layer's name with a dot);
-    `path` is the attribute path, below the layer's own module, of the module in which
-    the attention happens, the same on both backends ("" for the module itself).
-    """
-
-    suffix: str
-    kind: Literal["self", "causal", "cross"]
-    num_heads: int
-    path: str
+def _array(name: str, *axes: str, keras: str = "", order: Axes = ()) -> Array:
+    """An array that Keras calls `keras`, and whose axes it may keep in another order."""
+    stored = {"tensorflow": Stored(keras, order or axes)} if keras else {}
+    return Array(name, axes, stored)
 
 
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """How the positions of a layer's result, its first axis, stand to what it reads.
+def _filters(*space: str) -> Array:
+    """The kernel of a convolution over these axes of space or time."""
+    axes = ("filters", "in / groups", *space)
+    return _array("weight", *axes, keras="kernel", order=(*space, axes[1], axes[0]))
 
-    - "kept": one to one, in order (of "many" inputs: of each of them; of a "target" and
-      its memory: of the target);
-    - "joined": those of the inputs, one after another;
-    - "new": neither, because of `why`, a clause for a message.
-    """
 
-    kind: Literal["kept", "joined", "new"]
-    why: str = ""
+KERNEL = _array("weight", "out", "in", keras="kernel", order=("in", "out"))
+BIAS = _array("bias", "out")
+VECTORS = _array("weight", "id", "features", keras="embeddings")
+POSITIONS = _array("weight", "position", "features")
+SCALE = _array("weight", "features", keras="gamma")
+SHIFT = _array("bias", "features", keras="beta")
+RMS_SCALE = _array("weight", "features", keras="scale")
+MEAN = _array("running_mean", "features", keras="moving_mean")
+VARIANCE = _array("running_var", "features", keras="moving_variance")
+FILTERS_1D = _filters("width")
+FILTERS_2D = _filters("height", "width")
+
+
+def with_bias(
+    array: Array, shape: tuple[int, ...], use_bias: bool, below: str = ""
+) -> Weights:
+    """A weight of this shape, (filters, in / groups, …) for a convolution, and a bias
+    (filters,) where there is one."""
+    weight = Weight(array, shape, below)
+    return (weight, Weight(BIAS, shape[:1], below)) if use_bias else (weight,)
+
+
+def dense_weights(below: str, units: int, features: int, use_bias: bool) -> Weights:
+    """Weight (units, features) and bias (units,) of the dense layer at `below`."""
+    return with_bias(KERNEL, (units, features), use_bias, below)
+
+
+def norm_weights(below: str, features: int) -> Weights:
+    """Weight and bias, both (features,), of the normalisation at `below`."""
+    return Weight(SCALE, (features,), below), Weight(SHIFT, (features,), below)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neural_dsl.cli.console import note, print_diagnostics, print_json
+from neural_dsl.cli.console import note, print_diagnostics
 from neural_dsl.diagnostics import Diagnostic, NeuralError
 from neural_dsl.resolve.checking import check_all
 from neural_dsl.syntax.parser import read_source, read_tree
@@ -39,7 +39,9 @@ def command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
     found = [diagnostic for file in files for diagnostic in findings(file)]
     failed = any(diagnostic.severity == "error" for diagnostic in found)
     if form == "json":
-        print_json(found)
+        from neural_dsl.diagnostics.render import render_json
+
+        click.echo(render_json(found))
     else:
         print_diagnostics(found)
         if not failed:

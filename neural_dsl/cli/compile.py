@@ -6,21 +6,9 @@ from pathlib import Path
 
 import click
 
+from neural_dsl.cli import options
 from neural_dsl.cli.console import note, say
-from neural_dsl.cli.options import (
-    backend_option,
-    checked_network,
-    file_argument,
-    named_output,
-    network_option,
-    path_option,
-)
-from neural_dsl.files import (
-    quoted,
-    refuse_overwriting,
-    refuse_shadowing,
-    write_text,
-)
+from neural_dsl.files import quoted, refuse_overwriting, refuse_shadowing, write_text
 from neural_dsl.syntax.parser import parse, read_source
 
 
@@ -32,9 +20,9 @@ Examples:
   neural compile model.neural --spell-out
   neural compile model.neural --emit ir"""
 )
-@file_argument
-@backend_option
-@path_option(
+@options.file_argument
+@options.backend_option
+@options.path_option(
     "-o",
     "--output",
     metavar="OUT",
@@ -52,7 +40,7 @@ Examples:
     is_flag=True,
     help="Write softmax(Q Kᵀ / √d) V in the open, to read, in place of a fused kernel.",
 )
-@network_option
+@options.network_option
 def command(
     file: Path,
     backend: str | None,
@@ -66,7 +54,7 @@ def command(
     The file needs its framework alone, never neural_dsl: run it, read it, paste it into
     your project.
     """
-    output = named_output(output)
+    output = options.named_output(output)
     if output is not None:
         refuse_shadowing(output)
         refuse_overwriting(output, file)
@@ -77,11 +65,11 @@ def command(
     elif emit == "ir":
         from neural_dsl.graph.dump import dump as dump_graph
 
-        text = dump_graph(checked_network(file, network))
+        text = dump_graph(options.checked_network(file, network))
     else:
         from neural_dsl.compiler import emit as emit_code
 
-        checked = checked_network(file, network)
+        checked = options.checked_network(file, network)
         name = output.name if output else None
         text = emit_code(checked, backend, name, spell_out=spell_out).code
     if output is None:

@@ -34,13 +34,6 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         click.echo(render_text(found, colour=colours(sys.stderr)), err=True)
 
 
-def print_json(diagnostics: Iterable[Diagnostic]) -> None:
-    """Findings for a program: one JSON array on stdout."""
-    from neural_dsl.diagnostics.render import render_json
-
-    click.echo(render_json(tuple(diagnostics)))
-
-
 def say(text: str, *, end: str = "\n") -> None:
     """What was asked for, on stdout. What stands in a file or a model must not command a
     terminal: there, control characters are shown by a stand-in. A pipe gets the text."""

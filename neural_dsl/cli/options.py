@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,9 +23,7 @@ class BackendName(click.ParamType[str]):
 
     name = "backend"
 
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: str, param: Any, ctx: Any) -> str:
         """The backend's own name."""
         found = find_backend(value)
         if found is None:
@@ -39,12 +36,7 @@ class Folder(click.Path):
     """A folder to write into; an empty name, which would be the current one, is a slip
     (an unset variable)."""
 
-    def convert(
-        self,
-        value: str | os.PathLike[str],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The path."""
         if value == "":
             self.fail("the folder has no name; `.` is the current one.", param, ctx)
@@ -55,6 +47,14 @@ def path_option(*names: str, metavar: str, help: str) -> Callable[[F], F]:
     """An option that takes a path."""
     path = click.Path(path_type=Path)
     return click.option(*names, type=path, metavar=metavar, help=help)
+
+
+def repeatable(
+    name: str, dest: str, metavar: str, help: str, type: Any = str
+) -> Callable[[F], F]:
+    """An option that may be given several times."""
+    look: Any = {"metavar": metavar, "help": help, "type": type}
+    return click.option(name, dest, multiple=True, **look)
 
 
 FOLDER = Folder(path_type=Path)

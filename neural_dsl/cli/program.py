@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from neural_dsl import __version__
 from neural_dsl.diagnostics import NeuralError
 
 BUG = 70  # os.EX_SOFTWARE, spelled out because Windows lacks it
@@ -41,9 +42,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Draw it": {"visualize": "Draw the architecture, or every attention head."},
     "About": {"version": "Versions of neural and of what it runs on."},
 }
-COMMANDS = {
-    name: text for entries in SECTIONS.values() for name, text in entries.items()
-}
+COMMANDS = {name: text for part in SECTIONS.values() for name, text in part.items()}
 
 EXAMPLES = """\b
 Examples:
@@ -74,9 +73,16 @@ class Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one was probably meant."""
         name = arguments[0]
-        if not name.startswith("-") and name not in COMMANDS:
-            raise click.UsageError(unknown_command(name))
-        return super().resolve_command(context, arguments)
+        if name.startswith("-") or name in COMMANDS:
+            return super().resolve_command(context, arguments)
+        from difflib import get_close_matches
+
+        meant = [
+            f". Did you mean {c!r}?" for c in get_close_matches(name, COMMANDS, n=1)
+        ]
+        if name.endswith((".neural", ".nr")):
+            meant = [f". To check this file: neural check {name}"]
+        raise click.UsageError(f"No such command {name!r}{''.join(meant) or '.'}")
 
     def format_options(
         self, context: click.Context, formatter: click.HelpFormatter
@@ -96,38 +102,13 @@ class Program(click.Group):
                 formatter.write_dl(rows)
 
 
-def unknown_command(name: str) -> str:
-    """The message for a command that does not exist."""
-    from difflib import get_close_matches
-
-    if name.endswith((".neural", ".nr")):
-        return f"No such command {name!r}. To check this file: neural check {name}"
-    close = get_close_matches(name, COMMANDS, n=1)
-    meant = f" Did you mean {close[0]!r}?" if close else ""
-    return f"No such command {name!r}.{meant}"
-
-
-def print_version(context: click.Context, option: click.Parameter, value: bool) -> None:
-    """`--version`: the short form of the `version` command."""
-    if value and not context.resilient_parsing:
-        from neural_dsl import __version__
-
-        click.echo(f"neural {__version__}")
-        context.exit()
-
-
 @click.group(
     cls=Program,
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
 )
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=print_version,
-    help="Print the version and exit.",
+@click.version_option(
+    __version__, message="neural %(version)s", help="Print the version and exit."
 )
 def program() -> None:
     """Neural DSL: from a twenty-line .neural file to a transformer whose every attention
@@ -179,8 +160,18 @@ def run(arguments: list[str] | None = None) -> int:
     except MemoryError:
         click.echo("error: not enough memory", err=True)
         return 1
-    except Exception as error:
-        return report_bug(error)
+    except Exception as error:  # our mistake; the traceback only on request
+        if os.environ.get("NEURAL_TRACEBACK"):
+            import traceback
+
+            traceback.print_exception(error)
+        click.echo(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "This is a bug in neural, not in your file. Please report it with the output "
+            "of\nthe same command under NEURAL_TRACEBACK=1.",
+            err=True,
+        )
+        return BUG
 
 
 def silence_stdout() -> None:
@@ -188,19 +179,3 @@ def silence_stdout() -> None:
     exit, and would complain."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def report_bug(error: Exception) -> int:
-    """Say that this is our mistake, in one line; the traceback only on request."""
-    if os.environ.get("NEURAL_TRACEBACK"):
-        import traceback
-
-        traceback.print_exception(error)
-    kind = type(error).__name__
-    click.echo(
-        f"internal error: {kind}: {error}\n"
-        "This is a bug in neural, not in your file. Please report it with the output of\n"
-        "the same command under NEURAL_TRACEBACK=1.",
-        err=True,
-    )
-    return BUG

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from neural_dsl.cli.console import note, print_diagnostics, safe_console
 from neural_dsl.diagnostics.layout import safe
+from neural_dsl.runs.journal import Watcher
 from neural_dsl.runs.metrics import SHARES, in_words
-from neural_dsl.runs.train import Watcher
 
 if TYPE_CHECKING:
     from neural_dsl.backends.training import BaseTraining

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from neural_dsl.cli import options
 from neural_dsl.cli.console import note, print_diagnostics, say
-from neural_dsl.cli.options import (
-    backend_option,
-    checked_network,
-    data_option,
-    file_argument,
-    named_output,
-    network_option,
-    path_option,
-    refuse_output,
-    seed_option,
-    weights_option,
-)
 from neural_dsl.diagnostics import Diagnostic
 from neural_dsl.files import quoted, write_bytes
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 
 @click.command(
@@ -35,18 +23,18 @@ Examples:
   neural run model.neural --data x.npy --weights w.safetensors
   neural run model.neural --data x.npy -o outputs.npy"""
 )
-@file_argument
-@data_option
-@weights_option
-@backend_option
-@seed_option
-@path_option(
+@options.file_argument
+@options.data_option
+@options.weights_option
+@options.backend_option
+@options.seed_option
+@options.path_option(
     "-o",
     "--output",
     metavar="outputs.npy",
     help="Save the array (float32, batch first) instead of printing it.",
 )
-@network_option
+@options.network_option
 def command(
     file: Path,
     data: Path | None,
@@ -61,9 +49,11 @@ def command(
     Prints one JSON array a line, one for each example: probabilities where `Output` has
     an activation such as softmax, logits where it has none.
     """
-    output = named_output(output)
-    refuse_output(output, file, data, weights)
-    checked = checked_network(file, network)
+    output = options.named_output(output)
+    options.refuse_output(output, file, data, weights)
+    checked = options.checked_network(file, network)
+
+    import numpy as np
 
     from neural_dsl.inputs import prepare
     from neural_dsl.targets.file import load
@@ -77,52 +67,25 @@ def command(
         f"{checked.name} on {model.compiled.backend}: {model.weights_origin}; input "
         f"{prepared.origin}; output {meaning}, shape {result.shape}"
     )
-    print_diagnostics(not_finite(result))
+    odd = int(result.size - np.isfinite(result).sum())
+    if odd:
+        what = f"{odd:,} of the {result.size:,} numbers in the output are"
+        help = "look for very large numbers in the weights and the input"
+        what += " NaN or infinite"
+        print_diagnostics([Diagnostic("NW138", what, help=help, severity="warning")])
     if output is None:
         for example in result:
-            say(as_json(example))
+            say(json.dumps(plain(example), allow_nan=False))
     else:
-        write_bytes(output, npy(result))
+        buffer = io.BytesIO()
+        np.save(buffer, result, allow_pickle=False)
+        write_bytes(output, buffer.getvalue())
         note(f"wrote {quoted(output)}")
 
 
-def not_finite(result: npt.NDArray[np.float32]) -> list[Diagnostic]:
-    """NW138 when the output holds NaN or infinity."""
-    import numpy as np
-
-    count = int(result.size - np.isfinite(result).sum())
-    if not count:
-        return []
-    return [
-        Diagnostic(
-            "NW138",
-            f"{count:,} of the {result.size:,} numbers in the output are NaN or infinite",
-            help="look for very large numbers in the weights and the input",
-            severity="warning",
-        )
-    ]
-
-
-def as_json(example: npt.NDArray[np.float32]) -> str:
-    """One example as JSON, each number as short as tells float32 values apart; null for
+def plain(value: Any) -> Any:
+    """One example for JSON, each number as short as tells float32 values apart; None for
     NaN and infinity, which JSON does not have."""
-    import json
-    from math import isfinite
-
-    def plain(value: Any) -> Any:
-        if value.ndim:
-            return [plain(item) for item in value]
-        return float(str(value)) if isfinite(value) else None
-
-    return json.dumps(plain(example), allow_nan=False)
-
-
-def npy(array: npt.NDArray[np.float32]) -> bytes:
-    """The bytes of a .npy file."""
-    import io
-
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+    if value.ndim:
+        return [plain(item) for item in value]
+    return float(str(value)) if isfinite(value) else None

@@ -12,14 +12,7 @@ import click
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.cli.console import rich_console, say
 from neural_dsl.cli.options import checked_network, file_argument, network_option
-from neural_dsl.graph.nodes import (
-    Branches,
-    Layer,
-    MacroUse,
-    Network,
-    Node,
-    Residual,
-)
+from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Residual
 from neural_dsl.visualize.diagram import shape_text
 
 if TYPE_CHECKING:
@@ -55,7 +48,10 @@ def table(network: Network) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    indices = attention_indices(network)
+    indices: dict[str, list[str]] = {}
+    for index, (_, layer, inside) in enumerate(network.attentions()):
+        heads = f"{inside.num_heads} head{'s' if inside.num_heads != 1 else ''}"
+        indices.setdefault(layer.name, []).append(f"{index}: {heads}, {inside.kind}")
     grid = Table("Layer", box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("Type", style="cyan")
     grid.add_column("Output shape")
@@ -65,92 +61,64 @@ def table(network: Network) -> Table:
         grid.add_column("Attention")
     for column in grid.columns:
         column.no_wrap = True
-    for cells in rows(network, indices):
-        grid.add_row(*(Text(cell) for cell in cells[: len(grid.columns)]))
+    inputs = [(one.name, "input", shown(one.tensor)) for one in network.inputs]
+    for cells in (*inputs, *rows(network.body, "", indices)):
+        filled = (*cells, "", "", "")[: len(grid.columns)]
+        grid.add_row(*(Text(cell) for cell in filled))
     return grid
 
 
-def rows(network: Network, indices: dict[str, list[str]]) -> Iterator[tuple[str, ...]]:
-    """The cells of the table, inputs first."""
-    for item in network.inputs:
-        yield (item.name, "input", shown(item.tensor), "", "", "")
-    yield from body_rows(network.body, 0, indices)
-
-
-def body_rows(
-    nodes: tuple[Node, ...], depth: int, indices: dict[str, list[str]]
+def rows(
+    nodes: tuple[Node, ...], indent: str, indices: dict[str, list[str]]
 ) -> Iterator[tuple[str, ...]]:
-    """The rows of some nodes, indented below their heading."""
-    indent = "  " * depth
+    """The cells of some nodes, indented below their heading."""
     for node in nodes:
-        if isinstance(node, Layer):
-            size = sum(prod(weight.shape) for weight in node.weights)
-            yield (
-                indent + node.name,
-                node.type,
-                shown(node.output),
-                f"{node.parameter_count:,}",
-                amount(size * FLOAT32) if size else "",
-                "\n".join(indices.get(node.name, [])),
-            )
-            continue
-        headings = headings_of(node)
+        headings: list[tuple[str, str, Tensor] | None] = [None] * len(node.rows)
+        match node:
+            case Layer():
+                size = FLOAT32 * sum(prod(weight.shape) for weight in node.weights)
+                yield (
+                    indent + node.name,
+                    node.type,
+                    shown(node.output),
+                    f"{node.parameter_count:,}",
+                    amount(size) if size else "",
+                    "\n".join(indices.get(node.name, [])),
+                )
+            case MacroUse():
+                headings = [(node.macro, "macro", node.output)]
+            case Residual():
+                headings = [(node.name, "x + …", node.output)]
+            case Branches(branches=branches):
+                headings = [(one.name, "branch", one.output) for one in branches]
         for heading, row in zip(headings, node.rows, strict=True):
-            if heading:
-                yield (indent + heading[0], heading[1], shown(heading[2]), "", "", "")
-            yield from body_rows(row, depth + bool(heading), indices)
-
-
-def headings_of(node: Node) -> list[tuple[str, str, Tensor] | None]:
-    """Name, type and output above each row of what is inside; None for copies."""
-    match node:
-        case MacroUse():
-            return [(node.macro, "macro", node.output)]
-        case Residual():
-            return [(node.name, "x + …", node.output)]
-        case Branches(branches=branches):
-            return [(branch.name, "branch", branch.output) for branch in branches]
-    return [None] * len(node.rows)
-
-
-def attention_indices(network: Network) -> dict[str, list[str]]:
-    """Layer name -> what stands in the attention column: "0: 4 heads, causal"."""
-    found: dict[str, list[str]] = {}
-    for index, (_, layer, attention) in enumerate(network.attentions()):
-        heads = f"{attention.num_heads} head{'s' if attention.num_heads != 1 else ''}"
-        text = f"{index}: {heads}, {attention.kind}"
-        found.setdefault(layer.name, []).append(text)
-    return found
+            if heading is not None:
+                name, kind, output = heading
+                yield indent + name, kind, shown(output)
+            yield from rows(row, indent + "  " * (heading is not None), indices)
 
 
 def totals(network: Network) -> str:
-    """The line below the table."""
+    """The lines below the table."""
     weights = [weight for layer in network.layers() for weight in layer.weights]
     everything = sum(prod(weight.shape) for weight in weights)
     trainable = network.parameter_count
-    outputs = [layer.output.shape for layer in network.layers()]
     lines = f"{trainable:,} trainable parameters"
     if everything != trainable:
         lines += f" ({everything - trainable:,} more are not trained)"
     lines += f" · {amount(everything * FLOAT32)} of weights"
+    outputs = [layer.output.shape for layer in network.layers()]
     if all(None not in shape for shape in outputs):
         values = sum(prod(size or 1 for size in shape) for shape in outputs)
         lines += f" · {amount(values * FLOAT32)} of layer outputs for one example"
-    if matrices := attention_cells(network):
-        lines += f"\n{amount(matrices * FLOAT32)} of attention weights for one example"
+    sizes = []  # heads, queries, keys
+    for _, layer, one in network.attentions():
+        attended = layer.inputs[-1 if one.kind == "cross" else 0]
+        sizes.append((one.num_heads, layer.inputs[0].shape[0], attended.shape[0]))
+    if sizes and all(None not in each for each in sizes):
+        cells = sum(prod(size or 1 for size in each) for each in sizes)
+        lines += f"\n{amount(cells * FLOAT32)} of attention weights for one example"
     return lines
-
-
-def attention_cells(network: Network) -> int | None:
-    """Numbers in all attention matrices for one example; None when a length is open."""
-    cells = 0
-    for _, layer, attention in network.attentions():
-        queries = layer.inputs[0].shape[0]
-        keys = layer.inputs[-1].shape[0] if attention.kind == "cross" else queries
-        if queries is None or keys is None:
-            return None
-        cells += attention.num_heads * queries * keys
-    return cells
 
 
 def shown(tensor: Tensor) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib import metadata
 
 import click
@@ -13,21 +14,8 @@ from neural_dsl.cli.console import say
 
 SHOWN = {
     **{spec.package: spec.distributions for spec in BACKENDS.values()},
-    "keras": ("keras",),
-    "numpy": ("numpy",),
-    "matplotlib": ("matplotlib",),
-    "plotly": ("plotly",),
+    **{name: (name,) for name in ("keras", "numpy", "matplotlib", "plotly")},
 }
-
-
-def installed_version(distributions: tuple[str, ...]) -> str:
-    """The version of the first of these distributions that is installed."""
-    for name in distributions:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return "not installed"
 
 
 @click.command(
@@ -40,6 +28,10 @@ def command() -> None:
     """Print the versions of neural, Python, the frameworks and the drawing libraries."""
     say(f"neural {__version__}")
     rows = {"python": f"{platform.python_version()} ({platform.platform()})"}
-    rows |= {name: installed_version(names) for name, names in SHOWN.items()}
+    for name, distributions in SHOWN.items():
+        rows[name] = "not installed"
+        for one in reversed(distributions):
+            with suppress(metadata.PackageNotFoundError):
+                rows[name] = metadata.version(one)
     for name, version in rows.items():
         say(f"  {name:<11} {version}")

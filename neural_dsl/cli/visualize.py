@@ -9,19 +9,8 @@ from typing import Any
 
 import click
 
+from neural_dsl.cli import options as o
 from neural_dsl.cli.console import note
-from neural_dsl.cli.options import (
-    FOLDER,
-    backend_option,
-    checked_network,
-    data_option,
-    named_output,
-    network_option,
-    path_option,
-    seed_option,
-    trust_option,
-    weights_option,
-)
 from neural_dsl.cli.pictures import Request, draw
 from neural_dsl.files import quoted, refuse_overwriting, write_bytes
 from neural_dsl.syntax.parser import read_source
@@ -61,19 +50,13 @@ Examples:
     metavar="FILE | RUN...",
 )
 @click.option("--attention", is_flag=True, help="Run the model and draw its attention.")
-@click.option(
-    "--prompt",
-    "prompts",
-    multiple=True,
-    metavar="TEXT",
+@o.repeatable(
+    *("--prompt", "prompts", "TEXT"),
     help="RUN: what its model answers while its attention is drawn; repeatable. The "
     "first held-out problem without.",
 )
-@click.option(
-    "--text",
-    "texts",
-    multiple=True,
-    metavar="TEXT",
+@o.repeatable(
+    *("--text", "texts", "TEXT"),
     help="RUN of a text: what it reads, without going on with it; repeatable.",
 )
 @click.option(
@@ -86,45 +69,36 @@ Examples:
     help="Architecture: html, svg, png; default: as -o ends, else html. Attention: png "
     "(default), svg, pdf.",
 )
-@path_option(
-    "-o",
-    "--output",
+@o.path_option(
+    *("-o", "--output"),
     metavar="OUT",
     help="Architecture file.  [default: {stem}_architecture.{format} here]",
 )
-@network_option
-@backend_option
-@click.option(
-    "--layer",
-    "layers",
-    multiple=True,
-    metavar="NAME|INDEX",
+@o.network_option
+@o.backend_option
+@o.repeatable(
+    *("--layer", "layers", "NAME|INDEX"),
     help="Only this attention layer, by name or counted from 0; repeatable.",
 )
-@click.option(
-    "--head",
-    "heads",
-    multiple=True,
+@o.repeatable(
+    *("--head", "heads", "N"),
     type=int,
-    metavar="N",
     help="Show this head in the heatmap instead of the average; repeatable. Grid and "
     "data files keep all.",
 )
-@data_option
-@click.option(
-    "--tokens",
-    multiple=True,
-    metavar="[NAME=]A,B,C",
+@o.data_option
+@o.repeatable(
+    *("--tokens", "tokens", "[NAME=]A,B,C"),
     help="Labels; without --data they also set the sequence length. Once for each input "
     "when there are several.",
 )
-@weights_option
-@path_option(
+@o.weights_option
+@o.path_option(
     "--save-weights",
     metavar="W.safetensors",
     help="Save the weights that were used.",
 )
-@seed_option
+@o.seed_option
 @click.option(
     "--batch-item",
     type=click.IntRange(0),
@@ -134,7 +108,7 @@ Examples:
 )
 @click.option(
     "--output-dir",
-    type=FOLDER,
+    type=o.FOLDER,
     metavar="DIR",
     default=Path("attention_outputs"),
     show_default=True,
@@ -147,7 +121,7 @@ Examples:
     "weight times the number of allowed keys, with 1 in the middle. The data choose "
     "without, and the picture names it.",
 )
-@trust_option
+@o.trust_option
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
     """Draw FILE: its architecture, or with --attention what every head attends to.
@@ -207,8 +181,8 @@ def draw_architecture(request: Request, runs: bool) -> None:
 
         network = stored_network(file)[0]
     else:
-        network = checked_network(file, request.network)
-    if request.output is not None and named_output(request.output) is None:
+        network = o.checked_network(file, request.network)
+    if request.output is not None and o.named_output(request.output) is None:
         click.echo(render(network, form), nl=False)  # bytes, as a file has them
         return
     target = request.output or Path(f"{name}_architecture.{form}")

@@ -26,15 +26,9 @@ def show(character: str) -> str:
 
 def width(text: str) -> int:
     """The number of terminal columns that shown text takes."""
-    if text.isascii():
-        return len(text)
-    columns = 0
-    for character in text:
-        if unicodedata.east_asian_width(character) in "WF":
-            columns += 2
-        elif not unicodedata.category(character).startswith("M"):
-            columns += 1
-    return columns
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    marks = sum(unicodedata.category(each).startswith("M") for each in text)
+    return len(text) + wide - marks
 
 
 def safe(text: str) -> str:

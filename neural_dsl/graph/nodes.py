@@ -5,8 +5,8 @@ reads only this. The tree keeps what the file's author structured (macros, repea
 branches, residuals), because the emitted code and the pictures show it.
 
 Every node says what is inside it: `rows` has the rows of nodes (one for a body, one for
-each copy or branch, none in a layer), `around` is the same node around other rows. So a
-new kind of node is a class here, and the walks (`graph.walk`) know it.
+each copy or branch, none in a layer), `around` is the same around other rows. So a new
+kind of node is a class here, and the walks (`graph.walk`) know it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
@@ -43,13 +43,7 @@ class Layer:
     attentions: tuple[Attention, ...]
     span: Span
     passed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> Rows:
-        return ()
-
-    def around(self, rows: Rows) -> Layer:
-        return self
+    rows: ClassVar[Rows] = ()
 
     @property
     def type(self) -> str:

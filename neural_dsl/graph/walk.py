@@ -9,7 +9,7 @@ each with its own idea of a tensor (a variable, a shape, the tokens behind it).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from neural_dsl.graph.nodes import (
@@ -37,8 +37,9 @@ def rebuild(nodes: Iterable[Node], change: Callable[[Node], Node]) -> tuple[Node
     it may replace the node, and keeps or replaces its rows."""
     made: list[Node] = []
     for node in map(change, nodes):
-        rows = tuple(rebuild(row, change) for row in node.rows)
-        made.append(node.around(rows) if rows else node)
+        if not isinstance(node, Layer):
+            node = node.around(tuple(rebuild(row, change) for row in node.rows))
+        made.append(node)
     return tuple(made)
 
 
@@ -111,8 +112,10 @@ def first_layer(nodes: Sequence[Node]) -> Layer | None:
 
 
 class Walk(ABC, Generic[T]):
-    """Walks the graph once with values of any kind in place of tensors."""
+    """Walks the graph once with values of any kind in place of tensors; `inputs` has
+    those of the network's inputs by name."""
 
+    inputs: Mapping[str, T]
     memory: T | None = None
 
     @abstractmethod
@@ -123,9 +126,9 @@ class Walk(ABC, Generic[T]):
     def residual(self, node: Residual, body: T, skip: T) -> T:
         """What leaves a residual block: the sum of these."""
 
-    @abstractmethod
     def start(self, branch: Branch, flow: tuple[T, ...]) -> tuple[T, ...]:
-        """What a branch reads."""
+        """What a branch reads: the input of its name, or what came before the branches."""
+        return flow if branch.input is None else (self.inputs[branch.input],)
 
     def passed(self, node: Node, read: tuple[T, ...], after: tuple[T, ...]) -> None:
         """Told of every node but layers: what came to it, and what left it."""
@@ -147,14 +150,10 @@ class Walk(ABC, Generic[T]):
                 case Residual(body=body):
                     after = (self.residual(node, self.nodes(body, flow)[-1], flow[-1]),)
                 case Branches(branches=branches):
-                    after = tuple(self.branch(branch, flow) for branch in branches)
+                    after, outside = (), self.memory
+                    for branch in branches:  # the memory that one reads is its own
+                        after += self.nodes(branch.body, self.start(branch, flow))[-1:]
+                        self.memory = outside
             self.passed(node, flow, after)
             flow = after
         return flow
-
-    def branch(self, branch: Branch, flow: tuple[T, ...]) -> T:
-        """What leaves one path; the memory that it reads is its own."""
-        outside = self.memory
-        after = self.nodes(branch.body, self.start(branch, flow))
-        self.memory = outside
-        return after[-1]

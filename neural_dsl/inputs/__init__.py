@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.diagnostics import NeuralError, refusal
+from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs.data import Data, read_arrays
 from neural_dsl.inputs.lengths import with_lengths, with_some_length
@@ -61,33 +61,22 @@ def prepare(
     labels = from_value(tokens, network.inputs)
     sequences = {item.name for item in network.inputs if item.is_sequence}
     lengths = {name: len(words) for name, words in labels.items()}
+    for name in labels:
+        if name not in sequences:
+            message = f"the input `{name}` is no sequence, so tokens cannot label it"
+            raise refuse_tokens(message)
     if data is None:
-        for name in labels:
-            if name not in sequences:
-                raise _no_sequence(name)
         fitted = with_some_length(with_lengths(network, lengths))
         origin = f"{'labels; input ' if labels else ''}random, seed {seed}"
         return Prepared(fitted, draw(fitted, seed), labels, origin)
     arrays, origin = read_arrays(data, network.inputs)
-    for name, tokens_given in lengths.items():
-        if name not in sequences:
-            raise _no_sequence(name)
-        positions = arrays[name].shape[1]
-        if tokens_given != positions:
-            of = f"positions of `{name}` in {origin}"
-            help = (
-                f"give {positions} tokens, or cut the data to {tokens_given} positions"
-            )
-            raise refuse_tokens(
-                f"there are {tokens_given} tokens for {positions} {of}", help
-            )
-    lengths = {name: arrays[name].shape[1] for name in sequences}
-    return Prepared(with_lengths(network, lengths), arrays, labels, origin)
-
-
-def _no_sequence(name: str) -> NeuralError:
-    message = f"the input `{name}` is no sequence, so tokens cannot label it"
-    return refuse_tokens(message)
+    positions = {name: arrays[name].shape[1] for name in sequences}
+    for name, count in lengths.items():
+        if count != (there := positions[name]):
+            message = f"there are {count} tokens for {there} positions of `{name}` in "
+            help = f"give {there} tokens, or cut the data to {count} positions"
+            raise refuse_tokens(message + origin, help)
+    return Prepared(with_lengths(network, positions), arrays, labels, origin)
 
 
 def check_seed(seed: int) -> int:

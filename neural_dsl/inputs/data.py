@@ -17,7 +17,7 @@ from neural_dsl.diagnostics import refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
-from neural_dsl.inputs.stored import AnyArray, Archive, read
+from neural_dsl.inputs.stored import AnyArray, Member, read
 
 UNNAMED = ("arr_0", "x")
 """What the only input may be called beside its name: `numpy.savez` calls an array without
@@ -35,7 +35,7 @@ def read_arrays(
     Shapes must fit apart from the batch axis and the length, which `lengths` judges.
     Raises NE120 to NE127.
     """
-    given: AnyArray | Mapping[str, AnyArray]
+    given: AnyArray | Mapping[str, AnyArray | Member]
     if isinstance(data, str | os.PathLike):
         given, origin = read(Path(data)), Path(data).name
     else:
@@ -44,10 +44,11 @@ def read_arrays(
     arrays: dict[str, AnyArray] = {}
     for item, key in zip(inputs, keys, strict=True):
         label = origin if len(inputs) == 1 else f"`{key}` in {origin}"
-        if isinstance(given, Archive):  # is read only if its shape fits
-            inside = f"`{key}` in {origin}" if key == item.name else origin
-            _check_shape(item, given.shape(key), inside)
         array = given[key] if isinstance(given, Mapping) else given
+        if isinstance(array, Member):  # is read only if its shape fits
+            inside = f"`{key}` in {origin}" if key == item.name else origin
+            _check_shape(item, array.header[0], inside)
+            array = array.read()
         arrays[item.name] = _checked(item, array, label)
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
@@ -58,7 +59,7 @@ def read_arrays(
 
 
 def _keys(
-    given: AnyArray | Mapping[str, AnyArray], names: list[str], origin: str
+    given: AnyArray | Mapping[str, object], names: list[str], origin: str
 ) -> list[str]:
     """What the array of each input is called. Raises NE126 when arrays are missing,
     unknown or not told apart."""

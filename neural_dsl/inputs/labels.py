@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeAlias
 
 from neural_dsl.diagnostics import Diagnostic
-from neural_dsl.graph.nodes import Branch, Layer, Network, Residual
+from neural_dsl.graph.nodes import Layer, Network, Residual
 from neural_dsl.graph.walk import Walk
 from neural_dsl.source import Span
 
@@ -59,12 +59,9 @@ def attention_axes(network: Network) -> dict[str, tuple[Axis, Axis]]:
 class _Tracer(Walk[Axis]):
     """Walks the graph with axes in place of tensors."""
 
-    def __init__(self, inputs: dict[str, Axis]):
+    def __init__(self, inputs: Mapping[str, Axis]):
         self.inputs = inputs
         self.found: dict[str, Axes] = {}
-
-    def start(self, branch: Branch, flow: Axes) -> Axes:
-        return (self.inputs[branch.input],) if branch.input else flow
 
     def residual(self, node: Residual, body: Axis, skip: Axis) -> Axis:
         return _merged(node, (body, skip))
@@ -162,12 +159,12 @@ def lost_labels(
     return found
 
 
-def _attentions(found: Mapping[str, list[str]], most: int = 3) -> str:
+def _attentions(found: Mapping[str, list[str]]) -> str:
     """`a`, `b` (keys) and 2 more."""
     names = [
         f"`{name}`" if len(sides) == 2 else f"`{name}` ({sides[0]})"
         for name, sides in found.items()
     ]
-    if len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    if len(names) > 3:
+        names[2:] = [f"{len(names) - 2} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -15,7 +15,6 @@ from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.graph.nodes import (
-    Branch,
     Branches,
     Input,
     Layer,
@@ -55,8 +54,9 @@ def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
         inputs.append(replace(item, tensor=replace(item.tensor, shape=shape)))
     if tuple(inputs) == network.inputs:
         return network
+    resizer = Resizer({item.name: item.tensor for item in inputs})
     try:
-        return Resizer(tuple(inputs)).network(network)
+        flow = resizer.nodes(network.body, tuple(resizer.inputs.values()))
     except Fixed as problem:
         known = {i.name: i.tensor.shape[0] for i in network.inputs}
         new = {n: lengths[n] for n in known if lengths.get(n) not in (None, known[n])}
@@ -70,6 +70,8 @@ def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
             help = " and ".join(f"{size} tokens" for size in declared.values())
         place = (network.source, problem.node.span, problem.why)
         raise refusal("NE128", message, *place, help=f"give {help}") from None
+    body = rebuild(network.body, lambda node: resizer.made.get(id(node), node))
+    return replace(network, inputs=tuple(inputs), body=body, output=flow[-1])
 
 
 def with_some_length(network: Network) -> Network:
@@ -85,21 +87,12 @@ def with_some_length(network: Network) -> Network:
 
 
 class Resizer(Walk[Tensor]):
-    """Walks the graph once with new input tensors; `made` has the nodes that change."""
+    """Walks the graph once with new input tensors; `made` has the nodes that change.
+    Raises Fixed."""
 
-    def __init__(self, inputs: tuple[Input, ...]):
+    def __init__(self, inputs: Mapping[str, Tensor]):
         self.inputs = inputs
         self.made: dict[int, Node] = {}
-
-    def network(self, network: Network) -> Network:
-        """The whole network. Raises Fixed."""
-        flow = self.nodes(network.body, tuple(item.tensor for item in self.inputs))
-        body = rebuild(network.body, lambda node: self.made.get(id(node), node))
-        return replace(network, inputs=self.inputs, body=body, output=flow[-1])
-
-    def start(self, branch: Branch, flow: Flow) -> Flow:
-        named = (item.tensor for item in self.inputs if item.name == branch.input)
-        return flow if branch.input is None else (next(named),)
 
     def residual(self, node: Residual, body: Tensor, skip: Tensor) -> Tensor:
         if body.shape != skip.shape:

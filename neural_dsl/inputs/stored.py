@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -33,60 +35,53 @@ HEADERS = {
 }
 
 
-class Archive(Mapping[str, AnyArray]):
-    """The arrays of a .npz file by name; each is read when it is asked for.
+@dataclass(frozen=True)
+class Member:
+    """An array of a .npz file, read when it is asked for. Raises NeuralError as `read`.
 
-    A compressed member can be a thousand times as large as its file: `shape` tells what
-    it would unpack to. Raises NeuralError as `read` does.
+    A compressed one can be a thousand times as large as its file: `header` tells what it
+    would unpack to.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        with reading(path), zipfile.ZipFile(path) as archive:
-            self._members = {
-                each.filename.removesuffix(".npy"): each for each in archive.infolist()
-            }
+    path: Path
+    name: str
+    info: zipfile.ZipInfo
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        """The shape that the header of a member gives."""
-        with self._opened(name) as member:
-            return _header(self.path, member)[0]
+    @cached_property
+    def header(self) -> Header:
+        """Read from the file, without its array."""
+        with self._opened() as member:
+            return _header(self.path, member)
 
-    def __getitem__(self, name: str) -> AnyArray:
-        what, stored = f"{quoted(name)} in {quoted(self.path)}", self._members[name]
-        with self._opened(name) as member:
-            shape, dtype, size = _header(self.path, member)
-        if stored.file_size != size:  # the directory and the member's header differ
-            message = f"{what} says that it has {size:,} bytes, and has "
-            help = "write the file again"
-            raise refusal("NE120", f"{message}{stored.file_size:,}", help=help)
+    def read(self) -> AnyArray:
+        """The array itself."""
+        shape, dtype, size = self.header
+        what, stored = (
+            f"{quoted(self.name)} in {quoted(self.path)}",
+            self.info.file_size,
+        )
+        if stored != size:  # the archive's directory and the member's header differ
+            message = f"{what} says that it has {size:,} bytes, and has {stored:,}"
+            raise refusal("NE120", message, help="write the file again")
         _refuse_too_large(what, shape, dtype)
-        with self._opened(name) as member:
+        with self._opened() as member:
             array: AnyArray = np.lib.format.read_array(member, allow_pickle=False)
             member.read(1)  # to the end, where the archive's checksum is compared
             return array
 
     @contextmanager
-    def _opened(self, name: str) -> Iterator[IO[bytes]]:
+    def _opened(self) -> Iterator[IO[bytes]]:
         with (
             reading(self.path),
             zipfile.ZipFile(self.path) as archive,
-            archive.open(self._members[name]) as member,
+            archive.open(self.info) as member,
         ):
             yield member
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._members  # Mapping's own would read the array
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-
-def read(path: Path) -> AnyArray | Archive:
-    """The array of a .npy file, left on disk until it is used, or a .npz file's arrays.
+def read(path: Path) -> AnyArray | dict[str, Member]:
+    """The array of a .npy file, left on disk until it is used, or those of a .npz file by
+    name.
 
     Raises NE108 when it is larger than the memory that is free, NE120 when the file
     cannot be read, and NE121 when it holds Python objects, which only unpickling could
@@ -108,7 +103,10 @@ def read(path: Path) -> AnyArray | Archive:
             array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
             return array
         if start[:4] in (b"PK\x03\x04", b"PK\x05\x06") and zipfile.is_zipfile(path):
-            return Archive(path)
+            with zipfile.ZipFile(path) as archive:
+                infos = archive.infolist()
+            names = [info.filename.removesuffix(".npy") for info in infos]
+            return {n: Member(path, n, i) for n, i in zip(names, infos, strict=True)}
     if start[:1] == b"\x80":  # the first byte of every pickle since protocol 2
         raise _pickled(path)
     message = f"{quoted(path)} is neither a .npy nor a .npz file"

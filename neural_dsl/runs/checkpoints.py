@@ -8,6 +8,7 @@ on (`mend`), and weights never stand without the state that made them.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from neural_dsl.backends import weights_file
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted, write_bytes
+from neural_dsl.runs.directory import About
 
 if TYPE_CHECKING:
     from neural_dsl.backends.canonical import Arrays
@@ -37,6 +38,12 @@ class Progress:
     best_step: int = 0
     seconds: float = 0.0
 
+    @property
+    def names(self) -> list[str]:
+        """The files that hold the weights of this very step."""
+        best = self.best_step == self.step and self.step > 0
+        return [BEST, LAST] if best else [LAST]
+
 
 class NotFinite(Exception):
     """What the weights, or what the model makes of them, holds NaN or infinity: nothing
@@ -51,35 +58,34 @@ def save(
     Raises NotFinite before anything is written, and NeuralError NE134.
     """
     state = training.state()
-    if not all(_finite(array) for name, array in state.items() if _matters(name)):
-        raise NotFinite("the weights became NaN or infinite")
+    for name, array in state.items():
+        matters = name.startswith(("model.", "optimizer.")) and array.dtype.kind == "f"
+        if matters and not np.isfinite(array).all():
+            raise NotFinite("the weights became NaN or infinite")
     if not measures and not training.gives_numbers():  # no validation has seen them
         raise NotFinite("the model's output became NaN or infinite")
     about = {"step": str(progress.step)} | {k: repr(v) for k, v in measures.items()}
     metadata = {"progress": json.dumps(asdict(progress)), "about": json.dumps(about)}
     write_bytes(folder / STATE, weights_file.encoded(state, metadata))
+    _write_weights(folder, training, progress.names, about)
+
+
+def _write_weights(
+    folder: Path, training: BaseTraining, names: list[str], about: dict[str, str]
+) -> None:
     encoded = weights_file.encoded(training.runtime.weights(), about)
-    for name in _weights_of(progress):
+    for name in names:
         write_bytes(folder / name, encoded)
 
 
 def mend(folder: Path, training: BaseTraining, progress: Progress) -> None:
     """Write the weights that a kill or a full disk kept from following the state, which
     the training has loaded. Raises NeuralError NE134."""
-    late = [n for n in _weights_of(progress) if _step(folder / n) != progress.step]
-    if not late:
-        return
-    kept = weights_file.load(folder / STATE).metadata.get("about")
-    about = json.loads(kept) if kept else {"step": str(progress.step)}
-    encoded = weights_file.encoded(training.runtime.weights(), about)
-    for name in late:
-        write_bytes(folder / name, encoded)
-
-
-def _weights_of(progress: Progress) -> list[str]:
-    """The files that hold the weights of this very step."""
-    best = progress.best_step == progress.step and progress.step > 0
-    return [BEST, LAST] if best else [LAST]
+    late = [n for n in progress.names if _step(folder / n) != progress.step]
+    if late:
+        kept = weights_file.load(folder / STATE).metadata.get("about")
+        about = json.loads(kept) if kept else {"step": str(progress.step)}
+        _write_weights(folder, training, late, about)
 
 
 def saved_weights(folder: Path) -> dict[str, int | None]:
@@ -98,16 +104,39 @@ def refuse_weights_alone(folder: Path) -> None:
     """Raise NE155 where a run has weights and no state: starting afresh would replace
     them, and there is nothing to go on from."""
     found = saved_weights(folder)
-    if (folder / STATE).exists() or not found:
-        return
-    raise refusal(
-        "NE155",
-        f"the run in {quoted(folder)} has no {STATE} to go on from, but it has "
-        + " and ".join(
+    if found and not (folder / STATE).exists():
+        listed = (
             name if step is None else f"{name} of step {step:,}"
             for name, step in found.items()
-        ),
-        help=_another(folder, f"put back a copy of {STATE}"),
+        )
+        raise refusal(
+            "NE155",
+            f"the run in {quoted(folder)} has no {STATE} to go on from, but it has "
+            + " and ".join(listed),
+            help=_another(folder, f"put back a copy of {STATE}"),
+        )
+
+
+def no_weights(folder: Path, about: About, asked: str) -> NeuralError:
+    """NE156: what was asked for is not there; others may be."""
+    run, others = f"the run in {quoted(folder)}", saved_weights(folder)
+    if others:
+        name, step = next(iter(others.items()))
+        of_step = f", of step {step:,}" if step is not None else ""
+        stem = name.removesuffix(".safetensors")
+        help = f"it has {name}{of_step}: use that by `--weights {stem}`"
+        return refusal("NE156", f"{run} has no {asked}", help=help)
+    if about.get("status") != "finished":
+        again = f"`neural train {shlex.quote(str(folder))} --resume`"
+        help = f"train it first: {again}"
+        return refusal("NE156", f"{run} has saved no weights yet", help=help)
+    file = os.path.normpath(folder / about["source"])
+    anew = shlex.join([file, "--output-dir", str(folder)])
+    return refusal(
+        "NE156",
+        f"{run} is finished, and its weights are gone",
+        help="put back a copy of its .safetensors files, or train anew: `neural "
+        f"train {anew} --overwrite`",
     )
 
 
@@ -135,16 +164,5 @@ def load(folder: Path) -> tuple[Arrays, Progress] | None:
 
 def damaged(path: Path) -> NeuralError:
     """NE155: a checkpoint that cannot be what this program wrote."""
-    return refusal(
-        "NE155",
-        f"the checkpoint {quoted(path)} is damaged",
-        help=_another(path.parent, "put back a copy of it"),
-    )
-
-
-def _matters(name: str) -> bool:
-    return name.startswith(("model.", "optimizer."))
-
-
-def _finite(array: npt.NDArray[np.generic]) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+    help = _another(path.parent, "put back a copy of it")
+    return refusal("NE155", f"the checkpoint {quoted(path)} is damaged", help=help)

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
@@ -43,11 +43,14 @@ def is_run(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
-def create(folder: Path, *, emptied: bool = False) -> list[Path]:
+def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> list[Path]:
     """Make the folder of a new run, and tell which folders had to be made, the innermost
-    first; of one that was `emptied` of a run, what else is there stays. Raises
-    NeuralError: NE150 when something stands there already, NE134 when it cannot be made
-    or written."""
+    first. To `overwrite` removes a finished run that stands there, with `force` any, and
+    nothing else. Raises NeuralError: NE150 when something stands there already, NE158
+    while it is trained, NE134 when it cannot be made or written."""
+    emptied = overwrite and is_run(folder)
+    if emptied:
+        _remove_run(folder, force)
     if is_run(folder):
         which, first = "run", "go on with it by --resume"
         if read_about(folder).get("status") == "finished":
@@ -61,18 +64,13 @@ def create(folder: Path, *, emptied: bool = False) -> list[Path]:
     with output_errors(folder):
         others = folder.iterdir() if folder.is_dir() and not emptied else ()
         if any(not _leftover(path) for path in others):
-            raise refusal(
-                "NE150",
-                f"the folder {quoted(folder)} is not empty, and no run",
-                help="choose another folder by --output-dir",
-            )
+            message = f"the folder {quoted(folder)} is not empty, and no run"
+            help = "choose another folder by --output-dir"
+            raise refusal("NE150", message, help=help)
         return make_folder(folder)
 
 
-def remove_run(folder: Path, *, force: bool = False) -> None:
-    """Remove the run of a folder, and nothing else that stands there. Raises NeuralError:
-    NE150 for one that is not finished, without `force`; NE158 while it is trained; NE134.
-    """
+def _remove_run(folder: Path, force: bool) -> None:
     about = read_about(folder)
     if about.get("status") != "finished" and not force:
         raise refusal(
@@ -108,9 +106,44 @@ def _leftover(path: Path) -> bool:
     return path.name in made or path.name.startswith(starts)
 
 
+class About(TypedDict, total=False):
+    """What `run.json` says, in the order in which it is learnt."""
+
+    layout: int
+    network: str | None
+    source: str
+    source_sha256: str
+    backend: str
+    settings: list[str]
+    data_sha256: dict[str, str]
+    kept: list[str]
+    code_sha256: str | None
+    status: str
+    step: int
+    best_step: int
+    best: list[float] | None
+    seconds: float
+    splits_sha256: dict[str, str]
+    versions: dict[str, str]
+    seed: int
+    device: str
+    test: dict[str, float]
+    tested: str
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that training writes; numbers may be of any."""
+    outer, inner = get_origin(kind) or kind, get_args(kind)
+    if outer is list:
+        return type(value) is list and all(_fits(each, inner[0]) for each in value)
+    if inner and outer is not dict:
+        return any(_fits(value, each) for each in inner)
+    return outer is float or type(value) is outer
+
+
 @contextmanager
 def removed_unless_begun(
-    folder: Path, about: dict[str, Any], made: list[Path]
+    folder: Path, about: About, made: list[Path]
 ) -> Iterator[None]:
     """Leave no folder behind when a run fails before its first step: its own, and those
     `made` for it."""
@@ -126,13 +159,14 @@ def removed_unless_begun(
                     path.rmdir()
 
 
-def read_about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> About:
     """What `run.json` says. Raises NeuralError NE156 where there is none to read."""
     try:
-        about = json.loads(read_regular(folder / ABOUT))
-        if not isinstance(about, dict) or not _has_its_kinds(about):
+        found, kinds = json.loads(read_regular(folder / ABOUT)), get_type_hints(About)
+        if not all(_fits(found[k], kinds[k]) for k in kinds.keys() & found.keys()):
             raise ValueError("it does not hold what it should")
-    except (OSError, ValueError, RecursionError) as error:
+        about: About = found
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         why = reason(error) if isinstance(error, OSError) else ""
         seen = {
             "no such folder": not folder.exists(),
@@ -159,25 +193,7 @@ def no_whole_run(folder: Path, why: str) -> NeuralError:
     )
 
 
-_KINDS: dict[type, tuple[str, ...]] = {
-    str: ("source", "source_sha256", "backend", "status", "device", "tested"),
-    int: ("layout", "step", "best_step", "seed"),
-    dict: ("data_sha256", "splits_sha256", "versions", "test"),
-    list: ("settings", "kept"),
-}
-
-
-def _has_its_kinds(about: dict[str, Any]) -> bool:
-    """Whether every entry that is there is of the kind that training writes."""
-    kinds = ((kind, name) for kind, names in _KINDS.items() for name in names)
-    if not all(type(about.get(name, kind())) is kind for kind, name in kinds):
-        return False
-    texts = [each for name in _KINDS[list] for each in about.get(name, ())]
-    texts += [about.get(name) or "" for name in ("network", "code_sha256")]
-    return all(isinstance(each, str) for each in texts)
-
-
-def write_about(folder: Path, about: dict[str, Any]) -> None:
+def write_about(folder: Path, about: About) -> None:
     """Write `run.json`. Raises NeuralError NE134."""
     write_text(folder / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
 

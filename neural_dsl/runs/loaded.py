@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,9 @@ from neural_dsl.attention.record import check_batch_item
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
 from neural_dsl.compiler import as_path, is_text
-from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import quoted
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.directory import LAYOUT, is_run
-from neural_dsl.runs.prepare import Prepared, prepare_again
+from neural_dsl.runs.prepare import prepare_again
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
 from neural_dsl.targets.base import Batch, refuse_options, refused
@@ -178,7 +175,7 @@ def open_run(
         names = [tested]
     path = next((folder / n for n in names if (folder / n).exists()), None)
     if path is None:
-        raise _no_weights(run, names[0])
+        raise checkpoints.no_weights(folder, run.about, names[0])
     runtime: Any = create_runtime(run.compiled, run.seed)
     found = weights_file.load(path)
     step = int(found.metadata.get("step", 0))
@@ -189,32 +186,3 @@ def open_run(
     if run.about.get("layout", 1) == LAYOUT:  # of others `evaluate` asks, which tests
         refuse_other_splits(run.about.get("splits_sha256") or {}, task, folder)
     return LoadedRun(runtime, folder, task, step, path.stem, run.about)
-
-
-def _no_weights(run: Prepared, asked: str) -> NeuralError:
-    """NE156: what was asked for is not there; others may be."""
-    folder, others = run.folder, checkpoints.saved_weights(run.folder)
-    if not others and run.about.get("status") == "finished":
-        file = os.path.normpath(folder / run.about["source"])
-        anew = shlex.join([file, "--output-dir", str(folder)])
-        return refusal(
-            "NE156",
-            f"the run in {quoted(folder)} is finished, and its weights are gone",
-            help="put back a copy of its .safetensors files, or train anew: `neural "
-            f"train {anew} --overwrite`",
-        )
-    if not others:
-        again = f"`neural train {shlex.quote(str(folder))} --resume`"
-        return refusal(
-            "NE156",
-            f"the run in {quoted(folder)} has saved no weights yet",
-            help=f"train it first: {again}",
-        )
-    name, step = next(iter(others.items()))
-    of_step = f", of step {step:,}" if step is not None else ""
-    stem = name.removesuffix(".safetensors")
-    return refusal(
-        "NE156",
-        f"the run in {quoted(folder)} has no {asked}",
-        help=f"it has {name}{of_step}: use that by `--weights {stem}`",
-    )

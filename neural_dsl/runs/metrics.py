@@ -35,19 +35,15 @@ def read(folder: Path) -> list[dict[str, Any]]:
         with suppress(ValueError, RecursionError):
             values = json.loads(line)
             if isinstance(values, dict) and isinstance(values.get("step"), int):
-                found.append({k: v for k, v in values.items() if _is_number(v)})
+                numbers = {k: v for k, v in values.items() if type(v) in (int, float)}
+                found.append(numbers)
     return found
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def keep_until(folder: Path, step: int) -> list[dict[str, Any]]:
-    """Drop what comes after a step: it will be measured again. Returns the rest."""
+def keep_until(folder: Path, step: int) -> None:
+    """Drop what comes after a step: it will be measured again. Raises NeuralError NE134."""
     kept = [line for line in read(folder) if line["step"] <= step]
     write_text(folder / FILE, "".join(json.dumps(line) + "\n" for line in kept))
-    return kept
 
 
 def append(folder: Path, **values: Any) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from neural_dsl import backends
 from neural_dsl.codegen.generate import CompiledModel, generate
 from neural_dsl.diagnostics import Diagnostic, NeuralError
-from neural_dsl.files import quoted, reason, write_bytes, write_text
+from neural_dsl.files import quoted, reason, write_bytes
 from neural_dsl.graph.nodes import Network
 from neural_dsl.resolve.network import resolve
 from neural_dsl.runs import directory
+from neural_dsl.runs.directory import CODE, SOURCE, About, no_whole_run
 from neural_dsl.runs.overrides import with_settings
 from neural_dsl.runs.task_files import (
     data_digests,
@@ -29,13 +29,7 @@ from neural_dsl.syntax.parser import parse, read_source
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What `neural train` was asked for.
-
-    `settings` are assignments such as `train.batch_size=64`. `output` is the run's
-    folder; None for runs/NAME, NAME being the file's. `overwrite` trains in the place of
-    a finished run, with `force` of any. `trust` lets the code of a task of the user's own
-    run.
-    """
+    """What `neural train` was asked for, as `api.train` has it."""
 
     file: Path
     output: Path | None = None
@@ -48,29 +42,42 @@ class TrainRequest:
     device: str | None = None
     trust: bool = False
 
+    @property
+    def folder(self) -> Path:
+        """That of the run, runs/NAME by default, NAME being the file's (and the network's,
+        where one was chosen); or the file itself, where it is such a folder."""
+        if directory.is_run(self.file):
+            return self.file
+        name = self.file.stem or "run"
+        chosen = f"{name}-{self.network}" if self.network else name
+        return self.output or Path("runs") / chosen
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that may start: its folder, code, and what `run.json` will say of it.
+    """A run that may start: its folder, code, and what `run.json` says or will say of it.
 
-    `text` is for `model.neural`; `kept` are the files that the run keeps for its task
-    (`directory.KEPT`), by name. `given` is the network of a new run as it stands in the
-    user's own file, None for a run that goes on.
+    `given` is the network of a new run as it stands in the user's own file, None for a run
+    that goes on; `files` are what its folder is to keep, by name: the text that is trained
+    and the files of its task (`directory.KEPT`).
     """
 
     folder: Path
     compiled: CompiledModel
-    text: str
-    kept: dict[str, bytes]
-    seed: int
+    about: About
     warnings: tuple[Diagnostic, ...]
-    about: dict[str, Any]
     given: Network | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def network(self) -> Network:
         """The checked model graph."""
         return self.compiled.network
+
+    @property
+    def seed(self) -> int:
+        """Of initial weights and batches."""
+        return int(self.network.train.get("seed") or 0)
 
 
 def prepare_new(request: TrainRequest) -> Prepared:
@@ -83,8 +90,8 @@ def prepare_new(request: TrainRequest) -> Prepared:
     refuse_without_task(network)
     refuse_untrusted(network, request.trust)
     backend = backends.choose(request.backend, network.execution.get("backend"))
-    folder = request.output or default_folder(request)
-    about = {
+    folder, places, names = request.folder, located_files(network), kept_as(network)
+    about: About = {
         "layout": directory.LAYOUT,
         "network": request.network,
         "source": os.path.relpath(request.file, folder),
@@ -92,11 +99,26 @@ def prepare_new(request: TrainRequest) -> Prepared:
         "backend": backend,
         "settings": list(request.settings),
         "data_sha256": data_digests(network),
-        "kept": sorted(kept_as(network).values()),
+        "kept": sorted(names.values()),
     }
     text = with_kept_files(source, network, request.network).text
-    run = _compiled(network, backend, folder, text, warnings, about)
-    return replace(run, given=network)
+    files = {name: places[key].read_bytes() for key, name in names.items()}
+    compiled = generate(network, backend, CODE)
+    files = {SOURCE: text.encode(), **files}
+    return Prepared(folder, compiled, about, warnings, network, files)
+
+
+def settled(run: Prepared) -> Prepared:
+    """A new run whose files stand in its folder: compiled from what it keeps there, so
+    that the folder may go elsewhere. Raises NeuralError NE134."""
+    for name, content in run.files.items():
+        write_bytes(run.folder / name, content)
+    if len(run.files) == 1:
+        return run
+    name = _beside_kept(run.folder, run.network.source.name)
+    source = Source(name, run.files[SOURCE].decode())
+    network, _ = resolve(parse(source), run.network.name)
+    return replace(run, compiled=generate(network, run.compiled.backend, CODE))
 
 
 def prepare_again(
@@ -112,85 +134,46 @@ def prepare_again(
     about = directory.read_about(folder)
     network, warnings = stored_network(folder)
     if network.task is None:
-        raise directory.no_whole_run(folder, f"its {directory.SOURCE} has no task")
+        raise no_whole_run(folder, f"its {SOURCE} has no task")
     refuse_untrusted(network, trust)
     target = backends.choose(backend or about.get("backend"))
-    return _compiled(
-        network, target, folder, network.source.text, warnings, dict(about)
-    )
+    return Prepared(folder, generate(network, target, CODE), about, warnings)
 
 
 def stored_network(folder: Path) -> tuple[Network, tuple[Diagnostic, ...]]:
     """The model graph of the run in a folder, from its own copy of the file, and the
     warnings. Raises NeuralError, NE156 for no run."""
     about = directory.read_about(folder)
+    if not {"source", "network", "backend"} <= about.keys():
+        why = f"its {directory.ABOUT} does not say what was trained"
+        raise no_whole_run(folder, why)
+    path, kept = folder / SOURCE, about.get("kept", [])
     try:
-        name = os.path.normpath(folder / about["source"])
-        text = read_regular(folder / directory.SOURCE).decode()
-        chosen, _ = about["network"], about["backend"]
-        kept = about.get("kept", ())
-        missing = [each for each in kept if not (folder / each).is_file()]
-        if kept:
-            name = _beside_kept(folder, name)
+        text = read_regular(path).decode()
     except OSError as error:
-        raise directory.no_whole_run(
-            folder, f"its {directory.SOURCE}: {reason(error)}"
-        ) from error
+        raise no_whole_run(folder, f"its {SOURCE}: {reason(error)}") from error
     except UnicodeDecodeError as error:
-        raise directory.no_whole_run(
-            folder, f"its {directory.SOURCE} is no text"
-        ) from error
-    except (KeyError, TypeError) as error:
-        raise directory.no_whole_run(
-            folder, f"its {directory.ABOUT} does not say what was trained"
-        ) from error
-    if missing:
-        raise directory.no_whole_run(folder, f"its {missing[0]} is missing")
-    copy = str(folder / directory.SOURCE)
+        raise no_whole_run(folder, f"its {SOURCE} is no text") from error
+    for each in kept:
+        if not (folder / each).is_file():
+            raise no_whole_run(folder, f"its {each} is missing")
+    name = os.path.normpath(folder / about["source"])
+    if kept:
+        name = _beside_kept(folder, name)
     try:
-        return resolve(parse(Source(name, text, copy=copy)), chosen)
+        return resolve(parse(Source(name, text, copy=str(path))), about["network"])
     except NeuralError as error:
         if kept:
             raise
-        raise _with_start_of_paths(error, Path(name).parent) from error
-
-
-def _with_start_of_paths(error: NeuralError, start: Path) -> NeuralError:
-    """The error, with what a run's copy of a file does not show: where paths in it start."""
-    return NeuralError(
-        *(
-            replace(
-                each,
-                help=f"files that a run does not keep are looked for from {quoted(start)}"
-                ", where its `.neural` file was: put them there, or train again",
-            )
-            if each.code == "NE075"
-            else each
-            for each in error.diagnostics
+        # What the run's copy of a file does not show: where paths in it start.
+        help = (
+            f"files that a run does not keep are looked for from "
+            f"{quoted(Path(name).parent)}, where its `.neural` file was: put them there, "
+            "or train again"
         )
-    )
-
-
-def default_folder(request: TrainRequest) -> Path:
-    """runs/NAME, for the file of that name (and the network, where one was chosen)."""
-    name = request.file.stem or "run"
-    return Path("runs") / (f"{name}-{request.network}" if request.network else name)
-
-
-def settled(run: Prepared) -> Prepared:
-    """A new run whose files stand in its folder: compiled from what it keeps there, so
-    that the folder may go elsewhere. Raises NeuralError NE134."""
-    write_text(run.folder / directory.SOURCE, run.text)
-    for name, content in run.kept.items():
-        write_bytes(run.folder / name, content)
-    if not run.kept:
-        return run
-    name = _beside_kept(run.folder, run.network.source.name)
-    network, _ = resolve(parse(Source(name, run.text)), run.network.name)
-    compiled = _compiled(
-        network, run.compiled.backend, run.folder, run.text, run.warnings, run.about
-    )
-    return replace(compiled, given=run.given)
+        found = error.diagnostics
+        told = (replace(d, help=help) if d.code == "NE075" else d for d in found)
+        raise NeuralError(*told) from error
 
 
 def _beside_kept(folder: Path, source: str) -> str:
@@ -207,18 +190,3 @@ def with_kept_files(source: Source, network: Network, chosen: str | None) -> Sou
 def digest(text: str) -> str:
     """What tells whether a file has changed."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _compiled(
-    network: Network,
-    backend: str,
-    folder: Path,
-    text: str,
-    warnings: tuple[Diagnostic, ...],
-    about: dict[str, Any],
-) -> Prepared:
-    compiled = generate(network, backend, directory.CODE)
-    seed = int(network.train.get("seed") or 0)
-    files = located_files(network)
-    kept = {name: files[key].read_bytes() for key, name in kept_as(network).items()}
-    return Prepared(folder, compiled, text, kept, seed, warnings, about)

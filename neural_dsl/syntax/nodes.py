@@ -26,9 +26,6 @@ class Name(Node):
     text: str
 
 
-# --- values -------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class LiteralValue(Node):
     """An int, float, string, boolean (any case) or None (any case)."""
@@ -52,7 +49,7 @@ class MacroParameter(Node):
 
 @dataclass(frozen=True, slots=True)
 class Sequence(Node):
-    """`(1, 2)`, `(10)` or `[1, 2]`. `(expr)` in arithmetic is no Sequence: see parser."""
+    """`(1, 2)`, `(10)` or `[1, 2]`. `(expr)` in arithmetic is no Sequence: see build."""
 
     items: tuple[Value, ...]
     brackets: Literal["(", "["]
@@ -100,9 +97,6 @@ Value: TypeAlias = (
 )
 
 
-# --- layers -------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class LayerNode(Node):
     """`Name(arguments) { body } @ device * repeat`; every part but the name is optional.
@@ -135,9 +129,6 @@ class BranchNode(Node):
 
 
 Statement: TypeAlias = LayerNode | GroupNode | BranchNode
-
-
-# --- sections -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +175,6 @@ class BlockSection(Node):
 
 
 Section: TypeAlias = InputSection | LayersSection | Setting | BlockSection
-
-
-# --- the file -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,37 +42,33 @@ class Card:
     name: str
     facts: str
     shape: str
-    count: str
-    family: str
+    count: str = ""
+    family: str = "input"
     times: int = 1
     layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A macro, a residual connection, or a repeated group, around its parts."""
+    """A macro, a residual connection, a repeated group, or a branch, around its parts.
+
+    Of a branch, `from_trunk` says that it reads what is above it, and `label` what its
+    output is to the next layer ("memory").
+    """
 
     title: str
     items: tuple[Item, ...]
     times: int = 1
     residual: bool = False
-
-
-@dataclass(frozen=True)
-class Column:
-    """One branch. `label` is what its output is to the next layer ("memory")."""
-
-    title: str
-    items: tuple[Item, ...]
-    from_trunk: bool
+    from_trunk: bool = True
     label: str = ""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Parallel paths, side by side."""
+    """Branches, side by side."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[Frame, ...]
 
 
 Item: TypeAlias = Card | Frame | Columns
@@ -80,20 +76,17 @@ Item: TypeAlias = Card | Frame | Columns
 
 def diagram(network: Network) -> tuple[Item, ...]:
     """The whole picture, from the inputs to the output."""
-    items = list(_Builder(network).items([network.body]))
-    named = {
-        branch.input
-        for node in everything(network.body)
-        if isinstance(node, Branches)
-        for branch in node.branches
-    }
-    trunk = [entry for entry in network.inputs if entry.name not in named]
-    if len(trunk) == 1:
-        items.insert(0, input_card(trunk[0]))
-    elif trunk:
-        parts = [Column("", (input_card(entry),), False) for entry in trunk]
-        items.insert(0, Columns(tuple(parts)))
-    return (*items, output_card(network))
+    inner = [node for node in everything(network.body) if isinstance(node, Branches)]
+    named = {branch.input for node in inner for branch in node.branches}
+    trunk = [input_card(one) for one in network.inputs if one.name not in named]
+    above: list[Item] = [*trunk]
+    if len(trunk) > 1:
+        parts = [Frame("", (card,), from_trunk=False) for card in trunk]
+        above = [Columns(tuple(parts))]
+    activation = network.output_activation
+    facts = "logits" if activation == "linear" else f"logits, shown by {activation}"
+    result = Card("Result", "", facts, shape_text(network.output))
+    return (*above, *_Builder(network).items([network.body]), result)
 
 
 def input_card(entry: Input) -> Card:
@@ -102,14 +95,7 @@ def input_card(entry: Input) -> Card:
     facts = "token ids" if ids else ""
     if ids and entry.vocabulary is not None:
         facts += f" 0 to {entry.vocabulary - 1}"
-    return Card("Input", entry.name, facts, shape_text(entry.tensor), "", "input")
-
-
-def output_card(network: Network) -> Card:
-    """What the model gives, and with which activation it is shown."""
-    activation = network.output_activation
-    facts = "logits" if activation == "linear" else f"logits, shown by {activation}"
-    return Card("Result", "", facts, shape_text(network.output), "", "input")
+    return Card("Input", entry.name, facts, shape_text(entry.tensor))
 
 
 def shape_text(tensor: Tensor) -> str:
@@ -120,32 +106,8 @@ def shape_text(tensor: Tensor) -> str:
 
 def value_text(value: Any) -> str:
     """A parameter's value as the file would say it."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
-
-
-def facts_text(layer: Layer) -> str:
-    """The parameters worth reading: those that size the layer, and what is not default."""
-    shown = []
-    for parameter in layer.spec.parameters:
-        value = layer.params.get(parameter.name)
-        default = parameter.default
-        if value is None or (default is None and value == worked_out(layer, parameter)):
-            continue
-        sizes = parameter.kind == "count" and value != 1
-        if default is REQUIRED or sizes or value != default:
-            shown.append(f"{parameter.name} {value_text(value)}")
-    return " · ".join(shown)
-
-
-def worked_out(layer: Layer, parameter: Parameter) -> Any:
-    """What the parameter would be if the file left it out; None if it must not."""
-    try:
-        left_out = {**layer.params, parameter.name: None}
-        return layer.spec.complete(left_out, layer.inputs).get(parameter.name)
-    except LayerProblem:
-        return None
+    plain = value is None or isinstance(value, bool)
+    return str(value).lower() if plain else str(value)
 
 
 class _Builder:
@@ -164,11 +126,8 @@ class _Builder:
             period, times = repeats(keys, index)
             end = index + period * times
             if times > 1:
-                parts = [
-                    copy[start : start + period]
-                    for copy in copies
-                    for start in range(index, end, period)
-                ]
+                places = range(index, end, period)
+                parts = [copy[at : at + period] for copy in copies for at in places]
                 found.append(self.folded(parts, times))
             else:
                 found += self.node([copy[index] for copy in copies])
@@ -183,29 +142,28 @@ class _Builder:
                 return replace(only, times=times)
         return Frame("", inside, times)
 
-    def node(self, copies: Sequence[Node]) -> list[Item]:
+    def node(self, copies: Sequence[Any]) -> list[Item]:
         """The items of one node."""
-        first = copies[0]
+        first: Node = copies[0]
         if isinstance(first, Layer):
-            return [layer_card([copy for copy in copies if isinstance(copy, Layer)])]
+            return [layer_card(copies)]
         if isinstance(first, Repeat):
             return self.repeat([copy.rows for copy in copies])
-        inside = [
-            self.items(rows)
-            for rows in zip(*(copy.rows for copy in copies), strict=True)
-        ]
+        rows = zip(*(copy.rows for copy in copies), strict=True)
+        inside = [self.items(row) for row in rows]
         match first:
             case MacroUse(macro=macro):
                 return [Frame(macro, inside[0])]
             case Residual():
-                names = [copy.name for copy in copies if isinstance(copy, Residual)]
-                return [Frame(_names(names), inside[0], residual=True)]
+                names = _names([copy.name for copy in copies])
+                return [Frame(names, inside[0], residual=True)]
             case Branches(branches=branches):
                 columns = []
                 for branch, items in zip(branches, inside, strict=True):
                     entry = self.inputs.get(branch.input or "")
                     read = () if entry is None else (input_card(entry),)
-                    columns.append(Column(branch.name, (*read, *items), entry is None))
+                    column = Frame(branch.name, (*read, *items), from_trunk=not read)
+                    columns.append(column)
                 return [Columns(tuple(columns))]
 
     def repeat(self, copies: Sequence[Sequence[Nodes]]) -> list[Item]:
@@ -216,53 +174,72 @@ class _Builder:
         for _, alike in groupby(range(len(keys)), keys.__getitem__):
             places = list(alike)
             parts = [rows[place] for rows in copies for place in places]
-            if len(places) > 1:
-                found.append(self.folded(parts, len(places)))
-            else:
-                found += self.items(parts)
+            several = len(places) > 1
+            found += [self.folded(parts, len(places))] if several else self.items(parts)
         return found
 
     def number(self, node: Node) -> int:
         """Equal for nodes that look the same but for their names."""
         if id(node) not in self.numbers:
+            looks: tuple[Any, ...] = ()
+            match node:
+                case Layer(params=params):
+                    given = node.name if node.given_name else ""
+                    values = [(k, repr(v)) for k, v in params.items() if k != "name"]
+                    shapes = [tensor.shape for tensor in (*node.inputs, node.output)]
+                    looks = (node.type, given, *values, *shapes)
+                case MacroUse(macro=macro):
+                    looks = (macro,)
+                case Branches(branches=branches):
+                    looks = tuple((branch.name, branch.input) for branch in branches)
             inside = tuple(tuple(map(self.number, row)) for row in node.rows)
-            key = (*_own(node), *inside)
+            key = (type(node), looks, inside)
             self.numbers[id(node)] = self.known.setdefault(key, len(self.known))
         return self.numbers[id(node)]
-
-
-def _own(node: Node) -> tuple[Any, ...]:
-    """What a node looks like, what is inside it aside."""
-    match node:
-        case Layer():
-            params = tuple((k, repr(v)) for k, v in node.params.items() if k != "name")
-            shapes = tuple(tensor.shape for tensor in node.inputs)
-            given = node.name if node.given_name else ""
-            return ("layer", node.type, given, params, shapes, node.output.shape)
-        case MacroUse(macro=macro):
-            return ("macro", macro)
-        case Branches(branches=branches):
-            return ("branches", *((branch.name, branch.input) for branch in branches))
-    return (type(node).__name__,)
 
 
 def layer_card(layers: Sequence[Layer]) -> Card:
     """The card of one layer, or of the copies that it stands for."""
     first = layers[0]
+    facts = [
+        f"{parameter.name} {value_text(first.params[parameter.name])}"
+        for parameter in first.spec.parameters
+        if worth_reading(first, parameter)
+    ]
+    if reads_memory(first):
+        facts.append(f"memory {shape_text(first.inputs[1])}")
     count = first.parameter_count
     total = "1 parameter" if count == 1 else f"{count:,} parameters"
-    memory = ""
-    if first.spec.arity == "target" and len(first.inputs) == 2:
-        memory = f" · memory {shape_text(first.inputs[1])}"
     return Card(
-        title=first.type,
-        name=_names([layer.name for layer in layers]),
-        facts=(facts_text(first) + memory).removeprefix(" · "),
-        shape=shape_text(first.output),
-        count=total + (" each" if len(layers) > 1 and count else ""),
-        family=family_of(first.spec),
+        first.type,
+        _names([layer.name for layer in layers]),
+        " · ".join(facts),
+        shape_text(first.output),
+        total + " each" * (len(layers) > 1 and count > 0),
+        family_of(first.spec),
         layers=tuple(layers),
     )
+
+
+def reads_memory(layer: Layer) -> bool:
+    """Whether it attends to another sequence."""
+    return layer.spec.arity == "target" and len(layer.inputs) == 2
+
+
+def worth_reading(layer: Layer, parameter: Parameter) -> bool:
+    """Whether a parameter sizes the layer, or is not what the file need not have said."""
+    value, default = layer.params.get(parameter.name), parameter.default
+    if value is None:
+        return False
+    if default is None:  # worked out, where the file may leave it out
+        left_out = {**layer.params, parameter.name: None}
+        try:
+            default = layer.spec.complete(left_out, layer.inputs).get(parameter.name)
+        except LayerProblem:
+            return True
+        return bool(value != default)
+    sizes = parameter.kind == "count" and value != 1
+    return default is REQUIRED or sizes or bool(value != default)
 
 
 def repeats(keys: Sequence[Any], start: int) -> tuple[int, int]:
@@ -280,14 +257,12 @@ def repeats(keys: Sequence[Any], start: int) -> tuple[int, int]:
 
 def _label_columns(items: list[Item]) -> tuple[Item, ...]:
     """Say at the ends of branches what the decoder after them takes them for."""
-    for index, (item, after) in enumerate(pairwise(items)):
-        head = after
+    for index, (item, head) in enumerate(pairwise(items)):
         while isinstance(head, Frame) and head.items:
             head = head.items[0]
         if not (isinstance(item, Columns) and isinstance(head, Card) and head.layers):
             continue
-        layer = head.layers[0]
-        if layer.spec.arity == "target" and len(layer.inputs) == 2:
+        if reads_memory(head.layers[0]):
             columns = list(item.columns)
             columns[0] = replace(columns[0], label="memory")
             columns[-1] = replace(columns[-1], label="target")
@@ -297,10 +272,9 @@ def _label_columns(items: list[Item]) -> tuple[Item, ...]:
 
 def _names(names: Sequence[str]) -> str:
     """`dense_0`; of copies `dense_0, 1`, `dense_0 … 11`, or the first and the last."""
-    if len(names) == 1:
-        return names[0]
     first, last = names[0], names[-1]
     stem, _, number = first.rpartition("_")
     if number.isdigit() and last.rpartition("_")[0] == stem:
         last = last.rpartition("_")[2]
-    return f"{first}, {last}" if len(names) == 2 else f"{first} … {last}"
+    between = {1: "", 2: f", {last}"}
+    return first + between.get(len(names), f" … {last}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -61,30 +61,41 @@ def _draw(axes: Axes, mark: Mark) -> None:
             axes.add_patch(box)
         case Text():
             text = drawable(mark.text)
+            look: dict[str, Any] = {"weight": "bold" if mark.bold else "normal"}
+            look["ha"] = {"start": "left", "end": "right"}[mark.anchor]
             axes.text(
                 mark.x,
                 mark.y,
                 text,
                 size=mark.size * POINT,
                 color=mark.color,
-                weight="bold" if mark.bold else "normal",
                 family=font_families([text]),
-                ha={"start": "left", "end": "right"}[mark.anchor],
                 va="baseline",
                 parse_math=False,
                 zorder=1,
+                **look,
             )
             if mark.badge:
                 width, _ = measure(text, mark.size * POINT, bold=mark.bold)
-                after = mark.x + width * PIXELS_PER_INCH / style.DPI + 6
-                badge = Text(
-                    after, mark.y, mark.badge, mark.size, mark.badge_color, bold=True
+                x, color = (
+                    mark.x + width * PIXELS_PER_INCH / style.DPI + 6,
+                    mark.badge_color,
                 )
-                _draw(axes, badge)
+                _draw(axes, Text(x, mark.y, mark.badge, mark.size, color, bold=True))
         case Path():
-            _path(axes, mark)
-        case Sum():
-            x, y, arm = mark.x, mark.y, SUM_RADIUS - 5
+            _line(axes, *zip(*mark.points, strict=True))
+            if mark.arrow:
+                (x0, y0), (x, y) = mark.points[-2:]
+                # The ways are level or upright.
+                length = max(abs(x - x0), abs(y - y0)) or 1.0
+                dx, dy = 4 * (x - x0) / length, 4 * (y - y0) / length
+                foot, to = (x - 2 * dx, y - 2 * dy), (x, y)
+                sides = [(foot[0] - dy, foot[1] + dx), (foot[0] + dy, foot[1] - dx)]
+                head = Polygon([to, *sides], closed=True, color=LINE)
+                head.set(linewidth=0, zorder=1)
+                axes.add_patch(head)
+        case Sum(x=x, y=y):
+            arm = SUM_RADIUS - 5
             circle = Circle((x, y), SUM_RADIUS, facecolor="white", edgecolor=LINE)
             circle.set(linewidth=LINE_WIDTH, zorder=1)
             axes.add_patch(circle)
@@ -94,16 +105,3 @@ def _draw(axes: Axes, mark: Mark) -> None:
 
 def _line(axes: Axes, xs: Sequence[float], ys: Sequence[float]) -> None:
     axes.plot(xs, ys, color=LINE, linewidth=LINE_WIDTH, zorder=1)
-
-
-def _path(axes: Axes, path: Path) -> None:
-    xs, ys = zip(*path.points, strict=True)
-    _line(axes, xs, ys)
-    if not path.arrow:
-        return
-    (x0, y0), (x1, y1) = path.points[-2:]
-    length = max(abs(x1 - x0), abs(y1 - y0)) or 1.0  # the ways are level or upright
-    dx, dy = (x1 - x0) / length, (y1 - y0) / length
-    x, y = x1 - 8 * dx, y1 - 8 * dy
-    corners = [(x1, y1), (x - 4 * dy, y + 4 * dx), (x + 4 * dy, y - 4 * dx)]
-    axes.add_patch(Polygon(corners, closed=True, color=LINE, linewidth=0, zorder=1))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from neural_dsl.visualize import style
-from neural_dsl.visualize.diagram import Card, Column, Columns, Frame, Item
+from neural_dsl.visualize.diagram import Card, Columns, Frame, Item
 from neural_dsl.visualize.labels import visible
 
 CARD_WIDTH: Final = 390.0
@@ -56,7 +56,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Text:
-    """One line; y is its baseline."""
+    """One line; y is its baseline. `badge` follows the text, bold, in its own color."""
 
     x: float
     y: float
@@ -65,7 +65,7 @@ class Text:
     color: str
     bold: bool = False
     anchor: Literal["start", "end"] = "start"
-    badge: str = ""  # follows the text, bold, in its own color
+    badge: str = ""
     badge_color: str = style.INK
 
 
@@ -153,24 +153,12 @@ def _width(item: Item) -> float:
     match item:
         case Card():
             return CARD_WIDTH
-        case Frame():
-            side = FRAME_PAD + (SKIP if item.residual else 0.0)
-            return _widest(item.items) + 2 * side
-        case Columns():
-            widths = [_column_width(column) for column in item.columns]
+        case Frame(items=items, residual=residual):
+            widest = max((_width(one) for one in items), default=CARD_WIDTH / 2)
+            return widest + 2 * (FRAME_PAD + SKIP * residual)
+        case Columns(columns=columns):
+            widths = [_width(column) for column in columns]
             return sum(widths) + COLUMN_GAP * (len(widths) - 1)
-
-
-def _widest(items: Sequence[Item]) -> float:
-    return max((_width(item) for item in items), default=CARD_WIDTH / 2)
-
-
-def _column_width(column: Column) -> float:
-    return _widest(column.items) + 2 * FRAME_PAD
-
-
-def _begins_with_card(items: Sequence[Item]) -> bool:
-    return bool(items) and isinstance(items[0], Card)
 
 
 class _Pen:
@@ -181,13 +169,16 @@ class _Pen:
         self.drawing = drawing
         self.add = drawing.marks.append
 
+    def path(self, *points: tuple[float, float], arrow: bool = False) -> None:
+        self.add(Path(points, arrow))
+
     def stack(self, items: Sequence[Item], x: float, y: float, depth: int) -> float:
         """Items one after another, joined by arrows."""
         for index, item in enumerate(items):
             if index:
                 parts = item.columns if isinstance(item, Columns) else ()
                 if not parts or any(column.from_trunk for column in parts):
-                    self.add(Path(((x, y), (x, y + GAP)), isinstance(item, Card)))
+                    self.path((x, y), (x, y + GAP), arrow=isinstance(item, Card))
                 y += GAP
             match item:
                 case Card():
@@ -216,85 +207,83 @@ class _Pen:
         fill = FRAME_FILLS[0] if card.family == "input" else "#ffffff"
         self.add(Box(left, y, CARD_WIDTH, height, 8, fill, CARD_EDGE, number))
         self.add(Box(left, y + 9, 4, height - 18, 2, color, color))
-        self._title(card, left + PAD, y + 23, color)
-        right, line = left + CARD_WIDTH - PAD, y + 41
-        self.add(Text(right, y + 23, card.shape, 12.5, style.INK, anchor="end"))
-        if second:
-            room = CARD_WIDTH - 2 * PAD - text_width(card.count, 11.5) - 12
-            name = fit(visible(card.name, 200), 11.5, room) if card.name else ""
-            self.add(Text(left + PAD, line, name, 11.5, style.QUIET))
-            self.add(Text(right, line, card.count, 11.5, style.QUIET, anchor="end"))
-            line += second
-        for fact in facts:
-            self.add(Text(left + PAD, line, fact, 11.5, style.INK))
-            line += 16
-        return y + height + max(behind, default=0.0)
-
-    def _title(self, card: Card, x: float, y: float, color: str) -> None:
+        start, right, line = left + PAD, left + CARD_WIDTH - PAD, y + 41
         badge = f"× {card.times}" if card.times > 1 else ""
         room = CARD_WIDTH - 2 * PAD - text_width(card.shape, 12.5) - 12
         room -= text_width(badge, 13, bold=True)
         title = fit(card.title, 14, room, bold=True)
-        self.add(Text(x, y, title, 14, style.INK, True, badge=badge, badge_color=color))
+        self.add(Text(start, y + 23, title, 14, style.INK, True, "start", badge, color))
+        self.add(Text(right, y + 23, card.shape, 12.5, style.INK, anchor="end"))
+        if second:
+            room = CARD_WIDTH - 2 * PAD - text_width(card.count, 11.5) - 12
+            name = fit(visible(card.name, 200), 11.5, room) if card.name else ""
+            self.add(Text(start, line, name, 11.5, style.QUIET))
+            self.add(Text(right, line, card.count, 11.5, style.QUIET, anchor="end"))
+            line += second
+        for fact in facts:
+            self.add(Text(start, line, fact, 11.5, style.INK))
+            line += 16
+        return y + height + max(behind, default=0.0)
 
     def frame(self, frame: Frame, x: float, y: float, depth: int) -> float:
         """A frame around items; a residual's input goes round them and is added."""
-        width = _width(frame)
-        self._head(frame.title, frame.times, x - width / 2, y, width)
-        top = y + FRAME_HEAD
-        self.add(Path(((x, y), (x, top)), _begins_with_card(frame.items)))
-        bottom = self.stack(frame.items, x, top, depth + 1)
+        bottom = self.inside(frame, x, y, [(x, y)], depth)
         if frame.residual:
-            side = x + width / 2 - FRAME_PAD - SKIP / 2 + 4
+            side = x + _width(frame) / 2 - FRAME_PAD - SKIP / 2 + 4
             turn, centre = y + FRAME_HEAD / 2 - 3, bottom + GAP + SUM_RADIUS
-            self.add(Path(((x, bottom), (x, centre - SUM_RADIUS)), True))
+            self.path((x, bottom), (x, centre - SUM_RADIUS), arrow=True)
             way = ((x, turn), (side, turn), (side, centre), (x + SUM_RADIUS, centre))
-            self.add(Path(way, True))
+            self.path(*way, arrow=True)
             self.add(Sum(x, centre))
             bottom = centre + SUM_RADIUS
         end = bottom + FRAME_PAD
-        self.add(Path(((x, bottom), (x, end)), False))
-        self._ground(x - width / 2, y, width, end - y, depth)
+        self.path((x, bottom), (x, end))
+        self.ground(frame, x, y, end, depth)
         return end
 
     def columns(self, item: Columns, x: float, y: float, depth: int) -> float:
         """Branches: lines part above them and meet below."""
-        left = x - _width(item) / 2
-        centres: list[float] = []
-        ends: list[float] = []
-        top = y + BUS
+        left, ends = x - _width(item) / 2, []
         for column in item.columns:
-            width = _column_width(column)
+            width = _width(column)
             centre = left + width / 2
-            self._head(column.title, 1, left, top, width)
-            inner = top + FRAME_HEAD
-            if column.from_trunk:
-                way = ((x, y), (centre, y), (centre, inner))
-                self.add(Path(way, _begins_with_card(column.items)))
-            bottom = self.stack(column.items, centre, inner, depth + 1)
-            self._ground(left, top, width, bottom + FRAME_PAD - top, depth)
-            centres.append(centre)
-            ends.append(bottom)
+            bottom = self.inside(column, centre, y + BUS, [(x, y), (centre, y)], depth)
+            self.ground(column, centre, y + BUS, bottom + FRAME_PAD, depth)
+            ends.append((centre, bottom))
             left += width + COLUMN_GAP
-        meet = max(ends) + FRAME_PAD + BUS
-        for column, centre, end in zip(item.columns, centres, ends, strict=True):
-            self.add(Path(((centre, end), (centre, meet), (x, meet)), False))
+        meet = max(bottom for _, bottom in ends) + FRAME_PAD + BUS
+        for column, (centre, bottom) in zip(item.columns, ends, strict=True):
+            self.path((centre, bottom), (centre, meet), (x, meet))
             if column.label:
                 self.add(Text(centre + 8, meet - 6, column.label, 11.5, style.QUIET))
         return meet
 
-    def _head(self, title: str, times: int, x: float, y: float, width: float) -> None:
-        """The heading of a frame, in its top left corner."""
-        badge = f"× {times}" if times > 1 else ""
+    def inside(
+        self,
+        frame: Frame,
+        x: float,
+        y: float,
+        way: Sequence[tuple[float, float]],
+        depth: int,
+    ) -> float:
+        """The heading of a frame in its top left corner, and its items, to which that
+        way leads."""
+        width = _width(frame)
+        badge = f"× {frame.times}" if frame.times > 1 else ""
         # The line into the frame comes in at the middle; keep left of it.
         room = width / 2 - 22 - text_width(badge, 13, bold=True)
-        shown = fit(visible(title, 200), 12.5, room, bold=True) if title else ""
-        if shown or badge:
-            self.add(Text(x + 16, y + 21, shown, 12.5, style.QUIET, True, badge=badge))
+        title = frame.title and fit(visible(frame.title, 200), 12.5, room, bold=True)
+        if title or badge:
+            place = (x - width / 2 + 16, y + 21)
+            self.add(Text(*place, title, 12.5, style.QUIET, True, badge=badge))
+        top = y + FRAME_HEAD
+        if frame.from_trunk:
+            arrow = bool(frame.items) and isinstance(frame.items[0], Card)
+            self.path(*way, (x, top), arrow=arrow)
+        return self.stack(frame.items, x, top, depth + 1)
 
-    def _ground(
-        self, x: float, y: float, width: float, height: float, depth: int
-    ) -> None:
-        """The frame itself."""
-        fill = FRAME_FILLS[depth % 2]
-        self.drawing.grounds.append(Box(x, y, width, height, 12, fill, FRAME_EDGE))
+    def ground(self, frame: Frame, x: float, y: float, end: float, depth: int) -> None:
+        """The frame itself, down to `end`."""
+        width, fill = _width(frame), FRAME_FILLS[depth % 2]
+        box = Box(x - width / 2, y, width, end - y, 12, fill, FRAME_EDGE)
+        self.drawing.grounds.append(box)

@@ -409,3 +409,11 @@ def test_good_prompts_are_answered_beside_a_bad_one(neural, trained_once):
     drawn = neural("visualize", RUN, "--attention", *mixed[:2], "--output-dir", "drawn")
     assert drawn.code == 1 and "NE171" in drawn.err and "xyz!" in drawn.err
     assert Path("drawn/attention.npz").exists() and "abcd" in drawn.out
+
+
+def test_a_finished_run_without_weights_is_not_nothing_to_do(neural, trained_once):
+    for path in RUN.glob("*.safetensors"):
+        path.unlink()
+    done = neural("train", RUN, "--resume")
+    assert done.code == 1 and "NE156" in done.err, done.err
+    assert "its weights are gone" in done.err and "--overwrite" in done.err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neural_dsl.runs.tensorboard import Scalars
+from neural_dsl.runs.journal import Scalars
 from tests.cli.training_files import COPY
 
 
@@ -39,10 +39,10 @@ def test_what_an_interrupted_run_wrote_too_much_is_forgotten(tmp_path):
     first = Scalars(tmp_path, 1)
     for step in range(1, 6):
         first.write(step, {"train/loss": 1.0})
-    first.close()
+    first.file.close()
     again = Scalars(tmp_path, 4)  # the checkpoint was of step 3
     again.write(4, {"train/loss": 2.0})
-    again.close()
+    again.file.close()
     assert read(tmp_path / "tensorboard") == {
         "train/loss": {1: 1.0, 2: 1.0, 3: 1.0, 4: 2.0}
     }
