@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -24,15 +23,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neural_dsl import targets
 from neural_dsl.compiler import PathLike, as_path
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.files import quoted
-from neural_dsl.targets.base import Target, refused
+from neural_dsl.targets.base import Given, Target, refused
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.evaluation import Report
     from neural_dsl.runs.journal import Watcher
     from neural_dsl.runs.loaded import LoadedRun
+    from neural_dsl.runs.prompted import Answer
     from neural_dsl.runs.train import Outcome
     from neural_dsl.targets.file import Model
     from neural_dsl.targets.module import ModuleTarget
@@ -109,26 +109,10 @@ def capture(
     from neural_dsl.targets.record import record
 
     opened = target if isinstance(target, Target) else open(target, seed=seed)
-    batch = opened.encode(
-        data, tokens=tokens, prompt=prompt, seed=seed, item=batch_item
-    )
+    batch = opened.encode(Given(data, tokens, prompt, seed, batch_item))
     seen = record(opened, batch, opened.select(layers, batch))
     check_batch_item(batch_item, seen[0].shape[0])
     return seen
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a run answered, decoded greedily.
-
-    `right` is the right answer, None where there is no one right answer; `remark` says
-    when the prompt is of a kind that the run never trained on, "" otherwise.
-    """
-
-    prompt: str
-    text: str
-    right: str | None
-    remark: str
 
 
 def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Answer]:
@@ -138,32 +122,14 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     without answers, NE156 for no run.
     """
     from neural_dsl.runs.loaded import as_prompt
+    from neural_dsl.runs.prompted import predicted
 
     several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
     asked = [(as_prompt(one), "") for one in (prompts if several else [prompts])]
-    answers, unreadable = answer(as_run(run), asked)
+    answers, unreadable = predicted(as_run(run), asked)
     if unreadable:
         raise NeuralError(*unreadable)
     return [one for one in answers if one is not None]
-
-
-def answer(
-    run: LoadedRun, prompts: Sequence[tuple[str, str]]
-) -> tuple[list[Answer | None], list[Diagnostic]]:
-    """`predict` for prompts with their places, as " in line 3": None where a prompt
-    cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import predicted
-
-    answers: list[Answer | None] = []
-    texts, unreadable = predicted(run, prompts)
-    for (prompt, _), text in zip(prompts, texts, strict=True):
-        if text is None:
-            answers.append(None)
-        else:
-            right = run.task.right_answer(prompt)
-            remark = run.task.beyond_training(prompt)
-            answers.append(Answer(prompt, text, right, remark))
-    return answers, unreadable
 
 
 def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:

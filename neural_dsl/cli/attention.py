@@ -16,7 +16,7 @@ from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs import Prepared, prepare
 from neural_dsl.inputs.labels import lost_labels
-from neural_dsl.inputs.selection import select_heads, select_layers
+from neural_dsl.inputs.selection import select_layers
 from neural_dsl.inputs.tokens import from_options
 
 
@@ -24,8 +24,7 @@ def look_at_file(request: Request) -> Found:
     """Capture and analyse."""
     (file,) = request.files
     network = checked_network(file, request.network)
-    layers = select_layers(network, request.layers)
-    select_heads(network, layers, request.heads)
+    layers = select_layers(network, request.layers, request.heads)
     tokens = from_options(request.tokens, network.inputs)
     prepared = prepare(network, request.data, tokens or None, request.seed)
     item = request.batch_item

@@ -98,9 +98,6 @@ def _merged(node: Layer | Residual, axes: Sequence[Axis]) -> Axis:
     return Axis((part,), _behind(axes), node, why + " on one another")
 
 
-# --- labels ---------------------------------------------------------------------------
-
-
 def labels_of(
     axis: Axis, tokens: Mapping[str, Items], lengths: Mapping[str, int]
 ) -> Items | None:

@@ -21,7 +21,7 @@ from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import prepare_again
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
-from neural_dsl.targets.base import Batch, refuse_options, refused
+from neural_dsl.targets.base import Batch, Given, refuse_options, refused
 from neural_dsl.targets.file import Model
 from neural_dsl.targets.network import NetworkTarget
 
@@ -76,29 +76,22 @@ class LoadedRun(NetworkTarget):
         """The live model."""
         return Model(self.runtime)
 
-    def encode(
-        self,
-        given: Any = None,
-        *,
-        tokens: Any = None,
-        prompt: str | None = None,
-        seed: int = 0,
-        item: int = 0,
-    ) -> Batch:
+    def encode(self, given: Given) -> Batch:
         """A prompt, which the run answers; or whatever a network reads; without both the
         first problem of the test split. Labelled with the task's symbols."""
         from neural_dsl.runs import prompted
 
-        if given is not None:
+        prompt = given.prompt
+        if given.data is not None:
             if prompt is not None:
                 raise refused("a run reads a prompt, or data", "leave one of them out")
-            return super().encode(given, tokens=tokens, seed=seed, item=item)
-        if tokens is not None:
+            return super().encode(given)
+        if given.tokens is not None:
             raise refused(
                 "the tokens of a run are its task's symbols, which labels would hide",
                 "give the text as `prompt`, or arrays as `data`",
             )
-        check_batch_item(item, 1)
+        check_batch_item(given.item, 1)
         if prompt is None:
             reading, origin = prompted.read_held_out(self), "first held-out problem"
         else:
@@ -118,7 +111,7 @@ class LoadedRun(NetworkTarget):
         tokens = {name: (labels,)} if labels else {}
         if self.input_length is None:
             return Batch(arrays, tokens)
-        return replace(super().encode(arrays), tokens=tokens)
+        return replace(super().encode(Given(arrays)), tokens=tokens)
 
     def example(self) -> Batch:
         """The first example of the test split, as the task gives it."""

@@ -19,7 +19,7 @@ from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs import check_seed
 from neural_dsl.outputs import shown
 from neural_dsl.source import Source
-from neural_dsl.targets.base import refused
+from neural_dsl.targets.base import Given, refused
 from neural_dsl.targets.network import NetworkTarget
 
 
@@ -48,7 +48,7 @@ class Model(NetworkTarget):
 
         Probabilities where `Output` has such an activation, logits where it has none.
         """
-        batch = self.encode(data, seed=seed)
+        batch = self.encode(Given(data, seed=seed))
         logits = self.at(batch.network).runtime.run(batch.arrays)
         return shown(logits, self.network.output_activation)
 

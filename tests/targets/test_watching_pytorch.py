@@ -14,7 +14,7 @@ from neural_dsl.attention.check import check_scores  # noqa: E402
 from neural_dsl.backends import foreign_model  # noqa: E402
 from neural_dsl.backends.pytorch.capture import KernelCall  # noqa: E402
 from neural_dsl.diagnostics import NeuralError  # noqa: E402
-from neural_dsl.targets.base import Batch  # noqa: E402
+from neural_dsl.targets.base import Batch, Given  # noqa: E402
 from neural_dsl.targets.module import ModuleTarget  # noqa: E402
 from neural_dsl.targets.record import record  # noqa: E402
 
@@ -331,7 +331,8 @@ def test_a_compiled_module_is_seen_as_the_module_is():
     model, x = Inner().eval(), np.ones((2, 3, 4), np.float32)
     compiled = ModuleTarget(torch.compile(model, backend="eager"))
     (expected,), (found,) = (
-        record(target, target.encode(x)) for target in (ModuleTarget(model), compiled)
+        record(target, target.encode(Given(x)))
+        for target in (ModuleTarget(model), compiled)
     )
     np.testing.assert_allclose(found.weights, expected.weights, atol=1e-6)
 

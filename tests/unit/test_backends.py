@@ -19,7 +19,7 @@ from neural_dsl.graph.nodes import Input
 from neural_dsl.resolve.network import resolve
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
-from neural_dsl.targets import masks
+from neural_dsl.targets.network import evaluate, of_attention
 from tests.handwritten import NOWHERE, make_layer, make_network, translator_network
 
 FOLDER = Path(backends.__file__).parent
@@ -153,7 +153,7 @@ IDS = np.array([[3, 0, 5], [0, 0, 0]])
 )
 def test_masks_are_worked_out_from_the_inputs(mask, expected):
     arrays = {"x": IDS, "y": np.array([[0, 1, 1], [1, 1, 1]])}
-    np.testing.assert_array_equal(masks.evaluate(mask, arrays), np.array(expected) == 1)
+    np.testing.assert_array_equal(evaluate(mask, arrays), np.array(expected) == 1)
 
 
 SHAPES = {"self": (2, 1, 3, 3), "causal": (2, 1, 2, 2), "cross": (2, 1, 2, 3)}
@@ -163,7 +163,7 @@ def test_cross_attention_reads_the_mask_of_the_memory():
     network = translator_network()
     arrays = {"source": IDS, "target": np.array([[1, 2], [1, 0]])}
     found = {
-        name: masks.of_attention(layer, attention, arrays, SHAPES[attention.kind])
+        name: of_attention(layer, attention, arrays, SHAPES[attention.kind])
         for name, layer, attention in network.attentions()
     }
     cross = found["transformer_decoder.cross_attention"]
