@@ -113,7 +113,7 @@ class Target(ABC):
 
     A kind of target is a file in this folder with a class like this, and a function
     `opened(given, *, weights, backend, seed, network, trust)` that `api.open` asks in
-    turn: the target, or None for what is of another kind.
+    turn (a path comes as a Path): the target, or None for what is of another kind.
     """
 
     def __init__(self, live: Any):

@@ -43,6 +43,12 @@ class NetworkTarget(Target):
         super().__init__(runtime)
         self.runtime = runtime
 
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        about = self.about()
+        words = f"{about.model} · {about.backend} · {about.weights}"
+        return f"<{type(self).__name__} {words}>"
+
     @property
     def network(self) -> Network:
         """The checked model graph."""
