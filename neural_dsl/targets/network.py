@@ -14,8 +14,8 @@ from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import create_runtime, memory
-from neural_dsl.backends.inputs import validated
-from neural_dsl.backends.live import Runtime, sizes
+from neural_dsl.backends.inputs import sizes, validated
+from neural_dsl.backends.live import Runtime
 from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Layer, Network
