@@ -107,7 +107,7 @@ def capture(
     `layers`: attention or layer names, or indices, one or several; None or empty for
     all. The record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
     """
-    from neural_dsl.attention.items import check_batch_item
+    from neural_dsl.attention.record import check_batch_item
     from neural_dsl.targets.record import record
 
     opened = target if isinstance(target, Target) else open(target, seed=seed)

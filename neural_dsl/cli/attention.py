@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from neural_dsl import backends
-from neural_dsl.attention.analysis import analysis_block
-from neural_dsl.attention.items import check_batch_item
-from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.attention.record import AttentionRecord, check_batch_item
+from neural_dsl.attention.storage import analysis_block
 from neural_dsl.cli.options import checked_network, refuse_output
 from neural_dsl.cli.pictures import Found, Request
 from neural_dsl.files import quoted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.expected import best_head, expected_mass, uniform_mass
+from neural_dsl.attention.storage import analysis_block
 from neural_dsl.cli.pictures import Found, Request
 from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
 from neural_dsl.inputs.selection import select_layers

@@ -23,9 +23,8 @@ from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import NAMED, Gate, Gates
 from neural_dsl.backends.live import named_failure
+from neural_dsl.backends.watching import NAMED, Gate, Gates, Watcher
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest

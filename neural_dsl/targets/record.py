@@ -9,7 +9,7 @@ from math import prod
 from neural_dsl.attention.record import LABELLED, AttentionRecord, LayerAttention
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import memory
-from neural_dsl.backends.live import sizes
+from neural_dsl.backends.inputs import sizes
 from neural_dsl.targets.base import Batch, Site, Target
 
 
