@@ -67,7 +67,7 @@ class LayerResolver(SingleLayers):
         streams, task = tuple(self.inputs.values()), self.task
         around = (streams, task is None, repr(task and task.setting))
         self._of_first: dict[object, Known] = self.macros.memo.setdefault(around, {})
-        self._of_choice: dict[object, Known] = {}
+        self._of_run: dict[object, Known] = {}
         self._chosen = {space.start for space in self.findings.choice}
         self._searches = "hpo" in self.findings.source.text.lower()
 
@@ -116,21 +116,22 @@ class LayerResolver(SingleLayers):
         key = (what, flow, self._depth, shadowing)
         known = self._of_first.get(key)
         if known is None or not chosen.isdisjoint(known.met):
-            known = self._of_choice.get(key)
+            known = self._of_run.get(key)
         if known is not None:
             findings.met += known.met.values()
             self.reads += known.reads
             self.size += known.size
             self._room(span)
             return known.made
-        size, wrong = self.size, findings.wrong
+        size, errors, wrong = self.size, findings.errors, findings.wrong
         reads, met = len(self.reads), len(findings.met)
         made = make()
-        if findings.wrong == wrong and self.output is None:
+        if findings.errors == errors and self.output is None:
             inside = {each[0].start: each for each in findings.met[met:]}
-            memo = self._of_first if chosen.isdisjoint(inside) else self._of_choice
+            right = findings.wrong == wrong and chosen.isdisjoint(inside)
             read = tuple(dict.fromkeys(self.reads[reads:]))
-            memo[key] = Known(made, self.size - size, read, inside)
+            known = Known(made, self.size - size, read, inside)
+            (self._of_first if right else self._of_run)[key] = known
         return made
 
     def _room(self, span: Span, more: Size = NOTHING) -> None:
