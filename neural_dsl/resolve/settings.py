@@ -137,7 +137,9 @@ class _Reader:
             At(self.findings, path=name),
         )
         given = [syntax.Argument(s.span, s.key, s.value) for s in block.settings]
-        bound = Bound(name, keys[name], given, block.keyword.span, at, "setting", CODES)
+        bound = Bound(
+            name, keys[name], given, block.keyword.span, at, {}, CODES, "setting"
+        )
         self.key_spans[name] = bound.spans
         values = {key: bound.values[key] for key in bound.given if key in bound.values}
         if "early_stopping" in values:
@@ -206,7 +208,7 @@ class _Reader:
         at: At,
     ) -> Setting:
         """The Setting of a call, whose name stands at `place`."""
-        bound = Bound(spec.name, spec.parameters, arguments, place, at, codes=CODES)
+        bound = Bound(spec.name, spec.parameters, arguments, place, at, {}, CODES)
         if not bound.ok:
             raise Invalid
         params, given = bound.values, bound.given.get("learning_rate")
