@@ -52,14 +52,14 @@ def declared_inputs(
             span = node.name.span if node.name else node.span
             message = f"two inputs are named `{name}`"
             help = "give each input a name of its own"
-            findings.again("NE053", message, span, found[name].input or span, help)
+            findings.again("NE053", message, span, found[name].span or span, help)
             continue
         shape, tensor = _shape(node.shape, At(findings, path=name)), None
         if shape is not None:
             quiet = Findings(findings.source, choice=findings.choice)
             need = Lookahead(macros, quiet, name).need(statements)
             tensor = _tensor(name, node.shape.span, shape, need or ANY, findings)
-        found[name] = Stream(tensor, name, node.span)
+        found[name] = Stream(tensor, name, True, node.span)
     return found
 
 
@@ -67,7 +67,7 @@ def task_input(task: Task, name: syntax.Name, findings: Findings) -> dict[str, S
     """The input that a network with a task need not declare: ids, of any length."""
     if task.gives_ids:
         ids = Tensor((None,), "ids", source="input")
-        return {"input": Stream(ids, "input", task.given.span)}
+        return {"input": Stream(ids, "input", True, task.given.span)}
     message = f"the network `{name.text}` declares no input"
     help = f"the task `{task.given.name}` does not tell what a model reads; write for instance `input: (50, 256)` or `input: (128,)`"
     label, related = "`input:` is missing", task.related
@@ -194,9 +194,7 @@ def _tensor(
         findings.note("NW021", message, span, label, help)
 
     if need.reads == "ids":
-        repeats = (
-            len(shape) > 1 and shape[-1] is not None and shape[-1] == need.output_dim
-        )
+        repeats = len(shape) > 1 and shape[-1] == need.output_dim is not None
         rest = shape[:-1] if repeats else shape
         if len(rest) == 2 and rest[0] is None:
             note_batch()

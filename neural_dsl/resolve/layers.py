@@ -37,14 +37,15 @@ Rules: TypeAlias = tuple[
 class Stream:
     """One current tensor. None: its shape is unknown because of an earlier mistake.
 
-    `name` is the network input's or the branch's ("" behind a layer); `input` is where
-    the network input that this still is was declared. `lost_mask` are the layers at which
-    a mask on the way here ended, to be warned about if something later would read it.
+    `name` is the network input's or the branch's ("" behind a layer); `input` says that
+    this is the untouched network input, declared at `span`. `lost_mask` are the layers at
+    which a mask on the way here ended, to be warned about if something later would read it.
     """
 
     tensor: Tensor | None
     name: str = ""
-    input: Span | None = None
+    input: bool = False
+    span: Span | None = field(default=None, compare=False)
     lost_mask: tuple[Span, ...] = ()
 
 

@@ -103,9 +103,9 @@ def resolve_network(
     task, statements = settings.task, sections.layers.body if sections.layers else ()
     inputs: dict[str, Stream] = {}
     if task is not None and task.setting is not None:
-        from neural_dsl.rules.training import for_task
+        from neural_dsl.rules.training import TrainingCheck
 
-        settings = for_task(settings, task, findings)
+        settings = TrainingCheck(settings, task, findings).complete()
         if sections.inputs is None:
             inputs = task_input(task, node.name, findings)
     if sections.inputs is not None:
@@ -143,9 +143,9 @@ def _network(
     body, output, inputs = namer.named(), flow.streams[0].tensor, list[Input]()
     for each in layers.inputs.values():
         sizes = [n for source, n in layers.reads if source == each.name and n]
-        assert each.tensor is not None and each.input is not None
+        assert each.tensor is not None and each.span is not None
         size = min(sizes, default=None)
-        inputs.append(Input(each.name, each.tensor, size, each.input))
+        inputs.append(Input(each.name, each.tensor, size, each.span))
     search = []
     for ordinal, made in layers.findings.searches.values():
         value = made()
@@ -175,7 +175,7 @@ def _check_ends(name: syntax.Name, layers: LayerResolver, flow: Flow) -> None:
     for unread in layers.inputs.keys() - dict(layers.reads).keys():
         message = f"nothing reads the input `{unread}`"
         help = f"read it in a branch, `{unread}: {{ … }}`, or remove it"
-        span = layers.inputs[unread].input or name.span
+        span = layers.inputs[unread].span or name.span
         layers.findings.error("NE038", message, span, "not used", help)
 
 
