@@ -19,9 +19,7 @@ def look_back(request: Request) -> Found:
     directory.read_about(run)
     taken = snapshots.load(run)
     lines = metrics.read(run)
-    moments = [
-        Moment(one.step, one.record, measured_at(lines, one.step)) for one in taken
-    ]
+    moments = [Moment(n, seen, measured_at(lines, n)) for n, seen in taken.items()]
     return Found(
         Training(str(run), moments, lines),
         [layer.name for layer in moments[0].record],

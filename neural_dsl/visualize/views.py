@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from neural_dsl.attention.items import check_batch_item
-from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
+from neural_dsl.attention.record import (
+    AttentionRecord,
+    LayerAttention,
+    Provenance,
+    check_batch_item,
+)
 
 
 @dataclass(frozen=True)
