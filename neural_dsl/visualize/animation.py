@@ -12,8 +12,8 @@ import numpy.typing as npt
 from neural_dsl.visualize import style
 from neural_dsl.visualize.grid import Grid, scale_of_panels
 from neural_dsl.visualize.matrix import make_panel
-from neural_dsl.visualize.moments import Training
 from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.views import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ import numpy as np
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.visualize.grid import Grid
 from neural_dsl.visualize.matrix import make_panel
-from neural_dsl.visualize.moments import EXPECTED, Training
 from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.views import EXPECTED, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,14 +11,6 @@ import matplotlib
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import drawable
-from neural_dsl.visualize.legend import (
-    BAR_GAP,
-    bar_width,
-    color_bar,
-    draw_legend,
-    legend_entries,
-    legend_width,
-)
 from neural_dsl.visualize.lettering import (
     AXIS_SIZE,
     Ticks,
@@ -29,7 +21,17 @@ from neural_dsl.visualize.lettering import (
 )
 from neural_dsl.visualize.matrix import Panel, draw_matrix
 from neural_dsl.visualize.scale import Scale, scale_of
-from neural_dsl.visualize.sheet import MARGIN, TICK, Sheet
+from neural_dsl.visualize.sheet import (
+    BAR_GAP,
+    EXPECTED_ENTRY,
+    MARGIN,
+    MASKED_ENTRY,
+    PADDED_ENTRY,
+    TICK,
+    Sheet,
+    bar_width,
+    legend_width,
+)
 from neural_dsl.visualize.style import Kind
 
 if TYPE_CHECKING:
@@ -135,7 +137,14 @@ class Grid:
     def _measure(self, placed: Places, columns: int) -> None:
         """How wide each column and how high each row must be."""
         self.gap = 14.0 if self.shared else 34.0
-        self.entries = legend_entries([one.panel for one in placed if one])
+        panels = [panel for panel in self.panels if panel]
+        known = [one.expected for one in panels if one.expected is not None]
+        needed = {
+            MASKED_ENTRY: any(not one.allowed.all() for one in panels),
+            PADDED_ENTRY: any(one.padded.any() for one in panels),
+            EXPECTED_ENTRY: any(cells.any() for cells in known),
+        }
+        self.entries = [entry for entry, is_needed in needed.items() if is_needed]
         name = AXIS_NAME * (not self.shared)
         starts = range(0, len(placed), columns)
         self.rows = [placed[start : start + columns] for start in starts]
@@ -164,7 +173,7 @@ class Grid:
             2 * MARGIN + legend_width(self.entries),
         )
         lines = heading_lines(self.title, self.notes, width - 2 * MARGIN)
-        top = MARGIN + sum(line_height(line.size) for line in lines) + 14
+        top = MARGIN + sum(line_height(size) for _, size, _, _ in lines) + 14
         down = sum(self.tops) + sum(self.heights) + sum(self.bottoms)
         down += self.gap * (len(self.heights) - 1) + outer * 0.8
         legend = 40.0 if self.entries else 0.0
@@ -181,7 +190,7 @@ class Grid:
         alone = len(self.heights) == 1
         bar_height = self.heights[0] if alone else min(sum(self.heights), 900)
         bar_left = MARGIN + across + BAR_GAP
-        color_bar(sheet, bar_left, top + self.tops[0], bar_height, scale)
+        sheet.color_bar(bar_left, top + self.tops[0], bar_height, scale)
         if self.shared:  # "query" and "key" once, along the left and along the bottom
             left, head = self.lefts[0], self.tops[0]
             x = MARGIN + AXIS_NAME + left
@@ -193,7 +202,7 @@ class Grid:
             ):
                 place = sheet.place(*at)
                 sheet.figure.text(*place, name, rotation=rotation, ha="center", **NAMES)
-        draw_legend(sheet, MARGIN, top + down + legend - 18, self.entries)
+        sheet.legend(MARGIN, top + down + legend - 18, self.entries)
         return sheet.figure
 
     def _draw_row(

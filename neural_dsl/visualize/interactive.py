@@ -24,7 +24,6 @@ from neural_dsl.attention.record import LayerAttention, Tokens
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, page, script_json
-from neural_dsl.visualize.moments import EXPECTED
 from neural_dsl.visualize.pictures import Wish, picture
 from neural_dsl.visualize.scale import (
     Facts,
@@ -35,7 +34,7 @@ from neural_dsl.visualize.scale import (
     whole_scale,
 )
 from neural_dsl.visualize.style import KINDS, TITLES, Kind
-from neural_dsl.visualize.views import Shown, View, notes_of, views_of
+from neural_dsl.visualize.views import EXPECTED, Shown, View, notes_of, views_of
 
 FULL_WEIGHT = 65535
 LONGEST_TOKEN = 200

@@ -11,8 +11,8 @@ from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.loss_curves import column
-from neural_dsl.visualize.moments import EXPECTED, Training
 from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.views import EXPECTED, Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

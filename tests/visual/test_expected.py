@@ -32,12 +32,11 @@ from neural_dsl.visualize.evolution import evolution_figure
 from neural_dsl.visualize.head_grid import head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.interactive import attention_page
-from neural_dsl.visualize.legend import EXPECTED_ENTRY
 from neural_dsl.visualize.loss_curves import loss_curves
 from neural_dsl.visualize.metric_curves import metrics_figure
-from neural_dsl.visualize.moments import Moment, Training
 from neural_dsl.visualize.pictures import Wish
-from neural_dsl.visualize.views import View
+from neural_dsl.visualize.sheet import EXPECTED_ENTRY
+from neural_dsl.visualize.views import Moment, Training, View
 from tests.attention_records import layer, random_layer, record
 
 KNOWN = [(2, (0,)), (3, (1, 2))]
