@@ -32,7 +32,7 @@ def look_at_runs(request: Request) -> Found:
             help=f"give {MOST_VIEWS // runs or 1} at most, or draw them one by one",
         )
     from neural_dsl.runs.loaded import open_run
-    from neural_dsl.visualize.views import View, deepest
+    from neural_dsl.visualize.views import View
 
     weights = None if request.weights is None else str(request.weights)
     opened = [
@@ -59,7 +59,6 @@ def look_at_runs(request: Request) -> Found:
         lines += ["", analysis_block(shown[0].record)]
     return Found(
         views,
-        [layer.name for layer in deepest(views)],
         "\n".join(lines),
         list(dict.fromkeys(each.record.provenance.line() for each in shown)),
         records=[each.record for each in shown],
@@ -135,7 +134,6 @@ def look_back(request: Request) -> Found:
     ]
     return Found(
         Training(str(run), moments, lines),
-        [layer.name for layer in moments[0].record],
         "\n".join(summary(moments)),
         [moments[-1].record.provenance.line()],
     )

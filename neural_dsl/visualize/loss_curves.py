@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.visualize import style
-from neural_dsl.visualize.figures import picture
+from neural_dsl.visualize.figures import picture_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +51,7 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
 
 
 def loss_curves_png(lines: Sequence[dict[str, Any]], about: str) -> bytes:
-    """The same as the bytes of a PNG."""
-    return picture(loss_curves(lines, about), "png")
+    return picture_bytes(loss_curves(lines, about), "png")
 
 
 def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:

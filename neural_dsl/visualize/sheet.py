@@ -26,7 +26,7 @@ from neural_dsl.visualize.lettering import (
     line_height,
     measure,
 )
-from neural_dsl.visualize.matrix import hatch, outline
+from neural_dsl.visualize.matrix import Panel, hatch, outline
 from neural_dsl.visualize.scale import Scale
 
 if TYPE_CHECKING:
@@ -44,9 +44,19 @@ PADDED_ENTRY = "padded query (left out of the metrics)"
 EXPECTED_ENTRY = "expected for this task"
 
 
-def legend_width(entries: Sequence[str]) -> float:
-    """The pixels that a legend takes across."""
-    return sum(LEGEND_BOX + 36 + measure(entry, NOTE_SIZE)[0] for entry in entries)
+def legend_of(panels: Sequence[Panel]) -> dict[str, float]:
+    """What of the legend these panels need, and the pixels that it takes across."""
+    known = [one.expected for one in panels if one.expected is not None]
+    needed = {
+        MASKED_ENTRY: any(not one.allowed.all() for one in panels),
+        PADDED_ENTRY: any(one.padded.any() for one in panels),
+        EXPECTED_ENTRY: any(cells.any() for cells in known),
+    }
+    return {
+        entry: LEGEND_BOX + 36 + measure(entry, NOTE_SIZE)[0]
+        for entry, is_needed in needed.items()
+        if is_needed
+    }
 
 
 def bar_width(scale: Scale) -> float:
@@ -68,13 +78,11 @@ class Sheet:
         FigureCanvasAgg(self.figure)
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
-        """Axes whose frame is that rectangle."""
         bottom = (self.height - y - height) / self.height
         size = (width / self.width, height / self.height)
         return self.figure.add_axes((x / self.width, bottom, *size))
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """A point as Matplotlib's figures count."""
         return x / self.width, 1 - y / self.height
 
     def text(
@@ -122,8 +130,8 @@ class Sheet:
                     label.set(rotation=90)
 
     def color_bar(self, x: float, y: float, height: float, scale: Scale) -> None:
-        """The scale, both ends labelled; an arrow where values go on beyond one."""
-        axes = self.axes(x, y, BAR_WIDTH, height)
+        """The scale right of x, both ends labelled; an arrow where values go on beyond one."""
+        axes = self.axes(x + BAR_GAP, y, BAR_WIDTH, height)
         colors = style.attention_colormap(scale.diverging)
         beyond: Any = ("neither", "max", "min", "both")[2 * scale.under + scale.over]
         places, labels = zip(*scale.ticks(), strict=True)
@@ -138,9 +146,9 @@ class Sheet:
         bar.set_label(scale.bar_label, size=AXIS_SIZE, color=style.QUIET, va="center")
         axes.yaxis.set_label_coords((BAR_WIDTH + _labels(scale) + 26) / BAR_WIDTH, 0.5)
 
-    def legend(self, x: float, y: float, entries: Sequence[str]) -> None:
+    def legend(self, x: float, y: float, entries: dict[str, float]) -> None:
         """Explain grey cells, outlines and the padding mark."""
-        for entry in entries:
+        for entry, width in entries.items():
             axes = self.axes(x, y, LEGEND_BOX, LEGEND_BOX * 0.7)
             style.framed(axes)
             if entry == EXPECTED_ENTRY:
@@ -152,4 +160,4 @@ class Sheet:
             else:
                 axes.set_facecolor(style.PADDED)
             self.text(x + LEGEND_BOX + 8, y - 1, entry, NOTE_SIZE, style.QUIET)
-            x += LEGEND_BOX + 8 + measure(entry, NOTE_SIZE)[0] + 28
+            x += width

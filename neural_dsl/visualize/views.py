@@ -35,7 +35,7 @@ def views_of(shown: Shown, item: int, caption: str) -> Sequence[View]:
     return shown
 
 
-def deepest(views: Sequence[View]) -> AttentionRecord:
+def deepest(views: Sequence[View | Moment]) -> AttentionRecord:
     """The record with the most attentions."""
     return max((view.record for view in views), key=len)
 
