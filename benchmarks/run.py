@@ -165,6 +165,7 @@ def capture_at(width: int, heads: int, length: int) -> None:
     """The capture section for one size."""
     import neural_dsl as nd
     from neural_dsl.inputs import prepare
+    from neural_dsl.targets.base import Given
     from neural_dsl.targets.network import NetworkTarget
 
     model = nd.load(
@@ -176,7 +177,7 @@ def capture_at(width: int, heads: int, length: int) -> None:
     arrays = prepare(model.network).arrays
     runtime, target = model.runtime, NetworkTarget(model.runtime)
     layer = target.named(["transformer_encoder_6"])
-    batch = target.encode(arrays)
+    batch = target.encode(Given(arrays))
 
     def seen(sites: Collection[Site] | None) -> None:
         """Every weight of these sites."""

@@ -18,10 +18,21 @@ from pathlib import Path
 
 from neural_dsl import leftovers
 from neural_dsl.catalogue.backends import BACKENDS
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.diagnostics import refusal
 from neural_dsl.source import at_once
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+ADVICE = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM), "choose a place that you may write to"
+    ),
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP), "choose another name"
+    ),
+    errno.ENXIO: "a pipe is written while another program reads it: start that first",
+    errno.ENOSPC: "free some space, or choose another disk",
+}
+"""What helps against the commonest reasons."""
 
 # Files beside which `python FILE` would not start: what it imports.
 IMPORTED_BY_EMITTED_FILES = {"numpy", "safetensors"}.union(
@@ -64,9 +75,12 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def resolved(path: Path) -> Path:
-    """The file that a path leads to through symbolic links. Raises OSError for a circle."""
+    """The file that a path leads to through symbolic links. Raises OSError for a circle,
+    and for a name with a NUL."""
     try:
         return path.resolve()
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "it holds a NUL character", str(path)) from error
     except RuntimeError as error:  # what Python says of a circle before 3.13
         words = "the symbolic links lead in a circle"
         raise OSError(errno.ELOOP, words, str(path)) from error
@@ -75,8 +89,7 @@ def resolved(path: Path) -> Path:
 def temporary_beside(target: Path) -> Path:
     """A name for a file that becomes `target`; those that dead processes left go."""
     leftovers.remove(target.parent)
-    name = f".{target.name[:80]}.{leftovers.mark()}.tmp"
-    return target.with_name(name)
+    return target.with_name(f".{target.name[:80]}.{leftovers.mark()}.tmp")
 
 
 def write_text(path: Path, content: str) -> None:
@@ -88,7 +101,7 @@ def is_stream(path: Path) -> bool:
     """Whether this is a pipe or a device (`/dev/stdout`), which no rename can fill."""
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except (OSError, ValueError):  # the latter of a NUL
         return False
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
@@ -153,12 +166,8 @@ class OutputFolder:
     def commit(self) -> list[Path]:
         """Move every staged file into place; their paths, sorted by name."""
         with output_errors(self.path):
-            written = []
-            for staged in sorted(self._staging.iterdir()):
-                target = self.path / staged.name
-                staged.replace(target)
-                written.append(target)
-            return written
+            staged = sorted(self._staging.iterdir())
+            return [each.replace(self.path / each.name) for each in staged]
 
 
 @contextmanager
@@ -167,23 +176,17 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        true = _takes_nothing(path) if isinstance(error, FileNotFoundError) else None
-        raise NeuralError(
-            Diagnostic(
-                "NE134",
-                f"cannot write {quoted(path)}: {reason(true or error)}",
-                help=advice(true or error, path),
-            )
-        ) from error
-
-
-def _takes_nothing(path: Path) -> PermissionError | None:
-    """The true reason where a folder exists and yet nothing can be made in it, as in
-    /proc: the system's words are "no such file or directory"."""
-    parent = resolved(path).parent
-    if not parent.is_dir():
-        return None
-    return PermissionError(1, f"nothing new can be made in {quoted(parent)}", str(path))
+        true, folder = error, path.parent
+        if isinstance(error, FileNotFoundError):
+            beyond = resolved(path).parent
+            folder = beyond if path.is_symlink() else folder
+            if beyond.is_dir():  # as in /proc, where it is no such file that is missing
+                words = f"nothing new can be made in {quoted(beyond)}"
+                true = PermissionError(errno.EPERM, words, str(path))
+        advice = {**ADVICE, errno.ENOENT: f"make the folder first: mkdir -p {folder}"}
+        help = advice.get(true.errno or 0, "")
+        message = f"cannot write {quoted(path)}: {reason(true)}"
+        raise refusal("NE134", message, help=help) from error
 
 
 def quoted(path: Path | str) -> str:
@@ -198,42 +201,19 @@ def reason(error: OSError) -> str:
     return words[:1].lower() + words[1:]
 
 
-def advice(error: OSError, path: Path) -> str:
-    """What helps against the commonest reasons."""
-    match error:
-        case FileNotFoundError():
-            target = resolved(path) if path.is_symlink() else path
-            return f"make the folder first: mkdir -p {target.parent}"
-        case PermissionError():
-            return "choose a place that you may write to"
-        case IsADirectoryError() | NotADirectoryError() | FileExistsError():
-            return "choose another name"
-        case _ if error.errno == errno.ELOOP:
-            return "choose another name"
-        case _ if error.errno == errno.ENXIO:
-            return "a pipe is written while another program reads it: start that first"
-    full = error.errno == errno.ENOSPC
-    return "free some space, or choose another disk" if full else ""
-
-
 def refuse_shadowing(path: Path) -> None:
     """Raise NeuralError NE135 when a Python file of this name would hide a module.
 
     `python copy.py` puts its own folder first on the import path, so everything that
     imports `copy`, the frameworks included, would import this file instead.
     """
-    taken = (
-        path.stem in sys.stdlib_module_names or path.stem in IMPORTED_BY_EMITTED_FILES
-    )
-    if path.suffix == ".py" and taken:
-        better = path.with_name(f"{path.stem}_model.py")
-        raise NeuralError(
-            Diagnostic(
-                "NE135",
-                f"a file called `{path.name}` would hide Python's module `{path.stem}`",
-                help=f"call it {quoted(better)}",
-            )
+    taken = {*sys.stdlib_module_names, *IMPORTED_BY_EMITTED_FILES}
+    if path.suffix == ".py" and path.stem in taken:
+        message = (
+            f"a file called `{path.name}` would hide Python's module `{path.stem}`"
         )
+        better = quoted(path.with_name(f"{path.stem}_model.py"))
+        raise refusal("NE135", message, help=f"call it {better}")
 
 
 def refuse_overwriting(path: Path, source: Path) -> None:
@@ -241,19 +221,14 @@ def refuse_overwriting(path: Path, source: Path) -> None:
     another model: what a command writes is never a `.neural` file."""
     with output_errors(path):
         names = (path, resolved(path))  # a link may lead to one
+    help = "choose another name for the output"
     if any(one.suffix in (".neural", ".nr") for one in names):
-        raise _no_output(
-            f"{quoted(path)} would be taken for a model",
-            "`.neural` and `.nr` files are what commands read; choose another name for "
-            "the output",
-        )
+        message = f"the output {quoted(path)} would be taken for a model"
+        help = f"`.neural` and `.nr` files are what commands read; {help}"
+        raise refusal("NE136", message, help=help)
     with suppress(OSError):
         if path.samefile(source):
-            raise _no_output(
-                f"{quoted(path)} would replace the file it is made from",
-                "choose another name for the output",
+            message = (
+                f"the output {quoted(path)} would replace the file it is made from"
             )
-
-
-def _no_output(why: str, help: str) -> NeuralError:
-    return NeuralError(Diagnostic("NE136", f"the output {why}", help=help))
+            raise refusal("NE136", message, help=help)

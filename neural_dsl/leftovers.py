@@ -65,10 +65,8 @@ def remove(folder: Path) -> None:
 
 
 def _lives(process: int) -> bool:
-    if process == os.getpid():
-        return True
     try:
-        os.kill(process, 0)
+        os.kill(process, 0)  # of this process too: it is there
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # somebody else's

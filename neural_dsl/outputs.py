@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import erf, sqrt
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 def shown(logits: npt.NDArray[np.float32], activation: str) -> npt.NDArray[np.float32]:
@@ -29,67 +27,51 @@ def shown(logits: npt.NDArray[np.float32], activation: str) -> npt.NDArray[np.fl
     return np.asarray(result, dtype=np.float32)
 
 
-def softmax(x: Floats) -> Floats:
-    """exp(x) / sum(exp(x)) over the last axis, shifted so that nothing overflows."""
+def _softmax(x: Any) -> Any:
     powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def log_softmax(x: Floats) -> Floats:
-    """log(softmax(x))."""
+def _log_softmax(x: Any) -> Any:
     shifted = x - x.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def sigmoid(x: Floats) -> Floats:
-    """1 / (1 + exp(-x))."""
-    return np.asarray(1 / (1 + np.exp(-x)))
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
 
 
-def hard_sigmoid(x: Floats) -> Floats:
-    """The straight-line sigmoid."""
+def _hard_sigmoid(x: Any) -> Any:
     return np.clip(x / 6 + 0.5, 0, 1)
 
 
-def gelu(x: Floats) -> Floats:
-    """x times the normal distribution function, exact."""
-    normal = np.vectorize(
-        lambda value: 0.5 * (1 + erf(value / sqrt(2))), otypes=[float]
-    )
-    return np.asarray(x * normal(x))
-
-
-def elu(x: Floats, scale: float = 1.0) -> Floats:
-    """x above 0, scale (exp(x) - 1) below."""
+def _elu(x: Any, scale: float = 1.0) -> Any:
     return np.where(x > 0, x, scale * np.expm1(np.minimum(x, 0)))
 
 
-def softplus(x: Floats) -> Floats:
-    """log(1 + exp(x))."""
-    return np.asarray(np.logaddexp(0, x))
-
+_erf = np.vectorize(erf, otypes=[float])
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
     "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
-    "elu": elu,
-    "selu": lambda x: 1.0507009873554805 * elu(x, 1.6732632423543772),
-    "celu": elu,
-    "gelu": gelu,
-    "silu": lambda x: x * sigmoid(x),
-    "sigmoid": sigmoid,
-    "hard_sigmoid": hard_sigmoid,
-    "hard_silu": lambda x: x * hard_sigmoid(x),
+    "elu": _elu,
+    "selu": lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772),
+    "celu": _elu,
+    "gelu": lambda x: x * (0.5 * (1 + _erf(x / sqrt(2)))),
+    "silu": lambda x: x * _sigmoid(x),
+    "sigmoid": _sigmoid,
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": lambda x: x * _hard_sigmoid(x),
     "tanh": np.tanh,
-    "softmax": softmax,
-    "log_softmax": log_softmax,
-    "softplus": softplus,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "softplus": lambda x: np.logaddexp(0, x),
     "softsign": lambda x: x / (1 + np.abs(x)),
     "exponential": np.exp,
-    "mish": lambda x: x * np.tanh(softplus(x)),
-    "log_sigmoid": lambda x: -softplus(-x),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x),
     "hard_tanh": lambda x: np.clip(x, -1, 1),
     "tanh_shrink": lambda x: x - np.tanh(x),
     "soft_shrink": lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0),

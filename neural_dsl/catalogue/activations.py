@@ -16,52 +16,39 @@ class Activation:
     formula: str
     aliases: tuple[str, ...] = ()
 
-    @property
-    def over_last_axis(self) -> bool:
-        """Whether a value depends on the others of the last axis, as with softmax."""
-        return self.name in ("softmax", "log_softmax")
 
-
-ACTIVATIONS: dict[str, Activation] = {
-    activation.name: activation
-    for activation in (
-        Activation("linear", "x", ("none", "identity")),
-        Activation("relu", "max(x, 0)"),
-        Activation("relu6", "min(max(x, 0), 6)"),
-        Activation("leaky_relu", "x if x > 0 else 0.2 x", ("leakyrelu",)),
-        Activation("elu", "x if x > 0 else exp(x) - 1"),
-        Activation("selu", "1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))"),
-        Activation("celu", "max(x, 0) + min(exp(x) - 1, 0)"),
-        Activation("gelu", "x Φ(x), with the exact normal distribution Φ (erf)"),
-        Activation("silu", "x sigmoid(x)", ("swish",)),
-        Activation("sigmoid", "1 / (1 + exp(-x))"),
-        Activation("hard_sigmoid", "min(max(x / 6 + 1/2, 0), 1)", ("hardsigmoid",)),
-        Activation(
-            "hard_silu", "x hard_sigmoid(x)", ("hard_swish", "hardswish", "hardsilu")
-        ),
-        Activation("tanh", "(exp(x) - exp(-x)) / (exp(x) + exp(-x))"),
-        Activation("softmax", "exp(x) / sum(exp(x)) over the last axis"),
-        Activation(
-            "log_softmax", "x - log(sum(exp(x))) over the last axis", ("logsoftmax",)
-        ),
-        Activation("softplus", "log(1 + exp(x))", ("soft_plus",)),
-        Activation("softsign", "x / (1 + |x|)", ("soft_sign",)),
-        Activation("exponential", "exp(x)", ("exp",)),
-        Activation("mish", "x tanh(softplus(x))"),
-        Activation("log_sigmoid", "-log(1 + exp(-x))", ("logsigmoid",)),
-        Activation("hard_tanh", "min(max(x, -1), 1)", ("hardtanh",)),
-        Activation("tanh_shrink", "x - tanh(x)", ("tanhshrink",)),
-        Activation("soft_shrink", "sign(x) max(|x| - 1/2, 0)", ("softshrink",)),
-        Activation("hard_shrink", "x if |x| > 1/2 else 0", ("hardshrink",)),
-        Activation("squareplus", "(x + sqrt(x² + 4)) / 2"),
-    )
+_FORMULAS = {
+    "linear none identity": "x",
+    "relu": "max(x, 0)",
+    "relu6": "min(max(x, 0), 6)",
+    "leaky_relu leakyrelu": "x if x > 0 else 0.2 x",
+    "elu": "x if x > 0 else exp(x) - 1",
+    "selu": "1.0507 (x if x > 0 else 1.6733 (exp(x) - 1))",
+    "celu": "max(x, 0) + min(exp(x) - 1, 0)",
+    "gelu": "x Φ(x), with the exact normal distribution Φ (erf)",
+    "silu swish": "x sigmoid(x)",
+    "sigmoid": "1 / (1 + exp(-x))",
+    "hard_sigmoid hardsigmoid": "min(max(x / 6 + 1/2, 0), 1)",
+    "hard_silu hard_swish hardswish hardsilu": "x hard_sigmoid(x)",
+    "tanh": "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
+    "softmax": "exp(x) / sum(exp(x)) over the last axis",
+    "log_softmax logsoftmax": "x - log(sum(exp(x))) over the last axis",
+    "softplus soft_plus": "log(1 + exp(x))",
+    "softsign soft_sign": "x / (1 + |x|)",
+    "exponential exp": "exp(x)",
+    "mish": "x tanh(softplus(x))",
+    "log_sigmoid logsigmoid": "-log(1 + exp(-x))",
+    "hard_tanh hardtanh": "min(max(x, -1), 1)",
+    "tanh_shrink tanhshrink": "x - tanh(x)",
+    "soft_shrink softshrink": "sign(x) max(|x| - 1/2, 0)",
+    "hard_shrink hardshrink": "x if |x| > 1/2 else 0",
+    "squareplus": "(x + sqrt(x² + 4)) / 2",
 }
-
-_BY_SPELLING = {
-    spelling: activation.name
-    for activation in ACTIVATIONS.values()
-    for spelling in (activation.name, *activation.aliases)
+ACTIVATIONS = {
+    name: Activation(name, formula, tuple(aliases))
+    for (name, *aliases), formula in ((n.split(), f) for n, f in _FORMULAS.items())
 }
+_BY_SPELLING = {word: names.split()[0] for names in _FORMULAS for word in names.split()}
 
 
 def canonical_activation(name: str) -> str | None:

@@ -7,11 +7,17 @@ from neural_dsl.catalogue.schedules import MODE
 from neural_dsl.catalogue.settings import Table, setting
 from neural_dsl.catalogue.spec import parameter
 
-MIXED = parameter(
-    "mixed_precision", "bool", None, "compute in 16 bits where it is safe"
-)
+MIXED = parameter("mixed_precision", "bool", None, "16 bits where it is safe")
 SEED = parameter("seed", "natural", None, "where random numbers start")
 WORKERS = parameter("num_workers", "natural", None, "processes that load data")
+
+_CLIP = "gradient_clip gradient_clipping grad_clip clip_norm clip_gradients"
+_ACCUMULATION = "gradient_accumulation_steps accumulate_gradients gradient_accumulation"
+_SMOOTHING = "share of each target spread over all symbols"
+_SAMPLING = "share of the answer's inputs that the model predicts, at the end"
+_SNAPSHOTS = "records of the attention on a fixed batch during training"
+_SEARCHES = "random grid bayesian tpe hyperband evolutionary"
+_HOW = "how hyperparameters are searched"
 
 TRAIN = (
     parameter("epochs", "count", None, "passes over the training data"),
@@ -23,102 +29,48 @@ TRAIN = (
     parameter("validation_steps", "count", None, "steps of one validation"),
     parameter("shuffle", "bool", None, "whether each epoch has another order"),
     SEED,
-    parameter(
-        "gradient_clip gradient_clipping grad_clip clip_norm clip_gradients",
-        "positive",
-        None,
-        "largest norm of all gradients together",
-    ),
-    parameter(
-        "gradient_accumulation_steps accumulate_gradients gradient_accumulation",
-        "count",
-        None,
-        "batches whose gradients make one step",
-    ),
-    parameter(
-        "label_smoothing", "rate", None, "share of each target spread over all symbols"
-    ),
-    parameter(
-        "scheduled_sampling",
-        "fraction",
-        None,
-        "share of the answer's inputs that the model itself predicts, at the end",
-    ),
+    parameter(_CLIP, "positive", None, "largest norm of all gradients together"),
+    parameter(_ACCUMULATION, "count", None, "batches whose gradients make one step"),
+    parameter("label_smoothing", "rate", None, _SMOOTHING),
+    parameter("scheduled_sampling", "fraction", None, _SAMPLING),
     MIXED,
     parameter("early_stopping", "stopping", None, "stop when nothing improves"),
     parameter("checkpoint_every", "count", None, "steps between two checkpoints"),
-    parameter(
-        "attention_snapshots",
-        "count",
-        None,
-        "records of the attention on a fixed batch, taken as training goes",
-    ),
+    parameter("attention_snapshots", "count", None, _SNAPSHOTS),
     parameter("save_best", "bool", None, "whether the best weights are kept"),
     WORKERS,
     parameter("verbose", "bool", None, "whether training prints its progress"),
-    parameter(
-        "search_method search",
-        "choice",
-        None,
-        "how hyperparameters are searched",
-        "random grid bayesian tpe hyperband evolutionary",
-    ),
-    parameter(
-        "max_trials trials n_trials", "count", None, "models that a search tries"
-    ),
+    parameter("search_method search", "choice", None, _HOW, _SEARCHES),
+    parameter("max_trials trials n_trials", "count", None, "models that are tried"),
 )
 
+_WHERE = 'where it runs: "auto", "cpu", "cuda", "cuda:0", "mps"'
+_FRAMEWORKS = " ".join(f"{word}={name}" for word, name in BACKEND_NAMES.items())
+_PRECISIONS = "float32 fp32=float32 float16 fp16=float16 bfloat16 bf16=bfloat16 mixed"
+
 EXECUTION = (
-    parameter(
-        "device",
-        "device",
-        None,
-        'where it runs: "auto", "cpu", "cuda", "cuda:0", "mps"',
-    ),
-    parameter(
-        "backend framework",
-        "choice",
-        None,
-        "the framework",
-        " ".join(f"{spelling}={name}" for spelling, name in BACKEND_NAMES.items()),
-    ),
-    parameter(
-        "precision",
-        "choice",
-        None,
-        "the kind of numbers",
-        "float32 fp32=float32 float16 fp16=float16 bfloat16 bf16=bfloat16 mixed",
-    ),
+    parameter("device", "device", None, _WHERE),
+    parameter("backend framework", "choice", None, "the framework", _FRAMEWORKS),
+    parameter("precision", "choice", None, "the kind of numbers", _PRECISIONS),
     MIXED,
     SEED,
     parameter("deterministic", "bool", None, "the same result every time"),
     WORKERS,
 )
 
+_MONITOR = "what is watched: by default the task's measure, else val_loss"
+_RESTORE = "whether the best weights come back at the end"
+
 _STOPPING = setting(
     "EarlyStopping",
     "Stops when `monitor` has not improved for `patience` epochs.",
-    parameter(
-        "monitor",
-        "text",
-        None,
-        "what is watched: by default the task's measure, else val_loss",
-    ),
+    parameter("monitor", "text", None, _MONITOR),
     parameter("patience", "count", 5, "epochs without improvement"),
     parameter("min_delta", "non_negative", 0.0, "what counts as better"),
     MODE,
-    parameter(
-        "restore_best_weights restore_best",
-        "bool",
-        True,
-        "whether the best weights come back at the end",
-    ),
+    parameter("restore_best_weights restore_best", "bool", True, _RESTORE),
     parameter("target", "float", None, "good enough: stop at this value"),
 )
+_EXAMPLE = "early_stopping: EarlyStopping(patience=5)"
 
-STOPPING = Table(
-    what="rule for stopping",
-    code="NE069",
-    example="early_stopping: EarlyStopping(patience=5)",
-    specs=(_STOPPING,),
-)
+STOPPING = Table("rule for stopping", "NE069", _EXAMPLE, (_STOPPING,))

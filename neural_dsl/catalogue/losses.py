@@ -5,16 +5,13 @@ from __future__ import annotations
 from neural_dsl.catalogue.settings import Table, setting
 from neural_dsl.catalogue.spec import parameter
 
-LOGITS = parameter(
-    "from_logits",
-    "bool",
-    True,
-    "either is accepted: the model ends in logits, and the loss applies the activation",
+_EITHER = (
+    "either is accepted: the model ends in logits, and the loss applies the activation"
 )
-SMOOTHING = parameter(
-    "label_smoothing", "rate", 0.0, "share of each target spread over all classes"
-)
-SMOOTHED = (LOGITS, SMOOTHING)
+_SMOOTHING = "share of each target spread over all classes"
+
+LOGITS = parameter("from_logits", "bool", True, _EITHER)
+SMOOTHED = (LOGITS, parameter("label_smoothing", "rate", 0.0, _SMOOTHING))
 FOCAL = (
     parameter("alpha", "fraction", 0.25, "weight of the rare class"),
     parameter("gamma", "non_negative", 2.0, "how much easy examples count less"),
@@ -23,6 +20,10 @@ FOCAL = (
 DELTA = parameter("delta", "positive", 1.0, "where it turns straight")
 IGNORED = parameter("ignore_class", "int", None, "an id that does not count")
 
+_BINARY = "binary_crossentropy bce bce_with_logits"
+_CLASSES = "sparse_categorical_crossentropy scce cross_entropy nll"
+_LESS = "cross-entropy in which easy examples count less"
+
 _LOSSES = (
     setting("mean_squared_error mse l2 squared_error", "mean (y - p)²"),
     setting("mean_absolute_error mae l1 absolute_error", "mean |y - p|"),
@@ -30,32 +31,19 @@ _LOSSES = (
     setting("mean_squared_logarithmic_error msle", "mean (log(1 + y) - log(1 + p))²"),
     setting("huber smooth_l1", "squared up to delta, straight beyond", DELTA),
     setting("log_cosh", "mean log(cosh(p - y))"),
-    setting(
-        "binary_crossentropy bce bce_with_logits",
-        "of 0/1 targets, through a sigmoid",
-        *SMOOTHED,
-    ),
+    setting(_BINARY, "of 0/1 targets, through a sigmoid", *SMOOTHED),
     setting(
         "categorical_crossentropy cce",
         "of one-hot targets, through a softmax",
         *SMOOTHED,
     ),
-    setting(
-        "sparse_categorical_crossentropy scce cross_entropy nll",
-        "of class ids, through a softmax",
-        LOGITS,
-        IGNORED,
-    ),
+    setting(_CLASSES, "of class ids, through a softmax", LOGITS, IGNORED),
     setting(
         "binary_focal_crossentropy focal",
-        "binary cross-entropy in which easy examples count less. Lin et al., 2017",
+        f"binary {_LESS}. Lin et al., 2017",
         *FOCAL,
     ),
-    setting(
-        "categorical_focal_crossentropy",
-        "categorical cross-entropy in which easy examples count less",
-        *FOCAL,
-    ),
+    setting("categorical_focal_crossentropy", f"categorical {_LESS}", *FOCAL),
     setting("kl_divergence kld kldiv kullback_leibler_divergence", "sum y log(y / p)"),
     setting("cosine_similarity cosine", "minus the cosine of y and p"),
     setting("hinge", "mean max(1 - y p, 0)"),
@@ -65,9 +53,9 @@ _LOSSES = (
 )
 
 LOSSES = Table(
-    what="loss",
-    code="NE062",
-    example='loss: "sparse_categorical_crossentropy"',
-    specs=_LOSSES,
-    planned=("ctc", "dice", "tversky", "circle", "triplet", "contrastive"),
+    "loss",
+    "NE062",
+    'loss: "sparse_categorical_crossentropy"',
+    _LOSSES,
+    "ctc dice tversky circle triplet contrastive",
 )

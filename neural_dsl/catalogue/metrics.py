@@ -7,25 +7,18 @@ from neural_dsl.catalogue.spec import parameter
 
 K = parameter("k", "count", 5, "how many of the best predictions count")
 THRESHOLD = parameter("threshold", "fraction", 0.5, "from where a value counts as true")
-AVERAGE = parameter(
-    "average", "choice", "macro", "how classes are weighed", "macro micro weighted"
-)
+_WEIGHED = "how classes are weighed"
+AVERAGE = parameter("average", "choice", "macro", _WEIGHED, "macro micro weighted")
+_TOP = "top_k_categorical_accuracy top_k_accuracy top_k"
+_BEST = "the right class among the k best"
 
 _METRICS = (
     setting("accuracy acc", "share of right predictions, as fits the loss"),
     setting("binary_accuracy", "of 0/1 predictions", THRESHOLD),
     setting("categorical_accuracy", "of one-hot targets"),
     setting("sparse_categorical_accuracy", "of class ids"),
-    setting(
-        "top_k_categorical_accuracy top_k_accuracy top_k",
-        "the right class among the k best, one-hot targets",
-        K,
-    ),
-    setting(
-        "sparse_top_k_categorical_accuracy",
-        "the right class among the k best, class ids",
-        K,
-    ),
+    setting(_TOP, f"{_BEST}, one-hot targets", K),
+    setting("sparse_top_k_categorical_accuracy", f"{_BEST}, class ids", K),
     setting("precision", "share of right ones among the found", THRESHOLD),
     setting("recall", "share of found ones among the right", THRESHOLD),
     setting("f1_score f1", "harmonic mean of precision and recall", AVERAGE),
@@ -49,9 +42,9 @@ _METRICS = (
 )
 
 METRICS = Table(
-    what="metric",
-    code="NE065",
-    example='metrics: ["accuracy"]',
-    specs=_METRICS,
-    planned=("iou", "mean_iou", "bleu", "rouge", "fbeta_score", "pearson_correlation"),
+    "metric",
+    "NE065",
+    'metrics: ["accuracy"]',
+    _METRICS,
+    "iou mean_iou bleu rouge fbeta_score pearson_correlation",
 )

@@ -7,12 +7,11 @@ from itertools import pairwise
 from neural_dsl.catalogue.settings import Table, setting
 from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
 
-INITIAL = parameter(
-    "initial_learning_rate initial_lr learning_rate lr",
-    "positive",
-    None,
-    "where it starts; by default the optimizer's own learning rate",
-)
+_INITIAL = "initial_learning_rate initial_lr learning_rate lr"
+_START = "where it starts; by default the optimizer's own learning rate"
+_BETTER = "whether smaller or larger is better"
+
+INITIAL = parameter(_INITIAL, "positive", None, _START)
 STEPS = parameter(
     "decay_steps steps", "count", doc="steps until `decay_rate` is reached"
 )
@@ -24,29 +23,29 @@ DECAY = (
 )
 ALPHA = parameter("alpha", "fraction", 0.0, "where it ends, as a share of the start")
 WARMUP = parameter("warmup_steps", "count", 50, "steps of linear warm-up")
-MODE = parameter(
-    "mode", "choice", "auto", "whether smaller or larger is better", "auto min max"
-)
+MODE = parameter("mode", "choice", "auto", _BETTER, "auto min max")
 
 
 def _check_pieces(params: Params) -> None:
     boundaries, values = params["boundaries"], params["values"]
-    if len(values) != len(boundaries) + 1:
-        raise LayerProblem(
-            "NE069",
-            f"{len(boundaries)} boundaries make {len(boundaries) + 1} pieces, but there "
-            f"are {len(values)} values",
-            parameter="values",
-            label="one value for each piece",
-            help="give one more value than there are boundaries",
-        )
+    pieces = len(boundaries) + 1
+    if len(values) != pieces:
+        made = f"{pieces - 1} boundaries make {pieces} pieces"
+        message = f"{made}, but there are {len(values)} values"
+        label = "one value for each piece"
+        help = "give one more value than there are boundaries"
+        raise LayerProblem("NE069", message, label, help, "values")
     if any(a >= b for a, b in pairwise(boundaries)):
         message, label = "the boundaries must rise", "not in rising order"
-        raise LayerProblem("NE069", message, parameter="boundaries", label=label)
+        raise LayerProblem("NE069", message, label, parameter="boundaries")
     if any(value <= 0 for value in values):
         message, label = "every learning rate must be above 0", "a value of 0 or less"
-        raise LayerProblem("NE069", message, parameter="values", label=label)
+        raise LayerProblem("NE069", message, label, parameter="values")
 
+
+_STAIR = "decay_steps step_size steps drop_every epochs_drop"
+_FACTOR = "decay_rate gamma factor drop drop_rate"
+_WARM, _LAST = "Linear warm-up", "down to 0 at the last step of training"
 
 _SCHEDULES = (
     setting("ExponentialDecay", "initial · decay_rate^(step / decay_steps).", *DECAY),
@@ -67,9 +66,7 @@ _SCHEDULES = (
         parameter("cycle", "bool", False, "whether it starts again"),
     ),
     setting(
-        "InverseTimeDecay",
-        "initial / (1 + decay_rate · step / decay_steps).",
-        *DECAY,
+        "InverseTimeDecay", "initial / (1 + decay_rate · step / decay_steps).", *DECAY
     ),
     setting(
         "CosineDecay CosineAnnealing",
@@ -90,33 +87,14 @@ _SCHEDULES = (
         parameter("m_mul", "positive", 1.0, "factor on each new start"),
         ALPHA,
     ),
-    setting(
-        "WarmupCosine",
-        "Linear warm-up, then half a cosine down to 0 at the last step of training.",
-        INITIAL,
-        WARMUP,
-    ),
-    setting(
-        "WarmupLinear",
-        "Linear warm-up, then a straight line down to 0 at the last step of training.",
-        INITIAL,
-        WARMUP,
-    ),
+    setting("WarmupCosine", f"{_WARM}, then half a cosine {_LAST}.", INITIAL, WARMUP),
+    setting("WarmupLinear", f"{_WARM}, then a straight line {_LAST}.", INITIAL, WARMUP),
     setting(
         "StepDecay",
         "initial · decay_rate^floor(step / decay_steps).",
         INITIAL,
-        parameter(
-            "decay_steps step_size steps drop_every epochs_drop",
-            "count",
-            doc="steps from one stair to the next",
-        ),
-        parameter(
-            "decay_rate gamma factor drop drop_rate",
-            "positive",
-            0.1,
-            "the factor of each stair",
-        ),
+        parameter(_STAIR, "count", doc="steps from one stair to the next"),
+        parameter(_FACTOR, "positive", 0.1, "the factor of each stair"),
     ),
     setting(
         "ReduceLROnPlateau",
@@ -133,9 +111,9 @@ _SCHEDULES = (
 )
 
 SCHEDULES = Table(
-    what="schedule",
-    code="NE064",
-    example="lr_schedule: CosineDecay(0.001, 10000)",
-    specs=_SCHEDULES,
-    planned=("OneCycle", "CyclicalLearningRate", "NoamDecay", "LinearWarmup"),
+    "schedule",
+    "NE064",
+    "lr_schedule: CosineDecay(0.001, 10000)",
+    _SCHEDULES,
+    "OneCycle CyclicalLearningRate NoamDecay LinearWarmup",
 )

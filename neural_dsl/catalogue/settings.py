@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from neural_dsl.catalogue.spec import Parameter, Params
 
@@ -36,36 +36,36 @@ def setting(
     return SettingSpec(name, doc, parameters, tuple(aliases), check)
 
 
-@dataclass(frozen=True)
 class Table:
     """All settings of one sort. `what` names the sort in messages; `code` is the
     diagnostic for an unknown one; `planned` are known, but not built yet."""
 
-    what: str
-    code: str
-    specs: tuple[SettingSpec, ...]
-    planned: tuple[str, ...] = ()
-    example: str = ""
-    _by_spelling: dict[str, SettingSpec] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for spec in self.specs:
+    def __init__(
+        self,
+        what: str,
+        code: str,
+        example: str,
+        specs: tuple[SettingSpec, ...],
+        planned: str = "",
+    ):
+        self.what, self.code, self.example, self.specs = what, code, example, specs
+        self.planned = planned.split()
+        self._by_spelling: dict[str, SettingSpec] = {}
+        for spec in specs:
             for spelling in (spec.name, *spec.aliases):
                 self._by_spelling[plain(spelling)] = spec
 
     def find(self, spelling: str) -> SettingSpec | None:
         """The entry for any spelling; `MSELoss` finds `mse`."""
         key = plain(spelling)
-        return self._by_spelling.get(key) or self._by_spelling.get(
-            key.removesuffix(self.what)
-        )
+        found = self._by_spelling.get(key)
+        return found or self._by_spelling.get(key.removesuffix(self.what))
 
     def is_planned(self, spelling: str) -> bool:
         """Whether this is known, but not built yet."""
-        return plain(spelling) in {plain(name) for name in self.planned}
+        return plain(spelling) in map(plain, self.planned)
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> list[str]:
         """Canonical names, then aliases, for suggestions."""
-        yield from (spec.name for spec in self.specs)
-        for spec in self.specs:
-            yield from spec.aliases
+        aliases = [alias for spec in self.specs for alias in spec.aliases]
+        return [spec.name for spec in self.specs] + aliases

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neural_dsl.attention.analysis import analysis_block
 from neural_dsl.attention.expected import best_head, expected_mass, uniform_mass
+from neural_dsl.attention.storage import analysis_block
 from neural_dsl.cli.pictures import Found, Request
 from neural_dsl.diagnostics import Diagnostic, NeuralError, refusal
-from neural_dsl.inputs.selection import select_heads, select_layers
+from neural_dsl.inputs.selection import select_layers
 
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
@@ -39,8 +39,7 @@ def look_at_runs(request: Request) -> Found:
         open_run(run, weights, request.trust, request.backend) for run in request.files
     ]
     for run in opened:
-        layers = select_layers(run.network, request.layers)
-        select_heads(run.network, layers, request.heads)
+        select_layers(run.network, request.layers, request.heads)
     refused: list[Diagnostic] = []
     shown = [
         one for run in opened for one in readings(run, request, opened[0], refused)
@@ -129,9 +128,7 @@ def look_back(request: Request) -> Found:
     directory.read_about(run)
     taken = snapshots.load(run)
     lines = metrics.read(run)
-    moments = [
-        Moment(one.step, one.record, measured_at(lines, one.step)) for one in taken
-    ]
+    moments = [Moment(n, seen, measured_at(lines, n)) for n, seen in taken.items()]
     return Found(
         Training(str(run), moments, lines),
         "\n".join(summary(moments)),

@@ -11,7 +11,7 @@ from neural_dsl.graph.walk import outlasting
 from neural_dsl.source import Span
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Stream:
     """One current tensor. None: its shape is unknown because of an earlier mistake.
 
@@ -25,38 +25,18 @@ class Stream:
     input: bool = False
     lost_mask: tuple[Span, ...] = ()
 
-    def alike(self, other: Stream) -> bool:
-        """Whether nothing later could tell the two apart."""
-        return (
-            self.tensor == other.tensor
-            and self.name == other.name
-            and self.input == other.input
-            and self.lost_mask == other.lost_mask
-        )
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Flow:
     """The current tensors, in order, and the memory that decoders may read.
 
     `unknown` means that not even the number of tensors is known: nothing can be checked
-    against them.
+    against them. To equal flows a layer does the same.
     """
 
     streams: tuple[Stream, ...]
     memory: Stream | None = None
     unknown: bool = False
-
-    def alike(self, other: Flow) -> bool:
-        """Whether a layer would do the same on both."""
-        return (
-            self.unknown == other.unknown
-            and self.memory is other.memory
-            and len(self.streams) == len(other.streams)
-            and all(
-                a.alike(b) for a, b in zip(self.streams, other.streams, strict=True)
-            )
-        )
 
     def through(self, stream: Stream, memory: Stream | None = None) -> Flow:
         """The flow behind a layer that gives one tensor."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 
+from neural_dsl import leftovers
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
 from neural_dsl.source import read_regular
@@ -207,19 +208,11 @@ def only_one(folder: Path) -> Iterator[None]:
     path = folder / ".lock"
     with output_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not leftovers.lock(descriptor):
         os.close(descriptor)
-        raise refusal(
-            "NE158",
-            f"another process is training in {quoted(folder)}",
-            help="wait for it, stop it, or choose another folder by --output-dir",
-        ) from None
-    except (ImportError, OSError):  # Windows, or a file system, without such locks
-        pass
+        help = "wait for it, stop it, or choose another folder by --output-dir"
+        message = f"another process is training in {quoted(folder)}"
+        raise refusal("NE158", message, help=help)
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.items import check_batch_item
+from neural_dsl.attention.record import check_batch_item
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
-from neural_dsl.compiler import as_path, is_text
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import prepare_again
 from neural_dsl.runs.resuming import refuse_changed_data
 from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
-from neural_dsl.targets.base import Batch, refuse_options, refused
+from neural_dsl.targets.base import Batch, Given, refuse_options, refused
 from neural_dsl.targets.file import Model
 from neural_dsl.targets.network import NetworkTarget
 
@@ -52,11 +50,6 @@ class LoadedRun(NetworkTarget):
         self.folder, self.task, self.described = folder, task, described
         self.step, self.weights = step, weights
 
-    def __repr__(self) -> str:
-        """What it is, in a line."""
-        name, origin = self.network.name, self.runtime.weights_origin
-        return f"<{type(self).__name__} {name} · {self.runtime.name} · {origin}>"
-
     @property
     def name(self) -> str:
         """The folder's own name: what tells two runs apart."""
@@ -76,29 +69,22 @@ class LoadedRun(NetworkTarget):
         """The live model."""
         return Model(self.runtime)
 
-    def encode(
-        self,
-        given: Any = None,
-        *,
-        tokens: Any = None,
-        prompt: str | None = None,
-        seed: int = 0,
-        item: int = 0,
-    ) -> Batch:
+    def encode(self, given: Given) -> Batch:
         """A prompt, which the run answers; or whatever a network reads; without both the
         first problem of the test split. Labelled with the task's symbols."""
         from neural_dsl.runs import prompted
 
-        if given is not None:
+        prompt = given.prompt
+        if given.data is not None:
             if prompt is not None:
                 raise refused("a run reads a prompt, or data", "leave one of them out")
-            return super().encode(given, tokens=tokens, seed=seed, item=item)
-        if tokens is not None:
+            return super().encode(given)
+        if given.tokens is not None:
             raise refused(
                 "the tokens of a run are its task's symbols, which labels would hide",
                 "give the text as `prompt`, or arrays as `data`",
             )
-        check_batch_item(item, 1)
+        check_batch_item(given.item, 1)
         if prompt is None:
             reading, origin = prompted.read_held_out(self), "first held-out problem"
         else:
@@ -106,19 +92,15 @@ class LoadedRun(NetworkTarget):
             origin = f'prompt "{prompted.shortened(prompt)}"'
         return prompted.batch_of(self, reading, origin)
 
-    def sequence(
-        self, ids: Sequence[int], labels: tuple[str, ...] | None = None
-    ) -> Batch:
-        """One sequence of token ids, labelled so, or each with its symbol. A model that
-        takes any length runs as it is; one of a fixed length is built anew."""
+    def sequence(self, ids: Sequence[int]) -> Batch:
+        """One sequence of token ids, each labelled with its symbol. A model that takes any
+        length runs as it is; one of a fixed length is built anew."""
         name = self.network.inputs[0].name
         arrays = {name: np.array([ids], dtype=np.int64)}
-        if labels is None:
-            labels = tuple(self.task.symbols[id] for id in ids)
-        tokens = {name: (labels,)} if labels else {}
+        tokens = {name: (tuple(self.task.symbols[id] for id in ids),)}
         if self.input_length is None:
             return Batch(arrays, tokens)
-        return replace(super().encode(arrays), tokens=tokens)
+        return replace(super().encode(Given(arrays)), tokens=tokens)
 
     def example(self) -> Batch:
         """The first example of the test split, as the task gives it."""
@@ -138,18 +120,15 @@ def opened(
     backend: str | None,
     network: Any,
     trust: bool,
-    seed: int,
+    **_: Any,
 ) -> LoadedRun | None:
     """The run of a folder."""
-    if not isinstance(given, (str, os.PathLike)) or is_text(given):
-        return None
-    folder = as_path(given)
-    if not is_run(folder):
+    if not isinstance(given, Path) or not is_run(given):
         return None
     refuse_options("a run", network)
     if weights not in (None, "best", "last"):
         raise refused(f"a run has no weights {weights!r}", 'they are "best" or "last"')
-    return open_run(folder, weights, trust, backend)
+    return open_run(given, weights, trust, backend)
 
 
 def open_run(

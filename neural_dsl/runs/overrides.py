@@ -6,7 +6,7 @@ the language checks it, and a run's copy of the file says what the run really us
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from unicodedata import normalize
 
@@ -44,6 +44,11 @@ class Assignment:
     key: str
     value: str
 
+    @property
+    def canonical(self) -> str:
+        """The key of a block under its own name."""
+        return _canonical(self.key, BLOCK_PARAMETERS.get(self.section, ()))
+
 
 def with_settings(
     source: Source, given: Iterable[str], network: str | None = None
@@ -51,33 +56,26 @@ def with_settings(
     """The source with each `SECTION.KEY=VALUE` put into the network of that name (the
     last one without a name). Raises NeuralError: NE151 for what is no such assignment,
     and what parsing raises."""
-    assignments = [(text, understood(text)) for text in given]
+    assignments = [understood(text) for text in given]
     _refuse_rivals(assignments)
-    for text, assignment in assignments:
-        node = _network(parse(source), network)
-        if assignment.section in BLOCK_PARAMETERS:
-            source = _in_block(source, node, assignment)
-        else:
-            source = _in_setting(source, node, assignment)
-        source = replace(source, note=f"{source.note or 'with'} --set {text}")
+    for one in assignments:
+        span, words = _place(_network(parse(source), network), one)
+        text = source.text[: span.start] + words + source.text[span.end :]
+        note = f"{source.note or 'with'} --set {one.given}"
+        source = replace(source, text=text, note=note)
     return source
 
 
-def _refuse_rivals(assignments: Iterable[tuple[str, Assignment]]) -> None:
+def _refuse_rivals(assignments: Iterable[Assignment]) -> None:
     """Raise NE151 for two settings of which each would take the other away."""
     found: dict[str, str] = {}
-    for text, assignment in assignments:
-        if assignment.section not in BLOCK_PARAMETERS:
-            continue
-        key = _canonical(assignment.key, BLOCK_PARAMETERS[assignment.section])
-        rival = found.get(RIVALS.get(key, ""))
+    for one in assignments:
+        rival = found.get(RIVALS.get(one.canonical, ""))
         if rival is not None:
-            raise refusal(
-                "NE151",
-                f"`{rival}` and `{text}` both say how long to train",
-                help="give one of them",
-            )
-        found[key] = text
+            message = f"`{rival}` and `{one.given}` both say how long to train"
+            raise refusal("NE151", message, help="give one of them")
+        if one.section in BLOCK_PARAMETERS:
+            found[one.canonical] = one.given
 
 
 def understood(given: str) -> Assignment:
@@ -97,16 +95,12 @@ def understood(given: str) -> Assignment:
         raise _refused(given, f"{meant}sections: {listed}")
     if canonical in BLOCK_PARAMETERS and not key:
         raise _refused(given, f"say which setting, as in `--set {section}.KEY={value}`")
-    return Assignment(given, canonical, key.strip(), _value(value.strip()))
-
-
-def _value(text: str) -> str:
-    """A value as the language writes it; bare words such as cuda:0 are quoted."""
+    value = value.strip()
     try:
-        parse_value(text, Source("--set", text), 0)
-    except NeuralError:
-        return json.dumps(text, ensure_ascii=False)
-    return text
+        parse_value(value, Source("--set", value), 0)
+    except NeuralError:  # a bare word such as cuda:0
+        value = json.dumps(value, ensure_ascii=False)
+    return Assignment(given, canonical, key.strip(), value)
 
 
 def _network(file: nodes.File, name: str | None) -> nodes.NetworkNode:
@@ -118,69 +112,63 @@ def _network(file: nodes.File, name: str | None) -> nodes.NetworkNode:
     return next((n for n in found if n.name.text == wanted), found[-1])
 
 
-def _in_block(source: Source, node: nodes.NetworkNode, given: Assignment) -> Source:
-    """Change or add an entry of `train { … }` or `execution { … }`."""
-    parameters = BLOCK_PARAMETERS[given.section]
-    key = _canonical(given.key, parameters)
-    entry = f"{given.key}: {given.value}"
-    for section in node.sections:
-        if not isinstance(section, nodes.BlockSection):
-            continue
-        if BLOCKS.get(section.keyword.text.lower()) != given.section:
-            continue
-        present = {_canonical(s.key.text, parameters): s for s in section.settings}
-        replaced = present.get(key) or present.get(RIVALS.get(key, ""))
-        if replaced is not None:
-            return _edited(source, replaced.span, entry)
-        if section.settings:
-            end = section.settings[-1].span.end
-            return _edited(source, Span(end, end), f" {entry}")
-        end = section.span.end - 1
-        return _edited(source, Span(end, end), f" {entry} ")
-    return _new_section(source, node, f"{given.section} {{ {entry} }}")
-
-
-def _in_setting(source: Source, node: nodes.NetworkNode, given: Assignment) -> Source:
-    """Change or add `optimizer: …`, `task: …` and the like, or one of its parameters."""
-    found = None
-    for section in node.sections:
-        inner = section.settings if isinstance(section, nodes.BlockSection) else ()
-        for setting in (section, *inner):
+def _place(node: nodes.NetworkNode, given: Assignment) -> tuple[Span, str]:
+    """Where in the text an assignment goes, and what stands there then."""
+    section, value = given.section, given.value
+    if section in BLOCK_PARAMETERS:
+        entry = f"{given.key}: {value}"
+        for block in node.sections:
             if (
-                isinstance(setting, nodes.Setting)
-                and SETTINGS.get(setting.key.text.lower()) == given.section
+                isinstance(block, nodes.BlockSection)
+                and BLOCKS.get(block.keyword.text.lower()) == section
             ):
-                found = setting
+                return _in_block(block, given, entry)
+        return _behind(node, (), f"  {section} {{ {entry} }}\n")
+    found = None  # `optimizer: …`, `task: …` and the like; some may stand in a block
+    for one in node.sections:
+        inner = one.settings if isinstance(one, nodes.BlockSection) else ()
+        for each in (one, *inner):
+            if (
+                isinstance(each, nodes.Setting)
+                and SETTINGS.get(each.key.text.lower()) == section
+            ):
+                found = each.value
     if not given.key:
         if found is None:
-            return _new_section(source, node, f"{given.section}: {given.value}")
-        return _edited(source, found.value.span, given.value)
-    whole = (
-        f"give it whole, as in `--set {TABLES[given.section].example.replace(': ', '=')}`"
-        if given.section in TABLES
-        else "give it whole"
-    )
-    if found is None:
-        raise _refused(given.given, f"the file has no `{given.section}:`; {whole}")
-    match found.value:
+            return _behind(node, (), f"  {section}: {value}\n")
+        return found.span, value
+    whole, table = "give it whole", TABLES.get(section)
+    if table is not None:
+        whole += f", as in `--set {table.example.replace(': ', '=')}`"
+    match found:
+        case None:
+            raise _refused(given.given, f"the file has no `{section}:`; {whole}")
         case nodes.Word(text=name):
-            return _edited(
-                source, found.value.span, f"{name}({given.key}={given.value})"
-            )
+            return found.span, f"{name}({given.key}={value})"
         case nodes.LiteralValue(value=str(name)) if "(" not in name:
-            return _edited(
-                source, found.value.span, f"{name}({given.key}={given.value})"
-            )
-        case nodes.Call() as call:
-            return _in_call(source, call, given)
+            return found.span, f"{name}({given.key}={value})"
+        case nodes.Call():
+            return _in_call(found, given, table)
     raise _refused(given.given, whole)
 
 
-def _in_call(source: Source, call: nodes.Call, given: Assignment) -> Source:
-    """Change or add one argument of `Adam(0.001, beta_2=0.98)`."""
-    spec = (
-        TABLES[given.section].find(call.name.text) if given.section in TABLES else None
-    )
+def _in_block(
+    block: nodes.BlockSection, given: Assignment, entry: str
+) -> tuple[Span, str]:
+    """An entry of `train { … }` or `execution { … }`."""
+    parameters = BLOCK_PARAMETERS[given.section]
+    present = {_canonical(s.key.text, parameters): s for s in block.settings}
+    for key in (given.canonical, RIVALS.get(given.canonical)):
+        if key in present:
+            return present[key].span, entry
+    return _behind(block, block.settings, f" {entry}" + " " * (not block.settings))
+
+
+def _in_call(
+    call: nodes.Call, given: Assignment, table: Table | None
+) -> tuple[Span, str]:
+    """An argument of `Adam(0.001, beta_2=0.98)`."""
+    spec = table.find(call.name.text) if table is not None else None
     parameters = spec.parameters if spec is not None else ()
     key = _canonical(given.key, parameters)
     for index, argument in enumerate(call.arguments):
@@ -189,13 +177,17 @@ def _in_call(source: Source, call: nodes.Call, given: Assignment) -> Source:
         else:
             name = parameters[index].name if index < len(parameters) else ""
         if name == key:
-            return _edited(source, argument.value.span, given.value)
-    entry = f"{given.key}={given.value}"
-    if call.arguments:
-        end = call.arguments[-1].span.end
-        return _edited(source, Span(end, end), f", {entry}")
-    end = call.span.end - 1
-    return _edited(source, Span(end, end), entry)
+            return argument.value.span, given.value
+    comma = ", " * bool(call.arguments)
+    return _behind(call, call.arguments, f"{comma}{given.key}={given.value}")
+
+
+def _behind(
+    outer: nodes.Node, inside: Sequence[nodes.Node], text: str
+) -> tuple[Span, str]:
+    """Behind the last of what stands in brackets, or before the closing one."""
+    end = inside[-1].span.end if inside else outer.span.end - 1
+    return Span(end, end), text
 
 
 def _canonical(name: str, parameters: Iterable[Parameter]) -> str:
@@ -203,17 +195,6 @@ def _canonical(name: str, parameters: Iterable[Parameter]) -> str:
         if name.lower() in (parameter.name, *parameter.aliases):
             return parameter.name
     return name
-
-
-def _new_section(source: Source, node: nodes.NetworkNode, text: str) -> Source:
-    """The source with one more section at the end of the network."""
-    end = node.span.end - 1
-    return _edited(source, Span(end, end), f"  {text}\n")
-
-
-def _edited(source: Source, span: Span, text: str) -> Source:
-    changed = source.text[: span.start] + text + source.text[span.end :]
-    return replace(source, text=changed)
 
 
 def _refused(given: str, help: str) -> NeuralError:

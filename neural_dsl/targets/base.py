@@ -24,9 +24,8 @@ from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import NAMED, Gate, Gates
 from neural_dsl.backends.live import named_failure
+from neural_dsl.backends.watching import NAMED, Gate, Gates, Watcher
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
@@ -95,20 +94,33 @@ class Batch:
         return labels_of(axis, self.tokens, lengths)
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a user gives a model to read: `data`, a path, an array or arrays by name;
+    `tokens`, which label one `item` of the batch; or a `prompt`. Without any the target
+    chooses an example, drawn from `seed` where it is random."""
+
+    data: Any = None
+    tokens: Any = None
+    prompt: str | None = None
+    seed: int = 0
+    item: int = 0
+
+
 class Target(ABC):
     """A model that can be looked at, whatever it is: a `live` one of a backend, and what
     is done to its heads meanwhile.
 
     A kind of target is a file in this folder with a class like this, and a function
     `opened(given, *, weights, backend, seed, network, trust)` that `api.open` asks in
-    turn: the target, or None for what is of another kind.
+    turn (a path comes as a Path): the target, or None for what is of another kind.
     """
 
     def __init__(self, live: Any):
         """`live` runs and can be watched (`backends.live.Watched`)."""
         self.live = live
         self._gates: Gates = {}
-        self._watcher: Watcher | None = None
+        self._watcher = Watcher(None, {})  # of the gates that are in place
         self._seen: tuple[Site, ...] = ()  # in the last run that nobody chose from
         self._proven: set[frozenset[tuple[str, int]]] = set()
 
@@ -126,18 +138,8 @@ class Target(ABC):
         """The sites that a user names, one or several; None for all."""
 
     @abstractmethod
-    def encode(
-        self,
-        given: Any = None,
-        *,
-        tokens: Any = None,
-        prompt: str | None = None,
-        seed: int = 0,
-        item: int = 0,
-    ) -> Batch:
-        """What the model is to read, checked: arrays, labels, or a text that it knows how
-        to read; without any an example of the target's choice, drawn from `seed` where
-        it is random. `tokens` label one `item` of the batch."""
+    def encode(self, given: Given) -> Batch:
+        """What the model is to read, checked."""
 
     @abstractmethod
     def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
@@ -177,8 +179,7 @@ class Target(ABC):
                 for one, other in zip(plain, output, strict=True):
                     check_output(one, other)
                 self._proven.add(wanted)
-        if self._watcher is not None:
-            self._watcher.seen |= inner.seen
+        self._watcher.seen |= inner.seen
         for site in sites or ():
             if site.place not in found:
                 raise not_seen(site.name)
@@ -208,7 +209,7 @@ class Target(ABC):
 
     def _plain(self, batch: Batch) -> Output:
         """The same without a visitor, gated if it is."""
-        if self._watcher is not None:
+        if self._watcher.gates:
             return self._run(batch)
         paths = {path for path, _ in self._gates}
         with self.live.watching(None, paths, self._gates):
@@ -266,11 +267,8 @@ def refuse_missing(name: str, existing: Collection[str]) -> NeuralError:
     hint = f"did you mean `{guess}`? " if guess else ""
     listed = ", ".join(f"`{one}`" for one in names[:8])
     rest = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return refusal(
-        "NE111",
-        f"the model has no attention named `{name}`",
-        help=f"{hint}it has {listed}{rest}" if names else "it has no attention",
-    )
+    help = f"{hint}it has {listed}{rest}" if names else "it has no attention"
+    return refusal("NE111", f"the model has no attention named `{name}`", help=help)
 
 
 def not_seen(name: str, times: int = 0) -> NeuralError:
@@ -295,26 +293,19 @@ def places_of(
             raise refuse_missing(name, known)
         site = known[name]
         if head is not None and not 0 <= head < site.heads:
-            raise refusal(
-                "NE111",
-                f"`{name}` has no head {head}",
-                help=f"its heads are 0 to {site.heads - 1}",
-            )
+            help = f"its heads are 0 to {site.heads - 1}"
+            raise refusal("NE111", f"`{name}` has no head {head}", help=help)
         if not isinstance(gate, np.ndarray) and gate not in NAMED:
-            raise refusal(
-                "NE111",
-                f"a head can be made {', '.join(NAMED)}, or given an array; not {gate!r}",
-            )
+            kinds = ", ".join(NAMED)
+            message = f"a head can be made {kinds}, or given an array; not {gate!r}"
+            raise refusal("NE111", message)
         found.setdefault(site.place, {})[head] = gate
     return found
 
 
 @contextmanager
-def paused(watcher: Watcher | None) -> Iterator[None]:
+def paused(watcher: Watcher) -> Iterator[None]:
     """While this lasts, the watcher does nothing: another one gates in its place."""
-    if watcher is None:
-        yield
-        return
     watcher.paused = True
     try:
         yield

@@ -6,8 +6,8 @@ modules; a module that attends again in one run is called `path#1`, `path#2`, â€
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from neural_dsl.attention.record import Kind, Provenance
@@ -18,6 +18,7 @@ from neural_dsl.inputs.selection import wishes
 from neural_dsl.source import Source
 from neural_dsl.targets.base import (
     Batch,
+    Given,
     Output,
     Site,
     Target,
@@ -33,7 +34,7 @@ def opened(
     given: Any, *, weights: Any, backend: Any, network: Any, **_: Any
 ) -> ModuleTarget | None:
     """A live module, for what is no path and no text."""
-    if isinstance(given, (str, os.PathLike, Source)):
+    if isinstance(given, (str, Path, Source)):
         return None
     refuse_options("a live module", weights, backend, network)
     return ModuleTarget(given)
@@ -85,28 +86,17 @@ class ModuleTarget(Target):
                 raise refuse_missing(str(one), [site.name for site in found])
         return [named[one] for one in wanted]
 
-    def encode(
-        self,
-        given: Any = None,
-        *,
-        tokens: Any = None,
-        prompt: str | None = None,
-        seed: int = 0,
-        item: int = 0,
-    ) -> Batch:
+    def encode(self, given: Given) -> Batch:
         """The arguments of the model's call, by name; one array alone is its first."""
-        refuse_prompt(prompt)
-        if tokens is not None:
+        refuse_prompt(given.prompt)
+        if given.tokens is not None:
             raise refused("nobody knows which input of a live module tokens label")
-        if given is None:
-            raise refusal(
-                "NE110",
-                "nobody knows what this model reads",
-                help="give the arguments of its call by name, as a dict of arrays",
-            )
-        if not isinstance(given, Mapping):
-            given = {self.live.parameters()[0]: given}
-        return Batch(dict(given))
+        data = given.data
+        if data is None:
+            help = "give the arguments of its call by name, as a dict of arrays"
+            raise refusal("NE110", "nobody knows what this model reads", help=help)
+        named = isinstance(data, Mapping)
+        return Batch(dict(data) if named else {self.live.parameters()[0]: data})
 
     def _run(self, batch: Batch) -> Output:
         output: Output = self.live.run(batch.arrays)

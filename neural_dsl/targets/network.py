@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+
+from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import create_runtime, memory
-from neural_dsl.backends.inputs import validated
-from neural_dsl.backends.live import Runtime, sizes
-from neural_dsl.catalogue.tensors import Attention
+from neural_dsl.backends.inputs import sizes, validated
+from neural_dsl.backends.live import Runtime
+from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Layer, Network
-from neural_dsl.inputs import Prepared, prepare
+from neural_dsl.inputs import prepare
 from neural_dsl.inputs.labels import attention_axes
 from neural_dsl.inputs.selection import select_layers
 from neural_dsl.targets.base import (
     Batch,
+    Given,
     Output,
     Site,
     Target,
@@ -30,7 +34,6 @@ from neural_dsl.targets.base import (
     refuse_prompt,
     versions,
 )
-from neural_dsl.targets.masks import of_attention
 
 
 class NetworkTarget(Target):
@@ -39,6 +42,12 @@ class NetworkTarget(Target):
     def __init__(self, runtime: Runtime):
         super().__init__(runtime)
         self.runtime = runtime
+
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        about = self.about()
+        words = f"{about.model} · {about.backend} · {about.weights}"
+        return f"<{type(self).__name__} {words}>"
 
     @property
     def network(self) -> Network:
@@ -80,20 +89,17 @@ class NetworkTarget(Target):
         them."""
         return self.named(select_layers(self.network, layers))
 
-    def encode(
-        self,
-        given: Any = None,
-        *,
-        tokens: Any = None,
-        prompt: str | None = None,
-        seed: int = 0,
-        item: int = 0,
-    ) -> Batch:
-        """A path or arrays (None: a random example from `seed`), with labels for one
-        `item` of the batch. Raises NeuralError as `inputs.prepare` does."""
-        refuse_prompt(prompt)
-        prepared = prepare(self.network, given, tokens, seed)
-        labels = labels_of_items(prepared, item)
+    def encode(self, given: Given) -> Batch:
+        """Raises NeuralError as `inputs.prepare` does."""
+        refuse_prompt(given.prompt)
+        prepared = prepare(self.network, given.data, given.tokens, given.seed)
+        labels: dict[str, Tokens] = {}
+        for name, words in prepared.tokens.items():  # the user's for one item
+            others = tuple(map(str, range(len(words))))
+            rows = [others] * prepared.batch_size
+            if given.item in range(len(rows)):
+                rows[given.item] = words
+            labels[name] = tuple(rows)
         return Batch(prepared.arrays, labels, prepared.origin, prepared.network)
 
     def at(self, network: Network | None) -> NetworkTarget:
@@ -145,12 +151,40 @@ class NetworkTarget(Target):
         )
 
 
-def labels_of_items(prepared: Prepared, labelled: int) -> dict[str, Tokens]:
-    """The labels of every batch item, by input: the user's for one, else positions."""
-    return {
-        name: tuple(
-            words if item == labelled else tuple(map(str, range(len(words))))
-            for item in range(prepared.batch_size)
-        )
-        for name, words in prepared.tokens.items()
-    }
+# Masks by NumPy alone: the rule of the emitted code, written a second time on purpose, for
+# the captured weights are checked against it.
+
+
+def evaluate(mask: Mask, inputs: Mapping[str, Any]) -> Bools:
+    """The mask as an array, bool (B, T), for inputs keyed by input name."""
+    match mask.operation:
+        case "input":
+            return np.asarray(inputs[mask.input] != 0)
+        case "ones":
+            batch = len(next(iter(inputs.values())))
+            return np.ones((batch, mask.length), dtype=bool)
+        case "concat":
+            return np.concatenate(
+                [evaluate(part, inputs) for part in mask.parts], axis=1
+            )
+        case "all":
+            parts = [evaluate(part, inputs) for part in mask.parts]
+            return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*parts)))
+
+
+def of_attention(
+    layer: Layer, attention: Attention, inputs: Mapping[str, Any], shape: Sequence[int]
+) -> Allowed:
+    """The rule about masks of one attention of a layer; shape (B, H, Q, K).
+
+    Queries are the layer's first input; keys are the same, or its last input (the
+    memory) for cross-attention.
+    """
+    query = layer.inputs[0].mask
+    key = layer.inputs[-1].mask if attention.kind == "cross" else query
+    return Allowed(
+        (shape[0], shape[2], shape[3]),
+        causal=attention.kind == "causal",
+        key_valid=None if key is None else evaluate(key, inputs),
+        query_valid=None if query is None else evaluate(query, inputs),
+    )

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from neural_dsl.attention.analysis import analyse
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import LayerAttention, Tokens
+from neural_dsl.attention.storage import analyse
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, page, script_json

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN_METRICS = ("normalized_entropy", "previous_token", "first_token")
 MOST_NAMED = 16  # lines that get a name each; beyond, a layer has one colour
 COLORS = ("#2c639a", "#d08a2e", "#4d9a5b", "#b0413e", "#7a5aa6", "#5f6675")
 
@@ -38,8 +37,9 @@ def metrics_figure(training: Training) -> Figure:
     known = any(one.expected is not None for one in first)
     shown = [EXPECTED] * known + [
         name
-        for name in SHOWN_METRICS
-        if any(not np.isnan(one.values()[name]).all() for one in last.record)
+        for name, metric in METRICS.items()
+        if metric.curve
+        and any(not np.isnan(one.values()[name]).all() for one in last.record)
     ]
     names = ("loss", "validation_exact_match")
     measured = [name for name in names if column(training.lines, name)[0]]

@@ -9,8 +9,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neural_dsl.attention.items import check_batch_item
-from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
+from neural_dsl.attention.record import (
+    AttentionRecord,
+    LayerAttention,
+    Provenance,
+    check_batch_item,
+)
 
 EXPECTED = "mass on expected cells"
 

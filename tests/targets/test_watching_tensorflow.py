@@ -14,8 +14,9 @@ import keras
 from keras import layers
 
 from neural_dsl.attention.check import check_scores
-from neural_dsl.backends.tensorflow.capture import layer_paths, watching
-from neural_dsl.backends.tensorflow.scores import DeviceScores
+from neural_dsl.backends import foreign_model
+from neural_dsl.backends.tensorflow.capture import DeviceScores, layer_paths
+from neural_dsl.targets.base import Given
 from neural_dsl.targets.module import ModuleTarget
 from neural_dsl.targets.record import record
 
@@ -29,6 +30,10 @@ class Seen:
     path: str
     number: int
     weights: np.ndarray
+
+
+def watching(model, *given, **named):
+    return foreign_model(model).watching(*given, **named)
 
 
 def capture(model, run, wanted=None):
@@ -284,7 +289,7 @@ def test_a_model_that_never_ran_is_built_by_running_it():
 
     model, x = Late(), numbers(2, 5, 8)
     target = ModuleTarget(model)
-    found = record(target, target.encode(x))
+    found = record(target, target.encode(Given(x)))
     assert len(found) == 2
     _, expected = model.first(x, x, return_attention_scores=True)
     np.testing.assert_allclose(found[0].weights, expected, atol=1e-6)

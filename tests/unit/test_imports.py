@@ -88,6 +88,7 @@ MAY_IMPORT = {
         "attention",
         "visualize",
         "files",
+        "leftovers",
         "tasks",
         "inputs",
     },
