@@ -71,7 +71,7 @@ def data_part(network: Network) -> TaskSource:
     if isinstance(spec, ProblemSpec):
         t.made, t.hash = spec.made(task.params), multiplier(t.data_seed)
     elif spec.data == "arrays":
-        found, t.inputs = array_headers(t.path, folder), array_inputs(network)
+        found = array_headers(t.path, folder)
         t.missing = [s for s in ("validation", "test") if f"y_{s}" not in found]
         t.target_type = "int64" if found["y"].whole else "float32"
         t.column = found["y"].whole and found["y"].shape[1:] == (1,)
@@ -91,16 +91,6 @@ def data_part(network: Network) -> TaskSource:
     postponed = "from __future__" in custom.text
     code = "\n\n\n".join(part for part in (base, library, own, code) if part)
     return TaskSource((*imports, *needed, *more, *lines), code, own, postponed)
-
-
-def array_inputs(network: Network) -> tuple[tuple[str, str], ...]:
-    """The arrays of a file that are the model's inputs, and the numbers that they hold:
-    ("words", "int64")."""
-    inputs = network.inputs
-    alone = len(inputs) == 1 and inputs[0].name == "input"
-    kinds = ("int64" if i.tensor.dtype == "ids" else "float32" for i in inputs)
-    names = ["x"] if alone else [i.name for i in inputs]
-    return tuple(zip(names, kinds, strict=True))
 
 
 LIBRARY = ("problems", "sequences", "arithmetic")

@@ -27,19 +27,9 @@ Array = npt.NDArray[Any]
 
 
 def refuse_unfit_data(network: Network, task: Any) -> None:
-    """Raise NeuralError NE164 for examples that do not fit the network, NE162 for a
-    user's task that is measured in another way."""
-    setting, measured = network.task, goal_of(network).measure
+    """Raise NeuralError NE164 for examples that do not fit the network."""
+    setting = network.task
     assert setting is not None
-    if setting.name == "Custom" and task.measure != measured:
-        raise refusal(
-            "NE162",
-            "the data of the task `Custom` cannot be used: the measure of "
-            f'{type(task).__name__} is "{task.measure}", but what the network gives is '
-            f'measured by {measured}: write `measure = "{measured}"` in the class',
-            network.source,
-            setting.span,
-        )
     if setting.name not in ("Arrays", "Custom"):
         return
     with failures_named(task):

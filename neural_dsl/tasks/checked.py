@@ -17,21 +17,10 @@ from typing import Any
 import numpy as np
 
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import quoted
 from neural_dsl.tasks.custom import HOME, MEMBERS, TASKS
 
 Says = Callable[..., str]
 """What is wrong with a value returned for some arguments; "" for nothing."""
-
-
-def refuse_untrusted(path: Path, trust: bool) -> None:
-    """Raise NE163 without trust: a `.neural` file must not be able to run code unasked."""
-    if not trust:
-        raise refusal(
-            "NE163",
-            f"the task is code, in {quoted(path)}, and code runs only with --trust",
-            help="read the file; if you trust it, add --trust to the command",
-        )
 
 
 @contextmanager

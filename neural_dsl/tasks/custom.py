@@ -69,24 +69,22 @@ def read_custom(text: str) -> CustomFile:
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     lines = {name: _lineage(name, classes) for name in classes}
     inherited = {base for names in lines.values() for base in names[1:]}
-    found = []
-    for name, names in lines.items():
-        bodies = [
-            item for each in names if each in classes for item in classes[each].body
-        ]
-        methods = {item.name for item in bodies if isinstance(item, ast.FunctionDef)}
-        ours = HOME.keys() & names - classes.keys()
-        if name not in inherited and (ours or methods.issuperset(MEMBERS)):
-            found.append(name)
+    found = {}
+    for name in classes.keys() - inherited:
+        bodies = (classes[each].body for each in lines[name] if each in classes)
+        items = [item for body in bodies for item in body]
+        methods = {item.name for item in items if isinstance(item, ast.FunctionDef)}
+        ours = HOME.keys() & lines[name] - classes.keys()
+        if ours or methods.issuperset(MEMBERS):
+            found[name] = items
     if len(found) != 1:
-        named = f": {', '.join(found)}" if found else ""
+        named = f": {', '.join(name for name in classes if name in found)}"
         raise ValueError(
             f"the file must define one task, a class with the methods size and batch; "
-            f"it defines {len(found)}{named}"
+            f"it defines {len(found)}{named if found else ''}"
         )
-    own = [classes[each] for each in lines[found[0]] if each in classes]
-    measure = _measure(found[0], (item for node in own for item in node.body))
-    return CustomFile(found[0], text, measure, tuple(_imported(tree)))
+    ((name, items),) = found.items()
+    return CustomFile(name, text, _measure(name, items), tuple(_imported(tree)))
 
 
 def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
@@ -128,22 +126,24 @@ def _imported(tree: ast.Module) -> Iterator[str]:
         foreign = [name for name in found if name.split(".")[0] == "neural_dsl"]
         if not foreign:
             continue
-        line = f"line {node.lineno}"
         top = isinstance(node, ast.ImportFrom) and node in tree.body
+        unknown = [alias.name for alias in node.names if alias.name not in HOME]
+        without = "which the scripts that train do without"
         if not top or not foreign[0].startswith(TASKS):
-            raise ValueError(
-                f"{line}: it imports {foreign[0]}, which the scripts that train do "
-                f"without; import from {TASKS}base, at the top of the file"
+            wrong = (
+                f"it imports {foreign[0]}, {without}; import from {TASKS}base, at the "
             )
-        if any(alias.asname or alias.name == "*" for alias in node.names):
-            raise ValueError(f"{line}: import from {foreign[0]} by name, without `as`")
-        for alias in node.names:
-            if alias.name not in HOME:
-                raise ValueError(
-                    f"{line}: it imports {alias.name}, which the scripts that train do "
-                    f"without; they may have {', '.join(HOME)}"
-                )
-            yield alias.name
+            wrong += "top of the file"
+        elif any(alias.asname or alias.name == "*" for alias in node.names):
+            wrong = f"import from {foreign[0]} by name, without `as`"
+        elif unknown:
+            wrong = (
+                f"it imports {unknown[0]}, {without}; they may have {', '.join(HOME)}"
+            )
+        else:
+            yield from (alias.name for alias in node.names)
+            continue
+        raise ValueError(f"line {node.lineno}: {wrong}")
 
 
 def defined(text: str) -> set[str]:

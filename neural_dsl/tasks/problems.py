@@ -184,7 +184,6 @@ SIZES = (
 class ProblemSpec(TaskSpec):
     """A task with problems: its class says everything about it."""
 
-    task: type[Any]
     measure: Literal["exact_match", "accuracy", "loss"] = "exact_match"
     draws: bool = True
 

@@ -234,5 +234,6 @@ TEXT = TextSpec(
     check=_check,
     complete=_complete,
     data="text",
+    task=Text,
     draws=True,
 )
