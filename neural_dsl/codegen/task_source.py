@@ -63,11 +63,8 @@ def data_part(network: Network) -> TaskSource:
     task, custom = network.task, custom_of(network)
     assert task is not None
     spec, folder = task_spec(task.name), Path(network.source.name).parent
-    t = SimpleNamespace(**task.params, task=task.name)
-    t.shuffle, t.several = (
-        network.train.get("shuffle") is not False,
-        len(network.inputs) > 1,
-    )
+    t = SimpleNamespace(**task.params, task=task.name, several=len(network.inputs) > 1)
+    t.shuffle = network.train.get("shuffle") is not False
     if isinstance(spec, ProblemSpec):
         t.made, t.hash = spec.made(task.params), multiplier(t.data_seed)
     elif spec.data == "arrays":

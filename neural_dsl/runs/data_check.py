@@ -75,10 +75,10 @@ def _input_problems(
     network: Network, given: Input, part: Array, split: str
 ) -> Iterator[tuple[str, str]]:
     name = f"the input `{given.name}` of the {split} split"
-    ids, kind = given.tensor.dtype == "ids", getattr(part, "dtype", type(part).__name__)
-    if not isinstance(part, np.ndarray) or kind != ("int64" if ids else "float32"):
+    ids = given.tensor.dtype == "ids"
+    if part.dtype != ("int64" if ids else "float32"):
         wanted = "int64 (token ids)" if ids else "float32"
-        yield f"{name} holds {kind} values", f"the network reads {wanted}"
+        yield f"{name} holds {part.dtype} values", f"the network reads {wanted}"
         return
     shape, wish = part.shape[1:], given.tensor.shape
     if not _fits(shape, wish):
@@ -110,17 +110,16 @@ def _target_problems(
     network: Network, goal: Goal, y: Array, x: Array, split: str
 ) -> Iterator[tuple[str, str]]:
     name, loss = f"the targets of the {split} split", goal.loss.name
-    dtype, rank = getattr(y, "dtype", type(y)), len(network.output.shape)
-    kind, values = getattr(dtype, "kind", ""), network.output.shape[-1]
+    kind, values = y.dtype.kind, network.output.shape[-1]
     labels = loss == "sparse_categorical_crossentropy"
     if labels and kind != "i":
         help = "a loss for numbers fits those: `Output(1)` with `loss: mse`"
-        if getattr(y, "shape", ())[-1:] == (values,):
+        if y.shape[-1:] == (values,):
             help = "rows of 0 and 1 go with `loss: categorical_crossentropy`"
-        yield f"{name} hold {dtype} values, not labels", help
+        yield f"{name} hold {y.dtype} values, not labels", help
         return
-    if not kind or kind not in "ifu":
-        yield f"{name} hold {dtype} values", "numbers are needed"
+    if kind not in "ifu":
+        yield f"{name} hold {y.dtype} values", "numbers are needed"
         return
     if not np.isfinite(y).all():
         yield f"{name} hold NaN or infinite values", "leave such examples out"
@@ -128,7 +127,7 @@ def _target_problems(
     length = x.shape[1] if x.ndim > 1 else None
     wanted = network.output.shape[:-1] if labels else network.output.shape
     wanted = tuple(length if size is None else size for size in wanted)
-    single = not labels and values == 1 and y.ndim == rank
+    single = not labels and values == 1 and y.ndim == len(network.output.shape)
     shape = (*y.shape[1:], 1) if single else y.shape[1:]
     if not _fits(shape, wanted):
         yield (

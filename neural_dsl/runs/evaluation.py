@@ -153,10 +153,7 @@ def by_kind(run: LoadedRun, answers: Sequence[Sample]) -> dict[str, list[Count]]
 
 
 def _counts(rows: Mapping[Row, Sequence[bool]]) -> list[Count]:
-    return [
-        Count(label, sum(right), len(right))
-        for (_, label), right in sorted(rows.items())
-    ]
+    return [Count(label, sum(r), len(r)) for (_, label), r in sorted(rows.items())]
 
 
 def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:

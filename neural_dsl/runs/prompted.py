@@ -251,19 +251,15 @@ def predicted(
         raise refusal("NE160", what, help=instead(run))
     with failures_named(task):
         refused = [_unreadable(task, prompt, place) for prompt, place in prompts]
-        asked = [prompt for prompt, _ in prompts]
-        given = [prompt for prompt, why in zip(asked, refused, strict=True) if not why]
+        pairs = zip(prompts, refused, strict=True)
+        given = [prompt for (prompt, _), why in pairs if why is None]
         written = greedy_ids(run.logits, task, given, run.input_length)
+        right, remark = task.right_answer, task.beyond_training
         found = {
-            prompt: Answer(
-                prompt,
-                task.decode(ids),
-                task.right_answer(prompt),
-                task.beyond_training(prompt),
-            )
-            for prompt, ids in zip(given, written, strict=True)
+            asked: Answer(asked, task.decode(ids), right(asked), remark(asked))
+            for asked, ids in zip(given, written, strict=True)
         }
-    answers = [found.get(prompt) for prompt in asked]
+    answers = [found.get(prompt) for prompt, _ in prompts]
     return answers, [each for why in refused if why for each in why.diagnostics]
 
 

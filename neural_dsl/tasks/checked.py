@@ -128,7 +128,6 @@ def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
 
 
 def whole_number(found: Any, *_: Any) -> str:
-    """A count."""
     if isinstance(found, int | np.integer) and not isinstance(found, bool):
         return "" if found >= 0 else f"{found}, which is below 0"
     return f"{shown(found)}, not a whole number"
@@ -157,14 +156,12 @@ def pair_of_arrays(found: Any, split: Any, indices: Any, *_: Any) -> str:
 
 
 def two_texts(found: Any, *_: Any) -> str:
-    """A prompt and its answer."""
     if isinstance(found, tuple | list) and len(found) == 2:
         return next((f"{text(each)} in it" for each in found if text(each)), "")
     return f"{shown(found)}, not a prompt and its answer: `return prompt, answer`"
 
 
 def text(found: Any, *_: Any) -> str:
-    """A text."""
     return "" if isinstance(found, str) else f"{shown(found)}, not a text"
 
 

@@ -15,6 +15,7 @@ from neural_dsl.tasks.reading import task_text, tokenizer_symbols
 from neural_dsl.tasks.sequences import VOCABULARY
 from neural_dsl.tasks.spec import TaskSpec
 
+CONTEXT = "context context_length block_size length"
 SPLITS = ("train", "validation", "test")
 BYTES = 256
 """Tokens that a byte-pair encoding begins with."""
@@ -36,7 +37,6 @@ class Characters:
             raise ValueError(what) from None
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
         return "".join(self.symbols[id] for id in ids if id)
 
 
@@ -52,12 +52,10 @@ class Subwords:
             self.symbols.append(text or names.get(id, ""))
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         return [id + 1 for id in ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
         known = [id - 1 for id in ids if id]
         return str(self.tokenizer.decode(known, skip_special_tokens=False))
 
@@ -104,7 +102,6 @@ class Text(GivenTask):
         return (len(self.data.tokens(split)) - 1) // self.max_length
 
     def text_of(self, split: Split) -> str:
-        """A part of the text."""
         text = task_text(self.params["path"], self.folder)
         return text_parts(text)[SPLITS.index(split)]
 
@@ -123,7 +120,6 @@ class Text(GivenTask):
         return np.array(ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
         return self.tokenizer.decode(ids)
 
     def answer_length(self, prompt: str) -> int:
@@ -145,9 +141,9 @@ def _check(params: Params) -> None:
     label, help = f'the tokenizer is "{tokenizer}"', "leave `vocabulary` out"
     if tokenizer == "bpe":
         message = (
-            f"a byte-pair encoding has more than {BYTES} tokens: one for each byte, and "
-            "those that it learns"
+            f"a byte-pair encoding has more than {BYTES} tokens: one for each byte, "
         )
+        message += "and those that it learns"
         label, help = "too small", "write for instance `vocabulary=1000`"
     raise LayerProblem("NE074", message, parameter="vocabulary", label=label, help=help)
 
@@ -164,7 +160,6 @@ class TextSpec(TaskSpec):
     """What is known of a text before a tokenizer has read it."""
 
     def layout(self, params: Params) -> Literal["text"]:
-        """A symbol at every next position."""
         return "text"
 
     def files(self, params: Params) -> tuple[str, ...]:
@@ -194,12 +189,10 @@ class TextSpec(TaskSpec):
         return ["PAD", *sorted(set(text))]
 
     def vocabulary_size(self, params: Params, folder: Path = Path()) -> int:
-        """The number of token ids, padding included."""
         symbols = self.symbols(params, folder)
         return len(symbols) if symbols else int(params["vocabulary"]) + 1
 
     def max_length(self, params: Params, folder: Path = Path()) -> int:
-        """The context."""
         return int(params["context"])
 
     def train_size(self, params: Params, folder: Path = Path()) -> int | None:
@@ -215,21 +208,9 @@ TEXT = TextSpec(
     "A language model: predict the next token of a text.",
     (
         parameter("path file", "text", doc="a text in UTF-8"),
-        parameter(
-            "tokenizer",
-            "text",
-            "char",
-            '"char", "bpe", or the name of a tokenizer.json',
-        ),
-        parameter(
-            "context context_length block_size length",
-            "count",
-            128,
-            "tokens that the model sees at once",
-        ),
-        parameter(
-            VOCABULARY, "count", None, 'how many tokens "bpe" learns; by default 1000'
-        ),
+        parameter("tokenizer", "text", "char", '"char", "bpe", or a tokenizer.json'),
+        parameter(CONTEXT, "count", 128, "tokens that the model sees at once"),
+        parameter(VOCABULARY, "count", None, 'tokens that "bpe" learns, or 1000'),
     ),
     check=_check,
     complete=_complete,
