@@ -15,7 +15,7 @@ from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
 from neural_dsl.tasks import task_spec
-from neural_dsl.tasks.custom import HOME, MEMBERS, assigned, defined, defined_by
+from neural_dsl.tasks.custom import HOME, MEMBERS, defined
 from neural_dsl.tasks.problems import ProblemSpec, multiplier
 from neural_dsl.tasks.reading import array_headers
 
@@ -49,13 +49,9 @@ IMPORTS = {
 def data_part(network: Network) -> TaskSource:
     """The part of a training script that makes the examples, with NumPy alone.
 
-    It needs the constant BATCH_SIZE and ends in two functions:
-
-    - `batch(seed, number) -> (x, y)`, the training examples of that batch, counted over
-      all epochs: a pure function of both;
-    - `held_out(split) -> (x, y)`, all examples of "validation" or "test".
-
-    x holds int64 ids (B, T) or float32 arrays, a tuple of them for several inputs; y the
+    It needs the constant BATCH_SIZE and ends in two functions: `batch(seed, number)` has
+    the training examples of that batch, counted over all epochs, a pure function of both;
+    `held_out(split)` has all examples of "validation" or "test". Both give (x, y): x holds int64 ids (B, T) or float32 arrays, a tuple of them for several inputs; y the
     targets, IGNORED where no loss is taken (a constant that stands there only where such
     targets can be). Nothing is read before the first call. A file's path is a constant
     (PATH, TOKENIZER), relative to the folder in which the script runs.
@@ -101,14 +97,14 @@ def _library(
     classes, the methods that training calls, or the user's `own` text."""
     folder = files("neural_dsl").joinpath("tasks")
     texts = [folder.joinpath(f"{name}.py").read_text("utf-8") for name in sources]
-    known = [(node, text) for text in texts for node in ast.parse(text).body]
+    known = [(defined(ast.unparse(n)), n, t) for t in texts for n in ast.parse(t).body]
     called = {n.attr for n in ast.walk(ast.parse(own)) if isinstance(n, ast.Attribute)}
     wanted, called, reached = {*wanted}, called | {*MEMBERS}, -1
     while reached != len(wanted) + len(called):  # until nothing more is
         reached = len(wanted) + len(called)
         code, end = "", -1
-        for node, text in known:
-            if defined_by(node) & wanted:
+        for names, node, text in known:
+            if names & wanted:
                 source = _source(node, text, called)
                 for inside in ast.walk(ast.parse(source)):
                     if isinstance(inside, ast.Name):
@@ -138,10 +134,9 @@ def _source(node: ast.stmt, text: str, called: set[str]) -> str:
 
 def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
     """Raise NE075 for a user's file whose names the emitted file needs for itself."""
-    blocks = (node for node in ast.parse(rest).body if isinstance(node, ast.If))
-    inside = (node for block in blocks for node in ast.walk(block))
-    run = {name for node in inside for name in assigned(node)}  # the whole module's
-    used = {*run, *defined(rest), *imported_names("\n".join(_pasted(rest)[0]))}
+    blocks = [node for node in ast.parse(rest).body if isinstance(node, ast.If)]
+    run = {name for block in blocks for name in defined(ast.unparse(block))}
+    used = {*defined(rest), *imported_names("\n".join(_pasted(rest)[0]))}
     brought = set(imported_names("\n".join(source.imports)))
     taken = sorted(defined(source.own) & used | brought & run)
     if taken:

@@ -15,13 +15,11 @@ import numpy.typing as npt
 from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Input, Network
 from neural_dsl.rules.measures import Goal, goal_of
-from neural_dsl.tasks.base import IGNORED
+from neural_dsl.tasks.base import IGNORED, SPLITS
 from neural_dsl.tasks.checked import failures_named, has_answers
 
 CHUNK = 1_000  # examples at a time
-LOOKED_AT = (
-    2_000  # examples of each split of a user's code, which may make no end of them
-)
+LOOKED_AT = 2_000  # of each split of a user's code, which may make no end of them
 
 Array = npt.NDArray[Any]
 
@@ -45,7 +43,7 @@ def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:
     """What is wrong, and how to mend it: found one at a time."""
     assert network.task is not None
     goal = goal_of(network)
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         size = task.size(split)
         if size < 1:
             yield f"the {split} split is empty", "every split needs examples"

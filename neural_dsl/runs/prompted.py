@@ -36,13 +36,11 @@ class Reading:
     - `prompt`: as the user wrote it; `answer`: what the model wrote, None where nothing
       was asked; `right`: the right answer, None where there is no one right answer.
     - `ids`: everything that the model reads (T,): the prompt and, if it is causal, its
-      own answer but for the last token, which it writes and does not read.
-    - `tokens`: their symbols; `writes`: what the model writes at each place, "" where
-      nothing of the answer is written.
-    - `remark`: what one must know to judge the answer, "" for nothing.
+      own answer but for the last token, which it writes and does not read. `tokens`:
+      their symbols; `writes`: what it writes of its answer at each place, "" for nothing.
+      All three are empty for an example that is no sequence of symbols.
     - `known`: where a model that solves this must look, as the task tells it.
-
-    Of an example that is no sequence of symbols, `ids`, `tokens` and `writes` are empty.
+    - `remark`: what one must know to judge the answer, "" for nothing.
     """
 
     prompt: str

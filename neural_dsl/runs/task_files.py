@@ -22,12 +22,11 @@ from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import directory
 from neural_dsl.tasks import checked, task_spec
-from neural_dsl.tasks.base import Task
+from neural_dsl.tasks.base import SPLITS, Task
 from neural_dsl.tasks.custom import CustomFile
 from neural_dsl.tasks.problems import ProblemSpec
 
 LOOKED_AT = 200  # examples of each split, for a digest
-SPLITS = ("train", "validation", "test")
 SEEDED = (
     "what was held out can only be told where the splits stay the same: seed every random "
     "choice, as in `np.random.default_rng(0)`"
@@ -190,7 +189,7 @@ def kept_as(network: Network) -> dict[str, str]:
 def split_digests(task: Any) -> dict[str, str]:
     """Split -> what tells its size and examples, a bounded number all over it. This is for
     what no file shows: code that draws its splits anew each time, or another NumPy."""
-    found = {}
+    found: dict[str, str] = {}
     with checked.failures_named(task):
         for split in SPLITS:
             size = int(task.size(split))
@@ -218,10 +217,10 @@ def refuse_other_splits(
     if folder is None:
         raise _others(f"{others} each time it is made")
     if type(task).__module__.startswith("neural_dsl."):
-        help = (
-            "this version draws them in another way than the one that it began with: "
-            "train again"
+        other_way = (
+            "this version draws them in another way than the one that it began with"
         )
+        help = f"{other_way}: train again"
     raise _others(f"{others} than when the run in {quoted(folder)} began", help)
 
 

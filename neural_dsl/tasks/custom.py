@@ -16,6 +16,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from symtable import symtable
 
 from neural_dsl.catalogue.spec import Params, parameter
 from neural_dsl.tasks.reading import task_text, unusable
@@ -64,6 +65,7 @@ def read_custom(text: str) -> CustomFile:
     its methods, its own or those of a base. Raises ValueError."""
     try:
         tree = ast.parse(text)
+        compile(text, "<task>", "exec")  # finds more, and runs nothing
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from None
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -100,7 +102,8 @@ def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
 def _measure(name: str, items: Iterable[ast.stmt]) -> str:
     """What a class says of how its models are measured; `Task`'s own default where it
     says nothing. Raises ValueError for no measure that there is."""
-    node = next((each for each in items if "measure" in assigned(each)), None)
+    found = (each for each in items if "measure" in defined(ast.unparse(each)))
+    node = next(found, None)
     if node is None:
         return MEASURES[0]
     value = getattr(node, "value", None)
@@ -146,26 +149,10 @@ def _imported(tree: ast.Module) -> Iterator[str]:
         raise ValueError(f"line {node.lineno}: {wrong}")
 
 
-def defined(text: str) -> set[str]:
-    """The names that a file defines at its top level."""
-    return {name for node in ast.parse(text).body for name in defined_by(node)}
-
-
-def defined_by(node: ast.stmt) -> set[str]:
-    """The names that a statement defines."""
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        return {node.name}
-    return assigned(node)
-
-
-def assigned(node: ast.AST) -> set[str]:
-    """The names that a statement gives values to."""
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    if isinstance(node, ast.For) or (isinstance(node, ast.AnnAssign) and node.value):
-        targets = [node.target]
-    inside = (n for target in targets for n in ast.walk(target))
-    names = (n for n in inside if isinstance(n, ast.Name))
-    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+def defined(code: str) -> set[str]:
+    """The names that Python code gives values to at its top level, imports aside."""
+    symbols = symtable(code, "<code>", "exec").get_symbols()
+    return {s.get_name() for s in symbols if s.is_assigned() and not s.is_imported()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,11 +136,9 @@ class ProblemTask(Task):
 
     def _problems(self, split: Split, number: int = 0) -> np.ndarray:
         """The problems of a training's batch, or all that are held out."""
-        if split == "train":
-            rng = np.random.default_rng((self.seed, number))
-            return self.draw(split, self.batch_size, rng)
-        rng = np.random.default_rng(self.data_seed)
-        return self.draw(split, self.sizes[split], rng)
+        train = split == "train"
+        rng = np.random.default_rng((self.seed, number) if train else self.data_seed)
+        return self.draw(split, self.batch_size if train else self.sizes[split], rng)
 
     def size(self, split: Split) -> int:
         """The number of problems in a split."""
@@ -211,9 +209,7 @@ def check_space(task: ProblemTask, cause: str, more: str) -> None:
     more. Raises LayerProblem (NE074).
     """
     total, within = task.total, task.bounds
-    there = {
-        split: surely(total, end - first) for split, (first, end) in within.items()
-    }
+    there = {name: surely(total, b - a) for name, (a, b) in within.items()}
     wanted = {**task.sizes, "train": 1}
     if all(there[split] >= wanted[split] for split in wanted):
         return

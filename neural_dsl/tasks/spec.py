@@ -22,10 +22,9 @@ class TaskSpec(SettingSpec):
     - `measure`: what tells how good a model is at it, and so what early stopping
       watches; `also` are other measures that its validation may have.
     - `draws`: training draws its examples anew for ever, so that they have no order.
-    - `aligned_needs`: what a model of the aligned layout must be able to do: "nothing"
-      (each answer follows from its own position) or "later" (from later positions too).
-    - `layers_needed`: layers of attention without which sequences of several lengths
-      cannot be learnt.
+    - `aligned_needs`: what aligned answers follow from: their own position ("nothing"
+      else is needed) or "later" ones too; `layers_needed`: layers of attention without
+      which sequences of several lengths cannot be learnt.
     - `examples`: small uses, from which tests are made.
 
     Paths in the parameters are relative to `folder`.

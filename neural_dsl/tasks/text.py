@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
-from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.base import SPLITS, Split
 from neural_dsl.tasks.given import GivenTask
 from neural_dsl.tasks.lazy import np
 from neural_dsl.tasks.reading import task_text, tokenizer_symbols
@@ -16,7 +16,6 @@ from neural_dsl.tasks.sequences import VOCABULARY
 from neural_dsl.tasks.spec import TaskSpec
 
 CONTEXT = "context context_length block_size length"
-SPLITS = ("train", "validation", "test")
 BYTES = 256
 """Tokens that a byte-pair encoding begins with."""
 
