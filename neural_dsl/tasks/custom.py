@@ -117,34 +117,29 @@ def _imported(tree: ast.Module) -> Iterator[str]:
     """What a file takes from `neural_dsl.tasks`: the scripts that train contain that, and
     no other part of this program. Raises ValueError for an import that they could not do
     without."""
+    without = "which the scripts that train do without"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(f"line {node.lineno}: it imports a file beside it")
-            found = [node.module or ""]
-        else:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
-        foreign = [name for name in found if name.split(".")[0] == "neural_dsl"]
-        if not foreign:
-            continue
+        names = [alias.name for alias in node.names]
+        modules = names if isinstance(node, ast.Import) else [node.module or ""]
+        foreign = [each for each in modules if each.split(".")[0] == "neural_dsl"]
+        unknown = [name for name in names if name not in HOME]
         top = isinstance(node, ast.ImportFrom) and node in tree.body
-        unknown = [alias.name for alias in node.names if alias.name not in HOME]
-        without = "which the scripts that train do without"
-        if not top or not foreign[0].startswith(TASKS):
-            wrong = (
-                f"it imports {foreign[0]}, {without}; import from {TASKS}base, at the "
-            )
-            wrong += "top of the file"
-        elif any(alias.asname or alias.name == "*" for alias in node.names):
+        if getattr(node, "level", 0):
+            wrong = "it imports a file beside it"
+        elif not foreign:
+            continue
+        elif not top or not foreign[0].startswith(TASKS):
+            instead = f"import from {TASKS}base, at the top of the file"
+            wrong = f"it imports {foreign[0]}, {without}; {instead}"
+        elif "*" in names or any(alias.asname for alias in node.names):
             wrong = f"import from {foreign[0]} by name, without `as`"
         elif unknown:
-            wrong = (
-                f"it imports {unknown[0]}, {without}; they may have {', '.join(HOME)}"
-            )
+            known = f"they may have {', '.join(HOME)}"
+            wrong = f"it imports {unknown[0]}, {without}; {known}"
         else:
-            yield from (alias.name for alias in node.names)
+            yield from names
             continue
         raise ValueError(f"line {node.lineno}: {wrong}")
 

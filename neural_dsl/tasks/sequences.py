@@ -14,13 +14,7 @@ from typing import Any, Literal
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, parameter
 from neural_dsl.tasks.base import PAD, Split
 from neural_dsl.tasks.lazy import np
-from neural_dsl.tasks.problems import (
-    MANY,
-    SIZES,
-    ProblemSpec,
-    ProblemTask,
-    check_space,
-)
+from neural_dsl.tasks.problems import MANY, SIZES, ProblemSpec, ProblemTask, check_space
 
 COUNTED = 64
 """Longer sequences are not counted one by one: few ones only of a single symbol."""
