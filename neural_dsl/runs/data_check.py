@@ -1,8 +1,5 @@
-"""Whether a task's examples are what its network reads and is compared with.
-
-The tasks of symbols are checked when a file is compiled; what stands in a user's arrays,
-or comes out of a user's code, is known only now.
-"""
+"""Whether a user's examples are what the network reads and is compared with: what stands in
+arrays, or comes out of code, is known only when it is there."""
 
 from __future__ import annotations
 

@@ -164,12 +164,10 @@ def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
 
 
 def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablation]:
-    """The attention check: each attention in turn made uniform, everything else kept.
-
-    `whole` are the measures with all of them. A layer is decoration where the loss rises
-    by less than 0.005 and the share of right answers falls by less than half a percent.
-    Where hardly an answer is right, few can become wrong: so the loss has its say too.
-    """
+    """The attention check: each attention in turn made uniform. `whole` are the measures
+    with all of them. A layer is decoration where the loss rises by less than 0.005 and the
+    share of right answers falls by less than half a percent. Where hardly an answer is
+    right, few can become wrong: so the loss has its say too."""
     found, target = [], NetworkTarget(run.runtime)
     shares = [key for key in ("exact_match", "accuracy") if key in whole]
     for name, _, attention in run.network.attentions():

@@ -225,11 +225,9 @@ def example(run: LoadedRun) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run answered, decoded greedily.
-
-    `right` is the right answer, None where there is no one right answer; `remark` says
-    when the prompt is of a kind that the run never trained on, "" otherwise.
-    """
+    """What a run answered, decoded greedily. `right` is the one right answer, None where
+    there is none; `remark` says when the prompt is of a kind that the run never trained
+    on, "" otherwise."""
 
     prompt: str
     text: str

@@ -50,11 +50,8 @@ def give_back(module: Any, builds_on: Iterable[str]) -> None:
 
 def refuse_unfinished(task: Any, base: type, path: Path, longest: int | None) -> None:
     """Raise ValueError for a task that lacks a part that training needs, or has one of
-    another kind.
-
-    `base` is the class `Task`: in an emitted file it is the file's own copy. `longest` is
-    what the model reads at most, None where that is open.
-    """
+    another kind. `base` is the class `Task`, in an emitted file its own copy; `longest`
+    is what the model reads at most, None where that is open."""
     name, whole = type(task).__name__, (*MEMBERS, "symbols", "max_length", "causal")
     where, builds_on_it = f"{name} in {path}", bool(isinstance(task, base))
     if not builds_on_it:
@@ -93,10 +90,8 @@ def has_answers(task: Any) -> bool:
 
 def watched(task: Any, longest: int | None = None, rows: int | None = None) -> None:
     """Let the methods of a task raise NE162 when they fail or return what they must not.
-
     ValueError from reading a prompt and NotImplementedError mean something, and pass. The
-    model reads `longest` ids, below `rows`; None where that is open.
-    """
+    model reads `longest` ids, below `rows`; None where that is open."""
     of_model: dict[str, Says] = {
         "encode": partial(ids, longest=longest, rows=rows),
         "attention_for": partial(places, task=task),

@@ -1,14 +1,5 @@
-"""A user's own task: what its file tells without being run.
-
-The file holds one class with the interface of `base.Task`:
-
-    from neural_dsl.tasks.base import Split, Task
-
-    class Parity(Task):
-        ...
-
-Reading it runs nothing; `checked.py` is about the running task.
-"""
+"""A user's own task, a file with one class such as `base.Task`: what it tells without being
+run. `checked.py` is about the running task."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ compares). The script of a user's own task that builds on one contains what it n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,11 +47,9 @@ def _signed(number: int) -> int:
 
 
 def bounds(sizes: Mapping[str, int], total: int) -> dict[str, tuple[int, int]]:
-    """Split -> the hundredths that are its own, from the first to before the last.
-
-    The test and validation take as little as they need to have `sizes` distinct
-    problems of the `total`, and no less than FEWEST.
-    """
+    """Split -> the hundredths that are its own, from the first to before the last. Test
+    and validation take as little as they need to have `sizes` distinct problems of the
+    `total`, and no less than FEWEST."""
     found, first = {}, 0
     for split in HELD_OUT:
         shares = range(FEWEST, MOST)
@@ -108,10 +106,6 @@ class ProblemTask(Task):
         }
         self.bounds = bounds(self.sizes, total)
         self.problems = cache(self._problems)
-
-    def every(self) -> Iterator[Sequence[int]]:
-        """All problems, of which there are few."""
-        raise NotImplementedError
 
     def random(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Random problems, rows of whole numbers (count, n)."""
@@ -202,12 +196,9 @@ class ProblemSpec(TaskSpec):
         return int(self.made(params).max_length)
 
 
-def check_space(task: ProblemTask, cause: str, more: str) -> None:
-    """Refuse splits that would not have the problems that were asked for.
-
-    `cause` names the parameter that decides how many there are; `more` says how to have
-    more. Raises LayerProblem (NE074).
-    """
+def check_space(task: Any, cause: str, more: str) -> None:
+    """Refuse splits that would not have the problems that were asked for (NE074). `cause`
+    names the parameter that decides how many there are; `more` says how to have more."""
     total, within = task.total, task.bounds
     there = {name: surely(total, b - a) for name, (a, b) in within.items()}
     wanted = {**task.sizes, "train": 1}

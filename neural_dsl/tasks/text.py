@@ -65,11 +65,8 @@ class Subwords:
 
 class Text(GivenTask):
     """A text: training reads windows of `context` tokens from random places, what is
-    held out comes in windows one after another. The last tenth is held out, half of it
-    for validation and half for the test.
-
-    Raises ValueError for a text too short, and ImportError without its tokenizer.
-    """
+    held out comes in windows one after another. Raises ValueError for a text too short,
+    and ImportError without its tokenizer."""
 
     def __init__(self, *given: Any):
         super().__init__(*given)
@@ -127,7 +124,7 @@ class Text(GivenTask):
 
 
 def text_parts(text: str) -> tuple[str, str, str]:
-    """What a text trains, validates and tests with."""
+    """What a text trains, validates and tests with: the last tenth is held out."""
     first, second = len(text) * 18 // 20, len(text) * 19 // 20
     return text[:first], text[first:second], text[second:]
 
