@@ -136,10 +136,8 @@ def _check(params: Params) -> None:
     message = '`vocabulary` is for `tokenizer="bpe"`; any other has its own'
     label, help = f'the tokenizer is "{tokenizer}"', "leave `vocabulary` out"
     if tokenizer == "bpe":
-        message = (
-            f"a byte-pair encoding has more than {BYTES} tokens: one for each byte, "
-        )
-        message += "and those that it learns"
+        which = "one for each byte, and those that it learns"
+        message = f"a byte-pair encoding has more than {BYTES} tokens: {which}"
         label, help = "too small", "write for instance `vocabulary=1000`"
     raise LayerProblem("NE074", message, parameter="vocabulary", label=label, help=help)
 
