@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neural_dsl import targets
-from neural_dsl.compiler import PathLike, as_path
+from neural_dsl.compiler import PathLike, as_path, is_text
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.targets.base import Given, Target, refused
@@ -60,13 +60,15 @@ def open(
     `trust` lets the code of a task of the user's own (`Custom`) run. Raises NeuralError:
     NE112 for what cannot be opened, and as reading a file or a run does.
     """
+    if isinstance(target, (str, os.PathLike)) and not is_text(target):
+        target = as_path(target)
     options = {"weights": weights, "backend": backend, "seed": seed}
     for kind in kinds():
         found = kind.opened(target, **options, network=network, trust=trust)
         if found is not None:
             opened: Opened = found
             return opened
-    raise nothing_to_open(as_path(target))
+    raise nothing_to_open(target)
 
 
 def kinds() -> Iterator[ModuleType]:
@@ -105,7 +107,7 @@ def capture(
     `layers`: attention or layer names, or indices, one or several; None or empty for
     all. The record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
     """
-    from neural_dsl.attention.items import check_batch_item
+    from neural_dsl.attention.record import check_batch_item
     from neural_dsl.targets.record import record
 
     opened = target if isinstance(target, Target) else open(target, seed=seed)
@@ -195,19 +197,9 @@ def train(
         given = [f"{name}={as_written(value)}" for name, value in settings.items()]
     if seed is not None:
         given.append(f"train.seed={seed}")
-    request = TrainRequest(
-        as_path(source),
-        None if output_dir is None else Path(output_dir),
-        backend,
-        network,
-        tuple(given),
-        resume,
-        overwrite,
-        force,
-        device,
-        trust,
-    )
-    return go(request, watcher or Watcher())
+    path, output = as_path(source), None if output_dir is None else Path(output_dir)
+    wish = (path, output, backend, network, tuple(given), resume, overwrite, force)
+    return go(TrainRequest(*wish, device, trust), watcher or Watcher())
 
 
 def as_written(value: Any) -> str:
@@ -217,19 +209,16 @@ def as_written(value: Any) -> str:
 
 def nothing_to_open(path: Path) -> NeuralError:
     """NE112: neither a file nor a run, with what it looks like."""
-    if path.is_dir() and not (path / "config.json").is_file():
-        return refused(
-            f"{quoted(path)} is a folder without a run", "`neural train` makes runs"
-        )
+    shown = quoted(path)
     hint = (
         "Hugging Face models: load it with transformers and open the module: "
         "nd.open(AutoModel.from_pretrained(…))"
     )
-    if path.is_dir():
-        return refused(
-            f"{quoted(path)} is a Hugging Face model, which cannot be opened", hint
-        )
-    names = [one.name for one in path.parent.glob("*")]
-    close = get_close_matches(path.name, names, n=1)
-    meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
-    return refused(f"there is no file or folder {quoted(path)}", meant + hint)
+    if not path.is_dir():
+        names = [one.name for one in path.parent.glob("*")]
+        close = get_close_matches(path.name, names, n=1)
+        meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
+        return refused(f"there is no file or folder {shown}", meant + hint)
+    if (path / "config.json").is_file():
+        return refused(f"{shown} is a Hugging Face model, which cannot be opened", hint)
+    return refused(f"{shown} is a folder without a run", "`neural train` makes runs")

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from neural_dsl import backends
-from neural_dsl.attention.analysis import analysis_block
-from neural_dsl.attention.items import check_batch_item
-from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.attention.record import AttentionRecord, check_batch_item
+from neural_dsl.attention.storage import analysis_block
 from neural_dsl.cli.options import checked_network, refuse_output
 from neural_dsl.cli.pictures import Found, Request
 from neural_dsl.files import quoted
@@ -22,7 +21,6 @@ from neural_dsl.inputs.tokens import from_options
 
 
 def look_at_file(request: Request) -> Found:
-    """Capture and analyse."""
     (file,) = request.files
     network = checked_network(file, request.network)
     layers = select_layers(network, request.layers, request.heads)
@@ -42,7 +40,6 @@ def look_at_file(request: Request) -> Found:
     record = capture(model, prepared, layers=layers, batch_item=item)
     return Found(
         [View("", record, item)],
-        [layer.name for layer in record],
         analysis_block(record),
         [*what_is_shown(record, prepared, network), *what_is_missing(record)],
         records=[record],

@@ -174,7 +174,7 @@ def batch_of(run: LoadedRun, reading: Reading, origin: str) -> Batch:
     what it is."""
     if not reading.ids:
         return replace(run.example(), origin=reading.prompt)
-    batch = replace(run.sequence(reading.ids, reading.tokens), origin=origin)
+    batch = replace(run.sequence(reading.ids), origin=origin)
     if reading.known is None:
         return batch
     length = len(reading.ids)

@@ -1,7 +1,6 @@
 """What all that can be looked at has in common: a model, its attentions, what it reads.
 
-    target = NetworkTarget(runtime)                 # or LoadedRun, ModuleTarget
-    batch = target.encode(data)
+    batch = target.encode(Given(data))
     target.attend(batch, visit=lambda site, scores: …)
 
 No picture, metric or command asks what kind of model it has before it.
@@ -24,9 +23,8 @@ from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import NAMED, Gate, Gates
 from neural_dsl.backends.live import named_failure
+from neural_dsl.backends.watching import NAMED, Gate, Gates, Watcher
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
@@ -49,8 +47,7 @@ class Site:
     - `path`: the module that computes it, in the live model; `call`: which of the
       module's attentions in one run, counted from 0.
     - `heads`: how many; `kind`: "self", "causal" or "cross".
-    - `queries`, `keys`: which positions of which inputs stand along its axes, None where
-      nobody knows.
+    - `queries`, `keys`: which positions of which inputs stand along its axes, if known.
     """
 
     name: str
@@ -114,7 +111,7 @@ class Target(ABC):
 
     A kind of target is a file in this folder with a class like this, and a function
     `opened(given, *, weights, backend, seed, network, trust)` that `api.open` asks in
-    turn: the target, or None for what is of another kind.
+    turn (a path comes as a Path): the target, or None for what is of another kind.
     """
 
     def __init__(self, live: Any):
@@ -141,11 +138,6 @@ class Target(ABC):
     @abstractmethod
     def encode(self, given: Given) -> Batch:
         """What the model is to read, checked."""
-
-    @abstractmethod
-    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
-        """Raise NeuralError NE108 where all weights of these sites (None: all) would take
-        more memory than there is, as far as that is known before the model runs."""
 
     def attend(
         self, batch: Batch, sites: Collection[Site] | None = None, *, visit: Visitor

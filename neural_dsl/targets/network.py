@@ -13,9 +13,9 @@ import numpy as np
 from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends import create_runtime, memory
+from neural_dsl.backends import create_runtime
 from neural_dsl.backends.inputs import validated
-from neural_dsl.backends.live import Runtime, sizes
+from neural_dsl.backends.live import Runtime
 from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Layer, Network
@@ -42,6 +42,12 @@ class NetworkTarget(Target):
     def __init__(self, runtime: Runtime):
         super().__init__(runtime)
         self.runtime = runtime
+
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        about = self.about()
+        words = f"{about.model} · {about.backend} · {about.weights}"
+        return f"<{type(self).__name__} {words}>"
 
     @property
     def network(self) -> Network:
@@ -133,16 +139,6 @@ class NetworkTarget(Target):
 
     def _plain(self, batch: Batch) -> Output:
         return super()._plain(batch) if self._gates else self._run(batch)
-
-    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
-        """See `Target`."""
-        network = batch.network or self.network
-        memory.refuse_if_too_large(
-            network,
-            *sizes(network, validated(network, batch.arrays)),
-            None if sites is None else [site.name for site in sites],
-            holds=self.runtime.holds,
-        )
 
 
 # Masks by NumPy alone: the rule of the emitted code, written a second time on purpose, for
