@@ -17,14 +17,10 @@ from neural_dsl.cli.options import (
 )
 from neural_dsl.diagnostics import refusal
 from neural_dsl.files import OutputFolder, output_errors, quoted
-from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.base import SPLITS, Split
 from neural_dsl.tasks.text import Text
 
-FILES: dict[Split, str] = {
-    "train": "train.txt",
-    "validation": "val.txt",
-    "test": "test.txt",
-}
+FILES = dict(zip(SPLITS, ("train.txt", "val.txt", "test.txt"), strict=True))
 
 
 @click.command(
