@@ -5,13 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from neural_dsl.catalogue.shapes import known_size, new, pointwise, show, whole
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    Params,
-    example,
-    parameter,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
 from neural_dsl.catalogue.tensors import Positions, Tensor, Weights, dense_weights
 
 _APPLIED = "function applied to the result"

@@ -12,12 +12,7 @@ from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
-from neural_dsl.rules.common import (
-    DEFAULT_RATE,
-    TRAINED_LOSSES,
-    first_rate,
-    plateau_of,
-)
+from neural_dsl.rules.common import DEFAULT_RATE, TRAINED_LOSSES, first_rate, plateau_of
 from neural_dsl.rules.learning import matrix_ends
 from neural_dsl.rules.measures import goal_of, loss_of
 from neural_dsl.source import Span
