@@ -27,8 +27,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from neural_dsl.attention.expected import expected_mass
-from neural_dsl.attention.induction import induction_score
+from neural_dsl.attention.expected import expected_mass, induction_score
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.runs.loaded import LoadedRun, open_run

@@ -16,17 +16,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "compile": "neural_dsl.compiler",
-    "load": "neural_dsl.targets.file",
-    "open": "neural_dsl.api",
-    "capture": "neural_dsl.api",
-    "train": "neural_dsl.api",
-    "evaluate": "neural_dsl.api",
-    "predict": "neural_dsl.api",
-    "Model": "neural_dsl.targets.file",
-    "AttentionRecord": "neural_dsl.attention.record",
-    "CompiledModel": "neural_dsl.codegen.generate",
-    "NeuralError": "neural_dsl.diagnostics",
+    **dict.fromkeys(("open", "capture", "train", "evaluate", "predict"), "api"),
+    **dict.fromkeys(("load", "Model"), "targets.file"),
+    "compile": "compiler",
+    "AttentionRecord": "attention.record",
+    "CompiledModel": "codegen.generate",
+    "NeuralError": "diagnostics",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -36,7 +31,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'neural_dsl' has no attribute {name!r}")
-    value = getattr(import_module(_PUBLIC[name]), name)
+    value = getattr(import_module(f"neural_dsl.{_PUBLIC[name]}"), name)
     globals()[name] = value
     return value
 

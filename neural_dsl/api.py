@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -23,8 +22,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from neural_dsl import targets
-from neural_dsl.compiler import PathLike, as_path
-from neural_dsl.diagnostics import Diagnostic, NeuralError
+from neural_dsl.compiler import PathLike, as_path, is_text
+from neural_dsl.diagnostics import NeuralError
 from neural_dsl.files import quoted
 from neural_dsl.targets.base import Given, Target, refused
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from neural_dsl.runs.evaluation import Report
     from neural_dsl.runs.journal import Watcher
     from neural_dsl.runs.loaded import LoadedRun
+    from neural_dsl.runs.prompted import Answer
     from neural_dsl.runs.train import Outcome
     from neural_dsl.targets.file import Model
     from neural_dsl.targets.module import ModuleTarget
@@ -60,13 +60,15 @@ def open(
     `trust` lets the code of a task of the user's own (`Custom`) run. Raises NeuralError:
     NE112 for what cannot be opened, and as reading a file or a run does.
     """
+    if isinstance(target, (str, os.PathLike)) and not is_text(target):
+        target = as_path(target)
     options = {"weights": weights, "backend": backend, "seed": seed}
     for kind in kinds():
         found = kind.opened(target, **options, network=network, trust=trust)
         if found is not None:
             opened: Opened = found
             return opened
-    raise nothing_to_open(as_path(target))
+    raise nothing_to_open(target)
 
 
 def kinds() -> Iterator[ModuleType]:
@@ -105,7 +107,7 @@ def capture(
     `layers`: attention or layer names, or indices, one or several; None or empty for
     all. The record's arrays are float32 (batch, heads, query, key). Raises NeuralError.
     """
-    from neural_dsl.attention.items import check_batch_item
+    from neural_dsl.attention.record import check_batch_item
     from neural_dsl.targets.record import record
 
     opened = target if isinstance(target, Target) else open(target, seed=seed)
@@ -115,20 +117,6 @@ def capture(
     return seen
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a run answered, decoded greedily.
-
-    `right` is the right answer, None where there is no one right answer; `remark` says
-    when the prompt is of a kind that the run never trained on, "" otherwise.
-    """
-
-    prompt: str
-    text: str
-    right: str | None
-    remark: str
-
-
 def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Answer]:
     """The answers of a run, or of the run in a folder: what `neural predict` prints.
 
@@ -136,32 +124,14 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     without answers, NE156 for no run.
     """
     from neural_dsl.runs.loaded import as_prompt
+    from neural_dsl.runs.prompted import predicted
 
     several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
     asked = [(as_prompt(one), "") for one in (prompts if several else [prompts])]
-    answers, unreadable = answer(as_run(run), asked)
+    answers, unreadable = predicted(as_run(run), asked)
     if unreadable:
         raise NeuralError(*unreadable)
     return [one for one in answers if one is not None]
-
-
-def answer(
-    run: LoadedRun, prompts: Sequence[tuple[str, str]]
-) -> tuple[list[Answer | None], list[Diagnostic]]:
-    """`predict` for prompts with their places, as " in line 3": None where a prompt
-    cannot be read, and why not (NE159)."""
-    from neural_dsl.runs.prompts import predicted
-
-    answers: list[Answer | None] = []
-    texts, unreadable = predicted(run, prompts)
-    for (prompt, _), text in zip(prompts, texts, strict=True):
-        if text is None:
-            answers.append(None)
-        else:
-            right = run.task.right_answer(prompt)
-            remark = run.task.beyond_training(prompt)
-            answers.append(Answer(prompt, text, right, remark))
-    return answers, unreadable
 
 
 def evaluate(run: LoadedRun | PathLike, split: str = "test") -> Report:
@@ -227,19 +197,9 @@ def train(
         given = [f"{name}={as_written(value)}" for name, value in settings.items()]
     if seed is not None:
         given.append(f"train.seed={seed}")
-    request = TrainRequest(
-        as_path(source),
-        None if output_dir is None else Path(output_dir),
-        backend,
-        network,
-        tuple(given),
-        resume,
-        overwrite,
-        force,
-        device,
-        trust,
-    )
-    return go(request, watcher or Watcher())
+    path, output = as_path(source), None if output_dir is None else Path(output_dir)
+    wish = (path, output, backend, network, tuple(given), resume, overwrite, force)
+    return go(TrainRequest(*wish, device, trust), watcher or Watcher())
 
 
 def as_written(value: Any) -> str:
@@ -249,19 +209,16 @@ def as_written(value: Any) -> str:
 
 def nothing_to_open(path: Path) -> NeuralError:
     """NE112: neither a file nor a run, with what it looks like."""
-    if path.is_dir() and not (path / "config.json").is_file():
-        return refused(
-            f"{quoted(path)} is a folder without a run", "`neural train` makes runs"
-        )
+    shown = quoted(path)
     hint = (
         "Hugging Face models: load it with transformers and open the module: "
         "nd.open(AutoModel.from_pretrained(…))"
     )
-    if path.is_dir():
-        return refused(
-            f"{quoted(path)} is a Hugging Face model, which cannot be opened", hint
-        )
-    names = [one.name for one in path.parent.glob("*")]
-    close = get_close_matches(path.name, names, n=1)
-    meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
-    return refused(f"there is no file or folder {quoted(path)}", meant + hint)
+    if not path.is_dir():
+        names = [one.name for one in path.parent.glob("*")]
+        close = get_close_matches(path.name, names, n=1)
+        meant = f"did you mean {quoted(path.with_name(close[0]))}? " if close else ""
+        return refused(f"there is no file or folder {shown}", meant + hint)
+    if (path / "config.json").is_file():
+        return refused(f"{shown} is a Hugging Face model, which cannot be opened", hint)
+    return refused(f"{shown} is a folder without a run", "`neural train` makes runs")

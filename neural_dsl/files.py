@@ -75,9 +75,12 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def resolved(path: Path) -> Path:
-    """The file that a path leads to through symbolic links. Raises OSError for a circle."""
+    """The file that a path leads to through symbolic links. Raises OSError for a circle,
+    and for a name with a NUL."""
     try:
         return path.resolve()
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "it holds a NUL character", str(path)) from error
     except RuntimeError as error:  # what Python says of a circle before 3.13
         words = "the symbolic links lead in a circle"
         raise OSError(errno.ELOOP, words, str(path)) from error
@@ -98,7 +101,7 @@ def is_stream(path: Path) -> bool:
     """Whether this is a pipe or a device (`/dev/stdout`), which no rename can fill."""
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except (OSError, ValueError):  # the latter of a NUL
         return False
     return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 

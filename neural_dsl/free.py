@@ -18,22 +18,17 @@ def available() -> int:
     the physical memory, else 4 GiB), what its control group leaves (Linux containers),
     and what its own limit leaves (`ulimit -v`).
     """
-    system = _meminfo() or _physical_half() or UNKNOWN_SYSTEM
-    return min([system, *_control_groups(), *_own_limit()])
+    return min([_system(), *_control_groups(), *_own_limit()])
 
 
-def _meminfo() -> int | None:
+def _system() -> int:
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
-    return None
-
-
-def _physical_half() -> int | None:
     with suppress(AttributeError, ValueError, OSError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return None
+    return UNKNOWN_SYSTEM
 
 
 def _control_groups() -> Iterator[int]:

@@ -17,10 +17,6 @@ class NotRegular(OSError):
     """A pipe, a device or the like, which might never end."""
 
 
-class TooLong(OSError):
-    """A file longer than its reader takes."""
-
-
 LONGEST = 2**31
 """Bytes of a file that is read whole."""
 
@@ -28,13 +24,13 @@ LONGEST = 2**31
 def read_regular(path: str | os.PathLike[str], most: int = LONGEST) -> bytes:
     """The content of a regular file of at most `most` bytes.
 
-    Raises OSError, NotRegular and TooLong among it, and ValueError for a name with a NUL
-    character. Never waits for a pipe, nor reads more than `most` bytes.
+    Raises OSError, NotRegular among it, and ValueError for a name with a NUL character.
+    Never waits for a pipe, nor reads more than `most` bytes.
     """
     with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise TooLong(0, f"it is longer than {most:,} bytes")
+        raise OSError(0, f"it is longer than {most:,} bytes")
     return content
 
 

@@ -59,23 +59,20 @@ class Allowed:
     def __post_init__(self) -> None:
         """Raise ValueError for masks of another shape; show them read-only."""
         batch, queries, keys = self.shape
-        wanted = {"key_valid": (batch, keys), "query_valid": (batch, queries)}
-        for name, shape in wanted.items():
+        wanted: dict[str, list[tuple[int, ...]]] = {
+            "key_valid": [(batch, keys)],
+            "query_valid": [(batch, queries)],
+            "dense": [(b, self.heads, queries, keys) for b in (batch, 1)],
+        }
+        for name, shapes in wanted.items():
             mask = getattr(self, name)
-            if mask is not None and mask.shape != shape:
-                raise ValueError(f"the mask {name} is {mask.shape}, not {shape}")
-        if self.dense is not None and (
-            self.dense.ndim != 4
-            or self.dense.shape[0] not in (1, batch)
-            or self.dense.shape[2:] != (queries, keys)
-        ):
-            raise ValueError(f"a dense mask is {self.dense.shape}, not {self.shape}")
-        for name in ("key_valid", "query_valid", "dense"):
-            mask = getattr(self, name)
-            if mask is not None:
-                view = np.asarray(mask, dtype=bool).view()
-                view.flags.writeable = False
-                object.__setattr__(self, name, view)
+            if mask is None:
+                continue
+            if mask.shape not in shapes:
+                raise ValueError(f"the mask {name} is {mask.shape}, not {shapes[0]}")
+            view = np.asarray(mask, dtype=bool).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
 
     @property
     def heads(self) -> int:
@@ -121,30 +118,22 @@ class Allowed:
             result = result & self.dense[:, :, queries][..., keys]
         return result
 
-    def tile(
-        self,
-        item: int,
-        head: int | None = None,
-        queries: Which = EVERYTHING,
-        keys: Which = EVERYTHING,
-    ) -> Bools:
+    def tile(self, item: int, head: int | None = None) -> Bools:
         """bool (query, key) of one batch item, and of one head; of any head for None."""
-        one = self.item(item).rows(queries, keys)[0]
-        if head is None:
-            return np.asarray(one.any(0))
-        return np.asarray(one[head if self.heads > 1 else 0])
+        one = self.item(item).rows()[0]
+        return np.asarray(
+            one.any(0) if head is None else one[head if self.heads > 1 else 0]
+        )
 
     def item(self, item: int) -> Allowed:
         """The rule for one batch item alone."""
-        part = slice(item, item + 1)
-        dense = self.dense
-        return replace(
-            self,
-            shape=(1, *self.shape[1:]),
-            key_valid=None if self.key_valid is None else self.key_valid[part],
-            query_valid=None if self.query_valid is None else self.query_valid[part],
-            dense=dense if dense is None or len(dense) == 1 else dense[part],
-        )
+        names = ("key_valid", "query_valid", "dense")
+        arrays = {name: getattr(self, name) for name in names}
+        parts = {
+            name: array if array is None or len(array) == 1 else array[[item]]
+            for name, array in arrays.items()
+        }
+        return replace(self, shape=(1, *self.shape[1:]), **parts)
 
     def head(self, head: int) -> Allowed:
         """The rule for one head alone."""
@@ -159,27 +148,22 @@ class Allowed:
             return np.concatenate([rows.sum(-1) for rows in self._blocks()], axis=-1)
         batch, queries, keys = self.shape
         low, high = self._reach()
-        if self.key_valid is None:
-            count = np.broadcast_to(high - low, (batch, queries))
-        else:
-            before = np.zeros((batch, keys + 1), dtype=np.int64)
-            self.key_valid.cumsum(axis=1, out=before[:, 1:])
-            count = before[:, high] - before[:, low]
-        return np.asarray(count[:, None], dtype=np.int64)
+        valid = np.ones((1, keys), bool) if self.key_valid is None else self.key_valid
+        before = np.pad(valid.cumsum(axis=1, dtype=np.int64), ((0, 0), (1, 0)))
+        count = before[:, high] - before[:, low]
+        return np.broadcast_to(count[:, None], (batch, 1, queries))
 
     def seen(self) -> Bools:
         """The keys that any query may attend to: bool (batch, heads or 1, key)."""
         if self.dense is not None:
             return np.asarray(np.any([rows.any(-2) for rows in self._blocks()], axis=0))
         batch, _, keys = self.shape
-        low, high = self._reach()
-        edges = np.zeros(keys + 1, dtype=np.int64)
-        np.add.at(edges, low, 1)
-        np.subtract.at(edges, high, 1)
-        reached = np.broadcast_to(edges[:-1].cumsum() > 0, (batch, keys))
+        low, high = self._reach()  # both move on by at most one key a query
+        key = np.arange(keys)
+        reached = np.broadcast_to((low[0] <= key) & (key < high[-1]), (batch, keys))
         if self.key_valid is not None:
             reached = reached & self.key_valid
-        return np.asarray(reached)[:, None]
+        return reached[:, None]
 
     def _reach(self) -> tuple[Counts, Counts]:
         """Each query's keys by causality and window: from, and up to but not with."""
@@ -202,8 +186,10 @@ class Allowed:
 
 def from_cells(cells: Bools, shape: tuple[int, int, int]) -> Allowed:
     """The plainest rule that a mask of cells, bool (batch or 1, heads or 1, query or 1,
-    key), says: valid keys and causality where that is all there is to it, else dense."""
+    key) or its last axes, says: valid keys and causality where that is all there is to
+    it, else dense."""
     batch, queries, keys = shape
+    cells = cells.reshape((1,) * (4 - cells.ndim) + cells.shape)
     cells = np.broadcast_to(cells, (*cells.shape[:2], queries, keys))
     seen = np.asarray(cells.any(2))  # (batch or 1, heads or 1, key)
     valid = np.broadcast_to(seen[:, 0], (batch, keys))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.allowed import Bools
-from neural_dsl.attention.scores import Float32, Scores
+from neural_dsl.attention.scores import Scores
 from neural_dsl.diagnostics import NeuralError, refusal
 
 # Float32 sums of a few thousand weights stay well inside this.
@@ -31,8 +30,16 @@ def check_scores(name: str, scores: Scores, heads: int) -> None:
         )
     values, context = scores.values(), scores.context()
     size = max(1.0, float(np.abs(values).max(initial=0.0)))
+    rule = scores.allowed
     for queries, weights in scores.chunks():
-        _check_finite(name, weights)
+        lowest = weights.min()
+        if not (np.isfinite(lowest) and np.isfinite(weights.max())):
+            raise refusal(
+                "NE107",
+                f"the capture of `{name}` failed its own check: it holds NaN or infinity",
+                help="attention scores overflow float32: look for very large numbers in "
+                "the weights and the input",
+            )
         made = scores.mix(weights, values)
         made -= context[:, :, queries]
         difference = float(np.abs(made, out=made).max(initial=0.0)) / size
@@ -44,33 +51,15 @@ def check_scores(name: str, scores: Scores, heads: int) -> None:
                 "there are NaN or very large numbers in the weights and the input",
             )
         if not difference <= max(VALUE_TOLERANCE, UNITS * scores.precision):
-            raise _untrue(
-                name,
-                f"weights times values differ from what the model computed by "
-                f"{difference:.2g}",
-            )
-        everywhere = scores.allowed.everywhere
-        _check_rows(name, weights, None if everywhere else scores.allowed.rows(queries))
-
-
-def _check_finite(name: str, weights: Float32) -> None:
-    if np.isfinite(weights.min()) and np.isfinite(weights.max()):
-        return
-    raise refusal(
-        "NE107",
-        f"the capture of `{name}` failed its own check: it holds NaN or infinity",
-        help="attention scores overflow float32: look for very large numbers in "
-        "the weights and the input",
-    )
-
-
-def _check_rows(name: str, weights: Float32, allowed: Bools | None) -> None:
-    if allowed is not None and np.where(allowed, 0.0, weights).any():
-        raise _untrue(name, "a position attends to one that is masked")
-    wanted = 1.0 if allowed is None else allowed.any(-1)
-    sums = weights.sum(axis=-1)  # (B, H, Q)
-    if np.abs(sums - wanted).max() > ROW_SUM_TOLERANCE or weights.min() < 0:
-        raise _untrue(name, "a row does not sum to 1")
+            what = "weights times values differ from what the model computed by"
+            raise _untrue(name, f"{what} {difference:.2g}")
+        allowed = None if rule.everywhere else rule.rows(queries)
+        if allowed is not None and np.where(allowed, 0.0, weights).any():
+            raise _untrue(name, "a position attends to one that is masked")
+        wanted = 1.0 if allowed is None else allowed.any(-1)
+        sums = weights.sum(axis=-1)  # (B, H, Q)
+        if np.abs(sums - wanted).max() > ROW_SUM_TOLERANCE or lowest < 0:
+            raise _untrue(name, "a row does not sum to 1")
 
 
 def check_output(

@@ -2,10 +2,10 @@
 
 Every metric is one function
 
-    metric(rows) -> value of each head, float64 (heads,), NaN where undefined
+    function(rows) -> value of each head, float64 (heads,), NaN where undefined
 
-of `Rows`, registered with `@metric`; the JSON file and the page list whatever is
-registered. The rules that all of them keep (a "row" is one query's distribution):
+of `Rows`, registered by its `@Metric`; the JSON file and the page list all of them. The
+rules that all of them keep (a "row" is one query's distribution):
 
 - rows of padded queries, and rows without any allowed key, are left out;
 - cells that are not allowed are never counted, whatever number they hold;
@@ -17,7 +17,7 @@ n_i is the number of keys that row i may attend to.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
@@ -45,8 +45,8 @@ class Rows:
 
     def __init__(self, weights: Weights, rule: Allowed, one_sequence: bool):
         self.allowed: Bools = rule.rows()[:, 0]
-        self.count: Counts = rule.counts()[:, 0]
-        self.seen: Bools = rule.seen()[:, 0]
+        self.count: Counts = self.allowed.sum(-1)
+        self.seen: Bools = np.asarray(self.allowed.any(-2))
         self.one_sequence = one_sequence
         clean = np.where(self.allowed[:, None], weights, 0.0)
         self.clean: Floats = clean.astype(np.float64, copy=False)
@@ -65,39 +65,59 @@ class Rows:
     def mean(
         self, values: Floats, also: Bools | None = None, queries: Which = EVERYTHING
     ) -> Floats:
-        """Mean over the counted rows of an item, then over the items that have any.
-
-        values: (batch, heads, query), for the chosen `queries`; `also`, bool (batch,
-        query), leaves out more rows. Result (heads,), NaN when no row counts at all.
-        """
+        """`mean_of_rows` of the counted rows; `also`, bool (batch, query), leaves out
+        more. The values are those of the chosen `queries`."""
         rows = self.counted[:, queries]
-        rows = rows if also is None else rows & also
-        count = rows.sum(-1)  # (batch,)
-        sums = np.where(rows[:, None], values, 0.0).sum(-1)  # (batch, heads)
-        items = count > 0
-        if not items.any():
-            return np.full(values.shape[1], np.nan)
-        return np.asarray((sums[items] / count[items, None]).mean(0))
+        return mean_of_rows(values, rows if also is None else rows & also)
+
+
+def mean_of_rows(values: Floats, rows: Bools) -> Floats:
+    """Mean of values (batch, heads, query) over the rows (batch, query) of an item, then
+    over the items that have any: (heads,), NaN when there is no row at all."""
+    count = rows.sum(-1)  # (batch,)
+    sums = np.where(rows[:, None], values, 0.0).sum(-1)  # (batch, heads)
+    items = count > 0
+    if not items.any():
+        return np.full(values.shape[1], np.nan)
+    return np.asarray((sums[items] / count[items, None]).mean(0))
 
 
 Function: TypeAlias = Callable[[Rows], Floats]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Metric:
     """A registered metric: what it is called, what it says, how it is computed.
 
     `unit` is "nats", "positions" or "" for a share. `one_sequence` is True where the
     metric compares the position of a query with that of a key, which means something
     only when both come from the same sequence; cross-attention then has no value.
+    `heading` is what the terminal calls its mean over the heads, "" where it is not shown
+    there; `curve` is whether it is drawn over the steps of a training.
     """
 
-    name: str
     title: str
-    doc: str
-    unit: str
-    one_sequence: bool
-    function: Function
+    unit: str = ""
+    one_sequence: bool = False
+    heading: str = ""
+    curve: bool = False
+    function: Function = field(init=False)
+
+    def __call__(self, function: Function) -> Function:
+        """Register a function under its own name."""
+        self.function = function
+        METRICS[self.name] = self
+        return function
+
+    @property
+    def name(self) -> str:
+        """What files call it."""
+        return self.function.__name__
+
+    @property
+    def doc(self) -> str:
+        """Its definition."""
+        return (self.function.__doc__ or "").strip()
 
 
 METRICS: dict[str, Metric] = {}
@@ -124,47 +144,32 @@ def measure(
     return values
 
 
-def metric(
-    title: str, *, unit: str = "", one_sequence: bool = False
-) -> Callable[[Function], Function]:
-    """Register a function under its own name; `title` is how reports head it."""
-
-    def register(function: Function) -> Function:
-        doc = (function.__doc__ or "").strip()
-        METRICS[function.__name__] = Metric(
-            function.__name__, title, doc, unit, one_sequence, function
-        )
-        return function
-
-    return register
-
-
-@metric("entropy", unit="nats")
+@Metric("entropy", "nats", heading="Avg entropy")
 def entropy(rows: Rows) -> Floats:
     """H_i = -sum_j A_ij ln A_ij, with 0 ln 0 = 0. Low: the head looks at few keys."""
     return rows.mean(rows.entropy)
 
 
-@metric("normalized entropy")
+@Metric("normalized entropy", curve=True)
 def normalized_entropy(rows: Rows) -> Floats:
     """H_i / ln n_i: 0 for one key, 1 for uniform. Rows with n_i = 1 are left out."""
     most = np.log(np.maximum(rows.count, 2))[:, None, :]
     return rows.mean(rows.entropy / most, rows.count > 1)
 
 
-@metric("max attention")
+@Metric("max attention", heading="Avg max attention")
 def max_attention(rows: Rows) -> Floats:
     """max_j A_ij: the "confidence" of Voita et al. 2019, over all keys."""
     return rows.mean(rows.clean.max(-1))
 
 
-@metric("diagonal mass", one_sequence=True)
+@Metric("diagonal mass", one_sequence=True)
 def diagonal_mass(rows: Rows) -> Floats:
     """A_ii: the attention that a position pays to itself."""
     return _offset_mass(rows, 0)
 
 
-@metric("diagonal strength", one_sequence=True)
+@Metric("diagonal strength", one_sequence=True, heading="Diagonal strength")
 def diagonal_strength(rows: Rows) -> Floats:
     """A_ii n_i: diagonal mass over the average attention. 1: no preference."""
     size = min(rows.clean.shape[-2:])
@@ -173,19 +178,19 @@ def diagonal_strength(rows: Rows) -> Floats:
     return rows.mean(values * rows.count[:, None, :size], queries=part)
 
 
-@metric("previous token", one_sequence=True)
+@Metric("previous token", one_sequence=True, curve=True)
 def previous_token(rows: Rows) -> Floats:
     """A_{i,i-1} over i >= 1: the attention paid to the token before."""
     return _offset_mass(rows, -1)
 
 
-@metric("next token", one_sequence=True)
+@Metric("next token", one_sequence=True)
 def next_token(rows: Rows) -> Floats:
     """A_{i,i+1} over the rows that have a next token: 0 for a causal head."""
     return _offset_mass(rows, 1)
 
 
-@metric("first token")
+@Metric("first token", curve=True)
 def first_token(rows: Rows) -> Floats:
     """A_{i,0}: the attention sink (Gu et al. 2025). Position 0 is the first key that is
     not padding. Left out are rows that have no other key and, where queries and keys are
@@ -199,7 +204,7 @@ def first_token(rows: Rows) -> Floats:
     return rows.mean(values, others)
 
 
-@metric("anti-diagonal", one_sequence=True)
+@Metric("anti-diagonal", one_sequence=True)
 def anti_diagonal(rows: Rows) -> Floats:
     """A_{i,T-1-i}: high for a head that reverses. T counts no padding at the ends."""
     clean, seen = rows.clean, rows.seen
@@ -212,7 +217,7 @@ def anti_diagonal(rows: Rows) -> Floats:
     return rows.mean(values, inside & np.take_along_axis(seen, index[:, 0, :, 0], 1))
 
 
-@metric("mean distance", unit="positions", one_sequence=True)
+@Metric("mean distance", "positions", one_sequence=True)
 def mean_distance(rows: Rows) -> Floats:
     """sum_j A_ij |i - j| / sum_j A_ij (Vig & Belinkov 2019)."""
     queries, keys = rows.clean.shape[-2:]
@@ -222,7 +227,7 @@ def mean_distance(rows: Rows) -> Floats:
     return rows.mean(values / np.where(total > 0, total, 1.0))
 
 
-@metric("Gini")
+@Metric("Gini")
 def gini(rows: Rows) -> Floats:
     """Gini coefficient of a row over its allowed keys: 0 uniform, 1 - 1/n_i for one key.
 
@@ -237,7 +242,7 @@ def gini(rows: Rows) -> Floats:
     return rows.mean(weighted / np.where(total > 0, total, 1.0))
 
 
-@metric("sparsity")
+@Metric("sparsity")
 def sparsity(rows: Rows) -> Floats:
     """The share of a row's keys that get less than the average 1 / n_i.
 

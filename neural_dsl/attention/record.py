@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from numbers import Integral
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.allowed import EVERYTHING, Allowed, Bools, Which
+from neural_dsl.attention.allowed import Allowed, Bools, Which
 from neural_dsl.attention.metrics import Floats, measure
+from neural_dsl.diagnostics import refusal
 
 LABELLED = "labels; input "
 """How the origin of input begins whose tokens are labels alone."""
@@ -82,17 +84,10 @@ class LayerAttention:
         """The chosen rows: float32 (batch, heads, chosen queries, key)."""
         return self.weights[:, :, queries]
 
-    def tile(
-        self,
-        item: int,
-        head: int | None = None,
-        queries: Which = EVERYTHING,
-        keys: Which = EVERYTHING,
-    ) -> npt.NDArray[np.floating]:
+    def tile(self, item: int, head: int | None = None) -> npt.NDArray[np.floating]:
         """(query, key) of one batch item: of one head, or the mean of them (float64)."""
-        part = self.weights[item][:, queries][..., keys]
-        mean = head is None
-        return np.asarray(part.mean(0, dtype=np.float64) if mean else part[head])
+        one = self.weights[item]
+        return np.asarray(one.mean(0, dtype=np.float64) if head is None else one[head])
 
     def __repr__(self) -> str:
         """The name and the shape."""
@@ -127,17 +122,6 @@ class Provenance:
         named = self.weights.startswith("weights ")
         weights = self.weights if named else f"weights: {self.weights}"
         return f"{self.model} · {self.backend} · {weights} · input: {self.inputs}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "model": self.model,
-            "source": self.source,
-            "backend": self.backend,
-            "weights": self.weights,
-            "inputs": self.inputs,
-            "versions": dict(self.versions),
-        }
 
 
 @dataclass(frozen=True)
@@ -182,3 +166,16 @@ class AttentionRecord:
         if not any(one.query_tokens or one.key_tokens for one in shown):
             origin = replace(origin, inputs=origin.inputs.removeprefix(LABELLED))
         return origin.line()
+
+
+def check_batch_item(item: int, size: int) -> None:
+    """Raise NeuralError NE133 unless `item`, which labels and pictures are about, is a
+    whole number and the batch of `size` has it."""
+    have = "only item 0" if size == 1 else f"items 0 to {size - 1}"
+    if not isinstance(item, Integral) or isinstance(item, bool):
+        message = f"a batch item is a whole number, not {item!r}"
+    elif not 0 <= item < size:
+        message = f"the batch has no item {item}"
+    else:
+        return
+    raise refusal("NE133", message, help=f"it has {have}")

@@ -7,15 +7,22 @@ only where someone asks for `dense`.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from math import prod
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.allowed import EVERYTHING, Allowed, Which
+from neural_dsl.attention.allowed import (
+    EVERYTHING,
+    Allowed,
+    Bools,
+    Which,
+    depth,
+    from_cells,
+)
 from neural_dsl.diagnostics import refusal
 
 Float32 = npt.NDArray[np.float32]
@@ -26,19 +33,62 @@ BLOCK = 2**24
 DENSE_LIMIT = 2**33
 """Bytes that `dense` takes at most, unless the caller knows better: 8 GiB."""
 
+LOWEST = float(np.finfo(np.float32).min)
+PRECISIONS = {"float": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
-class Scores(ABC):
-    """One attention over a batch. A_ij is its weight: softmax of its scores over the keys
-    that query i may attend to, 0 elsewhere; a row without any such key is all 0.
 
-    `allowed` says which those are; `shape` is (batch, heads, query, key); `precision` is
-    the relative one of the numbers that the model computes with. All arrays are float32.
+def softmax(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Over the last axis; NaN for a row of nothing but -inf."""
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max(-1, keepdims=True))
+        return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
+class Scores:
+    """One attention over a batch: A = softmax(Q K^T · scale + bias) over the keys that
+    each query may attend to, 0 elsewhere. A row without any such key is all 0, or looks
+    at all keys alike where the model `spreads` such rows.
+
+    query (B, H, Q, d); key, value (B, H or fewer, K, …); context (B, H, Q, size), what
+    the model itself made of A and the values (None: A @ values); `mask` (boolean) and
+    `bias` broadcast to (B, H, Q, K); scale is 1 / sqrt(d) unless given. `given`, (B, H,
+    Q, K), are the scores themselves, of layers that have a formula of their own.
+
+    `shape` is (batch, heads, query, key); `precision` is the relative one of the numbers
+    that the model computes with. What is asked for comes as float32. The last functions
+    here are those of a framework: NumPy's, in float64, or a backend's own.
     """
 
-    shape: tuple[int, int, int, int]
-    precision: float = 2.0**-23
     _rule: Allowed | None = None
     _whole: Float32 | None = None
+
+    def __init__(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        context: Any = None,
+        *,
+        mask: Any = None,
+        bias: Any = None,
+        scale: float | None = None,
+        causal: bool = False,
+        given: Any = None,
+        spreads: bool = False,
+    ):
+        if given is None:
+            self.query, self.key = self.numbers(query), self.numbers(key)
+            batch, heads, queries, size = self.query.shape
+            self.shape = (batch, heads, queries, self.key.shape[2])
+            self.scale = size**-0.5 if scale is None else scale
+        else:
+            self.shape = tuple(given.shape)
+        self.value, self.made, self.given = value, context, given
+        self.mask = mask
+        self.bias = None if bias is None else self.numbers(bias)
+        self.causal, self.spreads = causal, spreads
+        kind = f"{(value if context is None else context).dtype}"
+        self.precision = max(p for name, p in PRECISIONS.items() if name in kind)
 
     @property
     def allowed(self) -> Allowed:
@@ -52,30 +102,35 @@ class Scores(ABC):
     def allowed(self, rule: Allowed) -> None:
         self._rule = rule
 
-    @abstractmethod
+    def _told(self) -> Allowed:
+        batch, _, queries, keys = self.shape
+        rule = Allowed((batch, queries, keys), causal=self.causal)
+        if self.mask is not None:
+            rule &= from_cells(self.array(self.mask) != 0, rule.shape)
+        if self.bias is not None:
+            bias = self.array(self.bias)
+            if not rule.everywhere:
+                bias = np.where(rule.rows(), bias, np.float32(-inf))
+            ends = self.array(self.query), self.array(self.key)
+            rule = from_cells(visible(bias, *ends, self.scale), rule.shape)
+        if self.spreads and not rule.everywhere:
+            seen = rule.rows()
+            rule = from_cells(seen | ~seen.any(-1, keepdims=True), rule.shape)
+        return rule
+
     def values(self) -> Float32:
         """What the weights are applied to: (batch, heads or fewer, key, size)."""
+        return self.array(self.value)
 
-    @abstractmethod
     def context(self) -> Float32:
         """What the model itself made of weights and values: (batch, heads, query, size).
         `attention.check` compares it with A @ values."""
-
-    @abstractmethod
-    def _told(self) -> Allowed:
-        """Which keys the model's own kernel lets each query attend to."""
-
-    @abstractmethod
-    def _weights(self, queries: Which) -> Float32:
-        """The weights of these queries."""
-
-    @abstractmethod
-    def _lse(self, queries: Which) -> Float32:
-        """ln sum exp of the scores of these queries."""
+        return self.expect(self.value) if self.made is None else self.array(self.made)
 
     def lse(self) -> Float32:
         """ln sum_j exp(score_ij): (batch, heads, query), -inf for a row without keys."""
-        return np.concatenate([self._lse(part) for part in self._parts()], axis=2)
+        parts = (self.log_sum(self._scores(part)) for part in self._parts())
+        return np.concatenate([self.array(part) for part in parts], axis=2)
 
     def expect(self, columns: npt.NDArray[np.floating]) -> Float32:
         """A @ columns: (batch, heads, query, c) of (batch, 1 or any divisor of heads,
@@ -85,13 +140,18 @@ class Scores(ABC):
 
     def mix(self, weights: Float32, columns: npt.NDArray[np.floating]) -> Float32:
         """`expect` for rows of weights that one has already."""
-        return np.asarray(mixed(weights, columns))
+        return np.asarray(mixed(weights, columns), dtype=np.float32)
 
     def rows(self, queries: Which) -> Float32:
         """The weights of the chosen queries, (batch, heads, chosen, key)."""
         if self._whole is not None:
             return np.asarray(self._whole[:, :, queries])
-        return self._weights(queries)
+        scores = self._scores(queries)
+        weights = self.softmax(scores)
+        if (self.mask is not None or self.bias is not None) and not self.spreads:
+            # Only a row without any key is NaN from the start (0 / 0).
+            weights = self.hide(weights, self.highest(scores) > -inf, 0.0)
+        return self.array(weights)
 
     def chunks(self, queries: int | None = None) -> Iterator[tuple[slice, Float32]]:
         """All rows in order, so many at a time (None: as many as make a good block)."""
@@ -103,7 +163,15 @@ class Scores(ABC):
         afterwards is read from here. Raises NeuralError NE108 where they take more bytes
         than `limit`."""
         if self._whole is None:
-            refuse_beyond(self.shape, limit)
+            needed = 4 * prod(self.shape)
+            if needed > limit:
+                raise refusal(
+                    "NE108",
+                    "all weights of this attention, "
+                    f"{' x '.join(map(str, self.shape))}, take {needed / 2**30:.1f} "
+                    f"GiB, and {limit / 2**30:.1f} GiB may be used",
+                    help="ask for fewer tokens, fewer batch items, or single rows",
+                )
             blocks = [weights for _, weights in self.chunks()]
             self._whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, 2)
         return self._whole
@@ -115,83 +183,78 @@ class Scores(ABC):
             return [EVERYTHING]
         return [slice(start, start + step) for start in range(0, length, step)]
 
-
-class ArrayScores(Scores):
-    """The reference, in NumPy and float64: softmax(Q K^T · scale + bias).
-
-    query (B, H, Q, d); key, value (B, H or fewer, K, …); `allowed` with shape (B, Q, K);
-    bias broadcasts to (B, H, Q, K); scale is 1 / sqrt(d) unless given. The context is
-    A @ values, unless what a model made of them is given.
-    """
-
-    def __init__(
-        self,
-        query: npt.NDArray[np.floating],
-        key: npt.NDArray[np.floating],
-        value: npt.NDArray[np.floating],
-        allowed: Allowed,
-        *,
-        scale: float | None = None,
-        bias: npt.NDArray[np.floating] | None = None,
-        context: npt.NDArray[np.floating] | None = None,
-    ):
-        batch, heads, queries, size = query.shape
-        self.shape = (batch, heads, queries, key.shape[2])
-        self.given = allowed
-        self.query = query.astype(np.float64) * (scale or size**-0.5)
-        self.key = key.astype(np.float64)
-        self.bias = None if bias is None else np.broadcast_to(bias, self.shape)
-        self.value, self.made = value, context
-
-    def _told(self) -> Allowed:
-        return self.given
-
-    def _scores(self, queries: Which) -> npt.NDArray[np.float64]:
-        scores = mixed(self.query[:, :, queries], self.key.swapaxes(2, 3))
+    def _scores(self, queries: Which) -> Any:
+        """Scores of the chosen rows, (B, H, q, K), `low` where nothing may be seen."""
+        # Where rows spread, 0 / 0 must not come of one without any key.
+        low = LOWEST if self.spreads else -inf
+        if self.given is not None:
+            scores = self.numbers(self._rows(self.given, queries))
+        else:
+            query = self._rows(self.query, queries) * self.scale
+            scores = mixed(query, self.swap(self.key, -1, -2), self.reshape)
         if self.bias is not None:
-            scores = scores + self.bias[:, :, queries]
-        return np.where(self.allowed.rows(queries), scores, -np.inf)
+            scores += self._rows(self.bias, queries)
+        if self.mask is not None:
+            scores = self.hide(scores, self._rows(self.mask, queries), low)
+        if self.causal:
+            place = np.arange(self.shape[2])[queries][:, None]
+            scores = self.hide(scores, np.arange(self.shape[3]) <= place, low)
+        return scores
 
-    def _weights(self, queries: Which) -> Float32:
-        scores = self._scores(queries)
-        top = scores.max(-1, keepdims=True)
-        powers = np.exp(scores - np.where(np.isfinite(top), top, 0.0))
-        total = powers.sum(-1, keepdims=True)
-        weights = np.divide(powers, total, out=np.zeros_like(powers), where=total > 0)
-        return np.asarray(weights, dtype=np.float32)
+    def _rows(self, tensor: Any, queries: Which) -> Any:
+        """The chosen rows along the last axis but one, if it has more than one."""
+        if len(tensor.shape) < 2 or tensor.shape[-2] == 1 or queries is EVERYTHING:
+            return tensor
+        return self.take(tensor, queries)
 
-    def _lse(self, queries: Which) -> Float32:
-        scores = self._scores(queries)
-        return np.asarray(np.logaddexp.reduce(scores, axis=-1), dtype=np.float32)
+    # What a backend does in its own way, on its own tensors.
 
-    def values(self) -> Float32:
-        """See `Scores`."""
-        return self.value.astype(np.float32)
+    array: Callable[[Any], Float32] = staticmethod(
+        partial(np.asarray, dtype=np.float32)
+    )
+    """Off the device, in float32."""
+    numbers: Callable[[Any], Any] = staticmethod(partial(np.asarray, dtype=np.float64))
+    """Exact enough for sums of exponentials, and apart from gradients."""
+    softmax: Callable[[Any], Any] = staticmethod(softmax)
+    log_sum: Callable[[Any], Any] = staticmethod(partial(np.logaddexp.reduce, axis=-1))
+    highest: Callable[[Any], Any] = staticmethod(
+        partial(np.max, axis=-1, keepdims=True)
+    )
+    reshape: Callable[..., Any] = staticmethod(np.reshape)
+    swap: Callable[..., Any] = staticmethod(np.swapaxes)
 
-    def context(self) -> Float32:
-        """See `Scores`."""
-        made = self.expect(self.value) if self.made is None else self.made
-        return made.astype(np.float32)
+    @staticmethod
+    def take(tensor: Any, queries: Which) -> Any:
+        """The chosen places along the last axis but one."""
+        return tensor[..., queries, :]
+
+    @staticmethod
+    def hide(tensor: Any, seen: Any, low: float) -> Any:
+        """The tensor, or what is made of it in its place, with `low` where not seen."""
+        return np.where(seen, tensor, low)
+
+    @staticmethod
+    def where(cells: Bools, values: Any, tensor: Any) -> Any:
+        """The tensor with the values at these cells, of its own type."""
+        return np.where(cells, values, tensor).astype(tensor.dtype)
 
 
-def mixed(weights: Any, columns: Any) -> Any:
+def mixed(weights: Any, columns: Any, reshape: Callable[..., Any] = np.reshape) -> Any:
     """weights (B, H, Q, K) @ columns (B, G, K, c) -> (B, H, Q, c), where each of the G
-    groups belongs to H / G neighbouring heads; nothing is expanded. NumPy or torch."""
+    groups belongs to H / G neighbouring heads; nothing is expanded. Any framework's."""
     batch, heads, queries, keys = weights.shape
     groups = columns.shape[1]
     if groups == heads:
         return weights @ columns
-    folded = weights.reshape(batch, groups, heads // groups * queries, keys)
-    return (folded @ columns).reshape(batch, heads, queries, -1)
+    folded = reshape(weights, (batch, groups, heads // groups * queries, keys))
+    return reshape(folded @ columns, (batch, heads, queries, -1))
 
 
-def refuse_beyond(shape: tuple[int, ...], limit: int) -> None:
-    """Raise NE108 where an array of float32 takes more bytes than `limit`."""
-    needed = 4 * prod(shape)
-    if needed > limit:
-        raise refusal(
-            "NE108",
-            f"all weights of this attention, {' x '.join(map(str, shape))}, take "
-            f"{needed / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB may be used",
-            help="ask for fewer tokens, fewer batch items, or single rows",
-        )
+def visible(bias: Float32, query: Float32, key: Float32, scale: float) -> Bools:
+    """Where an added mask lets these queries look at these keys, as `allowed.depth` says:
+    bool, of the mask's shape."""
+    # Cauchy and Schwarz: |q · k| is at most |q| |k|.
+    longest, farthest = (np.linalg.norm(each, axis=-1).max() for each in (query, key))
+    lift = 2 * float(longest) * float(farthest) * abs(scale)
+    highest = bias.max(-1, keepdims=True)
+    return np.asarray((bias > -inf) & (bias >= highest - depth(lift)))

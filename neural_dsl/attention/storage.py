@@ -9,22 +9,18 @@ for the same record, and neither is ever pickled.
 from __future__ import annotations
 
 import json
-import zipfile
-from math import prod
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
-import numpy.typing as npt
 
-from neural_dsl.attention.allowed import Allowed
-from neural_dsl.attention.analysis import analyse
-from neural_dsl.attention.record import (
-    AttentionRecord,
-    LayerAttention,
-    Provenance,
-    Tokens,
-)
+from neural_dsl.attention.allowed import Allowed, Bools
+from neural_dsl.attention.expected import expected_mass
+from neural_dsl.attention.metrics import METRICS
+from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
 from neural_dsl.source import open_regular, read_regular
 
 SCHEMA_VERSION = 1
@@ -37,11 +33,41 @@ class RecordError(ValueError):
     """The files of a record are damaged, do not belong together, or are too new."""
 
 
+def analyse(record: AttentionRecord) -> list[dict[str, Any]]:
+    """Every attention of the record as plain data that JSON can hold.
+
+    Each entry has name, kind, shape (batch, heads, query, key), key_mask, query_mask,
+    query_tokens, key_tokens (null where the record has none) and heads: one dict a head,
+    {"head": 0, "entropy": …, …}. Undefined values are None; numbers have 8 decimals.
+    Rules about masks beyond kind and key_mask, where there are any: window, offset, and
+    dense, whose cells are the bits of hexadecimal digits, row by row.
+    Where the record says what is expected, there are also "expected", the (query, key)
+    pairs of each item, and for each head "expected_mass", its attention on them.
+    """
+    return [_plain(layer) for layer in record]
+
+
+def analysis_block(record: AttentionRecord) -> str:
+    """The text "Attention Analysis:", averages over heads with 3 decimals, or n/a where a
+    metric is undefined for all of them."""
+    lines = ["Attention Analysis:", f"  Layers with attention: {len(record)}"]
+    for layer in record:
+        head = f"  {layer.name}: {layer.shape}"
+        lines += [head, f"    - Num heads: {layer.num_heads}"]
+        values = layer.values()
+        for name, metric in METRICS.items():
+            if metric.heading:
+                known = values[name][~np.isnan(values[name])]
+                mean = f"{known.mean():.3f}" if known.size else "n/a"
+                lines.append(f"    - {metric.heading}: {mean}")
+    return "\n".join(lines)
+
+
 def metrics_document(record: AttentionRecord) -> dict[str, Any]:
     """What `attention_metrics.json` says: schema version, provenance, layers, heads."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "provenance": record.provenance.as_dict(),
+        "provenance": asdict(record.provenance),
         "layers": analyse(record),
     }
 
@@ -49,26 +75,22 @@ def metrics_document(record: AttentionRecord) -> dict[str, Any]:
 def metrics_json(record: AttentionRecord) -> str:
     """The text of `attention_metrics.json`; undefined values are null.
 
-    Laid out for reading and for diffs: one line a head, one line a mask.
+    Laid out for reading and for diffs: one line a head, one line a mask. In ASCII,
+    because UTF-8 cannot hold the lone surrogates that a token may contain.
     """
+
+    def text(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+    def of_layer(entry: dict[str, Any]) -> str:
+        heads = ",\n".join("   " + text(head) for head in entry.pop("heads"))
+        facts = [f' "{key}": {text(value)}' for key, value in entry.items()]
+        return "{\n" + ",\n".join([*facts, f' "heads": [\n{heads}\n ]']) + "\n}"
+
     document = metrics_document(record)
-    layers = ",\n".join(_layer_json(entry) for entry in document["layers"])
-    return (
-        f'{{\n"schema_version": {SCHEMA_VERSION},\n'
-        f'"provenance": {_json(document["provenance"])},\n'
-        f'"layers": [\n{layers}\n]\n}}\n'
-    )
-
-
-def _layer_json(entry: dict[str, Any]) -> str:
-    heads = ",\n".join("   " + _json(head) for head in entry["heads"])
-    facts = [f' "{key}": {_json(entry[key])}' for key in entry if key != "heads"]
-    return "{\n" + ",\n".join([*facts, f' "heads": [\n{heads}\n ]']) + "\n}"
-
-
-def _json(value: Any) -> str:
-    """ASCII, because UTF-8 cannot hold the lone surrogates that a token may contain."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    layers = ",\n".join(map(of_layer, document.pop("layers")))
+    facts = "".join(f'"{key}": {text(value)},\n' for key, value in document.items())
+    return f'{{\n{facts}"layers": [\n{layers}\n]\n}}\n'
 
 
 def write_npz(record: AttentionRecord, file: IO[bytes]) -> None:
@@ -77,12 +99,10 @@ def write_npz(record: AttentionRecord, file: IO[bytes]) -> None:
     Not `numpy.savez`, whose keyword `file` a layer of that name would collide with. An
     entry has a fixed date, so the same record gives the same bytes.
     """
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for layer in record.layers:
+    with ZipFile(file, "w") as archive:
+        for layer in record:
             weights = np.ascontiguousarray(layer.weights, dtype=np.float32)
-            entry = zipfile.ZipInfo(
-                f"{layer.name}.npy", date_time=(1980, 1, 1, 0, 0, 0)
-            )
+            entry = ZipInfo(f"{layer.name}.npy", (1980, 1, 1, 0, 0, 0))
             with archive.open(entry, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, weights, allow_pickle=False)
 
@@ -113,6 +133,7 @@ def load_record(directory: str | Path, stem: str = STEM) -> AttentionRecord:
     when they cannot be read. Nothing is unpickled.
     """
     weights, metrics = _places(directory, stem)
+    damaged = (ValueError, KeyError, TypeError, EOFError, RecursionError, BadZipFile)
     try:
         document = json.loads(read_regular(metrics))
         version = document["schema_version"]
@@ -129,20 +150,48 @@ def load_record(directory: str | Path, stem: str = STEM) -> AttentionRecord:
         return AttentionRecord(layers, Provenance(**document["provenance"]))
     except RecordError:
         raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,  # of an empty file
-        RecursionError,
-        zipfile.BadZipFile,
-    ) as problem:
-        raise RecordError(
-            f"{directory} holds no readable record: {problem}"
-        ) from problem
+    except damaged as problem:
+        message = f"{directory} holds no readable record: {problem}"
+        raise RecordError(message) from problem
+
+
+def _plain(layer: LayerAttention) -> dict[str, Any]:
+    """What `analyse` tells of an attention."""
+    rule, masses = layer.allowed, {}
+    rest: dict[str, Any] = {} if rule.window is None else {"window": rule.window}
+    if rule.offset:
+        rest["offset"] = rule.offset
+    if rule.dense is not None:
+        cells = np.packbits(rule.dense).tobytes().hex()
+        rest["dense"] = {"shape": list(rule.dense.shape), "cells": cells}
+    if layer.expected is not None:
+        rest["expected"] = [np.argwhere(item).tolist() for item in layer.expected]
+        masses = {"expected_mass": expected_mass(layer)}
+    values = layer.values() | masses
+    heads = [
+        {"head": head} | {name: _number(values[name][head]) for name in values}
+        for head in range(layer.num_heads)
+    ]
+    masks = {"key_mask": layer.key_mask, "query_mask": layer.query_mask}
+    tokens = {"query_tokens": layer.query_tokens, "key_tokens": layer.key_tokens}
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "shape": list(layer.shape),
+        **{name: None if m is None else m.tolist() for name, m in masks.items()},
+        **{name: t and [list(item) for item in t] for name, t in tokens.items()},
+        **rest,
+        "heads": heads,
+    }
+
+
+def _number(value: float) -> float | None:
+    """A Python float for JSON, None for NaN; + 0.0 turns -0.0 into 0.0."""
+    return None if math.isnan(value) else round(float(value), 8) + 0.0
 
 
 def _layer(entry: dict[str, Any], archive: Any) -> LayerAttention:
+    """The reverse of `_plain`. Raises ValueError for masks of another shape."""
     name = entry["name"]
     if name not in archive.files:
         raise RecordError(f"{WEIGHTS_FILE} has no array {name!r}")
@@ -153,55 +202,46 @@ def _layer(entry: dict[str, Any], archive: Any) -> LayerAttention:
             f"{METRICS_FILE} says float32 {entry['shape']}"
         )
     batch, _, queries, keys = weights.shape
-    return LayerAttention(
-        name=name,
-        kind=entry["kind"],
-        weights=weights,
-        allowed=_rule(entry, (batch, queries, keys)),
-        query_tokens=_tokens(entry["query_tokens"]),
-        key_tokens=_tokens(entry["key_tokens"]),
-        expected=_cells(entry.get("expected"), (batch, queries, keys), name),
-    )
-
-
-def _rule(entry: dict[str, Any], shape: tuple[int, int, int]) -> Allowed:
-    """Where the queries may look. Raises ValueError for masks of another shape."""
+    shape = batch, queries, keys
     dense = entry.get("dense")
     if dense is not None:
         bits = np.frombuffer(bytes.fromhex(dense["cells"]), dtype=np.uint8)
-        count = prod(dense["shape"])
-        dense = np.unpackbits(bits, count=count).astype(bool).reshape(dense["shape"])
-    masks = (entry["key_mask"], entry["query_mask"])
-    keys, queries = (None if m is None else np.asarray(m, dtype=bool) for m in masks)
-    return Allowed(
-        shape,
-        causal=entry["kind"] == "causal",
-        window=entry.get("window"),
-        offset=entry.get("offset", 0),
-        key_valid=keys,
-        query_valid=queries,
-        dense=dense,
+        cells = np.unpackbits(bits, count=math.prod(dense["shape"]))
+        dense = cells.astype(bool).reshape(dense["shape"])
+    key_valid, query_valid = (
+        None if entry[mask] is None else np.asarray(entry[mask], dtype=bool)
+        for mask in ("key_mask", "query_mask")
+    )
+    window, offset = entry.get("window"), entry.get("offset", 0)
+    causal = entry["kind"] == "causal"
+    query_tokens, key_tokens = (
+        None if entry[one] is None else tuple(tuple(item) for item in entry[one])
+        for one in ("query_tokens", "key_tokens")
+    )
+    return LayerAttention(
+        name,
+        entry["kind"],
+        weights,
+        Allowed(shape, causal, window, offset, key_valid, query_valid, dense),
+        query_tokens,
+        key_tokens,
+        _cells(entry.get("expected"), shape, name),
     )
 
 
 def _cells(
     values: list[list[list[int]]] | None, shape: tuple[int, int, int], name: str
-) -> npt.NDArray[np.bool_] | None:
+) -> Bools | None:
     """The (query, key) pairs of each item as bool (batch, query, key)."""
     if values is None:
         return None
-    if len(values) != shape[0]:
-        raise RecordError(
-            f"{name!r} expects cells of {len(values)} of {shape[0]} items"
-        )
+    batch, queries, keys = shape
+    if len(values) != batch:
+        raise RecordError(f"{name!r} expects cells of {len(values)} of {batch} items")
     cells = np.zeros(shape, dtype=bool)
     for item, pairs in enumerate(values):
         for query, key in pairs:
-            if not (0 <= query < shape[1] and 0 <= key < shape[2]):
+            if not (0 <= query < queries and 0 <= key < keys):
                 raise RecordError(f"{name!r} expects a cell {(query, key)} outside it")
             cells[item, query, key] = True
     return cells
-
-
-def _tokens(values: list[list[str]] | None) -> Tokens | None:
-    return None if values is None else tuple(tuple(item) for item in values)

@@ -27,35 +27,42 @@ def available() -> list[str]:
 def choose(
     requested: str | None = None,
     from_file: str | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str] = os.environ,
     *,
     must_run: bool = True,
 ) -> str:
     """The backend to use.
 
     `requested` (by the caller) wins over `from_file` (`execution { backend: … }`),
-    which wins over `NEURAL_BACKEND` in `env` (default: the process environment); else it
-    is the first installed one. With `must_run` False the code is only to be written: the
-    backend need not be installed, and PyTorch is the default where none is. Raises
-    NeuralError: NE101 for an unknown name, NE100 when the backend, or any backend, is
-    not installed.
+    which wins over `NEURAL_BACKEND` in `env`; else it is the first installed one. With
+    `must_run` False the code is only to be written: the backend need not be installed,
+    and PyTorch is the default where none is. Raises NeuralError: NE101 for an unknown
+    name, NE100 when the backend, or any backend, is not installed.
     """
-    variables = os.environ if env is None else env
-    wishes = (
-        (requested, ""),
-        (from_file, " in execution { backend: … }"),
-        (variables.get("NEURAL_BACKEND"), " in NEURAL_BACKEND"),
-    )
+    wishes = {
+        "": requested,
+        " in execution { backend: … }": from_file,
+        " in NEURAL_BACKEND": env.get("NEURAL_BACKEND"),
+    }
     installed = available()
-    for wish, place in wishes:
-        if wish:
-            name = _known(wish, place)
-            if must_run and name not in installed:
-                raise _missing(name)
-            return name
-    if must_run and not installed:
-        raise _missing(None)
-    return installed[0] if installed else DEFAULT
+    for place, wish in wishes.items():
+        if not wish:
+            continue
+        found = find_backend(str(wish))
+        if found is None:
+            raise refusal(
+                "NE101",
+                f"unknown backend `{wish}`{place}",
+                help=f"the backends are {' and '.join(BACKENDS)}",
+            )
+        if must_run and found.name not in installed:
+            raise _missing(found.name)
+        return found.name
+    if installed or not must_run:
+        return installed[0] if installed else DEFAULT
+    extras = (f'`pip install "neural-dsl[{spec.extra}]"`' for spec in BACKENDS.values())
+    message = "no backend is installed: running a model needs one"
+    raise refusal("NE100", message, help=" or ".join(extras))
 
 
 def create_runtime(
@@ -67,10 +74,8 @@ def create_runtime(
     Raises NeuralError: NE100 when the backend is not installed, NE102 when it is
     installed but cannot be used in this process, NE106 when the model cannot be built.
     """
-    runtime: Runtime = runtime_module(compiled.backend).LiveRuntime(
-        compiled, seed, file
-    )
-    return runtime
+    made = runtime_module(compiled.backend).LiveRuntime(compiled, seed, file)
+    return made  # type: ignore[no-any-return]
 
 
 def runtime_module(backend: str) -> Any:
@@ -78,30 +83,11 @@ def runtime_module(backend: str) -> Any:
 
     Raises NeuralError: NE100 when it is not installed, NE102 when it cannot be imported.
     """
-    return _module(backend, "runtime")
-
-
-def foreign_model(model: Any) -> Any:
-    """A live model that was not emitted, with its backend's methods to run and watch it
-    (`backends/*/foreign.py`). Raises NeuralError NE111 for what is no model."""
-    roots = {one.__module__.partition(".")[0] for one in type(model).__mro__}
-    for name, spec in BACKENDS.items():
-        if roots & spec.imports and callable(model):
-            return _module(name, "foreign").ForeignModel(model)
-    raise refusal(
-        "NE111",
-        f"{type(model).__name__} is no model whose attention can be seen",
-        help="give a torch.nn.Module or a keras.Model",
-    )
-
-
-def _module(backend: str, name: str) -> Any:
-    """One module of a backend, its framework imported with it."""
     package = BACKENDS[backend].package
     if not find_spec(package):
         raise _missing(backend)
     try:
-        return import_module(f"neural_dsl.backends.{backend}.{name}")
+        return import_module(f"neural_dsl.backends.{backend}.runtime")
     except (ImportError, OSError) as error:
         raise refusal(
             "NE102",
@@ -110,27 +96,22 @@ def _module(backend: str, name: str) -> Any:
         ) from error
 
 
-def _known(wish: str, place: str) -> str:
-    """The canonical name of a backend, or NE101."""
-    found = find_backend(str(wish))
-    if found is None:
-        raise refusal(
-            "NE101",
-            f"unknown backend `{wish}`{place}",
-            help=f"the backends are {' and '.join(BACKENDS)}",
-        )
-    return found.name
+def foreign_model(model: Any) -> Any:
+    """A live model that was not emitted, with its backend's methods to run and watch it
+    (`ForeignModel`). Raises NeuralError NE111 for what is no model."""
+    roots = {one.__module__.partition(".")[0] for one in type(model).__mro__}
+    for name, spec in BACKENDS.items():
+        if roots & spec.imports and callable(model):
+            return runtime_module(name).ForeignModel(model)
+    raise refusal(
+        "NE111",
+        f"{type(model).__name__} is no model whose attention can be seen",
+        help="give a torch.nn.Module or a keras.Model",
+    )
 
 
-def _missing(name: str | None) -> NeuralError:
-    """NE100 for one backend, or (None) for having none at all."""
-    if name is None:
-        extras = " or ".join(
-            f'`pip install "neural-dsl[{spec.extra}]"`' for spec in BACKENDS.values()
-        )
-        return refusal(
-            "NE100", "no backend is installed: running a model needs one", help=extras
-        )
+def _missing(name: str) -> NeuralError:
+    """NE100 for one backend."""
     spec = BACKENDS[name]
     return refusal(
         "NE100",

@@ -14,19 +14,14 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from neural_dsl.backends import create_runtime, runtime_module
-from neural_dsl.backends.base import Arrays
+from neural_dsl.backends.canonical import Array, Arrays, Float32
 from neural_dsl.backends.live import Runtime
-from neural_dsl.backends.training_memory import refuse_training_if_too_large
+from neural_dsl.backends.memory import refuse_training_if_too_large
 from neural_dsl.codegen.generate import CompiledModel
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
-from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.graph.nodes import Network
-
-Array = npt.NDArray[np.generic]
-Float32 = npt.NDArray[np.float32]
+from neural_dsl.diagnostics import refusal
 
 FEW = 8  # validation examples that tell whether a model gives numbers
 _NUMBERS = (bool, int, float)
@@ -37,56 +32,38 @@ class BaseTraining(ABC):
 
     `tokens` counts what the training has read: token ids, or examples where the inputs
     are none. `speed_up` says what was done to the model to train faster, "" for nothing.
+    `restores_best` says whether the script ends with the weights of its best validation,
+    where early stopping asks for it; otherwise it ends with the last ones. `input_length`
+    is the one length that the model reads, None where any length will do.
     """
 
-    runtime: Any  # a Runtime, with its backend's `model`
     speed_up = ""
 
     def __init__(self, runtime: Runtime, seed: int, device: str):
         """Build the training of the runtime's module, for its model."""
-        self.runtime = runtime
-        self.module = runtime.module
-        self.device = device
+        self.runtime, self.module, self.device = runtime, runtime.module, device
+        module: Any = runtime.module
+        self.total_steps = int(module.TOTAL_STEPS)
+        inputs = runtime.network.inputs
+        self.input_length = inputs[0].tensor.shape[0]
         self.tokens = 0
-        self._count_tokens()
-        with self._scope():
-            self.training = self._start(seed)
-
-    def _count_tokens(self) -> None:
-        """Let the emitted `batch` count what it gives."""
-        batch, reads_ids = self.module.batch, self._reads_ids()
+        batch = module.batch
+        reads_ids = len(inputs) == 1 and inputs[0].tensor.dtype == "ids"
 
         def counted(seed: int, number: int) -> tuple[Any, Array]:
             x, y = batch(seed, number)
             self.tokens += x.size if reads_ids else len(y)
             return x, y
 
-        self.module.batch = counted  # type: ignore[attr-defined]
-
-    def _reads_ids(self) -> bool:
-        inputs = self.runtime.compiled.network.inputs
-        return len(inputs) == 1 and inputs[0].tensor.dtype == "ids"
+        module.batch = counted
+        with self._scope():
+            self.training = self._start(seed)
+        self.restores_best = hasattr(self.training, "best_weights")
 
     @property
     def step(self) -> int:
         """Optimiser steps done so far."""
         return int(self.training.step)
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole training, unless it stops early."""
-        return int(self.module.TOTAL_STEPS)
-
-    @property
-    def validate_every(self) -> int:
-        """Steps between two validations."""
-        return int(self.module.VALIDATE_EVERY)
-
-    @property
-    def input_length(self) -> int | None:
-        """The one length that the model reads, None where any length will do."""
-        network: Network = self.runtime.compiled.network
-        return network.inputs[0].tensor.shape[0]
 
     def steps(self) -> Iterator[Any]:
         """The emitted generator, on the right device; each `Step` as it yields it."""
@@ -124,20 +101,19 @@ class BaseTraining(ABC):
         with self._scope():
             return measures_of(self.module, self.runtime.model, split)
 
-    @cached_property
-    def _few(self) -> tuple[Array, ...]:
-        x, _ = self.module.held_out("validation")
-        return tuple(part[:FEW] for part in (x if isinstance(x, tuple) else (x,)))
+    def logits(self, *inputs: Array) -> Float32:
+        """The model's output for its inputs, in their order, without touching any state:
+        (B, T, V) for token ids (B, T)."""
+        return self.runtime.forward(inputs)
 
     def gives_numbers(self) -> bool:
         """Whether the model's output for a few validation examples is finite."""
         return bool(np.isfinite(self.logits(*self._few)).all())
 
-    @property
-    def restores_best(self) -> bool:
-        """Whether the script ends with the weights of its best validation: where early
-        stopping asks for it. Otherwise it ends with the last ones."""
-        return hasattr(self.training, "best_weights")
+    @cached_property
+    def _few(self) -> tuple[Array, ...]:
+        x, _ = self.module.held_out("validation")
+        return tuple(part[:FEW] for part in (x if isinstance(x, tuple) else (x,)))
 
     def is_best(self) -> bool:
         """Whether the validation just done was the best so far, for early stopping."""
@@ -174,11 +150,6 @@ class BaseTraining(ABC):
     def _restore(self, weights: Any) -> None:
         """Give the model the weights that the emitted `Training` kept."""
 
-    @abstractmethod
-    def logits(self, *inputs: Array) -> Float32:
-        """The model's output for its inputs, in their order, without touching any state:
-        (B, T, V) for token ids (B, T)."""
-
 
 def measures_of(module: ModuleType, model: Any, split: str) -> dict[str, float]:
     """What the emitted `evaluate` measures on a split, and its size as `count`."""
@@ -201,30 +172,34 @@ def start_training(
     when there is no such device, NE108 when a step does not fit into memory, and as
     `create_runtime` does.
     """
-    backend = _backend_module(compiled.backend)
-    chosen = backend.choose_device(device)
-    network = compiled.network
-    batch = network.train.get("batch_size") or DEFAULT_BATCH_SIZE
+    # Refuses a backend that is missing or broken, in its own words, before the import.
     holds = runtime_module(compiled.backend).LiveRuntime.holds
-    refuse_training_if_too_large(network, batch, chosen == "cpu", holds)
+    backend = import_module(f"neural_dsl.backends.{compiled.backend}.training")
+    chosen = choose_device(device, backend.count_gpus())
+    batch = compiled.network.train.get("batch_size") or DEFAULT_BATCH_SIZE
+    refuse_training_if_too_large(compiled.network, batch, chosen == "cpu", holds)
     with backend.placed(chosen):
-        runtime: Any = create_runtime(compiled, seed, file)
+        runtime = create_runtime(compiled, seed, file)
     prepare(runtime.module)
     training: BaseTraining = backend.LiveTraining(runtime, seed, chosen)
     return training
 
 
-def _backend_module(backend: str) -> Any:
-    # Refuses a backend that is missing or broken, in its own words, before the import.
-    runtime_module(backend)
-    return import_module(f"neural_dsl.backends.{backend}.training")
-
-
-def no_such_device(wish: str, existing: list[str], help: str = "") -> NeuralError:
-    """NE152: the error for a device that this machine or this framework lacks."""
-    listed = " and ".join(f"`{name}`" for name in existing)
-    return refusal(
+def choose_device(wish: str | None, gpus: int) -> str:
+    """The device that a wish means, "cuda" where it says auto and there are GPUs. Raises
+    NeuralError NE152 for one that this machine or this framework lacks."""
+    existing = ["cpu", *["cuda"] * (gpus > 0), *(f"cuda:{i}" for i in range(gpus))]
+    name = (wish or "auto").lower().replace("gpu", "cuda")
+    if name == "auto":
+        return "cuda" if gpus else "cpu"
+    if name in existing:
+        return name
+    listed = " and ".join(f"`{one}`" for one in existing)
+    raise refusal(
         "NE152",
         f"there is no device `{wish}` here",
-        help=help or f"this machine has {listed}; `--device auto` takes the best",
+        # No training could be resumed bit for bit on Apple's.
+        help="training runs on the CPU and on NVIDIA GPUs"
+        if name == "mps"
+        else f"this machine has {listed}; `--device auto` takes the best",
     )

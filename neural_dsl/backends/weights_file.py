@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from neural_dsl.backends.base import Arrays
+from neural_dsl.backends.canonical import Array, Arrays
 from neural_dsl.diagnostics import NeuralError, refusal
+from neural_dsl.files import write_bytes
 from neural_dsl.source import open_regular
 
-# safetensors' names of number types -> NumPy's, as stored (little-endian).
 DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U64": "<u8",
-    "U32": "<u4",
-    "U16": "<u2",
-    "U8": "u1",
+    **{f"F{bits}": f"<f{bits // 8}" for bits in (64, 32, 16)},
+    **{f"I{bits}": f"<i{bits // 8}" for bits in (64, 32, 16, 8)},
+    **{f"U{bits}": f"<u{bits // 8}" for bits in (64, 32, 16, 8)},
     "BOOL": "?",
+}
+"""safetensors' names of number types -> NumPy's, as stored (little-endian)."""
+
+LOOKS = {
+    b"PK\x03\x04": "it looks like a PyTorch, Keras or NumPy zip archive",
+    b"\x80": "it looks like a pickle, which is never opened",
+    b"\x89HDF": "it looks like an HDF5 file",
+    b"\x93NUMPY": "it looks like a NumPy array",
 }
 
 
@@ -38,7 +36,7 @@ DTYPES = {
 class WeightsFile:
     """What a file holds: arrays by name, and its metadata."""
 
-    arrays: dict[str, npt.NDArray[np.generic]]
+    arrays: dict[str, Array]
     metadata: dict[str, str]
 
 
@@ -47,29 +45,16 @@ def save(
     arrays: Arrays,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write arrays to a safetensors file, whole or not at all.
-
-    The file is written beside its place and renamed. Raises NeuralError NE105 when it
-    cannot be written.
-    """
-    target = Path(path)
-    data = encoded(arrays, metadata)
-    temporary: Path | None = None
+    """Write arrays to a safetensors file, whole or not at all. Raises NeuralError NE105
+    when it cannot be written."""
     try:
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name}."
-        )
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        _give_default_mode(temporary)
-        temporary.replace(target)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        write_bytes(Path(path), encoded(arrays, metadata))
+    except NeuralError as error:
+        reason = error.__cause__
         raise refusal(
             "NE105",
-            f"cannot write the weights file {target}: {error.strerror or error}",
+            f"cannot write the weights file {Path(path)}: "
+            f"{getattr(reason, 'strerror', None) or reason}",
             help="choose a file in a directory that exists and can be written",
         ) from error
 
@@ -78,12 +63,17 @@ def encoded(arrays: Arrays, metadata: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file."""
     import safetensors.numpy
 
-    contiguous: dict[str, Any] = {
-        # Not ascontiguousarray, which turns a single number into an array of one.
-        name: np.array(array, order="C")
-        for name, array in arrays.items()
-    }
-    return _with_metadata(safetensors.numpy.save(contiguous), dict(metadata or {}))
+    # Not ascontiguousarray, which turns a single number into an array of one.
+    contiguous: dict[str, Any] = {k: np.array(v, order="C") for k, v in arrays.items()}
+    data = safetensors.numpy.save(contiguous)
+    if not metadata:
+        return data
+    # In a fixed order; safetensors itself would write it in another order every time.
+    header, rest = _parted(data)
+    given = {"__metadata__": dict(metadata)} | header
+    text = json.dumps(given, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format keeps the arrays aligned
+    return len(text).to_bytes(8, "little") + text + rest
 
 
 def load(path: str | os.PathLike[str]) -> WeightsFile:
@@ -95,21 +85,24 @@ def load(path: str | os.PathLike[str]) -> WeightsFile:
     """
     import safetensors
 
-    target = Path(path)
+    data = None
     try:
-        with open_regular(target) as file:
+        with open_regular(path) as file:
             data = file.read()
-    except OSError as error:
-        raise _unreadable(target, error.strerror or str(error)) from error
-    try:
         entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
         arrays = {name: _array(entry) for name, entry in entries}
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise _unreadable(target, _reason(data, error)) from error
-    return WeightsFile(arrays, _metadata(data))
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        reason = words if data is None else _reason(data, words)
+        raise refusal(
+            "NE103",
+            f"cannot read the weights file {Path(path)}: {reason}",
+            help="weights are safetensors files, as `--save-weights` writes them",
+        ) from error
+    return WeightsFile(arrays, dict(_parted(data)[0].get("__metadata__") or {}))
 
 
-def _array(entry: Mapping[str, Any]) -> npt.NDArray[np.generic]:
+def _array(entry: Mapping[str, Any]) -> Array:
     """One stored tensor as NumPy knows it."""
     kind, shape = entry["dtype"], entry["shape"]
     if kind == "BF16":
@@ -121,52 +114,18 @@ def _array(entry: Mapping[str, Any]) -> npt.NDArray[np.generic]:
     return np.frombuffer(entry["data"], dtype=DTYPES[kind]).reshape(shape)
 
 
-def _with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
-    """The same file with metadata in a fixed order; safetensors itself would write it in
-    another order every time."""
-    if not metadata:
-        return data
-    length = int.from_bytes(data[:8], "little")
-    header = {"__metadata__": metadata} | json.loads(data[8 : 8 + length])
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the format keeps the arrays aligned
-    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+def _parted(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a file that can be read, and the rest."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
 
 
-def _metadata(data: bytes) -> dict[str, str]:
-    """The `__metadata__` of a file that has just been read without error."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    return dict(header.get("__metadata__") or {})
-
-
-def _reason(data: bytes, error: Exception) -> str:
+def _reason(data: bytes, detail: str) -> str:
     """Why the bytes are no safetensors file; says what they look like instead."""
     if not data:
         return "the file is empty"
-    looks = {
-        b"PK\x03\x04": "it looks like a PyTorch, Keras or NumPy zip archive",
-        b"\x80": "it looks like a pickle, which is never opened",
-        b"\x89HDF": "it looks like an HDF5 file",
-        b"\x93NUMPY": "it looks like a NumPy array",
-    }
-    for start, name in looks.items():
+    for start, name in LOOKS.items():
         if data.startswith(start) and len(data) > 8 and data[8:9] != b"{":
             return name
-    detail = str(error).replace("Error while deserializing: ", "")
+    detail = detail.replace("Error while deserializing: ", "")
     return f"it is no safetensors file, or not the whole of one ({detail})"
-
-
-def _unreadable(path: Path, reason: str) -> NeuralError:
-    return refusal(
-        "NE103",
-        f"cannot read the weights file {path}: {reason}",
-        help="weights are safetensors files, as `--save-weights` writes them",
-    )
-
-
-def _give_default_mode(path: Path) -> None:
-    """`mkstemp` makes private files; give this one what `open` would have given it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)

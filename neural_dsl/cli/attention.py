@@ -8,25 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from neural_dsl import backends
-from neural_dsl.attention.analysis import analysis_block
-from neural_dsl.attention.items import check_batch_item
-from neural_dsl.attention.record import AttentionRecord
+from neural_dsl.attention.record import AttentionRecord, check_batch_item
+from neural_dsl.attention.storage import analysis_block
 from neural_dsl.cli.options import checked_network, refuse_output
 from neural_dsl.cli.pictures import Found, Request
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs import Prepared, prepare
 from neural_dsl.inputs.labels import lost_labels
-from neural_dsl.inputs.selection import select_heads, select_layers
+from neural_dsl.inputs.selection import select_layers
 from neural_dsl.inputs.tokens import from_options
 
 
 def look_at_file(request: Request) -> Found:
-    """Capture and analyse."""
     (file,) = request.files
     network = checked_network(file, request.network)
-    layers = select_layers(network, request.layers)
-    select_heads(network, layers, request.heads)
+    layers = select_layers(network, request.layers, request.heads)
     tokens = from_options(request.tokens, network.inputs)
     prepared = prepare(network, request.data, tokens or None, request.seed)
     item = request.batch_item
@@ -43,7 +40,6 @@ def look_at_file(request: Request) -> Found:
     record = capture(model, prepared, layers=layers, batch_item=item)
     return Found(
         [View("", record, item)],
-        [layer.name for layer in record],
         analysis_block(record),
         [*what_is_shown(record, prepared, network), *what_is_missing(record)],
         records=[record],

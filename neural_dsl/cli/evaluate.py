@@ -14,13 +14,13 @@ from neural_dsl.runs.metrics import in_words
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neural_dsl.runs.evaluation import Count, Report
+    from neural_dsl.runs.evaluation import Report
 
 TITLES = {
-    "position": ("token of the answer", "each token, whatever the others are"),
-    "length": ("length of the source", "whole answers"),
-    "digits": ("digits of both numbers", "whole answers"),
-    "carries": ("problem", "whole answers"),
+    "position": "token of the answer",
+    "length": "length of the source",
+    "digits": "digits of both numbers",
+    "carries": "problem",
 }
 
 
@@ -67,10 +67,9 @@ def print_report(report: Report) -> None:
     def line(text: str) -> None:
         console.print(text, markup=False)
 
-    line(
-        f"{report.model} on {report.backend}: {report.weights} weights of step "
-        f"{report.step:,}, {report.count:,} problems of the {report.split} split"
-    )
+    weights = f"{report.weights} weights of step {report.step:,}"
+    problems = f"{report.count:,} problems of the {report.split} split"
+    line(f"{report.model} on {report.backend}: {weights}, {problems}")
     words = ", ".join(in_words(name, value) for name, value in report.measures.items())
     if report.greedy is not None:
         right, count = report.greedy.right, report.greedy.count
@@ -85,12 +84,15 @@ def print_report(report: Report) -> None:
         if report.ceiling is not None:
             most = f"the most that any model can reach is {report.ceiling:.0%}"
         line(f"tokens of answers: {report.tokens.share:.2%} right; {most}")
-    tables = [_counts(name, counts) for name, counts in report.tables.items()]
+    for name, counts in report.tables.items():
+        of_tokens = "each token, whatever the others are"
+        meaning = of_tokens if name == "position" else "whole answers"
+        table = _table(TITLES.get(name, name), "right", "of", meaning)
+        for c in counts:
+            table.add_row(c.label, str(c.right), str(c.count), f"{c.share:.1%}")
+        console.print("", table)
     if report.attention:
-        tables.append(_attention(report))
-    for table in tables:
-        console.print()
-        console.print(table)
+        console.print("", _attention(report))
     if report.wrong:
         line("\nwrong answers:")
         for sample in report.wrong:
@@ -104,14 +106,6 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    return table
-
-
-def _counts(name: str, counts: list[Count]) -> Table:
-    title, meaning = TITLES[name]
-    table = _table(title, "right", "of", meaning)
-    for each in counts:
-        table.add_row(each.label, str(each.right), str(each.count), f"{each.share:.1%}")
     return table
 
 

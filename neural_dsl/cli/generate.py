@@ -64,6 +64,6 @@ def command(
 ) -> None:
     """Write a text that goes on from a prompt, with the language model of RUN."""
     from neural_dsl.runs.loaded import open_run
-    from neural_dsl.runs.prompts import generate_text
+    from neural_dsl.runs.prompted import generate_text
 
     say(generate_text(open_run(run, weights, trust), prompt, **options))

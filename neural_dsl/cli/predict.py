@@ -42,15 +42,16 @@ def command(
     if not prompts and sys.stdin.isatty():
         raise click.UsageError("Give --prompt TEXT, or prompts on stdin, one a line.")
 
-    from neural_dsl.api import answer, as_run
+    from neural_dsl.api import as_run
     from neural_dsl.diagnostics import Diagnostic, NeuralError
+    from neural_dsl.runs.prompted import predicted
 
     loaded = as_run(run, weights, trust)
     remarks: set[str] = set()  # of each kind one is enough
     refused: list[Diagnostic] = []
     waiting = iter([(prompt, "") for prompt in prompts]) if prompts else lines()
     while chunk := list(islice(waiting, AT_ONCE)):
-        answers, unreadable = answer(loaded, chunk)
+        answers, unreadable = predicted(loaded, chunk)
         refused += unreadable
         for each in answers:
             say(each.text if each else "")  # an empty line keeps the rest in step

@@ -1,4 +1,5 @@
-"""What `neural train` shows while it trains: a live line in a terminal, else plain lines."""
+"""What `neural train` shows while it trains: plain lines on stderr, and in a terminal a
+live bar below them."""
 
 from __future__ import annotations
 
@@ -16,94 +17,76 @@ if TYPE_CHECKING:
     from neural_dsl.runs.prepare import Prepared
 
 
-class PlainProgress(Watcher):
-    """A line a validation, on stderr: for log files and pipes."""
+class Progress(Watcher):
+    """A line a validation. The bar, where there is one, has loss, measure, speed and time
+    left."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self.loss, self.speed = float("nan"), 0.0
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
-        note(text)
+        """Something worth a line; above the bar."""
+        if self.bar is None:
+            note(text)
+        else:
+            self.bar.console.print(text, markup=False)
 
     def started(self, run: Prepared, training: BaseTraining) -> None:
         """Name what is trained, where, and for how long at most."""
-        self.loss, self.speed = float("nan"), 0.0
-        self.total = training.total_steps
+        network, self.total = run.network, training.total_steps
         print_diagnostics(run.warnings)
         self.note(
-            f"training {run.network.name}, {run.network.parameter_count:,} parameters, "
-            f"on {run.compiled.backend} ({training.device}), {self.total:,} steps -> "
+            f"training {network.name}, {network.parameter_count:,} parameters, on "
+            f"{run.compiled.backend} ({training.device}), {self.total:,} steps -> "
             f"{run.folder}"
         )
+        if sys.stderr.isatty():
+            self._show_bar(training.step)
 
-    def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
-        """Keep what the next line will say."""
-        self.loss = loss
-        # Smoothed, so that one slow step does not make the number jump.
-        before = self.speed or tokens_per_second
-        self.speed = 0.8 * before + 0.2 * tokens_per_second
-
-    def validated(
-        self, step: int, measures: dict[str, float], samples: list[Sample]
-    ) -> None:
-        """One line of numbers, and one wrong answer if there is one."""
-        self.note(self.line(step, measures))
-        wrong = [sample for sample in samples if not sample.right]
-        if wrong:
-            self.note(f"    {wrong[0].line()}")
-
-    def line(self, step: int, measures: dict[str, float]) -> str:
-        """`step    50  loss 1.2345  validation loss 1.2  exact match 12.0%  …`"""
-        parts = [f"step {step:>{len(str(self.total))}}", f"loss {self.loss:.4f}"]
-        parts.append(f"validation {measures['loss']:.4f}")
-        parts += others(measures, "loss", "count")
-        return "  ".join([*parts, f"{self.speed:,.0f} tokens/s"])
-
-    def stopped(self) -> None:
-        """Nothing is left on the screen."""
-
-
-class LiveProgress(PlainProgress):
-    """A bar with loss, measure, speed and time left; right and wrong answers above it."""
-
-    def started(self, run: Prepared, training: BaseTraining) -> None:
-        """Show the bar, where a resumed run has got to already."""
+    def _show_bar(self, done: int) -> None:
+        """The bar, where a resumed run has got to already."""
         from rich import progress as rich
 
-        super().started(run, training)
-        words = ("loss {task.fields[loss]}", "{task.fields[measure]}")
         self.bar = rich.Progress(
             rich.BarColumn(bar_width=24),
             rich.MofNCompleteColumn(),
-            *map(rich.TextColumn, (*words, "{task.fields[speed]} tokens/s")),
+            rich.TextColumn("loss {task.fields[loss]}"),
+            rich.TextColumn("{task.fields[measure]}"),
+            rich.TextColumn("{task.fields[speed]} tokens/s"),
             rich.TimeRemainingColumn(compact=True),
             console=safe_console(sys.stderr),
             transient=True,
         )
         fields: dict[str, Any] = {"loss": "…", "measure": "", "speed": "…"}
-        self.task = self.bar.add_task(
-            "", total=self.total, completed=training.step, **fields
-        )
+        self.task = self.bar.add_task("", total=self.total, completed=done, **fields)
         self.bar.start()
 
-    def note(self, text: str) -> None:
-        """A line above the bar."""
-        if hasattr(self, "bar"):
-            self.bar.console.print(text, markup=False)
-        else:
-            super().note(text)
-
     def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
-        """Move the bar."""
-        super().stepped(step, loss, tokens_per_second)
-        speed = f"{self.speed:,.0f}"
-        self.bar.update(self.task, completed=step, loss=f"{loss:.4f}", speed=speed)
+        """Move the bar; keep what the next line will say."""
+        self.loss = loss
+        # Smoothed, so that one slow step does not make the number jump.
+        before = self.speed or tokens_per_second
+        self.speed = 0.8 * before + 0.2 * tokens_per_second
+        if self.bar is not None:
+            shown = {"loss": f"{loss:.4f}", "speed": f"{self.speed:,.0f}"}
+            self.bar.update(self.task, completed=step, **shown)
 
     def validated(
         self, step: int, measures: dict[str, float], samples: list[Sample]
     ) -> None:
-        """The plain line above the bar, with right and wrong answers in one more."""
+        """`step    50  loss 1.2345  validation 1.2  exact match 12.0%  …`; below it one
+        wrong answer, if there is one, or in a terminal some right and wrong ones."""
+        parts = [f"step {step:>{len(str(self.total))}}", f"loss {self.loss:.4f}"]
+        parts.append(f"validation {measures['loss']:.4f}")
+        parts += others(measures, "loss", "count")
+        self.note("  ".join([*parts, f"{self.speed:,.0f} tokens/s"]))
+        if self.bar is None:
+            for sample in [each for each in samples if not each.right][:1]:
+                self.note(f"    {sample.line()}")
+            return
         from rich.text import Text
 
-        self.bar.console.print(self.line(step, measures), markup=False)
         shown = Text("    ")
         for sample in samples:
             mark, style = ("✓ ", "green") if sample.right else ("✗ ", "red")
@@ -115,13 +98,8 @@ class LiveProgress(PlainProgress):
 
     def stopped(self) -> None:
         """Take the bar away; the lines stay."""
-        if hasattr(self, "bar"):
+        if self.bar is not None:
             self.bar.stop()
-
-
-def progress() -> PlainProgress:
-    """The display for this stderr."""
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
 
 
 def exact(measures: dict[str, float], measure: str) -> str:

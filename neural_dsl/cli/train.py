@@ -84,16 +84,15 @@ def command(
     the best and the last weights and the state to resume from. Ctrl-C saves and stops.
     """
     from neural_dsl.api import train
-    from neural_dsl.cli.progress import exact, progress
+    from neural_dsl.cli.progress import Progress, exact
 
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume goes on with a run, --overwrite removes it.")
     if options["force"] and not options["overwrite"]:
         raise click.UsageError("--force goes with --overwrite.")
     short = [] if epochs is None else [f"train.epochs={epochs}"]
-    outcome = train(
-        file, output_dir, settings=[*settings, *short], watcher=progress(), **options
-    )
+    changes = [*settings, *short]
+    outcome = train(file, output_dir, settings=changes, watcher=Progress(), **options)
     if outcome.status == "interrupted":
         again = ["neural", "train", str(file), "--resume"]
         if output_dir:

@@ -14,13 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias
 
 from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
 from neural_dsl.source import Source, Span
-
-A = TypeVar("A", bound="_Around")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class _Around:
     def rows(self) -> Rows:
         return (self.body,)
 
-    def around(self: A, rows: Rows) -> A:
+    def around(self, rows: Rows) -> Any:
         return replace(self, body=rows[0])
 
 

@@ -2,7 +2,8 @@
 
 A resolution takes one choice of each search space. Beside the first values, every other
 value of every `HPO(…)` is tried alone, the others at their first: as many resolutions as
-there are values, whatever the number of spaces.
+there are values, whatever the number of spaces. What a choice does not reach is not
+resolved again (`LayerResolver`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ from functools import partial
 
 from neural_dsl.diagnostics import Diagnostic, Related
 from neural_dsl.graph.findings import Choice, Findings
-from neural_dsl.resolve.flow import Flow, Stream
-from neural_dsl.resolve.layers import TooLarge
+from neural_dsl.resolve.layers import Flow, Stream
 from neural_dsl.resolve.macros import Macros
-from neural_dsl.resolve.network import defines, networks, resolve_network, told_apart
-from neural_dsl.resolve.sizes import Sizes
-from neural_dsl.resolve.structure import LayerResolver
+from neural_dsl.resolve.network import parts, resolve_network
+from neural_dsl.resolve.structure import LayerResolver, TooLarge
 from neural_dsl.resolve.terms import UNKNOWN, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
@@ -33,38 +32,29 @@ def check_all(
     with what its parser `found`."""
     findings = Findings(file.source)
     findings.adopt(found)
-    nodes = networks(file)
-    used: set[str] = set()
     with garbage_collection_paused():
-        macros = Macros(defines(file), findings)
-
-        told_apart(nodes, findings)
-        for node in nodes:
-            _for_each_choice(
-                findings, partial(resolve_network, node, macros, used, only_check=True)
-            )
+        macros, networks = parts(file, findings)
+        for node in networks:
+            check = partial(resolve_network, node, macros, only_check=True)
+            _for_each_choice(findings, check)
         # Callers are larger than what they call, which then needs no second look.
-        sizes = Sizes(macros)
-        for define in sorted(defines(file), key=lambda each: -sizes.of(each).steps):
-            if define.name.text not in used:
-                unused = partial(_check_unused, define, macros, used)
-                _for_each_choice(findings, unused)
-    if not nodes:
+        defines = [item for item in file.items if isinstance(item, syntax.Define)]
+        for define in sorted(defines, key=lambda each: -macros.size(each).steps):
+            if define.name.text not in macros.used:
+                _for_each_choice(findings, partial(_check_unused, define, macros))
+    if not networks:
         message = "the file has no network"
         help = "write `network Name { input: … layers: … }`"
         findings.error("NE054", message, Span(0, 0), "nothing to build", help)
     return findings.in_order()
 
 
-def _check_unused(
-    define: syntax.Define, macros: Macros, used: set[str], findings: Findings
-) -> None:
+def _check_unused(define: syntax.Define, macros: Macros, findings: Findings) -> None:
     """Check the names and parameters in a macro that no network calls."""
-    resolver = LayerResolver(macros, {}, findings, used_macros=used)
-    parameters = {parameter.text: UNKNOWN for parameter in define.parameters}
+    scope = Scope(define.name.text, {each.text: UNKNOWN for each in define.parameters})
     flow = Flow((Stream(None),), unknown=True)
     with suppress(TooLarge):
-        resolver.expand(define, flow, Scope(define.name.text, parameters))
+        LayerResolver(macros, {}, findings).expand(define, flow, scope)
 
 
 def _for_each_choice(findings: Findings, run: Callable[[Findings], object]) -> None:
@@ -86,13 +76,10 @@ def _for_each_choice(findings: Findings, run: Callable[[Findings], object]) -> N
         new = trial.spaces.keys() - met
         met |= new
         trials.extend(_others(trial, new))
-        wrong = (
-            each
-            for each in trial.found
-            if each.severity == "error"
-            and (each.code, each.span, each.message) not in known
-        )
-        findings.adopt(_at(each, place) for each in wrong)
+        for each in trial.found:
+            where = (each.code, each.span, each.message)
+            if each.severity == "error" and where not in known:
+                findings.add(_at(each, place))
 
 
 def _others(run: Findings, spaces: set[Span]) -> Iterator[tuple[Choice, Span]]:

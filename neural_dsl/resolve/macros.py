@@ -1,9 +1,10 @@
-"""Macros: which exist, what a call gives their parameters."""
+"""Macros: which exist, what a call gives their parameters, how large they are."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from neural_dsl.catalogue import find_layer
@@ -11,29 +12,63 @@ from neural_dsl.diagnostics import Related
 from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.arguments import passed
-from neural_dsl.resolve.terms import Invalid, Place, Scope
+from neural_dsl.resolve.terms import At, Invalid, Scope
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
+DEEPEST = 100
+"""Blocks and calls inside one another beyond this are not counted."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """At least so many layers, and so many steps of expansion."""
+
+    layers: int = 0
+    steps: int = 0
+
+    def __add__(self, other: Size) -> Size:
+        """One after the other."""
+        return Size(self.layers + other.layers, self.steps + other.steps)
+
+    def __sub__(self, other: Size) -> Size:
+        """What is more than in the other."""
+        return Size(self.layers - other.layers, self.steps - other.steps)
+
+    @property
+    def most(self) -> int:
+        """What the limit on a network is compared with."""
+        return max(self.layers, self.steps)
+
 
 class Macros:
-    """The macros of a file by name; a spelling in another case is found too."""
+    """The macros of a file by name; a spelling in another case is found too. `used` are
+    those that a network calls. `memo` and `rules` keep what macros and layers gave, for
+    all networks of the file and each choice of its searches; `named` says whether any
+    layer of these has a name of its own."""
 
     def __init__(self, items: Iterable[syntax.Define], findings: Findings):
         self.by_name: dict[str, syntax.Define] = {}
         self._by_lower: dict[str, syntax.Define] = {}
+        self.used: set[str] = set()
+        self.memo: dict[object, Any] = {}
+        self.named = False
+        self.rules: dict[object, Any] = {}
+        self._sizes: dict[str, Size] = {}
+        self._open: list[str] = []
+        self._names: dict[tuple[int, int], Collection[str]] = {}
         for define in items:
-            first = self.by_name.get(define.name.text)
+            name = define.name.text
+            first = self.by_name.get(name)
             if first is not None:
-                message = f"the macro `{define.name.text}` is defined twice"
+                message = f"the macro `{name}` is defined twice"
                 related = (Related(first.name.span, "first defined here"),)
-                label = "defined again"
-                help = "give one of them another name"
+                label, help = "defined again", "give one of them another name"
                 findings.error("NE056", message, define.name.span, label, help, related)
                 continue
-            self.by_name[define.name.text] = define
-            self._by_lower.setdefault(define.name.text.lower(), define)
+            self.by_name[name] = define
+            self._by_lower.setdefault(name.lower(), define)
             _check_parameters(define, findings)
 
     def find(self, name: str) -> syntax.Define | None:
@@ -48,27 +83,88 @@ class Macros:
             return None
         return define
 
+    def names_in(self, row: Sequence[syntax.Statement]) -> Collection[str]:
+        """The `$parameters` in a row of statements, which is looked through once."""
+        key = (id(row[0]), len(row))
+        if key not in self._names:
+            self._names[key] = dict.fromkeys(_used(tuple(row)))
+        return self._names[key]
+
+    @property
+    def counted(self) -> set[str]:
+        """The names of the macros whose size was asked for so far."""
+        return {*self._sizes, *self._open}
+
+    def size(self, define: syntax.Define) -> Size:
+        """The least size of what a call of this macro stands for, told without expanding
+        it: forty macros, each calling the one before it twice, stand for a million million
+        layers, and counting takes forty steps."""
+        name = define.name.text
+        if name in self._sizes:
+            return self._sizes[name]
+        if name in self._open or len(self._open) > DEEPEST:
+            return Size()  # it contains itself, or nests too deep: reported elsewhere
+        self._open.append(name)
+        self._sizes[name] = self._size_of(define.body, 0)
+        self._open.pop()
+        return self._sizes[name]
+
+    def excess(
+        self, define: syntax.Define, limit: int, around: tuple[str, ...] = ()
+    ) -> Span:
+        """Where a macro of more than `limit` gets too large, in the innermost macro;
+        `around` are the macros that it was reached through."""
+        total, around = Size(), (*around, define.name.text)
+        for statement in define.body:
+            total += self._size_of((statement,), 0)
+            if total.most <= limit:
+                continue
+            inner = None
+            if isinstance(statement, syntax.LayerNode):
+                inner = self.find(statement.name.text)
+            if inner is None or inner.name.text in around:
+                return statement.span
+            large = self.size(inner).most > limit
+            return self.excess(inner, limit, around) if large else statement.span
+        return define.name.span
+
+    def _size_of(self, statements: Sequence[syntax.Statement], depth: int) -> Size:
+        total = Size()
+        for statement in statements if depth <= DEEPEST else ():
+            if isinstance(statement, syntax.BranchNode):
+                total += self._size_of(statement.body, depth + 1)
+                continue
+            define, own = None, 0
+            if isinstance(statement, syntax.LayerNode):
+                define = self.called(statement.name.text, self._open)
+                own = int(define is None)
+                if own and not find_layer(statement.name.text):
+                    continue
+            if define is not None:
+                inner = self.size(define)
+            else:
+                inner = self._size_of(statement.body or (), depth + 1)
+            repeat = statement.repeat  # at least once; only plain numbers are counted
+            times = repeat.value if isinstance(repeat, syntax.LiteralValue) else 1
+            times = max(1, times) if isinstance(times, int) else 1
+            total += Size(times * (own + inner.layers), 1 + inner.steps)
+        return total
+
 
 def _check_parameters(define: syntax.Define, findings: Findings) -> None:
     seen: dict[str, Span] = {}
+    name, used = define.name.text, set(_used(define.body) if define.parameters else ())
     for parameter in define.parameters:
-        if parameter.text in seen:
-            name, first = define.name.text, seen[parameter.text]
-            message = f"the parameter `{parameter.text}` stands twice in `{name}`"
-            findings.again("NE053", message, parameter.span, first)
-        seen[parameter.text] = parameter.span
-    if define.parameters:
-        used = set(_used(define.body))
-        for parameter in define.parameters:
-            if parameter.text not in used:
-                findings.warning(
-                    "NW024",
-                    f"the macro `{define.name.text}` does not use its parameter "
-                    f"`{parameter.text}`",
-                    parameter.span,
-                    label="what calls give for it has no effect",
-                    help=f"write `${parameter.text}` where it belongs, or remove it",
-                )
+        text, span = parameter.text, parameter.span
+        if text in seen:
+            message = f"the parameter `{text}` stands twice in `{name}`"
+            findings.again("NE053", message, span, seen[text])
+        seen[text] = span
+        if text not in used:
+            message = f"the macro `{name}` does not use its parameter `{text}`"
+            label = "what calls give for it has no effect"
+            help = f"write `${text}` where it belongs, or remove it"
+            findings.warning("NW024", message, span, label, help)
 
 
 def _used(tree: object) -> Iterator[str]:
@@ -84,61 +180,44 @@ def _used(tree: object) -> Iterator[str]:
             left.extend(getattr(node, field.name) for field in fields(node))
 
 
-def call_scope(
-    define: syntax.Define, call: syntax.LayerNode, scope: Scope, findings: Findings
-) -> Scope | None:
+def call_scope(define: syntax.Define, call: syntax.LayerNode, at: At) -> Scope | None:
     """The scope of the body for one call; None after reporting wrong arguments."""
     names = [parameter.text for parameter in define.parameters]
+    arguments, findings, name = call.arguments or (), at.findings, define.name.text
+    related = (Related(define.name.span, "defined here"),)
     given: dict[str, syntax.Argument] = {}
-    ok = True
-    for position, argument in enumerate(call.arguments or ()):
+    ok = countable = True
+    for position, argument in enumerate(arguments):
         if argument.name is not None:
-            name = argument.name.text
-            if name not in names:
-                ok = False
-                findings.error(
-                    "NE044",
-                    f"the macro `{define.name.text}` has no parameter `{name}`",
-                    argument.name.span,
-                    label="unknown parameter",
-                    help=did_you_mean(name, names),
-                    related=(Related(define.name.span, "defined here"),),
-                )
+            key, span = argument.name.text, argument.name.span
+            if key not in names:
+                ok, label = False, "unknown parameter"
+                message = f"the macro `{name}` has no parameter `{key}`"
+                help = did_you_mean(key, names)
+                findings.error("NE044", message, span, label, help, related)
                 continue
         elif position < len(names):
-            name = names[position]
+            key = names[position]
         else:
-            _wrong_count(define, call, findings)
-            return None
-        if name in given:
-            ok = False
-            first, message = given[name].span, f"`{name}` is given twice"
-            findings.twice("NE024", message, argument.span, first)
-        given.setdefault(name, argument)
-    if ok and len(given) < len(names):
-        _wrong_count(define, call, findings)
-        ok = False
+            countable = False
+            break
+        if key in given:
+            ok, message = False, f"`{key}` is given twice"
+            findings.twice("NE024", message, argument.span, given[key].span)
+        given.setdefault(key, argument)
+    if not countable or (ok and len(given) < len(names)):
+        ok, count, takes, label = False, len(arguments), "no arguments", "takes none"
+        if names:
+            takes = f"{len(names)} argument{'s' * (len(names) != 1)}"
+            label = "needs " + ", ".join(f"`{each}`" for each in names)
+        there = f"{count} {'is' if count == 1 else 'are'} given"
+        message = f"the macro `{name}` takes {takes}, but {there}"
+        findings.error("NE044", message, call.name.span, label, "", related)
     if not ok:
         return None
     values: dict[str, Any] = {}
-    for name, argument in given.items():
-        try:
-            place = Place(f"{define.name.text}.{name}")
-            values[name] = evaluate(argument.value, scope, place, findings)
-        except Invalid:
-            values[name] = Invalid
-    return Scope(define.name.text, values, passed(given))
-
-
-def _wrong_count(
-    define: syntax.Define, call: syntax.LayerNode, findings: Findings
-) -> None:
-    names, count = [each.text for each in define.parameters], len(call.arguments or ())
-    takes, label = "no arguments", "takes none"
-    if names:
-        takes = f"{len(names)} argument{'s' * (len(names) != 1)}"
-        label = "needs " + ", ".join(f"`{name}`" for name in names)
-    given = f"{count} {'is' if count == 1 else 'are'} given"
-    message = f"the macro `{define.name.text}` takes {takes}, but {given}"
-    related = (Related(define.name.span, "defined here"),)
-    findings.error("NE044", message, call.name.span, label, "", related)
+    for key, argument in given.items():
+        values[key] = Invalid
+        with suppress(Invalid):
+            values[key] = evaluate(argument.value, at.below(name).below(key))
+    return Scope(name, values, passed(given))

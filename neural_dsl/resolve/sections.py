@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
@@ -39,38 +39,65 @@ class Sections:
     @classmethod
     def collect(cls, node: syntax.NetworkNode, findings: Findings) -> Sections:
         """Sort the sections of a network. Reports unknown, repeated and missing ones."""
-        found = cls(node)
-        seen: dict[str, Span] = {}
-        for section in _lifted(node.sections):
-            keyword = (
-                section.key if isinstance(section, syntax.Setting) else section.keyword
-            )
-            canonical = _canonical(section, keyword, findings)
-            if canonical in seen:
+        found, seen = cls(node), dict[str, Span]()
+        for keyword, section in _lifted(node):
+            name = _canonical(section, keyword, findings)
+            if name in seen:
                 message = f"the section `{keyword.text}` stands twice in this network"
-                first, what = seen[canonical], "section"
-                findings.again(
-                    "NE052", message, keyword.span, first, "merge the two", what
-                )
-            elif canonical is not None:
-                seen[canonical] = keyword.span
-                match section:
-                    case syntax.InputSection():
-                        found.inputs = section
-                    case syntax.LayersSection():
-                        found.layers = section
-                    case syntax.Setting():
-                        found.settings[canonical] = section
-                    case syntax.BlockSection():
-                        found.blocks[canonical] = section
-        _check_complete(found, findings)
+                first, help = seen[name], "merge the two"
+                findings.again("NE052", message, keyword.span, first, help, "section")
+                continue
+            if name:
+                seen[name] = keyword.span
+            match section:
+                case syntax.InputSection():
+                    found.inputs = section
+                case syntax.LayersSection():
+                    found.layers = section
+                case syntax.Setting() if name:
+                    found.settings[name] = section
+                case syntax.BlockSection() if name:
+                    found.blocks[name] = section
+        found._check_complete(findings)
         return found
+
+    def _check_complete(self, findings: Findings) -> None:
+        """Report a network without layers, or without inputs and a task that gives them."""
+        name, inputs, layers = self.node.name, self.inputs, self.layers
+        if not inputs.inputs if inputs else "task" not in self.settings:
+            message = f"the network `{name.text}` declares no input"
+            help = "write for instance `input: (50, 256)`: 50 positions of 256 features"
+            findings.error("NE050", message, name.span, "`input:` is missing", help)
+        if layers is None or not layers.body:
+            message = f"the network `{name.text}` has no layers"
+            help = 'write for instance `layers: Dense(64, "relu") Output(10)`'
+            span, label = name.span, "`layers:` is missing"
+            if layers is not None:
+                span, label = layers.keyword.span, "nothing in it"
+            findings.error("NE050", message, span, label, help)
+
+
+def _lifted(node: syntax.NetworkNode) -> Iterator[tuple[syntax.Name, syntax.Section]]:
+    """Keyword and section, a loss or optimizer inside `train { … }` lifted out of it."""
+    for section in node.sections:
+        if isinstance(section, syntax.Setting):
+            yield section.key, section
+            continue
+        keyword, name = section.keyword, section.keyword.text.lower()
+        if isinstance(section, syntax.BlockSection) and BLOCKS.get(name) == "train":
+            inside = list(section.settings)
+            for each in section.settings:
+                if each.key.text.lower() in SETTINGS:
+                    inside.remove(each)
+                    yield each.key, each
+            section = replace(section, settings=tuple(inside))
+        yield keyword, section
 
 
 def _canonical(
     section: syntax.Section, keyword: syntax.Name, findings: Findings
-) -> str | None:
-    """The name of a section; None after reporting one that there is not."""
+) -> str:
+    """The name of a section; "" after reporting one that there is not."""
     name, written = keyword.text.lower(), keyword.text
     if isinstance(section, syntax.InputSection):
         return "input"
@@ -94,35 +121,4 @@ def _canonical(
         code, message = "NE060", f"unknown section `{written}`"
         label, help = "no such section", did_you_mean(written, NAMES)
     findings.error(code, message, keyword.span, label, help)
-    return None
-
-
-def _lifted(sections: Iterable[syntax.Section]) -> Iterator[syntax.Section]:
-    """The sections, with a loss or optimizer that stands inside `train { … }` lifted out."""
-    for section in sections:
-        if not isinstance(section, syntax.BlockSection) or (
-            BLOCKS.get(section.keyword.text.lower()) != "train"
-        ):
-            yield section
-            continue
-        inner = [each for each in section.settings if each.key.text.lower() in SETTINGS]
-        yield from inner
-        rest = tuple(each for each in section.settings if each not in inner)
-        yield syntax.BlockSection(section.span, section.keyword, rest)
-
-
-def _check_complete(found: Sections, findings: Findings) -> None:
-    """Report a network without layers, or without inputs and a task that gives them."""
-    name = found.node.name
-    undeclared = found.inputs is None and "task" not in found.settings
-    if undeclared or (found.inputs is not None and not found.inputs.inputs):
-        message = f"the network `{name.text}` declares no input"
-        help = "write for instance `input: (50, 256)`: 50 positions of 256 features"
-        findings.error("NE050", message, name.span, "`input:` is missing", help)
-    if found.layers is None or not found.layers.body:
-        message = f"the network `{name.text}` has no layers"
-        help = 'write for instance `layers: Dense(64, "relu") Output(10)`'
-        span, label = name.span, "`layers:` is missing"
-        if found.layers is not None:
-            span, label = found.layers.keyword.span, "nothing in it"
-        findings.error("NE050", message, span, label, help)
+    return ""

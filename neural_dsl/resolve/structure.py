@@ -7,149 +7,425 @@ a name depends on how many of a kind the whole network has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
+from typing import TypeAlias
 
-from neural_dsl.catalogue import find_layer
+from neural_dsl.catalogue import LAYERS, find_layer, layer_names, planned_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
-from neural_dsl.graph.nodes import Node, Repeat
-from neural_dsl.resolve.blocks import Blocks
-from neural_dsl.resolve.flow import Flow
-from neural_dsl.resolve.mistakes import device_ignored, output_not_last, unknown_layer
-from neural_dsl.resolve.sizes import Size
-from neural_dsl.resolve.terms import UNKNOWN, Invalid, Place, Scope, is_whole
+from neural_dsl.catalogue.spec import LayerProblem
+from neural_dsl.catalogue.tensors import Tensor
+from neural_dsl.diagnostics.suggest import did_you_mean
+from neural_dsl.graph.findings import Met
+from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Repeat, Residual
+from neural_dsl.resolve.layers import Flow, Made, SingleLayers, Stream
+from neural_dsl.resolve.macros import Size, call_scope
+from neural_dsl.resolve.terms import UNKNOWN, At, Invalid, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
+from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
+
+MAX_LAYERS = 100_000
+"""Layers of one expanded network; a file that asks for more is refused (NE048). So many
+compile in some ten seconds: time and memory grow in step with them. As many steps of
+expansion are taken at most, so that macros without layers come to an end too."""
+MAX_DEPTH = 64
+"""Macro calls, blocks and branches inside one another (NE048)."""
+BUILT = (*LAYERS, RESIDUAL_CONNECTION.name)
+"""What is listed where a layer is unknown."""
+
+
+Row: TypeAlias = Sequence[syntax.Statement]
+Once: TypeAlias = Callable[[Flow], Made]
+
+
+class TooLarge(Exception):
+    """The network cannot be expanded; NE048 has been reported."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a macro or statements gave on one flow: nodes and flow behind them, what they
+    added to the network, and the searches inside, by where they start."""
+
+    made: Made
+    size: Size
+    reads: tuple[tuple[str, int | None], ...]
+    met: Mapping[int, Met]
 
 
 @dataclass
-class LayerResolver(Blocks):
+class LayerResolver(SingleLayers):
     """Resolves the statements of one network (or of a macro that nobody calls)."""
 
-    def body(
-        self, statements: Sequence[syntax.Statement], flow: Flow, scope: Scope
-    ) -> tuple[list[Node], Flow]:
-        """Resolve statements in a row."""
-        nodes: list[Node] = []
-        for branches, row in groupby(statements, _is_branch):
+    _expanding: list[str] = field(default_factory=list)
+    _depth: int = 0
+
+    def __post_init__(self) -> None:
+        """What is remembered holds for these inputs and this task."""
+        streams, task = tuple(self.inputs.values()), self.task
+        around = (streams, task is None, repr(task and task.setting))
+        self._of_first: dict[object, Known] = self.macros.memo.setdefault(around, {})
+        self._of_run: dict[object, Known] = {}
+        self._chosen = {space.start for space in self.findings.choice}
+        self._searches = "hpo" in self.findings.source.text.lower()
+
+    def network(self, statements: Row) -> Made | None:
+        """The layers of the network; None after reporting that it is too large."""
+        streams = tuple(self.inputs.values())
+        flow = Flow(streams or (Stream(None),), unknown=not streams)
+        with suppress(TooLarge):
+            return self.body(statements, flow, Scope())
+        return None
+
+    def body(self, statements: Row, flow: Flow, scope: Scope) -> Made:
+        """Resolve statements in a row. Where something is searched, halves of the row are
+        remembered, so that another value resolves anew only what it reaches."""
+        count = len(statements)
+        is_branch = [isinstance(each, syntax.BranchNode) for each in statements]
+        if self._searches and count > 1 and not any(is_branch):
+            nodes: tuple[Node, ...] = ()
+            for half in (statements[: count // 2], statements[count // 2 :]):
+                make = partial(self.body, half, flow, scope)
+                told = scope.told(self.macros.names_in(half))
+                what = told and (id(half[0]), len(half), told)
+                made, flow = self._remembered(what, flow, half[0].span, make)
+                nodes += made
+            return nodes, flow
+        row: list[Node] = []
+        for _, alike in groupby(statements, type):
+            several = list(alike)
+            branches = [each for each in several if isinstance(each, syntax.BranchNode)]
             if branches:  # side by side
-                flow = self._branches(list(row), flow, scope, nodes)  # type: ignore[arg-type]
-                continue
-            for statement in row:
-                if isinstance(statement, syntax.GroupNode):
-                    times = self._times(statement.repeat, scope)
-                    flow = self._repeated(statement, times, flow, scope, nodes)
-                elif isinstance(statement, syntax.LayerNode):
-                    flow = self._named(statement, flow, scope, nodes)
-        return nodes, flow
+                made, flow = self._branches(branches, flow, scope)
+                row.extend(made)
+            for each in several:
+                if not isinstance(each, syntax.BranchNode):
+                    made, flow = self._statement(each, scope, flow)
+                    row.extend(made)
+        return tuple(row), flow
 
-    def _named(
-        self, node: syntax.LayerNode, flow: Flow, scope: Scope, nodes: list[Node]
-    ) -> Flow:
-        """One `Name(…) { … } @ device * n`: a macro call, a residual block or a layer."""
-        if node.device is not None:
-            device_ignored(node.device, scope, self.findings)
+    def _remembered(
+        self, what: object, flow: Flow, span: Span, make: Callable[[], Made]
+    ) -> Made:
+        """What `make` gives for a macro or statements, in whose place `what` stands.
+
+        They are not resolved again on an equal flow, unless this run of a search chooses
+        another than the first value inside: but for names, which come later, they give the
+        same nodes. That of which more matters (a memory, calls among the arguments) is.
+        """
+        findings, chosen = self.findings, self._chosen
+        if not what or self.output or flow.memory or len(flow.streams) > 1:
+            return make()
+        shadowing = tuple(filter(find_layer, self._expanding))
+        key = (what, flow, self._depth, shadowing)
+        known = self._of_first.get(key)
+        if known is None or not chosen.isdisjoint(known.met):
+            known = self._of_run.get(key)
+        if known is not None:
+            findings.met += known.met.values()
+            self.reads += known.reads
+            self.size += known.size
+            self._room(span)
+            return known.made
+        size, errors, wrong = self.size, findings.errors, findings.wrong
+        reads, met = len(self.reads), len(findings.met)
+        made = make()
+        if findings.errors == errors and self.output is None:
+            inside = {each[0].start: each for each in findings.met[met:]}
+            right = findings.wrong == wrong and chosen.isdisjoint(inside)
+            read = tuple(dict.fromkeys(self.reads[reads:]))
+            known = Known(made, self.size - size, read, inside)
+            (self._of_first if right else self._of_run)[key] = known
+        return made
+
+    def _room(self, span: Span, more: Size | None = None) -> None:
+        """Report NE048 and raise TooLarge when with `more` it is too large."""
+        size = self.size + more if more else self.size
+        if size.most <= MAX_LAYERS:
+            return
+        message = f"the network has more than {MAX_LAYERS:,} layers once it is expanded"
+        help = "repeat less; no machine can run so many layers"
+        if size.layers <= MAX_LAYERS:
+            message = f"expanding the network takes more than {MAX_LAYERS:,} steps"
+            help = "each layer, block and macro call that is written out is one; equal copies of `* n` count once"
+        self.findings.error("NE048", message, span, "too many copies", help)
+        raise TooLarge
+
+    # --- one statement: a group, a macro call, a residual block or a layer ------------
+
+    def _statement(
+        self, node: syntax.LayerNode | syntax.GroupNode, scope: Scope, flow: Flow
+    ) -> Made:
+        """`{ … } * n` or `Name(…) { … } @ device * n`."""
         times = self._times(node.repeat, scope)
-        name = node.name.text
-        spec = find_layer(name)
-        if self.macros.called(name, self._expanding):
-            return self._repeated(node, times, flow, scope, nodes)
-        if spec is None:
-            unknown_layer(node, self.macros, self.findings)
-            return flow.lost()
-        if spec is RESIDUAL_CONNECTION:
-            return self._repeated(node, times, flow, scope, nodes)
-        if node.body is not None:
-            message = f"`{spec.name}` with a body of its own is not yet supported"
-            help = (
-                "a body is for `ResidualConnection { … }`; where the braces hold "
-                f"layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`"
-            )
-            label = "takes no `{ … }`"
-            self.findings.error("NE049", message, node.name.span, label, help)
-            return flow.lost()
-        bound, _ = self._bind(spec, node, scope)
-        stacked = bound.values.get("num_layers", 1)
-        times *= stacked if isinstance(stacked, int) else 1
-        return self._repeated(node, times, flow, scope, nodes)
+        if isinstance(node, syntax.GroupNode):
+            once: Once | None = partial(self._deeper, node.body, scope, node.span)
+        else:
+            once, stacked = self._prepared(node, scope)
+            times *= stacked
+        if once is None:
+            return (), flow.lost()
+        return self._repeated(once, times, node.span, flow)
 
-    def _once(
-        self,
-        statement: syntax.LayerNode | syntax.GroupNode,
-        flow: Flow,
-        scope: Scope,
-        nodes: list[Node],
-    ) -> Flow:
-        """One copy of a statement, its `* n` aside."""
-        self._steps += 1
-        self._room(statement.span, Size())
-        if isinstance(statement, syntax.GroupNode):
-            inner, flow = self._deeper(statement.body, flow, scope, statement.span)
-            nodes.extend(inner)
-            return flow
-        define = self.macros.called(statement.name.text, self._expanding)
+    def _prepared(
+        self, node: syntax.LayerNode, scope: Scope
+    ) -> tuple[Once | None, int]:
+        """What makes one copy of a macro, residual block or layer, None after reporting
+        that nothing does; and how many copies its `num_layers` asks for."""
+        name, place = node.name.text, node.name.span
+        if node.device is not None:
+            self._ignore(node.device, scope)
+        define, spec = self.macros.called(name, self._expanding), find_layer(name)
         if define is not None:
-            return self._macro(define, statement, flow, scope, nodes)
-        spec = find_layer(statement.name.text)
-        assert spec is not None
-        if spec is RESIDUAL_CONNECTION:
-            return self._residual(statement, flow, scope, nodes)
-        return self._layer(spec, statement, flow, scope, nodes)
+            inner = self._called(define, node, scope)
+            once = partial(self._macro, define, node.span, inner) if inner else None
+            return once, 1
+        if spec is None:
+            self._unknown(node.name)
+        elif spec is not RESIDUAL_CONNECTION and node.body is not None:
+            message = f"`{spec.name}` with a body of its own is not yet supported"
+            help = f"a body is for `ResidualConnection {{ … }}`; where the braces hold layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`"
+            self.findings.error("NE049", message, place, "takes no `{ … }`", help)
+        else:
+            bound, given = self.bind(spec, node, scope)
+            if spec is not RESIDUAL_CONNECTION:
+                stacked = bound.values.get("num_layers")
+                once = partial(self.layer, spec, node.span, bound, given)
+                return once, stacked if isinstance(stacked, int) else 1
+            if node.body:
+                return partial(self._residual, node, given, scope), 1
+            message = (
+                "`ResidualConnection` needs a body: the layers that it goes around"
+            )
+            label = "no layers inside" if node.body is not None else "no `{ … }`"
+            help = 'write `ResidualConnection { Dense(64, "relu") }`'
+            self.findings.error("NE049", message, place, label, help)
+        return None, 1
 
     def _times(self, repeat: syntax.Value | None, scope: Scope) -> int:
         """The number of copies; 1 after reporting a bad one."""
         if repeat is None:
             return 1
         try:
-            value = evaluate(repeat, scope, Place("repeat"), self.findings)
+            value = evaluate(repeat, At(self.findings, scope, "repeat"))
         except Invalid:
             return 1
         if is_whole(value) and value >= 1:
             return int(value)
         if value is not UNKNOWN:
             message = "`*` repeats a layer a whole number of times, 1 or more"
-            label = "not such a number"
-            help = "write for instance `* 6`"
+            label, help = "not such a number", "write for instance `* 6`"
             self.findings.error("NE047", message, repeat.span, label, help)
         return 1
 
-    def _repeated(
-        self,
-        statement: syntax.LayerNode | syntax.GroupNode,
-        times: int,
-        flow: Flow,
-        scope: Scope,
-        nodes: list[Node],
-    ) -> Flow:
+    def _ignore(self, device: syntax.Value, scope: Scope) -> None:
+        """Warn that a layer is not placed on a device of its own (NW020)."""
+        with suppress(Invalid):
+            value = evaluate(device, At(self.findings, scope, "device"))
+            shown = f"`{value}`" if isinstance(value, str) else "this device"
+            message = f"the layer is not placed on {shown}: the whole model runs on one device"
+            help = "choose the device of the model with `execution { device: … }`"
+            self.findings.warning("NW020", message, device.span, "not honoured", help)
+
+    def _unknown(self, given: syntax.Name) -> None:
+        """Report a layer that is not built yet (NE022) or not known at all (NE020)."""
+        planned, macros = planned_layer(given.text), self.macros.by_name
+        if planned is not None:
+            code, message = "NE022", f"`{planned}` is not yet supported"
+            help = "there are: " + ", ".join(f"`{each}`" for each in BUILT)
+            label = "known, but not built by this version"
+        else:
+            code, message = "NE020", f"unknown layer `{given.text}`"
+            names, listed = [*macros, *layer_names()], [*macros, *BUILT]
+            help = did_you_mean(given.text, names, listed=listed)
+            label = "no layer or macro of this name"
+        self.findings.error(code, message, given.span, label, help)
+
+    def _repeated(self, once: Once, times: int, span: Span, flow: Flow) -> Made:
         """`times` copies; a Repeat node when there are several.
 
         As soon as a copy leaves the flow as it found it, all further copies are equal to
         it (names aside), and are not resolved again.
         """
-        if times == 1:
-            return self._once(statement, flow, scope, nodes)
         copies: list[tuple[Node, ...]] = []
         errors, output = self.findings.errors, self.output
         while len(copies) < times:
-            before, counted, copy = flow, self.count, list[Node]()
-            flow = self._once(statement, flow, scope, copy).behind(copy, before)
-            copies.append(tuple(copy))
+            before, layers = flow, self.size.layers
+            self.size += Size(0, 1)
+            self._room(span)
+            copy, flow = once(flow)
+            if times == 1:
+                return copy, flow
+            flow = flow.behind(copy, before)
+            copies.append(copy)
             if self.output is not None and self.output is not output:
-                output_not_last(
-                    self.output, statement.span, self.findings, "is repeated"
-                )
-            left, each = times - len(copies), self.count - counted
+                self.not_last(self.output, span, "is repeated")
+            left, each = times - len(copies), self.size.layers - layers
             if self.findings.errors > errors:
-                return flow
-            self._room(statement.span, Size(left * each))
-            if flow.alike(before):
-                copies.extend([copies[-1]] * left)
-                self.count += left * each
-        if copies[0]:
-            nodes.append(Repeat(tuple(copies), statement.span))
-        return flow
+                return (), flow
+            self._room(span, Size(left * each))
+            if flow == before:
+                copies.extend([copy] * left)
+                self.size += Size(left * each)
+        return ((Repeat(tuple(copies), span),) if copies[0] else ()), flow
 
+    # --- what goes around layers ------------------------------------------------------
 
-def _is_branch(statement: syntax.Statement) -> bool:
-    return isinstance(statement, syntax.BranchNode)
+    def _deeper(self, row: Row, scope: Scope, span: Span, flow: Flow) -> Made:
+        """A body inside a body; refuses to go past MAX_DEPTH."""
+        if self._depth >= MAX_DEPTH:
+            message = f"blocks and macro calls are nested more than {MAX_DEPTH} deep"
+            label = "one level too deep"
+            help = "flatten the structure: a macro may hold the layers directly"
+            self.findings.error("NE048", message, span, label, help)
+            return (), flow.lost()
+        self._depth += 1
+        made = self.body(row, flow, scope)
+        self._depth -= 1
+        return made
+
+    def _inside(
+        self, row: Row | None, scope: Scope, span: Span, flow: Flow, what: str
+    ) -> Made:
+        """The body of a residual block or a branch, which cannot hold the `Output`."""
+        before = self.output
+        made = self._deeper(row or (), scope, span, flow)
+        if self.output is not before and self.output is not None:
+            self.not_last(self.output, span, f"is inside {what}")
+        return made
+
+    def _called(
+        self, define: syntax.Define, node: syntax.LayerNode, scope: Scope
+    ) -> Scope | None:
+        """The scope of a macro's body for one call; None after reporting why there is
+        none."""
+        name, place, macros = define.name.text, node.name.span, self.macros
+        macros.used.add(name)
+        if name in self._expanding:
+            start = self._expanding.index(name)
+            cycle = " → ".join(f"`{each}`" for each in [*self._expanding[start:], name])
+            message = f"the macro `{name}` contains itself"
+            help = "a macro is pasted in where it is called, so it cannot call itself; repeat layers with `* n`"
+            self.findings.error("NE045", message, place, cycle, help)
+            return None
+        if node.body is not None:
+            message, label = f"the macro `{name}` takes no body", "called with `{ … }`"
+            help = f"where the braces hold layers of their own, put `;` before them: `{name}(…); {{ … }}`"
+            self.findings.error("NE049", message, place, label, help)
+            return None
+        least, span = macros.size(define), node.span  # before any of it is made
+        if least.most > MAX_LAYERS:
+            macros.used |= macros.counted  # one mistake, one error
+            span = macros.excess(define, MAX_LAYERS)
+        self._room(span, least)
+        return call_scope(define, node, At(self.findings, scope))
+
+    def _macro(
+        self, define: syntax.Define, span: Span, scope: Scope, flow: Flow
+    ) -> Made:
+        self.findings.calls.append(span)
+        told, reads = scope.told(scope.parameters), len(self.memory_reads)
+        make = partial(self.expand, define, flow, scope)
+        what = told and (scope.macro, told)
+        body, after = self._remembered(what, flow, span, make)
+        self.findings.calls.pop()
+        after = after.behind(body, flow)
+        if after.unknown or len(after.streams) != 1:
+            return body, after
+        tensor, inputs = after.streams[0].tensor, self._taken(flow, reads)
+        if tensor is None or inputs is None:
+            return (), after
+        names = tuple(each.text for each in define.parameters)
+        made = MacroUse(body, inputs, tensor, span, scope.macro, names, scope.passed)
+        return (made,), after
+
+    def expand(self, define: syntax.Define, flow: Flow, scope: Scope) -> Made:
+        """The body of a macro in the scope of one call."""
+        self._expanding.append(define.name.text)
+        made = self._deeper(define.body, scope, define.name.span, flow)
+        self._expanding.pop()
+        return made
+
+    def _residual(
+        self, node: syntax.LayerNode, name: str, scope: Scope, flow: Flow
+    ) -> Made:
+        self.size += Size(1)
+        place, what = node.name.span, "a residual block"
+        reads = len(self.memory_reads)
+        body, after = self._inside(node.body, scope, node.span, flow, what)
+        skip, result = flow.streams[-1], after.streams[0]
+        if after.unknown or flow.unknown:
+            return (), after.lost()
+        if len(after.streams) != 1:
+            self.too_many(after, place, what)
+            return (), after.lost()
+        self.read(flow.streams)
+        if skip.tensor is None or result.tensor is None:
+            return (), after.lost()
+        try:
+            output = RESIDUAL_CONNECTION.output({}, (result.tensor, skip.tensor))
+        except LayerProblem as problem:
+            self.findings.problem(problem, {}, place)
+            return (), after.lost()
+        inputs = self._taken(flow, reads) or (skip.tensor,)
+        lost = tuple(dict.fromkeys((*result.lost_mask, *skip.lost_mask)))
+        made = Residual(body, inputs, output, node.span, name)
+        return (made,), after.through(Stream(output, lost_mask=lost))
+
+    def _taken(self, flow: Flow, reads: int) -> tuple[Tensor, ...] | None:
+        """What a block took from `flow`, as a Layer's inputs say it: (target, memory) if
+        something inside read the memory since `reads`; None if a shape is unknown."""
+        memory = flow.streams[0] if len(flow.streams) > 1 else flow.memory
+        read = any(each is memory for each in self.memory_reads[reads:])
+        streams = (flow.streams[-1], memory) if memory and read else flow.streams
+        tensors = tuple(each.tensor for each in streams if each.tensor is not None)
+        return tensors if len(tensors) == len(streams) else None
+
+    def _branches(self, run: list[syntax.BranchNode], flow: Flow, scope: Scope) -> Made:
+        branches: list[Branch] = []
+        streams: list[Stream] = []
+        names: dict[str, Span] = {}
+        for node in run:
+            name, place = node.name.text, node.name.span
+            if names.setdefault(name, place) != place:
+                message = f"two branches are named `{name}`"
+                help = "give each branch a name of its own"
+                self.findings.again("NE053", message, place, names[name], help)
+            start, source = self._start(node.name, flow)
+            body, after = self._inside(node.body, scope, node.span, start, "a branch")
+            if not after.unknown and len(after.streams) != 1:
+                self.too_many(after, place, f"the end of branch `{name}`")
+                after = after.lost()
+            result = after.streams[0]
+            streams.append(Stream(result.tensor, name, lost_mask=result.lost_mask))
+            if not node.body:
+                self.read(start.streams)
+            if result.tensor is not None:
+                branches.append(Branch(name, source, body, result.tensor, node.span))
+        whole = len(branches) == len(run)
+        computed = not flow.unknown and any(not each.input for each in flow.streams)
+        if whole and computed and all(branch.input for branch in branches):
+            message = "these branches read the inputs, so what the layers before them give is lost"
+            label = "nothing reads the tensor before the branches"
+            help = "move those layers into a branch, or remove them"
+            self.findings.error("NE038", message, run[0].name.span, label, help)
+        if len(streams) == 1:
+            streams = [replace(streams[0], name="")]
+        made = Branches(tuple(branches), run[0].span.to(run[-1].span))
+        return ((made,) if whole else ()), Flow(tuple(streams), flow.memory)
+
+    def _start(self, branch: syntax.Name, flow: Flow) -> tuple[Flow, str | None]:
+        """What a branch reads: the input of its name, else the one current tensor."""
+        name = branch.text
+        if name in self.inputs:
+            return Flow((self.inputs[name],), flow.memory), name
+        if flow.unknown or len(flow.streams) == 1:
+            return flow, None
+        message = f"the branch `{name}` has nothing to read"
+        label, help = "no input has this name", did_you_mean(name, self.inputs)
+        self.findings.error("NE037", message, branch.span, label, help)
+        return flow.lost(), None

@@ -32,15 +32,13 @@ def reading(task: Task, inputs: Sequence[Input]) -> Setting | None:
     return replace(task.setting, params={**task.setting.params, **read})
 
 
-def filled(task: Task, spec: LayerSpec) -> dict[str, Any]:
+def sizes_of(task: Task, spec: LayerSpec) -> dict[str, Any]:
     """The parameters of a layer that need not be given, with their values."""
     sizes = {"vocabulary": task.vocabulary, "max_length": task.max_length}
-    found = {
-        each.name: UNKNOWN if task.setting is None else sizes[each.from_task]
-        for each in spec.parameters
-        if each.from_task
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    named = ((each.name, each.from_task) for each in spec.parameters if each.from_task)
+    if task.setting is None:
+        return {name: UNKNOWN for name, _ in named}
+    return {name: size for name, s in named if (size := sizes[s]) is not None}
 
 
 def check_sizes(task: Task, spec: LayerSpec, bound: Bound, findings: Findings) -> None:
@@ -48,7 +46,7 @@ def check_sizes(task: Task, spec: LayerSpec, bound: Bound, findings: Findings) -
     for parameter in spec.parameters:
         name, source = parameter.name, parameter.from_task
         value, longest = bound.values.get(name), task.max_length or 0
-        if name not in bound.spans or not isinstance(value, int):
+        if name not in bound.given or not isinstance(value, int):
             continue
         help = f"leave `{name}` out, and the task gives it"
         if source == "vocabulary" and task.vocabulary not in (None, value):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from neural_dsl.graph.findings import Findings
 from neural_dsl.syntax import nodes as syntax
 
 UNKNOWN: Final = object()
@@ -28,6 +29,29 @@ class Scope:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
 
+    def told(self, names: Iterable[str]) -> str:
+        """Equal where these parameters are; "" where they are compared by what they call."""
+        values = [self.parameters.get(name) for name in names]
+        calls = any(isinstance(value, CallValue | dict) for value in values)
+        return "" if calls else repr(values)
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a value stands: what `$name` means, and who is told of mistakes. For search
+    values, the `path` to it, "optimizer.learning_rate", or that below the layer with this
+    ordinal in the expanded network (its name comes later)."""
+
+    findings: Findings
+    scope: Scope = field(default_factory=Scope)
+    path: str = ""
+    layer: int | None = None
+
+    def below(self, name: str) -> At:
+        """The place of an entry of this one."""
+        path = f"{self.path}.{name}" if self.path else name
+        return At(self.findings, self.scope, path, self.layer)
+
 
 @dataclass(frozen=True)
 class CallValue:
@@ -35,19 +59,6 @@ class CallValue:
 
     call: syntax.Call
     scope: Scope
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value stands, for search values: "optimizer.learning_rate", or a parameter
-    of the layer with an ordinal in the expanded network (its name comes later)."""
-
-    path: str
-    layer: int | None = None
-
-    def below(self, name: str) -> Place:
-        """The place of an entry of this one."""
-        return Place(f"{self.path}.{name}" if self.path else name, self.layer)
 
 
 def is_whole(value: Any) -> bool:
@@ -62,10 +73,10 @@ def is_number(value: Any) -> bool:
 
 def show_value(value: Any) -> str:
     """A value as the language writes it, shortened."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower() if value is not None else "None"
     calls = isinstance(value, tuple) and any(isinstance(v, CallValue) for v in value)
-    if calls or (isinstance(value, tuple) and len(value) > 1):
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif calls or (isinstance(value, tuple) and len(value) > 1):
         text = f"({', '.join(map(show_value, value))})"
     elif isinstance(value, CallValue):
         text = f"{value.call.name.text}(…)"

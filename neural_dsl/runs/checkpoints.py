@@ -23,7 +23,7 @@ from neural_dsl.files import quoted, write_bytes
 from neural_dsl.runs.directory import About
 
 if TYPE_CHECKING:
-    from neural_dsl.backends.base import Arrays
+    from neural_dsl.backends.canonical import Arrays
     from neural_dsl.backends.training import BaseTraining
 
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"

@@ -75,105 +75,85 @@ def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:
             yield from _target_problems(network, goal, y, parts[0], split)
 
 
+def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(found) == len(wanted) and all(
+        b in (None, a) for a, b in zip(found, wanted, strict=True)
+    )
+
+
 def _input_problems(
     network: Network, given: Input, part: Array, split: str
 ) -> Iterator[tuple[str, str]]:
     name = f"the input `{given.name}` of the {split} split"
-    ids = given.tensor.dtype == "ids"
-    if not isinstance(part, np.ndarray) or part.dtype != (
-        np.int64 if ids else "float32"
-    ):
+    ids, kind = given.tensor.dtype == "ids", getattr(part, "dtype", type(part).__name__)
+    if not isinstance(part, np.ndarray) or kind != ("int64" if ids else "float32"):
         wanted = "int64 (token ids)" if ids else "float32"
-        kind = getattr(part, "dtype", type(part).__name__)
         yield f"{name} holds {kind} values", f"the network reads {wanted}"
         return
     shape, wish = part.shape[1:], given.tensor.shape
-    if len(shape) != len(wish) or any(
-        b not in (None, a) for a, b in zip(shape, wish, strict=True)
-    ):
-        shown = f"({', '.join(map(str, wish))}{',' if len(wish) == 1 else ''})"
+    if not _fits(shape, wish):
+        reads = str(wish).replace("None", "any length")
         yield (
-            f"an example of {name} has the shape {shape}, the network reads "
-            f"{shown.replace('None', 'any length')}",
-            f"declare `input: {_declared(shape)}`, or reshape the examples"
+            f"an example of {name} has the shape {shape}, the network reads {reads}",
+            f"declare `input: {shape}`, or reshape the examples"
             if shape
             else "reshape the examples: `x.reshape(-1, 1)` goes with `input: (1,)`",
         )
     elif not ids and not np.isfinite(part).all():
         yield f"{name} holds NaN or infinite values", "leave such examples out"
     elif ids:
-        yield from _id_problems(network, name, part)
-
-
-def _declared(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-def _id_problems(network: Network, name: str, part: Array) -> Iterator[tuple[str, str]]:
-    """Ids must have a row in the table that looks them up; with several inputs and
-    tables, the largest one is all that is sure."""
-    sizes = [
-        layer.params["input_dim"]
-        for layer in network.layers()
-        if layer.params.get("input_dim") is not None
-    ]
-    rows = max(sizes, default=None)
-    low, high = int(part.min()), int(part.max())
-    if low < 0:
-        yield f"{name} holds the id {low}", "ids count from 0, which is padding"
-    if rows is not None and high >= rows:
-        yield (
-            f"{name} holds the id {high:,}, the `Embedding` has {rows:,} rows",
-            f"write `Embedding(input_dim={high + 1}, …)` or more",
-        )
+        # Ids must have a row in the table that looks them up; with several inputs and
+        # tables, the largest one is all that is sure.
+        sizes = [layer.params.get("input_dim") for layer in network.layers()]
+        rows, high = max(filter(None, sizes), default=None), int(part.max())
+        if part.min() < 0:
+            help = "ids count from 0, which is padding"
+            yield f"{name} holds the id {part.min()}", help
+        if rows is not None and high >= rows:
+            yield (
+                f"{name} holds the id {high:,}, the `Embedding` has {rows:,} rows",
+                f"write `Embedding(input_dim={high + 1}, …)` or more",
+            )
 
 
 def _target_problems(
     network: Network, goal: Goal, y: Array, x: Array, split: str
 ) -> Iterator[tuple[str, str]]:
     name, loss = f"the targets of the {split} split", goal.loss.name
-    kind = getattr(getattr(y, "dtype", None), "kind", "")
-    positions, values = network.output.shape[:-1], network.output.shape[-1]
-    if loss == "sparse_categorical_crossentropy":
-        if kind != "i":
-            help = "a loss for numbers fits those: `Output(1)` with `loss: mse`"
-            if getattr(y, "shape", ())[-1:] == (values,):
-                help = "rows of 0 and 1 go with `loss: categorical_crossentropy`"
-            yield f"{name} hold {getattr(y, 'dtype', type(y))} values, not labels", help
-            return
-        yield from _shape_problem(name, y.shape[1:], positions, x)
-        counted = y[y != IGNORED] if goal.tokens else y
-        if counted.size and not (counted.min() >= 0 and counted.max() < values):
-            wrong = counted[(counted < 0) | (counted >= values)][0]
-            yield (
-                f"{name} hold the label {wrong}, the network tells {values} apart",
-                "labels count from 0, and `Output` has as many values as there are labels",
-            )
+    dtype, rank = getattr(y, "dtype", type(y)), len(network.output.shape)
+    kind, values = getattr(dtype, "kind", ""), network.output.shape[-1]
+    labels = loss == "sparse_categorical_crossentropy"
+    if labels and kind != "i":
+        help = "a loss for numbers fits those: `Output(1)` with `loss: mse`"
+        if getattr(y, "shape", ())[-1:] == (values,):
+            help = "rows of 0 and 1 go with `loss: categorical_crossentropy`"
+        yield f"{name} hold {dtype} values, not labels", help
         return
-    if kind not in "ifu" or kind == "":
-        yield f"{name} hold {getattr(y, 'dtype', type(y))} values", "numbers are needed"
+    if not kind or kind not in "ifu":
+        yield f"{name} hold {dtype} values", "numbers are needed"
         return
     if not np.isfinite(y).all():
         yield f"{name} hold NaN or infinite values", "leave such examples out"
-    single = values == 1 and y.ndim == len(network.output.shape)
-    shape = (*y.shape[1:], 1) if single else y.shape[1:]
-    yield from _shape_problem(name, shape, (*positions, values), x)
-    if loss == "binary_crossentropy" and not np.isin(y, (0, 1)).all():
-        yield f"{name} hold other numbers than 0 and 1", f"`{loss}` compares with those"
-
-
-def _shape_problem(
-    name: str, found: tuple[int, ...], wanted: tuple[int | None, ...], x: Array
-) -> Iterator[tuple[str, str]]:
-    """Targets must have the shape of the output; an open length is that of the input."""
+    # An open length is that of the input; single numbers may stand without an axis.
     length = x.shape[1] if x.ndim > 1 else None
-    known = tuple(length if size is None else size for size in wanted)
-    if len(found) != len(known) or any(
-        b not in (None, a) for a, b in zip(found, known, strict=True)
-    ):
+    wanted = network.output.shape[:-1] if labels else network.output.shape
+    wanted = tuple(length if size is None else size for size in wanted)
+    single = not labels and values == 1 and y.ndim == rank
+    shape = (*y.shape[1:], 1) if single else y.shape[1:]
+    if not _fits(shape, wanted):
         yield (
-            f"{name} have the shape {found} each, the network gives {known}",
+            f"{name} have the shape {shape} each, the network gives {wanted}",
             "rows of 0 and 1 go with `loss: categorical_crossentropy`; labels are one number"
-            if len(found) == len(known) + 1
+            if len(shape) == len(wanted) + 1
             else "reshape the targets, or change what the network ends in",
         )
+    if labels:
+        counted = y[y != IGNORED] if goal.tokens else y
+        wrong = counted[(counted < 0) | (counted >= values)]
+        if wrong.size:
+            yield (
+                f"{name} hold the label {wrong[0]}, the network tells {values} apart",
+                "labels count from 0, and `Output` has as many values as there are labels",
+            )
+    elif loss == "binary_crossentropy" and not np.isin(y, (0, 1)).all():
+        yield f"{name} hold other numbers than 0 and 1", f"`{loss}` compares with those"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ Ids: TypeAlias = npt.NDArray[np.int64]
 Logits: TypeAlias = Callable[[Ids], npt.NDArray[np.float32]]
 """Token ids (B, T) to logits (B, T, V)."""
 
+CHUNK = 250  # problems a pass
 LOOKED_AT = 32  # problems of the validation, the same ones each time
 SHOWN = 3  # right ones, and as many wrong ones
 
@@ -41,16 +42,18 @@ class Sample:
 
 
 def answered(
-    logits: Logits, task: Any, split: str, places: Iterable[int], fixed: int | None
+    logits: Logits, task: Any, split: str, count: int, fixed: int | None
 ) -> tuple[list[Sample], list[list[int]]]:
-    """Problems of a split with the answers that a model decodes greedily, as text and as
-    ids. `fixed`: the one length that it takes, if it does."""
-    problems = [task.problem(split, place) for place in places]
-    written = greedy_ids(logits, task, [prompt for prompt, _ in problems], fixed)
-    samples = [
-        Sample(prompt, task.decode(ids), right)
-        for (prompt, right), ids in zip(problems, written, strict=True)
-    ]
+    """The first problems of a split with the answers that a model decodes greedily, as
+    text and as ids. `fixed`: the one length that it takes, if it does."""
+    samples, written = list[Sample](), list[list[int]]()
+    for start in range(0, count, CHUNK):
+        places = range(start, min(start + CHUNK, count))
+        problems = [task.problem(split, place) for place in places]
+        answers = greedy_ids(logits, task, [prompt for prompt, _ in problems], fixed)
+        for (prompt, right), ids in zip(problems, answers, strict=True):
+            samples.append(Sample(prompt, task.decode(ids), right))
+        written += answers
     return samples, written
 
 
@@ -61,8 +64,8 @@ def sample_predictions(
     answers."""
     if not has_answers(task):
         return []
-    places = range(min(LOOKED_AT, task.size("validation")))
-    samples, _ = answered(logits, task, "validation", places, fixed)
+    count = min(LOOKED_AT, task.size("validation"))
+    samples, _ = answered(logits, task, "validation", count, fixed)
     right = [sample for sample in samples if sample.right]
     wrong = [sample for sample in samples if not sample.right]
     return right[:SHOWN] + wrong[:SHOWN]
@@ -138,40 +141,14 @@ def decoded(
     return answers
 
 
-def sample(
-    logits: Logits,
-    prompt: Sequence[int],
-    count: int,
-    window: int,
-    rng: np.random.Generator,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    fixed: int | None = None,
-) -> list[int]:
-    """`count` tokens that go on from a prompt, each drawn from what the model expects.
-
-    Temperature divides the logits: below 1 the likely gets likelier, 0 always takes the
-    likeliest. `top_k` leaves the k likeliest only. The model sees the last `window`
-    tokens. PAD is never drawn.
-    """
-    tokens = list(prompt)
-    for _ in range(count):
-        seen = tokens[-window:]
-        row = np.full((1, fixed or len(seen)), PAD, dtype=np.int64)
-        row[0, : len(seen)] = seen
-        scores = logits(row)[0, len(seen) - 1].astype(np.float64)
-        scores[PAD] = -np.inf
-        tokens.append(draw(scores, rng, temperature, top_k))
-    return tokens[len(prompt) :]
-
-
 def draw(
     scores: npt.NDArray[np.float64],
     rng: np.random.Generator,
     temperature: float,
     top_k: int | None,
 ) -> int:
-    """An index, drawn with softmax(scores / temperature)."""
+    """An index, drawn with softmax(scores / temperature): below 1 the likely gets
+    likelier, 0 always takes the likeliest. `top_k` leaves the k likeliest only."""
     if temperature == 0:
         return int(scores.argmax())
     if top_k is not None and top_k < len(scores):

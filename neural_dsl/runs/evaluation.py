@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from neural_dsl.runs.task_files import refuse_unknown_splits
 from neural_dsl.targets.network import NetworkTarget
 from neural_dsl.tasks.checked import failures_named, has_answers
 
-CHUNK = 250  # problems a pass
 WRONG = 8  # wrong answers shown
 WORSE = 0.005  # of the loss in nats, and of a share of right answers
 
@@ -42,7 +41,7 @@ class Count:
 @dataclass(frozen=True)
 class Ablation:
     """The measures with one attention's weights replaced by uniform ones. `decoration`:
-    the model is no worse for it, by the one rule of `is_decoration`."""
+    the model is no worse for it, by the one rule of `ablations`."""
 
     attention: str
     heads: int
@@ -85,29 +84,21 @@ class Report:
 
 def evaluate(run: LoadedRun, split: str = "test") -> Report:
     """Measure a run's model on a split. Raises NeuralError as running it does."""
-    with failures_named(run.task):
-        return _report(run, split)
-
-
-def _report(run: LoadedRun, split: str) -> Report:
-    refuse_unknown_splits(run.described, run.task, run.folder, split)
-    task = run.task
-    measures, count = measured(run, split)
-    answers: list[Sample] = []
-    tables: dict[str, list[Count]] = {}
-    written: list[list[int]] = []
+    task, answers, tables = run.task, list[Sample](), dict[str, list[Count]]()
     greedy = tokens = None
-    if has_answers(task):
-        for start in range(0, task.size(split), CHUNK):
-            places = range(start, min(start + CHUNK, task.size(split)))
-            found = answered(run.logits, task, split, places, run.input_length)
-            answers += found[0]
-            written += found[1]
-        greedy = Count("greedy", sum(a.right for a in answers), len(answers))
-        places_of = by_position(task, split, written)
-        right = sum(count.right for count in places_of)
-        tokens = Count("tokens", right, sum(count.count for count in places_of))
-        tables = {"position": places_of, **by_kind(run, answers)}
+    with failures_named(task):
+        refuse_unknown_splits(run.described, task, run.folder, split)
+        measures, count = measured(run, split)
+        if has_answers(task):
+            answers, written = answered(
+                run.logits, task, split, task.size(split), run.input_length
+            )
+            greedy = Count("greedy", sum(a.right for a in answers), len(answers))
+            places = by_position(task, split, written)
+            right = sum(each.right for each in places)
+            tokens = Count("tokens", right, sum(each.count for each in places))
+            tables = {"position": places, **by_kind(run, answers)}
+        attention = ablations(run, split, measures)
     language = getattr(task, "tokenizer", None) is not None
     return Report(
         run=str(run.folder),
@@ -124,7 +115,7 @@ def _report(run: LoadedRun, split: str) -> Report:
         tokens=tokens,
         ceiling=task.reachable(),
         tables=tables,
-        attention=ablations(run, split, measures),
+        attention=attention,
         wrong=[sample for sample in answers if not sample.right][:WRONG],
     )
 
@@ -133,47 +124,39 @@ def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list
     """How often each token of the answer is right, whatever the others are; `written`
     holds the ids of the answers, in the order of the split."""
     targets = task.batch(split, np.arange(task.size(split)))[1]
-    found = [
-        (place, place < len(answer) and bool(answer[place] == token))
-        for answer, row in zip(written, targets, strict=True)
-        for place, token in enumerate(row[row >= 0])
-    ]
-    names = task.place_names(1 + max((place for place, _ in found), default=-1))
-    rows = _tally(((place, names[place]), right) for place, right in found)
-    return [rows[row] for row in sorted(rows)]
+    found = defaultdict[int, list[bool]](list)
+    for answer, row in zip(written, targets, strict=True):
+        for place, token in enumerate(row[row >= 0]):
+            found[place].append(place < len(answer) and bool(answer[place] == token))
+    names = task.place_names(len(found))
+    return _counts({(place, names[place]): right for place, right in found.items()})
 
 
 def by_kind(run: LoadedRun, answers: Sequence[Sample]) -> dict[str, list[Count]]:
     """Exact match by the kinds of problems that a task tells apart, those that training
     never had too, where the model has positions for them."""
     task, ends = run.task, run.task.is_end if run.task.causal else None
-    kinds = [(task.rows_of(answer.prompt), answer.right) for answer in answers]
-    names = dict.fromkeys(table for rows, _ in kinds for table in rows)
-    tables = {
-        table: _tally((rows[table], right) for rows, right in kinds) for table in names
-    }
+    tables: dict[str, dict[Row, list[bool]]] = {}
+    for answer in answers:
+        for table, row in task.rows_of(answer.prompt).items():
+            tables.setdefault(table, {}).setdefault(row, []).append(answer.right)
     limits = [layer.params.get("max_len") for layer in run.network.layers()]
     longest = min(filter(None, (*limits, run.input_length)), default=math.inf)
     for table, row, prompts, expected in task.never_trained_on(longest):
-        counts = tables.setdefault(table, {})
-        if row in counts:
-            continue
-        lengths = [expected.shape[1]] * len(expected)
-        found = decoded(run.logits, list(prompts), lengths, run.input_length, ends)
-        right = sum(a == e.tolist() for a, e in zip(found, expected, strict=True))
-        counts[row] = Count(f"{row[1]} (never trained on)", right, len(expected))
-    return {
-        table: [counts[row] for row in sorted(counts)]
-        for table, counts in tables.items()
-    }
+        rows = tables.setdefault(table, {})
+        if row not in rows:
+            lengths = [expected.shape[1]] * len(expected)
+            found = decoded(run.logits, list(prompts), lengths, run.input_length, ends)
+            pairs = zip(found, expected.tolist(), strict=True)
+            rows[row[0], f"{row[1]} (never trained on)"] = [a == b for a, b in pairs]
+    return {table: _counts(rows) for table, rows in tables.items()}
 
 
-def _tally(found: Iterable[tuple[Row, bool]]) -> dict[Row, Count]:
-    """What was found right or wrong, counted by its row."""
-    pairs = list(found)
-    right = Counter(row for row, is_right in pairs if is_right)
-    count = Counter(row for row, _ in pairs)
-    return {row: Count(row[1], right[row], count[row]) for row in count}
+def _counts(rows: Mapping[Row, Sequence[bool]]) -> list[Count]:
+    return [
+        Count(label, sum(right), len(right))
+        for (_, label), right in sorted(rows.items())
+    ]
 
 
 def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
@@ -186,22 +169,16 @@ def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
 def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablation]:
     """The attention check: each attention in turn made uniform, everything else kept.
 
-    `whole` are the measures with all of them.
+    `whole` are the measures with all of them. A layer is decoration where the loss rises
+    by less than 0.005 and the share of right answers falls by less than half a percent.
+    Where hardly an answer is right, few can become wrong: so the loss has its say too.
     """
     found, target = [], NetworkTarget(run.runtime)
+    shares = [key for key in ("exact_match", "accuracy") if key in whole]
     for name, _, attention in run.network.attentions():
         with target.gated({(name, None): "uniform"}):
             left, _ = measured(run, split)
-        decoration = is_decoration(whole, left)
-        found.append(Ablation(name, attention.num_heads, left, decoration))
+        worse = [left["loss"] - whole["loss"]]
+        worse += [whole[key] - left[key] for key in shares]
+        found.append(Ablation(name, attention.num_heads, left, max(worse) < WORSE))
     return found
-
-
-def is_decoration(whole: dict[str, float], left: dict[str, float]) -> bool:
-    """Whether a model is no worse without a layer's attention: its loss rises by less
-    than 0.005, and the share of right answers falls by less than half a percent. Where
-    hardly an answer is right, few can become wrong: so the loss has its say too."""
-    lost = [
-        whole[key] - left[key] for key in ("exact_match", "accuracy") if key in whole
-    ]
-    return left["loss"] - whole["loss"] < WORSE and all(each < WORSE for each in lost)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neural_dsl.attention.items import check_batch_item
+from neural_dsl.attention.record import check_batch_item
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
-from neural_dsl.compiler import as_path, is_text
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import prepare_again
@@ -51,11 +49,6 @@ class LoadedRun(NetworkTarget):
         super().__init__(runtime)
         self.folder, self.task, self.described = folder, task, described
         self.step, self.weights = step, weights
-
-    def __repr__(self) -> str:
-        """What it is, in a line."""
-        name, origin = self.network.name, self.runtime.weights_origin
-        return f"<{type(self).__name__} {name} · {self.runtime.name} · {origin}>"
 
     @property
     def name(self) -> str:
@@ -99,16 +92,12 @@ class LoadedRun(NetworkTarget):
             origin = f'prompt "{prompted.shortened(prompt)}"'
         return prompted.batch_of(self, reading, origin)
 
-    def sequence(
-        self, ids: Sequence[int], labels: tuple[str, ...] | None = None
-    ) -> Batch:
-        """One sequence of token ids, labelled so, or each with its symbol. A model that
-        takes any length runs as it is; one of a fixed length is built anew."""
+    def sequence(self, ids: Sequence[int]) -> Batch:
+        """One sequence of token ids, each labelled with its symbol. A model that takes any
+        length runs as it is; one of a fixed length is built anew."""
         name = self.network.inputs[0].name
         arrays = {name: np.array([ids], dtype=np.int64)}
-        if labels is None:
-            labels = tuple(self.task.symbols[id] for id in ids)
-        tokens = {name: (labels,)} if labels else {}
+        tokens = {name: (tuple(self.task.symbols[id] for id in ids),)}
         if self.input_length is None:
             return Batch(arrays, tokens)
         return replace(super().encode(Given(arrays)), tokens=tokens)
@@ -131,18 +120,15 @@ def opened(
     backend: str | None,
     network: Any,
     trust: bool,
-    seed: int,
+    **_: Any,
 ) -> LoadedRun | None:
     """The run of a folder."""
-    if not isinstance(given, (str, os.PathLike)) or is_text(given):
-        return None
-    folder = as_path(given)
-    if not is_run(folder):
+    if not isinstance(given, Path) or not is_run(given):
         return None
     refuse_options("a run", network)
     if weights not in (None, "best", "last"):
         raise refused(f"a run has no weights {weights!r}", 'they are "best" or "last"')
-    return open_run(folder, weights, trust, backend)
+    return open_run(given, weights, trust, backend)
 
 
 def open_run(

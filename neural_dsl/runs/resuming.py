@@ -76,16 +76,13 @@ def _refuse_other_code(run: Prepared) -> None:
     """Raise NE157 when this program would train with other code than the run began with,
     or when `train.py` is no longer that code: it is never run, and writing it anew would
     take away what somebody changed there. One that is gone is written anew."""
-    known = run.about.get("code_sha256")
     try:
         code = read_regular(run.folder / CODE).decode()
     except FileNotFoundError:
-        code = run.compiled.code if known else ""
+        code = run.compiled.code
     except (OSError, UnicodeDecodeError):
         code = ""
-    if known is None:  # a run of before there was such a digest
-        known = digest(code)
-    if known != digest(run.compiled.code):
+    if run.about.get("code_sha256") != digest(run.compiled.code):
         began = run.about.get("versions", {}).get("neural-dsl")
         by = f" (it began with neural {began})" if began else ""
         raise _cannot_go_on(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,6 @@ FOLDER = "attention"
 PROBED = 16  # problems of the validation split that are looked at
 MOST_CELLS = 1_000_000  # weights of one snapshot: 4 MB
 _NAME = re.compile(r"step-(\d+)\.npz")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The record of one step; `loss` and the other measures stand in metrics.jsonl."""
-
-    step: int
-    record: AttentionRecord
 
 
 def steps(total: int, count: int) -> list[int]:
@@ -120,24 +112,20 @@ def probe(task: Any, network: Network) -> Batch:
         return batch
     tokens = tuple(tuple(task.symbols[id] for id in row) for row in x.tolist())
     valid = None if (x != PAD).all() else x != PAD
-    known = _known(task, size, x.shape[1])
-    return replace(batch, tokens={names[0]: tokens}, valid=valid, expected=known)
-
-
-def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:
-    return x if isinstance(x, tuple) else (x,)
-
-
-def _known(task: Any, size: int, length: int) -> npt.NDArray[np.bool_] | None:
-    """Where a solver looks, for each problem; None where no such thing is known."""
+    batch = replace(batch, tokens={names[0]: tokens}, valid=valid)
     try:
         prompts = [task.problem("validation", index)[0] for index in range(size)]
         known = [task.attention_for(prompt) for prompt in prompts]
     except NotImplementedError:
-        return None
+        return batch
     if any(one is None for one in known):
-        return None
-    return np.stack([expected_cells(one, length, length) for one in known])
+        return batch
+    cells = [expected_cells(one, x.shape[1], x.shape[1]) for one in known]
+    return replace(batch, expected=np.stack(cells))
+
+
+def _parts(x: Any) -> Sequence[npt.NDArray[Any]]:
+    return x if isinstance(x, tuple) else (x,)
 
 
 def listed(run: Path) -> list[tuple[int, Path]]:
@@ -148,34 +136,27 @@ def listed(run: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in found if match)
 
 
-def load(run: Path) -> list[Snapshot]:
-    """Every snapshot of a run, in order. Raises NeuralError: NE175 where there are none,
-    NE176 for damaged ones, or such as do not show the same thing."""
-    found = []
+def load(run: Path) -> dict[int, AttentionRecord]:
+    """Every snapshot of a run, by its step, in order. Raises NeuralError: NE175 where
+    there are none, NE176 for damaged ones, or such as do not show the same thing."""
+    found: dict[int, AttentionRecord] = {}
+    shapes = []
     for step, path in listed(run):
         try:
-            found.append(Snapshot(step, load_record(path.parent, path.stem)))
+            seen = found[step] = load_record(path.parent, path.stem)
         except (RecordError, OSError) as error:
             raise damaged(path, str(error)) from error
-    if not found:
-        raise refusal(
-            "NE175",
-            f"the run in {quoted(run)} kept no attention while it was trained",
-            help="train one that does: `neural train FILE --set "
-            "train.attention_snapshots=20`",
-        )
-    shapes = [[(one.name, one.shape) for one in s.record.layers] for s in found]
-    for snapshot, shape in zip(found, shapes, strict=True):
-        if shape != shapes[0]:
-            path = run / FOLDER / f"step-{snapshot.step:06d}.npz"
+        shapes.append([(layer.name, layer.shape) for layer in seen])
+        if shapes[-1] != shapes[0]:
             raise damaged(path, "it shows other layers or another batch than the first")
+    if not found:
+        message = f"the run in {quoted(run)} kept no attention while it was trained"
+        example = "`neural train FILE --set train.attention_snapshots=20`"
+        raise refusal("NE175", message, help=f"train one that does: {example}")
     return found
 
 
 def damaged(path: Path, why: str) -> NeuralError:
     """NE176: a snapshot that cannot be what this program wrote."""
-    return refusal(
-        "NE176",
-        f"the snapshot {quoted(path)} cannot be read: {why}",
-        help="remove the file to draw the others",
-    )
+    message = f"the snapshot {quoted(path)} cannot be read: {why}"
+    return refusal("NE176", message, help="remove the file to draw the others")

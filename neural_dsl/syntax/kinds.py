@@ -63,10 +63,8 @@ VALUE = frozenset((NUMBER, STRING, NAME, LPAR))
 _LAYER = frozenset((NAME, BRANCH, GROUP))
 _SECTION = frozenset((KEY, INPUT, BLOCK))
 _SETTING = frozenset((KEY, BLOCK, STRING))
-_SIGNS = {COLON: ":", EQUAL: "=", COMMA: ",", RPAR: ")", RSQB: "]", RBRACE: "}"} | {
-    LPAR: "(",
-    BODY: "{",
-}
+_SIGNS = {COLON: ":", EQUAL: "=", COMMA: ",", RPAR: ")", RSQB: "]", RBRACE: "}"}
+_SIGNS |= {LPAR: "(", BODY: "{"}
 
 
 def in_words(kinds: set[int]) -> str:

@@ -42,7 +42,7 @@ class Mistake:
             or self._section_among_layers()
             or self._missing_colon()
             or self._unknown_section()
-            or self._unexpected()
+            or self.error("NE010", self._expected(), help=self._hint())
         )
 
     # --- tokens that are wrong anywhere ---------------------------------------------
@@ -147,9 +147,8 @@ class Mistake:
             missing = self.engine.brace_missing()
             move = "move it out of the braces"
             help = "is a `}` missing before it?" if missing else move
-        message = (
-            f"`{self.word}` is no layer, and only layers can stand in these braces"
-        )
+        only = "only layers can stand in these braces"
+        message = f"`{self.word}` is no layer, and {only}"
         opened = Related(self.tokens.span(opener), "the braces are opened here")
         return self.error("NE017", message, help=help, related=(opened,))
 
@@ -190,10 +189,9 @@ class Mistake:
 
     # --- anything else --------------------------------------------------------------
 
-    def _unexpected(self) -> Diagnostic:
+    def _expected(self) -> str:
         expected = k.in_words(set(self.engine.expected()))
-        message = f"expected {expected}, found {self._found()}"
-        return self.error("NE010", message, help=self._hint())
+        return f"expected {expected}, found {self._found()}"
 
     def _hint(self) -> str:
         before, accepts = self.tokens.word(self.token - 1), self.accepts
@@ -208,28 +206,20 @@ class Mistake:
             what = before if self.before == k.NETWORK else "macro"
             return f"a {what} needs a name: `{before} Name {{ … }}`"
         if self.opener is not None and self.opener > 1:
-            hint = self._hint_inside(self.opener)
-            if hint:
-                return hint
+            word = self.tokens.word(self.opener - 1)
+            item, name, bracket = self.kinds[self.opener - 2 : self.opener + 1]
+            if (name, bracket) == (k.NAME, k.LSQB):
+                return f"parameters stand in parentheses: `{word}(…)`"
+            in_define = (item, bracket) == (k.DEFINE, k.LPAR)
+            if in_define and self.kind == k.PARAMETER:
+                return f"without the `$` here: `{self.word[1:]}`"
+            if in_define and self.kind in (k.EQUAL, k.KEY):
+                return "parameters of macros have no defaults; each call gives all"
         if self._before_section() and self.kind in (k.NAME, k.BRANCH):
             return self._section_hint()
         among = accepts(k.COMMA) and (accepts(k.RPAR) or accepts(k.RSQB))
-        if among and self.kind in k.VALUE | {k.KEY, k.PARAMETER}:
-            return "is a comma missing?"
-        return ""
-
-    def _hint_inside(self, opener: int) -> str:
-        """For what brackets in certain places cannot hold."""
-        kinds = self.kinds
-        if kinds[opener] == k.LSQB and kinds[opener - 1] == k.NAME:
-            before = self.tokens.word(opener - 1)
-            return f"parameters stand in parentheses: `{before}(…)`"
-        if kinds[opener] == k.LPAR and kinds[opener - 2] == k.DEFINE:
-            if self.kind == k.PARAMETER:
-                return f"without the `$` here: `{self.word[1:]}`"
-            if self.kind in (k.EQUAL, k.KEY):
-                return "parameters of macros have no defaults; each call gives all"
-        return ""
+        comma = among and self.kind in k.VALUE | {k.KEY, k.PARAMETER}
+        return "is a comma missing?" if comma else ""
 
     def _section_hint(self) -> str:
         """For a name where a section or setting should begin."""

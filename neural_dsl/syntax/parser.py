@@ -36,9 +36,6 @@ _ONE_NETWORK = (
 )
 
 
-# --- text -----------------------------------------------------------------------------
-
-
 def read_source(path: str | os.PathLike[str]) -> Source:
     """The text of a file, without a byte order mark.
 
@@ -98,9 +95,6 @@ def _near(path: Path) -> str:
     names = (each.name for each in paths if each.suffix in (".neural", ".nr"))
     meant = closest(path.name, names)
     return f"did you mean `{path.with_name(meant)}`?" if meant else "check the path"
-
-
-# --- the tree -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,8 @@ from neural_dsl.attention.allowed import Bools
 from neural_dsl.attention.check import check_output, check_scores
 from neural_dsl.attention.record import Kind, Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends.base import Watcher
-from neural_dsl.backends.gates import NAMED, Gate, Gates
 from neural_dsl.backends.live import named_failure
+from neural_dsl.backends.watching import NAMED, Gate, Gates, Watcher
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
@@ -114,7 +113,7 @@ class Target(ABC):
 
     A kind of target is a file in this folder with a class like this, and a function
     `opened(given, *, weights, backend, seed, network, trust)` that `api.open` asks in
-    turn: the target, or None for what is of another kind.
+    turn (a path comes as a Path): the target, or None for what is of another kind.
     """
 
     def __init__(self, live: Any):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from neural_dsl import backends
 from neural_dsl.backends import weights_file
 from neural_dsl.codegen.generate import CompiledModel
-from neural_dsl.compiler import PathLike, analyse, as_path, emit, is_text
+from neural_dsl.compiler import PathLike, analyse, emit
 from neural_dsl.files import refuse_overwriting
 from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs import check_seed
@@ -36,12 +36,6 @@ class Model(NetworkTarget):
         """What provenance says of its weights: "random, seed 0", "weights from
         W.safetensors", or "given" after `runtime.load_weights` of one's own arrays."""
         return self.runtime.weights_origin
-
-    def __repr__(self) -> str:
-        """What it is, in a line."""
-        return (
-            f"<Model {self.network.name} · {self.runtime.name} · {self.weights_origin}>"
-        )
 
     def run(self, data: Any = None, *, seed: int = 0) -> npt.NDArray[np.float32]:
         """The model's output for `data` (see `capture`), float32 with the batch first.
@@ -93,10 +87,9 @@ def load(
 
 def opened(given: Any, **options: Any) -> Model | None:
     """The model of a file or a text."""
-    if isinstance(given, (str, os.PathLike)) and not is_text(given):
-        path = as_path(given)
-        if path.is_dir() or not (path.exists() or path.suffix in (".neural", ".nr")):
-            return None
-    elif not isinstance(given, (str, Source)):
-        return None
-    return load(given, **options)
+    if isinstance(given, Path):
+        is_file = given.exists() or given.suffix in (".neural", ".nr")
+        known = is_file and not given.is_dir()
+    else:
+        known = isinstance(given, (str, Source))
+    return load(given, **options) if known else None

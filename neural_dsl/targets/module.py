@@ -6,8 +6,8 @@ modules; a module that attends again in one run is called `path#1`, `path#2`, â€
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from neural_dsl.attention.record import Kind, Provenance
@@ -34,7 +34,7 @@ def opened(
     given: Any, *, weights: Any, backend: Any, network: Any, **_: Any
 ) -> ModuleTarget | None:
     """A live module, for what is no path and no text."""
-    if isinstance(given, (str, os.PathLike, Source)):
+    if isinstance(given, (str, Path, Source)):
         return None
     refuse_options("a live module", weights, backend, network)
     return ModuleTarget(given)

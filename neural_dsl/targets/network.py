@@ -14,8 +14,8 @@ from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import create_runtime, memory
-from neural_dsl.backends.inputs import validated
-from neural_dsl.backends.live import Runtime, sizes
+from neural_dsl.backends.inputs import sizes, validated
+from neural_dsl.backends.live import Runtime
 from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.codegen.generate import generate
 from neural_dsl.graph.nodes import Layer, Network
@@ -42,6 +42,12 @@ class NetworkTarget(Target):
     def __init__(self, runtime: Runtime):
         super().__init__(runtime)
         self.runtime = runtime
+
+    def __repr__(self) -> str:
+        """What it is, in a line."""
+        about = self.about()
+        words = f"{about.model} · {about.backend} · {about.weights}"
+        return f"<{type(self).__name__} {words}>"
 
     @property
     def network(self) -> Network:

@@ -71,7 +71,8 @@ class Arithmetic(ProblemTask):
         *which, a, b = problems.T
         chosen = which[0] if which else np.zeros_like(a)
         signs = np.array([self.symbols.index(sign) for sign in self.signs])[chosen]
-        result = np.where(signs == self.symbols.index("+"), a + b, a - b)
+        plus = self.symbols.index("+")
+        result = np.where(signs == plus, a + b, a - b)
         prompts = [
             self.digits(a, self.width),
             signs[:, None],
@@ -81,7 +82,6 @@ class Arithmetic(ProblemTask):
         answers = self.digits(abs(result), self.places)
         answers = answers[:, ::-1] if self.reverse_digits else answers
         if self.signed:  # "-" comes right after "+"
-            plus = self.symbols.index("+")
             answers = np.column_stack([plus + (result < 0), answers])
         return np.concatenate(prompts, axis=1), answers
 
@@ -92,12 +92,8 @@ class Arithmetic(ProblemTask):
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`12+34=` and `46`."""
         prompt, answer = self.example(split, index)
-        return self.short("".join(self.symbols[i] for i in prompt)), self.decode(answer)
-
-    def short(self, prompt: str) -> str:
-        """`7+85=` for `07+85=`."""
-        a, sign, b = self.read(prompt)
-        return f"{a}{sign}{b}="
+        a, sign, b = self.read("".join(self.symbols[id] for id in prompt))
+        return f"{a}{sign}{b}=", self.decode(answer)
 
     def read(self, prompt: str) -> tuple[int, str, int]:
         """Both numbers of a prompt and the sign between them. Raises ValueError."""
@@ -152,10 +148,8 @@ class Arithmetic(ProblemTask):
     def beyond_training(self, prompt: str) -> str:
         """Says when a number of a prompt is none of the training's."""
         a, _, b = self.read(prompt)
-        if a and b:
-            return ""
         known = f"only numbers from 1 to {self.max_number}"
-        return f"no problem with 0 was trained on, {known}"
+        return "" if a and b else f"no problem with 0 was trained on, {known}"
 
     def place_names(self, count: int) -> list[str]:
         """A sign where differences are asked for, and every place."""
@@ -168,14 +162,11 @@ class Arithmetic(ProblemTask):
         """Answers are counted by the digits of both numbers, `2+1` for `12+3=`, and by
         how often a place carries into the next one, or borrows from it."""
         a, sign, b = self.read(prompt)
-        kind = (0, sign, len(str(a)), len(str(b)))
-        times = carries(a, sign, b)
+        first, second, times = len(str(a)), len(str(b)), carries(a, sign, b)
         one, more = ("carry", "carries") if sign == "+" else ("borrow", "borrows")
         label = f"{sign} with {times} {one if times == 1 else more}"
-        return {
-            "digits": (kind, f"{kind[2]}{sign}{kind[3]}"),
-            "carries": (label, label),
-        }
+        digits = (0, sign, first, second), f"{first}{sign}{second}"
+        return {"digits": digits, "carries": (label, label)}
 
     def never_trained_on(self, longest: float) -> Iterator[Any]:
         """Pairs of numbers that both have more digits than any of the task's."""
@@ -188,7 +179,7 @@ class Arithmetic(ProblemTask):
             drawn = rng.integers(least, 10 * least, size=(2 * UNSEEN, 2))
             pairs = rng.permutation(np.unique(drawn, axis=0))[:UNSEEN]
             for which, sign in enumerate(self.signs):
-                chosen = np.full((len(pairs), len(self.signs) > 1), which)
+                chosen = np.full((len(pairs), int(len(self.signs) > 1)), which)
                 written = wider.write(np.concatenate([chosen, pairs], axis=1))
                 yield "digits", ((width, which), f"{width}{sign}{width}"), *written
 

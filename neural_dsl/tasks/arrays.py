@@ -49,7 +49,8 @@ class Arrays(GivenTask):
     `y_validation`, or no `x_test` and `y_test`, a tenth of the examples is held out;
     examples with equal inputs stay together.
 
-    `params["inputs"]` are (name, kind of numbers) of each input. Raises OSError and ValueError for a file without usable examples.
+    `params["inputs"]` are (name, kind of numbers) of each input. Raises OSError and
+    ValueError for a file without usable examples.
     """
 
     def __init__(self, *given: Any):
@@ -64,25 +65,19 @@ class Arrays(GivenTask):
                 self.read(arrays, suffix, train)
             else:
                 missing += 1
-        different = self.different(train, missing)
-        if different <= missing:
-            plural = "s" * (different != 1)
+        different = set[bytes]()  # inputs, as far as it matters
+        rows = zip(*(train[name] for name in self.inputs), strict=True)
+        while len(different) <= missing and (row := next(rows, None)):
+            different.add(b"".join(part.tobytes() for part in row))
+        if len(different) <= missing:
+            plural = "s" * (len(different) != 1)
             raise ValueError(
-                f"{self.path} has {different} different example{plural}: too few to "
+                f"{self.path} has {len(different)} different example{plural}: too few to "
                 "hold some out"
             )
         self.measure = "accuracy" if train["y"].dtype == np.int64 else "loss"
         self.max_length = max((train[name].shape[1] for name in self.ids), default=0)
         self.symbols = []  # nothing here knows what ids mean
-
-    def different(self, train: dict[str, np.ndarray], enough: int) -> int:
-        """How many examples have inputs of their own; counting stops above `enough`."""
-        found: set[bytes] = set()
-        for row in zip(*(train[name] for name in self.inputs), strict=True):
-            found.add(b"".join(part.tobytes() for part in row))
-            if len(found) > enough:
-                break
-        return len(found)
 
     def read(
         self,

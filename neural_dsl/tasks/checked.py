@@ -66,35 +66,27 @@ def refuse_unfinished(task: Any, base: type, path: Path, longest: int | None) ->
     `base` is the class `Task`: in an emitted file it is the file's own copy. `longest` is
     what the model reads at most, None where that is open.
     """
-    name, builds_on_it = type(task).__name__, bool(isinstance(task, base))
+    name, whole = type(task).__name__, (*MEMBERS, "symbols", "max_length", "causal")
+    where, builds_on_it = f"{name} in {path}", bool(isinstance(task, base))
     if not builds_on_it:
-        raise ValueError(
-            f"{name} in {path} must build on Task: write `class {name}(Task):`"
-        )
-    missing = [
-        member
-        for member in (*MEMBERS, "symbols", "max_length", "causal")
-        if not hasattr(task, member) or is_stub(task, member)
-    ]
+        raise ValueError(f"{where} must build on Task: write `class {name}(Task):`")
+    missing = [m for m in whole if not hasattr(task, m) or is_stub(task, m)]
     if missing:
-        raise ValueError(f"{name} in {path} lacks {', '.join(missing)}")
-    where, symbols, length = f"{name} in {path}", task.symbols, task.max_length
-    if (
-        not isinstance(symbols, Sequence)
-        or isinstance(symbols, str)
-        or any(not isinstance(each, str) for each in symbols)
-    ):
-        raise ValueError(f"`symbols` of {where} must be a list of texts")
-    if not isinstance(length, int | np.integer) or isinstance(length, bool):
-        raise ValueError(f"`max_length` of {where} must be a whole number")
-    if length < 0:
-        raise ValueError(f"`max_length` of {where} is {length}, which is below 0")
-    if longest is not None and length > longest:
-        raise ValueError(
-            f"`max_length` of {where} is {length:,}, and the model reads {longest:,}"
-        )
-    if not isinstance(task.causal, bool | np.bool_):
-        raise ValueError(f"`causal` of {where} must be True or False")
+        raise ValueError(f"{where} lacks {', '.join(missing)}")
+    symbols, length, wrong = task.symbols, task.max_length, ""
+    listed = isinstance(symbols, Sequence) and not isinstance(symbols, str)
+    if not listed or any(not isinstance(each, str) for each in symbols):
+        wrong = f"`symbols` of {where} must be a list of texts"
+    elif not isinstance(length, int | np.integer) or isinstance(length, bool):
+        wrong = f"`max_length` of {where} must be a whole number"
+    elif length < 0:
+        wrong = f"`max_length` of {where} is {length}, which is below 0"
+    elif longest is not None and length > longest:
+        wrong = f"`max_length` of {where} is {length}, and the model reads {longest}"
+    elif not isinstance(task.causal, bool | np.bool_):
+        wrong = f"`causal` of {where} must be True or False"
+    if wrong:
+        raise ValueError(wrong)
 
 
 def is_stub(task: Any, member: str) -> bool:

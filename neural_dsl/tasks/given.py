@@ -37,16 +37,16 @@ class GivenTask(Task):
         if split != "train":
             x, y = self.held_out(split)
             return _rows(x, indices), y[indices]
-        parts = []
+        inputs, targets = [], []
         for index in indices.tolist():
             number, row = divmod(index, self.data.BATCH_SIZE)
             x, y = self.trained_on(self.seed, number)
-            parts.append((_rows(x, [row]), y[row : row + 1]))
-        inputs, targets = zip(*parts, strict=True)
+            inputs.append(_rows(x, [row]))
+            targets.append(y[row])
         if isinstance(inputs[0], tuple):
             joined = tuple(np.concatenate(part) for part in zip(*inputs, strict=True))
-            return joined, np.concatenate(targets)
-        return np.concatenate(inputs), np.concatenate(targets)
+            return joined, np.stack(targets)
+        return np.concatenate(inputs), np.stack(targets)
 
 
 def _rows(x: Any, indices: Any) -> Any:

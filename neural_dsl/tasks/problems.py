@@ -196,22 +196,13 @@ class ProblemSpec(TaskSpec):
         """Behind the source, or at its positions."""
         return "sequence" if self.made(params).causal else "aligned"
 
-    def files(self, params: Params) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    def symbols(self, params: Params, folder: Path) -> Sequence[str]:
+    def symbols(self, params: Params, folder: Path) -> Any:
         """What each token id means."""
-        symbols: Sequence[str] = self.made(params).symbols
-        return symbols
+        return self.made(params).symbols
 
     def max_length(self, params: Params, folder: Path = Path()) -> int:
         """The longest model input in positions."""
         return int(self.made(params).max_length)
-
-    def train_size(self, params: Params, folder: Path = Path()) -> int:
-        """The number of examples to train on."""
-        return int(params["train_size"])
 
 
 def check_space(task: ProblemTask, cause: str, more: str) -> None:

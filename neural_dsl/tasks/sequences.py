@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,27 +58,6 @@ class Numbered(Sequence[str]):
             return str(place)
         return self.more[place - 1 - self.words] if place else "PAD"
 
-    def index(self, value: Any, *_: Any) -> int:
-        """The id of a symbol. Raises ValueError."""
-        number = int(value) if str(value).isdecimal() else 0
-        if 1 <= number <= self.words and str(number) == value:
-            return number
-        return 0 if value == "PAD" else 1 + self.words + self.more.index(value)
-
-    def __contains__(self, value: object) -> bool:
-        try:
-            return self.index(value) >= 0
-        except ValueError:
-            return False
-
-
-def sequence_symbols(vocabulary: int, framing: bool, separator: str) -> Sequence[str]:
-    """PAD, the words, and what frames or parts them ("" for nothing)."""
-    more = ("START", "END") if framing else (separator,) if separator else ()
-    if vocabulary <= len(string.ascii_lowercase):
-        return ["PAD", *string.ascii_lowercase[:vocabulary], *more]
-    return Numbered(vocabulary, more)
-
 
 class SequenceTask(ProblemTask):
     """A sequence is read, and another one, made from it, is written.
@@ -106,8 +86,11 @@ class SequenceTask(ProblemTask):
         self.vocabulary, self.unique, self.framing = vocabulary, unique, framing
         self.space = " " if vocabulary > 26 else ""  # between the words of a text
         self.causal = layout == "sequence"
-        separator = self.separator if self.causal else ""
-        self.symbols = sequence_symbols(vocabulary, framing, separator)
+        self.more = vocabulary + 1  # the id of START, or of the separator
+        more = ("START", "END") if framing else (*self.separator * self.causal,)
+        letters = string.ascii_lowercase[:vocabulary]
+        known = Numbered(vocabulary, more) if self.space else ["PAD", *letters, *more]
+        self.symbols = known
         self.max_length = self.input_length(self.longest)
         super().__init__(count_sequences(*ends, vocabulary, unique), **sizes)
 
@@ -146,8 +129,8 @@ class SequenceTask(ProblemTask):
 
     def frame(self, x: np.ndarray) -> np.ndarray:
         """START before each row and END after it."""
-        start, end = self.symbols.index("START"), self.symbols.index("END")
-        return np.pad(x, [(0, 0), (1, 1)], constant_values=((0, 0), (start, end)))
+        framed = ((0, 0), (self.more, self.more + 1))
+        return np.pad(x, [(0, 0), (1, 1)], constant_values=framed)
 
     def write(self, problems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ids of prompts (B, P) and answers (B, A) for sources (B, n)."""
@@ -158,8 +141,7 @@ class SequenceTask(ProblemTask):
             return padding_last(x), padding_last(y)
         if self.framing:
             return np.concatenate([x, y[:, :1]], axis=1), y[:, 1:]
-        separator = np.full((len(x), 1), self.symbols.index(self.separator))
-        return np.concatenate([x, separator], axis=1), y
+        return np.concatenate([x, np.full((len(x), 1), self.more)], axis=1), y
 
     def problem(self, split: Split, index: int) -> tuple[str, str]:
         """`dabc:` and `abcd`."""
@@ -172,7 +154,9 @@ class SequenceTask(ProblemTask):
         words = text.split() if self.space else [*"".join(text.split())]
         ids = []
         for word in words:
-            id = self.symbols.index(word) if word in self.symbols else 0
+            id = string.ascii_lowercase.find(word) + 1
+            if self.space:
+                id = int(word) if re.fullmatch("[1-9][0-9]{,9}", word) else 0
             if not 1 <= id <= self.vocabulary:
                 known = f"{self.symbols[1]} to {self.symbols[self.vocabulary]}"
                 raise ValueError(f"unknown symbol {word!r}; the symbols are {known}")
@@ -391,14 +375,12 @@ def _check(task: SequenceTask) -> None:
     check_space(task, "vocabulary", "use a larger `vocabulary` or longer sequences")
 
 
+LENGTH = "length seq_length sequence_length seq_len"
 VOCABULARY = "vocabulary vocab_size vocabulary_size vocab"
-LAYOUT = parameter(
-    "layout",
-    "choice",
-    "sequence",
-    "the answer behind the source, or at the source's own positions",
-    "sequence aligned",
-)
+WORDS = "how many different symbols there are, besides those of the task itself"
+FRAMES = "START and END around source and answer, no separator"
+PLACES = "the answer behind the source, or at the source's own positions"
+LAYOUT = parameter("layout", "choice", "sequence", PLACES, "sequence aligned")
 
 
 def sequence(
@@ -411,22 +393,15 @@ def sequence(
     **rest: Any,
 ) -> ProblemSpec:
     """The entry of a task of sequences."""
-    form = "a number, or the shortest and the longest, as in (4, 8)"
-    words = "how many different symbols there are, besides those of the task itself"
-    frames = "START and END around source and answer, no separator"
+    form = f"symbols of a {source}: a number, or the shortest and the longest: (4, 8)"
     parameters = (
-        parameter(
-            "length seq_length sequence_length seq_len",
-            "range",
-            length,
-            f"symbols of a {source}: {form}",
-        ),
-        parameter(VOCABULARY, "count", 20, words),
+        parameter(LENGTH, "range", length, form),
+        parameter(VOCABULARY, "count", 20, WORDS),
         parameter("unique", "bool", unique, f"whether a {source} repeats no symbol"),
-        parameter("framing", "bool", False, frames),
-        *layout,
-        *SIZES,
+        parameter("framing", "bool", False, FRAMES),
+        *(*layout, *SIZES),
     )
+    aligned = [f'{each}, layout="aligned"' for each in EXAMPLES if layout]
     return ProblemSpec(
         task.__name__,
         doc,
@@ -434,7 +409,7 @@ def sequence(
         check=lambda params: _check(task(**params)),
         data="sequences",
         task=task,
-        examples=EXAMPLES + ALIGNED * bool(layout),
+        examples=(*EXAMPLES, *aligned),
         **rest,
     )
 
@@ -447,8 +422,6 @@ EXAMPLES = tuple(
         ("", "framing=true"),
     )
 )
-ALIGNED = tuple(f'{each}, layout="aligned"' for each in EXAMPLES)
-
 SEQUENCES = (
     sequence(Copy, "Writing a sequence once more.", LAYOUT, aligned_needs="nothing"),
     sequence(Reverse, "Writing a sequence backwards.", LAYOUT),

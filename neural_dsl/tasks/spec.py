@@ -51,7 +51,7 @@ class TaskSpec(SettingSpec):
 
     def files(self, params: Params) -> tuple[str, ...]:
         """The parameters that name files."""
-        return ("path",)
+        return ("path",) if "path" in params else ()
 
     def symbols(self, params: Params, folder: Path) -> Sequence[str] | None:
         """What each token id means; id 0 is padding. None where there are no ids or only
@@ -69,4 +69,4 @@ class TaskSpec(SettingSpec):
 
     def train_size(self, params: Params, folder: Path = Path()) -> int | None:
         """The number of examples to train on; None if only the running task can tell."""
-        return None
+        return params.get("train_size")

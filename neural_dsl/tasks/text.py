@@ -29,12 +29,11 @@ class Characters:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text. Raises ValueError."""
-        for symbol in text:
-            if symbol not in self.ids:
-                raise ValueError(
-                    f"the character {symbol!r} is not in the training text"
-                )
-        return [self.ids[symbol] for symbol in text]
+        try:
+            return [self.ids[symbol] for symbol in text]
+        except KeyError as error:
+            what = f"the character {error.args[0]!r} is not in the training text"
+            raise ValueError(what) from None
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
@@ -93,12 +92,11 @@ class Text(GivenTask):
                 f"set vocabulary={size}"
             )
         for split in SPLITS:
-            count = len(self.data.tokens(split))
-            if count <= self.max_length:
+            count, window = len(self.data.tokens(split)), self.max_length + 1
+            if count < window:
                 raise ValueError(
                     f"{path} is too short for context={self.max_length}: its {split} "
-                    f"part has {count:,} tokens, and one window takes "
-                    f"{self.max_length + 1:,}"
+                    f"part has {count:,} tokens, and one window takes {window:,}"
                 )
 
     def size(self, split: Split) -> int:
@@ -120,10 +118,8 @@ class Text(GivenTask):
         """The ids of the beginning of a text. Raises ValueError."""
         ids = self.tokenizer.encode(prompt)
         if not 1 <= len(ids) <= self.max_length:
-            raise ValueError(
-                f"the prompt has {len(ids):,} tokens; the model reads 1 to "
-                f"{self.max_length:,}"
-            )
+            most = f"the model reads 1 to {self.max_length:,}"
+            raise ValueError(f"the prompt has {len(ids):,} tokens; {most}")
         return np.array(ids)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -143,25 +139,17 @@ def text_parts(text: str) -> tuple[str, str, str]:
 
 def _check(params: Params) -> None:
     vocabulary, tokenizer = params["vocabulary"], params["tokenizer"]
-    if vocabulary is None:
+    if vocabulary is None or (tokenizer == "bpe" and vocabulary > BYTES):
         return
-    if tokenizer != "bpe":
-        raise LayerProblem(
-            "NE074",
-            '`vocabulary` is for `tokenizer="bpe"`; any other has its own',
-            parameter="vocabulary",
-            label=f'the tokenizer is "{tokenizer}"',
-            help="leave `vocabulary` out",
-        )
-    if vocabulary <= BYTES:
-        raise LayerProblem(
-            "NE074",
+    message = '`vocabulary` is for `tokenizer="bpe"`; any other has its own'
+    label, help = f'the tokenizer is "{tokenizer}"', "leave `vocabulary` out"
+    if tokenizer == "bpe":
+        message = (
             f"a byte-pair encoding has more than {BYTES} tokens: one for each byte, and "
-            "those that it learns",
-            parameter="vocabulary",
-            label="too small",
-            help="write for instance `vocabulary=1000`",
+            "those that it learns"
         )
+        label, help = "too small", "write for instance `vocabulary=1000`"
+    raise LayerProblem("NE074", message, parameter="vocabulary", label=label, help=help)
 
 
 def _complete(params: Params) -> Params:
@@ -195,11 +183,12 @@ class TextSpec(TaskSpec):
         shortest = min(len(part) for part in text_parts(text))
         if shortest <= params["context"]:
             what = f"is too short for `context={params['context']}`"
+            label = f"{len(text):,} characters, of which {shortest:,} are for the test"
             raise LayerProblem(
                 "NE075",
                 f"the text in `{params['path']}` {what}",
                 parameter="path",
-                label=f"{len(text):,} characters, of which {shortest:,} are for the test",
+                label=label,
                 help="use a longer text or a smaller `context`",
             )
         return ["PAD", *sorted(set(text))]

@@ -11,20 +11,19 @@ from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.loss_curves import column
-from neural_dsl.visualize.moments import EXPECTED, Training
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
+from neural_dsl.visualize.views import EXPECTED, Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN_METRICS = ("normalized_entropy", "previous_token", "first_token")
 MOST_NAMED = 16  # lines that get a name each; beyond, a layer has one colour
 COLORS = ("#2c639a", "#d08a2e", "#4d9a5b", "#b0413e", "#7a5aa6", "#5f6675")
 
 
 @picture("evolution_metrics.{form}")
-def metrics_figure(training: Training, wish: Wish) -> Figure:
+def metrics_figure(training: Training) -> Figure:
     """Loss, exact match and metrics of every head over the steps.
 
     The steps stand on a logarithmic axis that begins with 0; what a metric says of a head
@@ -38,8 +37,9 @@ def metrics_figure(training: Training, wish: Wish) -> Figure:
     known = any(one.expected is not None for one in first)
     shown = [EXPECTED] * known + [
         name
-        for name in SHOWN_METRICS
-        if any(not np.isnan(one.values()[name]).all() for one in last.record)
+        for name, metric in METRICS.items()
+        if metric.curve
+        and any(not np.isnan(one.values()[name]).all() for one in last.record)
     ]
     names = ("loss", "validation_exact_match")
     measured = [name for name in names if column(training.lines, name)[0]]
@@ -71,7 +71,6 @@ def metrics_figure(training: Training, wish: Wish) -> Figure:
 
 
 def _draw_measured(axes: Axes, training: Training, name: str) -> None:
-    """A line of `metrics.jsonl`."""
     marker = "o-" if name.startswith("validation") else "-"
     x, y = column(training.lines, name)
     axes.plot(x, y, marker, color=style.INK, linewidth=1.2, ms=3, clip_on=False)
@@ -83,7 +82,6 @@ def _draw_measured(axes: Axes, training: Training, name: str) -> None:
 
 
 def _draw_metric(axes: Axes, training: Training, name: str) -> None:
-    """One metric of every head."""
     x = [moment.step for moment in training.moments]
     first = training.moments[0].record
     named = sum(one.num_heads for one in first) <= MOST_NAMED

@@ -14,7 +14,7 @@ import pytest
 
 import neural_dsl as nd
 from neural_dsl.backends import weights_file
-from neural_dsl.backends.own_names import canonical_arrays
+from neural_dsl.backends.canonical import canonical_arrays
 from neural_dsl.runs.journal import installed
 from tests.cli.training_files import COPY
 

@@ -1,5 +1,7 @@
 """Pictures of runs label an attention only where it reads the positions of the ids."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,8 @@ def test_snapshots_label_what_the_ids_are_and_nothing_of_equal_length(model):
 
 
 def test_prompts_label_what_the_ids_are_and_nothing_of_equal_length(model, tmp_path):
-    run = LoadedRun(model.runtime, tmp_path, None)
+    task = SimpleNamespace(symbols=("_", *WORDS))
+    run = LoadedRun(model.runtime, tmp_path, task)
     reading = Reading("abcd", None, None, IDS, WORDS, ("", "", "", "x"), [(3, (0,))])
     shown = capture(run, reading, "a prompt")
     judge(shown.record.layers)

@@ -250,7 +250,7 @@ def test_inputs_are_checked_before_the_model_sees_them(runtime):
 def test_what_would_not_fit_in_memory_is_refused_before_it_runs(runtime, monkeypatch):
     monkeypatch.setattr("neural_dsl.backends.memory.ALWAYS_FREE", 100)
     monkeypatch.setattr("neural_dsl.backends.memory.available", lambda: 100)
-    monkeypatch.setattr(runtime, "_forward", None)
+    monkeypatch.setattr(runtime, "forward", None)
     with refused("NE108"):
         runtime.run(INPUTS)
     with refused("NE108"):
@@ -260,13 +260,13 @@ def test_what_would_not_fit_in_memory_is_refused_before_it_runs(runtime, monkeyp
 def test_the_first_capture_of_a_selection_is_compared_with_a_plain_run(
     runtime, monkeypatch
 ):
-    forward, runs = runtime._forward, []
+    forward, runs = runtime.forward, []
 
     def changed(arrays):
         runs.append(arrays)
         return forward(arrays) + len(runs)
 
-    monkeypatch.setattr(runtime, "_forward", changed)
+    monkeypatch.setattr(runtime, "forward", changed)
     with refused("NE107") as caught:
         capture(runtime, INPUTS)
     assert "its output is another with capture than without" in str(caught.value)

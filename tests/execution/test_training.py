@@ -164,7 +164,7 @@ def test_greedy_decoding_finds_what_teacher_forcing_counts(backend, task):
     for _ in live.steps():
         pass
     size = live.task.size("test")
-    samples, _ = answered(live.logits, live.task, "test", range(size), None)
+    samples, _ = answered(live.logits, live.task, "test", size, None)
     for index, sample in enumerate(samples):
         problem = (sample.prompt, sample.expected)
         assert problem == live.task.problem("test", index)

@@ -13,7 +13,7 @@ import pytest
 
 import neural_dsl as nd
 from neural_dsl.backends import weights_file
-from neural_dsl.backends.own_names import canonical_arrays
+from neural_dsl.backends.canonical import canonical_arrays
 from neural_dsl.runs.prepare import TrainRequest
 from neural_dsl.runs.train import train
 from neural_dsl.source import Source

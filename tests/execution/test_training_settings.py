@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neural_dsl as nd
-from neural_dsl.backends.emitted import import_emitted
+from neural_dsl.backends.live import import_emitted
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError
 

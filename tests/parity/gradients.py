@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neural_dsl.backends.base import Place
+from neural_dsl.backends.canonical import places
 
 
 def gradients(runtime, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -14,40 +14,31 @@ def gradients(runtime, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     canonical layout, and along every input of numbers, by its name."""
     weighing = np.random.default_rng(3).normal(size=runtime.run(inputs).shape)
     weighing = weighing.astype(np.float32)
-    places = {
-        f"{layer.name}.{weight.name}": Place(runtime.compiled.paths[layer.name], weight)
-        for layer in runtime.compiled.network.layers()
-        for weight in layer.weights
-        if weight.trainable
-    }
+    owned = places(runtime.network, runtime.compiled.paths, runtime.name)
+    trained = {name: each for name, each in owned.items() if each[1].trainable}
+    found = [runtime.find(path) for path, _ in trained.values()]
     floats = [name for name, array in inputs.items() if array.dtype.kind == "f"]
     of = _pytorch if runtime.name == "pytorch" else _tensorflow
-    found = of(runtime.model, places.values(), inputs, floats, weighing)
-    for number, place in enumerate(places.values()):
-        found[number] = found[number].transpose(place.weight.array.order(runtime.name))
-    return dict(zip([*places, *floats], found, strict=True))
+    slopes = of(runtime.model, found, inputs, floats, weighing)
+    for number, (_, weight) in enumerate(trained.values()):
+        slopes[number] = slopes[number].transpose(weight.array.order(runtime.name))
+    return dict(zip([*trained, *floats], slopes, strict=True))
 
 
-def _pytorch(model, places, inputs, floats, weighing):
+def _pytorch(model, found, inputs, floats, weighing):
     import torch
-
-    from neural_dsl.backends.pytorch import weights
 
     tensors = {name: torch.from_numpy(np.array(a)) for name, a in inputs.items()}
     for name in floats:
         tensors[name].requires_grad_()
     (model(*tensors.values()) * torch.from_numpy(weighing)).sum().backward()
-    found = [weights.find(model, place) for place in places]
     return [each.grad.numpy() for each in (*found, *(tensors[n] for n in floats))]
 
 
-def _tensorflow(model, places, inputs, floats, weighing):
+def _tensorflow(model, found, inputs, floats, weighing):
     import tensorflow as tf
 
-    from neural_dsl.backends.tensorflow import weights
-
     tensors = {name: tf.constant(array) for name, array in inputs.items()}
-    found = [weights.find(model, place) for place in places]
     watched = [tensors[name] for name in floats]
     with tf.GradientTape() as tape:
         for each in watched:

@@ -139,3 +139,21 @@ def test_a_network_of_images_is_the_same_on_both_backends() -> None:
     slopes = gradients(one, inputs), gradients(other, inputs)
     for name, mine in slopes[0].items():
         assert_agree(slopes[1][name], mine, what=f"gradient of {name}")
+
+
+def test_running_variances_are_those_that_the_docs_tell_of(backend):
+    """docs/training.md: PyTorch's is over n - 1, Keras' over n."""
+    text = "network Norm { input: (3, 2) layers: BatchNormalization(momentum=0.9) }"
+    runtime = create_runtime(nd.compile(text, backend), 0)
+    x = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32)
+    if backend == "pytorch":
+        import torch
+
+        runtime.model.train()(torch.from_numpy(x))
+    else:
+        runtime.model(x, training=True)
+    kept = {name.rpartition(".")[2]: a for name, a in runtime.weights().items()}
+    mean = 0.1 * x.mean((0, 1))
+    variance = 0.9 + 0.1 * x.var((0, 1), ddof=backend == "pytorch")
+    np.testing.assert_allclose(kept["running_mean"], mean, atol=1e-6)
+    np.testing.assert_allclose(kept["running_var"], variance, atol=1e-6)

@@ -78,7 +78,7 @@ def well_conditioned(runtime, inputs, found: Captured) -> bool:
     can grow so far that any two correct float32 programs differ."""
     import torch
 
-    from neural_dsl.backends.pytorch.capture import watching
+    from neural_dsl.backends import foreign_model
 
     model = copy.deepcopy(runtime.model).double()
     tensors = [torch.from_numpy(np.asarray(array)) for array in inputs.values()]
@@ -88,7 +88,7 @@ def well_conditioned(runtime, inputs, found: Captured) -> bool:
     def keep(path, number, scores):
         weights[path, number] = scores.dense()
 
-    with torch.inference_mode(), watching(model, keep):
+    with torch.inference_mode(), foreign_model(model).watching(keep):
         exact = model(*doubled)
     pairs = [(found.output, exact.numpy())]
     pairs += [

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import neural_dsl as nd
-from neural_dsl.backends import create_runtime, own_names, weights_file
+from neural_dsl.backends import canonical, create_runtime, weights_file
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.diagnostics import NeuralError
 from tests.layer_examples import each_example, network_text
@@ -90,13 +90,14 @@ def test_no_name_means_two_weights(text: str) -> None:
     """Else a file of weights could be read in two ways."""
     compiled = nd.compile(text, "pytorch")
     meaning: dict[str, tuple] = {}
-    ways = [own_names.canonical_naming(compiled.network)]
-    ways += [own_names.own_naming(compiled, backend) for backend in BACKENDS]
-    for way in ways:
-        assert sorted(own for own, _ in way.names.values()) == sorted(
-            own for own, _ in ways[0].names.values()
-        )
-        for name, meant in way.names.items():
+    shapes = canonical.expected(compiled.network)
+    for name, shape in shapes.items():
+        meaning[name] = name, tuple(range(len(shape)))
+    for backend in BACKENDS:
+        own = canonical.own_naming(compiled, backend)
+        known = {name: meant for name, meant in own.items() if meant}
+        assert sorted(name for name, _ in known.values()) == sorted(shapes)
+        for name, meant in known.items():
             assert meaning.setdefault(name, meant) == meant
 
 

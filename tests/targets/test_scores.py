@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_dsl.attention.allowed import Allowed
-from neural_dsl.attention.scores import ArrayScores, mixed
+from neural_dsl.attention.scores import Scores, mixed
 from neural_dsl.diagnostics import NeuralError
 
 
 def numpy_scores(q, k, v, rule, scale, bias):
-    return ArrayScores(q, k, v, rule, scale=scale, bias=bias)
+    return Scores(q, k, v, mask=rule.rows(), scale=scale, bias=bias)
 
 
 def torch_scores(q, k, v, rule, scale, bias):
     import torch
 
-    from neural_dsl.backends.pytorch.scores import Call, DeviceScores
+    from neural_dsl.backends.pytorch.capture import KernelCall
 
     q, k, v = map(torch.from_numpy, (q, k, v))
     allowed = torch.from_numpy(np.array(rule.rows()))
@@ -30,17 +30,16 @@ def torch_scores(q, k, v, rule, scale, bias):
         )
         mask = added.masked_fill(~allowed, -torch.inf)
     kernel = torch.nn.functional.scaled_dot_product_attention
-    call = Call(kernel, q, k, v, mask, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
-    return DeviceScores(call, call.run())
+    named = {"scale": scale, "enable_gqa": q.shape[1] != k.shape[1]}
+    call = KernelCall(kernel, (q, k, v, mask), named)
+    return call.scores(call.run())
 
 
 def keras_scores(q, k, v, rule, scale, bias):
-    from neural_dsl.backends.tensorflow.scores import DeviceScores
+    from neural_dsl.backends.tensorflow.capture import DeviceScores
 
-    weights = ArrayScores(q, k, v, rule, scale=scale, bias=bias)
-    return DeviceScores(
-        q, k, v, weights.context(), mask=rule.rows(), bias=bias, scale=scale
-    )
+    context = numpy_scores(q, k, v, rule, scale, bias).context()
+    return DeviceScores(q, k, v, context, mask=rule.rows(), bias=bias, scale=scale)
 
 
 EACH = [
@@ -147,12 +146,12 @@ def test_what_asks_for_no_weights_makes_no_square_of_them():
 
     import torch
 
-    from neural_dsl.backends.pytorch.scores import Call, DeviceScores
+    from neural_dsl.backends.pytorch.capture import KernelCall
 
     q = torch.zeros(1, 1, 16_384, 1)
     kernel = torch.nn.functional.scaled_dot_product_attention
-    call = Call(kernel, q, q, q, is_causal=True)
-    scores = DeviceScores(call, call.run())
+    call = KernelCall(kernel, (q, q, q), {"is_causal": True})
+    scores = call.scores(call.run())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     lse = scores.lse()
     np.testing.assert_allclose(lse[0, 0], np.log(np.arange(1, 16_385)), atol=1e-5)

@@ -11,8 +11,8 @@ import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
 from neural_dsl.attention.check import check_scores  # noqa: E402
-from neural_dsl.backends.pytorch.capture import watching  # noqa: E402
-from neural_dsl.backends.pytorch.scores import Call, DeviceScores  # noqa: E402
+from neural_dsl.backends import foreign_model  # noqa: E402
+from neural_dsl.backends.pytorch.capture import KernelCall  # noqa: E402
 from neural_dsl.diagnostics import NeuralError  # noqa: E402
 from neural_dsl.targets.base import Batch, Given  # noqa: E402
 from neural_dsl.targets.module import ModuleTarget  # noqa: E402
@@ -28,6 +28,16 @@ class Seen:
     path: str
     number: int
     weights: np.ndarray
+
+
+def watching(model, *given, **named):
+    return foreign_model(model).watching(*given, **named)
+
+
+def scores_of(*given, **named):
+    """Of one call of the kernel."""
+    call = KernelCall(F.scaled_dot_product_attention, given, named)
+    return call.scores(call.run())
 
 
 def capture(model, run, wanted=None):
@@ -206,9 +216,7 @@ def test_a_row_without_any_key_has_weights_of_zero(kind):
     given = (
         mask if kind == "boolean" else torch.zeros(3, 3).masked_fill(~mask, -torch.inf)
     )
-    kernel = F.scaled_dot_product_attention
-    call = Call(kernel, q, k, k, given)
-    weights = torch.from_numpy(DeviceScores(call, call.run()).dense())
+    weights = torch.from_numpy(scores_of(q, k, k, given).dense())
     assert (weights[:, :, 1] == 0).all()
     assert (weights[:, :, 0, 1] == 0).all()
     torch.testing.assert_close(weights.sum(-1)[0, 0], torch.tensor([1.0, 0.0, 1.0]))
@@ -229,8 +237,7 @@ def test_numbers_so_low_that_nothing_is_left_hide_a_key():
     mask = torch.zeros(1, 1, 3, 3)
     mask[..., 0, 1:] = lowest
     mask[..., 2, :] = lowest  # then softmax makes a row of equal weights of it
-    call = Call(F.scaled_dot_product_attention, q, q, q, mask)
-    scores = DeviceScores(call, call.run())
+    scores = scores_of(q, q, q, mask)
     allowed = scores.allowed.rows()[0, 0].tolist()
     assert allowed == [[True, False, False], [True] * 3, [True] * 3]
     np.testing.assert_allclose(scores.dense()[0, :, 2], 1 / 3, atol=1e-6)
@@ -294,8 +301,7 @@ def test_of_low_numbers_alone_the_highest_are_seen():
     """Padding on the left and causality, each -1e4: row 0 has no key but its own pad."""
     mask = torch.tensor([[-1e4, -1e4, -2e4], [-1e4, 0.0, -1e4], [-1e4, 0.0, 0.0]])
     q = torch.randn(1, 1, 3, 4)
-    call = Call(F.scaled_dot_product_attention, q, q, q, mask)
-    scores = DeviceScores(call, call.run())
+    scores = scores_of(q, q, q, mask)
     check_scores("a", scores, 1)
     seen = [[True, True, False], [False, True, False], [False, True, True]]
     assert scores.allowed.rows()[0, 0].tolist() == seen
@@ -304,8 +310,7 @@ def test_of_low_numbers_alone_the_highest_are_seen():
 def test_scores_that_outweigh_a_low_number_see_the_key():
     q, k = torch.tensor([[[[100.0]]]]), torch.tensor([[[[-100.0], [100.0]]]])
     mask = torch.tensor([[0.0, -1e4]])  # 100 * 100 - 1e4 is more than -100 * 100
-    call = Call(F.scaled_dot_product_attention, q, k, k, mask)
-    scores = DeviceScores(call, call.run())
+    scores = scores_of(q, k, k, mask)
     assert scores.allowed.everywhere
     check_scores("a", scores, 1)
 
@@ -355,8 +360,7 @@ def test_where_the_model_itself_gives_nan_it_is_said_to_be_the_models():
 
 def test_dropout_of_weights_does_not_look_like_a_wrong_capture():
     q = torch.randn(2, 2, 5, 4)
-    call = Call(F.scaled_dot_product_attention, q, q, q, dropout_p=0.5)
-    check_scores("a", DeviceScores(call, call.run()), 2)
+    check_scores("a", scores_of(q, q, q, dropout_p=0.5), 2)
 
 
 def test_what_comes_out_of_a_head_is_its_mean_or_what_is_given():

@@ -14,8 +14,8 @@ import keras
 from keras import layers
 
 from neural_dsl.attention.check import check_scores
-from neural_dsl.backends.tensorflow.capture import layer_paths, watching
-from neural_dsl.backends.tensorflow.scores import DeviceScores
+from neural_dsl.backends import foreign_model
+from neural_dsl.backends.tensorflow.capture import DeviceScores, layer_paths
 from neural_dsl.targets.base import Given
 from neural_dsl.targets.module import ModuleTarget
 from neural_dsl.targets.record import record
@@ -30,6 +30,10 @@ class Seen:
     path: str
     number: int
     weights: np.ndarray
+
+
+def watching(model, *given, **named):
+    return foreign_model(model).watching(*given, **named)
 
 
 def capture(model, run, wanted=None):

@@ -11,9 +11,8 @@ import pytest
 from neural_dsl import backends
 from neural_dsl.attention.allowed import Allowed
 from neural_dsl.attention.check import check_output, check_scores
-from neural_dsl.attention.scores import ArrayScores
+from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import inputs, memory
-from neural_dsl.backends.live import sizes
 from neural_dsl.catalogue.tensors import Mask, Tensor
 from neural_dsl.diagnostics import NeuralError
 from neural_dsl.graph.nodes import Input
@@ -127,13 +126,9 @@ def test_both_backends_have_the_same_files_and_shared_functions():
     only_torch = {"convolved.py"}  # a trick of its kernels
     files = [name for name in torch_side if ":" not in name and name not in only_torch]
     assert files == [name for name in keras_side if ":" not in name]
-    assert torch_side["weights.py:find"] == keras_side["weights.py:find"]
-    # Keras needs the emitted module.
-    runtime = "runtime.py:LiveRuntime"
-    assert keras_side[runtime] == f"{torch_side[runtime]}, watching"
-    start = "model, visit, wanted, gates"
-    assert torch_side["capture.py:watching"] == start
-    assert keras_side["capture.py:watching"] == f"{start}, module"
+    alike = ("runtime.py:LiveRuntime", "capture.py:watch", "capture.py:hide")
+    for name in (*alike, "training.py:placed", "training.py:count_gpus"):
+        assert torch_side[name] == keras_side[name]
 
 
 # --- masks --------------------------------------------------------------------------
@@ -275,10 +270,14 @@ def test_an_image_has_no_tokens():
     text = "network A { input: (900, 800, 3) layers: Conv2D(5000, 3) Flatten }"
     network = resolve(parse(Source("a.neural", text)))[0]
     arrays = {"input": np.zeros((1, 900, 800, 3), "float32")}
-    assert sizes(network, arrays) == (1, {})
+    assert inputs.sizes(network, arrays) == (1, {})
     with refused("NE108") as caught:
         memory.refuse_run_if_too_large(
-            network, *sizes(network, arrays), "pytorch", memory.fused, limit=2**30
+            network,
+            *inputs.sizes(network, arrays),
+            "pytorch",
+            memory.fused,
+            limit=2**30,
         )
     (diagnostic,) = caught.value.diagnostics
     assert "on pytorch needs" in diagnostic.message
@@ -360,16 +359,16 @@ def test_inputs_come_back_in_order_and_in_the_right_type():
 ROWS = np.array([[1.0, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5]], dtype=np.float32)
 
 
-class Claimed(ArrayScores):
+class Claimed(Scores):
     """Says of its weights what it is told to."""
 
     def __init__(self, weights, rule, lie=0.0):
         weights = np.asarray(weights, dtype=np.float32)[None, None]
         values = np.eye(weights.shape[-1])[None, None]
-        super().__init__(weights, values, values, rule, context=weights + lie)
-        self.claimed = weights
+        super().__init__(weights, values, values, weights + lie)
+        self.claimed, self.allowed = weights, rule
 
-    def _weights(self, queries):
+    def rows(self, queries):
         return self.claimed[:, :, queries]
 
 

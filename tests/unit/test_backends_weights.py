@@ -78,6 +78,14 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path):
         weights_file.save(tmp_path / "none" / "w.safetensors", ARRAYS)
 
 
+def test_a_name_with_a_nul_is_refused(tmp_path):
+    with refused("NE105") as caught:
+        weights_file.save(tmp_path / "a\0b", ARRAYS)
+    assert "it holds a NUL" in str(caught.value)
+    with refused("NE103"):
+        weights_file.load(tmp_path / "a\0b")
+
+
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"old")
@@ -85,7 +93,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(os, "fsync", full)
     with refused("NE105") as caught:
         weights_file.save(path, ARRAYS)
     assert "No space left on device" in str(caught.value)

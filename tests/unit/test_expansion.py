@@ -1,9 +1,10 @@
 """Small files that stand for large networks: counted and checked without writing them out."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neural_dsl.catalogue.tensors import Mask
-from neural_dsl.resolve.blocks import Blocks
 from neural_dsl.resolve.structure import LayerResolver
 from tests.unit.resolving import checked, codes, network, source
 
@@ -18,7 +19,7 @@ def doubling(times: int, leaf: str = "Dense(8)") -> str:
 def expansions(monkeypatch) -> list[str]:
     """The macros whose bodies are resolved."""
     found: list[str] = []
-    expand = Blocks.expand
+    expand = LayerResolver.expand
 
     def counted(self, define, flow, scope):
         found.append(define.name.text)
@@ -34,10 +35,87 @@ def test_a_macro_is_not_expanded_again_for_equal_calls(expansions) -> None:
     assert len(expansions) == 13 + 12  # on the input at first, then on what leaves it
 
 
-def test_a_hundred_networks_of_one_macro_expand_it_once_each(expansions) -> None:
+def test_a_hundred_networks_of_one_macro_expand_it_once(expansions) -> None:
     networks = (f"network N{n} {{ input: (4, 8) layers: M12 }}" for n in range(100))
     assert checked(doubling(12) + " ".join(networks)) == ()
-    assert len(expansions) == 100 * (13 + 12)
+    assert len(expansions) == 13 + 12
+
+
+def test_a_mistake_in_a_macro_is_not_looked_for_again(expansions) -> None:
+    search = "Dense(HPO(choice(8, 0, 9)))"
+    text = doubling(12, search) + " network N { input: (4, 8) layers: M12 }"
+    assert [each.code for each in checked(text)] == ["NW060", "NE027"]
+    assert len(expansions) < 3 * 3 * 13
+
+
+def test_what_is_remembered_holds_for_its_inputs_and_task_alone() -> None:
+    """The macro's branch reads another input in each network, its Embedding another task."""
+    before = (
+        "define A { a: { Dense(4) } b: { } Concatenate } define E { Embedding(9, 4) }"
+    )
+    text = before + " ".join(
+        f"network N{n} {{ input: {{ a: (3, {n}), b: (3, 4) }} layers: A {more} }}"
+        for n, more in ((1, ""), (2, "Reshape((3, 8)) Dense(0)"))
+    )
+    text += "network T { task: Copy(vocabulary=5) layers: E TransformerDecoder(2, 4) Output() }"
+    text += "network U { input: (7,) layers: E Flatten Output(3) }"
+    assert [each.code for each in checked(text)] == ["NE076", "NE027"]
+
+
+def searching(calls: int, layers: int, values: str) -> str:
+    row = " ".join(f"Dense(HPO(choice({values})))" for _ in range(layers))
+    called = " ".join(f"B({n + 1})" for n in range(calls))
+    return source(called, "(8, 16)", before=f"define B(u) {{ Dense($u) {row} }}")
+
+
+def test_another_value_of_a_search_resolves_anew_only_what_it_reaches(monkeypatch):
+    resolved: list[str] = []
+    layer = LayerResolver.layer
+
+    def counted(self, spec, *rest):
+        resolved.append(spec.name)
+        return layer(self, spec, *rest)
+
+    monkeypatch.setattr(LayerResolver, "layer", counted)
+    found = checked(searching(5, 30, "8, 16, 24"))
+    assert {each.code for each in found} == {"NW060"}
+    # Of 150 layers at 60 other values, the two that a value reaches, and those beside.
+    assert len(resolved) < 150 + 60 * 10
+    wrong = checked(searching(5, 30, "8, 16, 0"))
+    assert [each.code for each in wrong].count("NE027") == 30
+
+
+ROW = st.lists(
+    st.sampled_from(
+        [
+            "Dense(HPO(choice(8, 4, 0)))",
+            "Dense(8)",
+            "MultiHeadAttention(HPO(choice(2, 3)))",
+            "Dropout(HPO(choice(0.1, $n)))",
+            "Inner(HPO(choice(4, 8)))",
+            "ResidualConnection { Dense(HPO(choice(8, 6))) }",
+            "{ Dense($n) Dense(8) } * HPO(choice(1, 2, 0))",
+            "a: { Dense($n) } b: { } Concatenate(axis=HPO(choice(-1, 1)))",
+            'Dense($n, name=HPO(choice("d", "e")))',
+            "Output(HPO(choice(3, 8)))",
+        ]
+    ),
+    min_size=1,
+    max_size=5,
+).map(" ".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROW, ROW)
+def test_what_is_remembered_hides_no_finding(body, row) -> None:
+    before = "define Inner(m) { Dense($m) Dense(HPO(choice(8, 7))) }"
+    before += f" define B(n) {{ {body} }}"
+    text = source(row.replace("$n", "8") + " B(8) B(4) B(8)", "(6, 8)", before=before)
+    text += source("B(8) Dense(3)", "(6, 8)").replace("Test", "Other")
+    told = checked(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LayerResolver, "_remembered", lambda *given: given[-1]())
+        assert checked(text) == told
 
 
 def test_what_is_not_resolved_again_is_the_same_network() -> None:

@@ -87,6 +87,16 @@ def test_a_circle_of_links_is_refused_in_words(tmp_path):
         OutputFolder(tmp_path / "a")
 
 
+def test_a_name_with_a_nul_is_refused_in_words(tmp_path):
+    for act in (
+        lambda path: write_bytes(path, b""),
+        refuse_unwritable,
+        lambda path: refuse_overwriting(path, tmp_path / "x.neural"),
+    ):
+        with pytest.raises(NeuralError, match=r"NE134: .*a\\x00b`: it holds a NUL"):
+            act(tmp_path / "a\0b")
+
+
 def test_a_link_to_a_model_is_no_place_to_write(tmp_path):
     model = tmp_path / "other.neural"
     model.write_text("network A { }")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neural_dsl.attention.induction import induction_cells, induction_score
+from neural_dsl.attention.expected import induction_cells, induction_score
 from neural_dsl.attention.record import LayerAttention
 from tests.attention_records import layer as any_layer
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_dsl.attention.allowed import Allowed
-from neural_dsl.attention.analysis import analyse, analysis_block
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import AttentionRecord, LayerAttention, Provenance
+from neural_dsl.attention.storage import analyse, analysis_block
 
 PROVENANCE = Provenance("Toy", "toy.neural", "pytorch", "random, seed 0", "X.npy")
 

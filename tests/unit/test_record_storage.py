@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_the_metrics_text_is_the_metrics_document(record):
     document = json.loads(metrics_json(record))
     assert document == metrics_document(record)
     assert document["schema_version"] == 1
-    assert document["provenance"] == record.provenance.as_dict()
+    assert document["provenance"] == asdict(record.provenance)
     assert [entry["name"] for entry in document["layers"]] == [
         "file",
         "d.cross_attention",

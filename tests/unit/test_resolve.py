@@ -507,7 +507,7 @@ def test_too_many_copies_are_refused_before_they_are_made() -> None:
 
 @pytest.mark.parametrize("leaf", ["Dense(16)", "[ ]", ""])
 def test_macros_that_double_forty_times_come_to_an_end(leaf, monkeypatch) -> None:
-    monkeypatch.setattr("neural_dsl.resolve.layers.MAX_LAYERS", 5_000)
+    monkeypatch.setattr("neural_dsl.resolve.structure.MAX_LAYERS", 5_000)
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
     before = f"{doubling}\ndefine D40 {{ {leaf} }}"
     assert codes("D0() Dense(3)", before=before) == ["NE048"]
@@ -517,7 +517,7 @@ def test_what_doubles_forty_times_is_counted_and_not_expanded(monkeypatch) -> No
     def expanded(*_: object) -> None:
         raise AssertionError("a layer was resolved before the size was known")
 
-    monkeypatch.setattr(LayerResolver, "_layer", expanded)
+    monkeypatch.setattr(LayerResolver, "layer", expanded)
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
     before = f"{doubling}\ndefine D40 {{ Dense(4) }}"
     found = diagnostics(source("D0()", before=before))

@@ -406,7 +406,7 @@ def test_the_cost_of_many_searches_does_not_multiply(monkeypatch) -> None:
 def test_a_range_is_tried_at_its_bounds_and_a_few_points_between(space, points) -> None:
     tree = parse(Source("x", source(f"Dense(HPO({space}))")))
     run = Findings(tree.source)
-    resolve_network(tree.items[0], Macros([], run), set(), run)
+    resolve_network(tree.items[0], Macros([], run), run)
     ((span, values),) = run.spaces.items()
     found = [
         next(resolve(tree, None, {span: number})[0].layers()).params["units"]

@@ -5,8 +5,8 @@ import tracemalloc
 
 import pytest
 
-from neural_dsl.backends.memory import eager
-from neural_dsl.backends.training_memory import (
+from neural_dsl.backends.memory import (
+    eager,
     estimate_step,
     refuse_training_if_too_large,
 )

@@ -1,21 +1,23 @@
-"""A live PyTorch model, built from the emitted file."""
+"""Live PyTorch models: built from an emitted file, or not emitted by us."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from neural_dsl.backends import memory
-from neural_dsl.backends.base import Place
-from neural_dsl.backends.live import Runtime
-from neural_dsl.backends.pytorch import capture
-from neural_dsl.backends.pytorch.weights import find
+from neural_dsl.backends.canonical import Array, Float32
+from neural_dsl.backends.live import Runtime, Watched
+from neural_dsl.backends.pytorch.capture import DeviceScores, watch
+from neural_dsl.diagnostics import refusal
 
-Float32 = npt.NDArray[np.float32]
+array = DeviceScores.array
 
 
 class LiveRuntime(Runtime):
@@ -23,7 +25,6 @@ class LiveRuntime(Runtime):
 
     name = "pytorch"
     holds = staticmethod(memory.fused)
-    _watching = staticmethod(capture.watching)
     model: nn.Module
 
     def _build(self, seed: int) -> None:
@@ -32,22 +33,75 @@ class LiveRuntime(Runtime):
             torch.manual_seed(seed)
             self.model = getattr(self.module, self.compiled.entry)().eval()
 
-    def _read(self, place: Place) -> Float32:
-        found = find(self.model, place).detach().to("cpu", torch.float32)
-        return found.numpy()
+    def find(self, path: str) -> Tensor:
+        """See `Runtime`: a parameter or a buffer."""
+        owner, _, leaf = path.rpartition(".")
+        tensor = getattr(self.model.get_submodule(owner), leaf)
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"`{path}` is a {type(tensor).__name__}, not a tensor")
+        return tensor
+
+    def _read(self, path: str) -> Float32:
+        return array(self.find(path))
 
     @torch.no_grad()
-    def _write(self, place: Place, array: Float32) -> None:
-        find(self.model, place).copy_(_tensor(array))
+    def _write(self, path: str, values: Float32) -> None:
+        self.find(path).copy_(tensor(values))
 
     @torch.inference_mode()
-    def _forward(self, arrays: Sequence[npt.NDArray[np.generic]]) -> Float32:
-        # Training moves it.
-        device = next(self.model.parameters(), torch.empty(0)).device
-        output: torch.Tensor = self.model(*(_tensor(a).to(device) for a in arrays))
-        return output.float().cpu().numpy()
+    def forward(self, arrays: Sequence[Array]) -> Float32:
+        """See `Runtime`."""
+        place, model = device_of(self.model), self.model.eval()
+        return array(model(*(tensor(each).to(place) for each in arrays)))
+
+    watch = watch
 
 
-def _tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:
-    # A copy: a caller's array may be read-only, which tensors cannot be.
-    return torch.from_numpy(np.array(array))
+class ForeignModel(Watched):
+    """A live module that we did not emit, in the mode that it is in, on its device."""
+
+    name = "pytorch"
+    model: nn.Module
+
+    def __init__(self, model: nn.Module):
+        """Raises NeuralError NE111 where PyTorch itself cannot watch a part of it."""
+        if any(isinstance(each, torch.jit.ScriptModule) for each in model.modules()):
+            message = "no attention of a scripted or traced model can be seen"
+            raise refusal("NE111", message, help="give the module as it was before")
+        self.model = model
+
+    watch = watch
+
+    @property
+    def training(self) -> bool:
+        """Whether running it is random and may change it."""
+        return self.model.training
+
+    def parameters(self) -> list[str]:
+        """The names of the arguments of its call."""
+        # What torch.compile makes of a module takes whatever that one takes.
+        model = getattr(self.model, "_orig_mod", self.model)
+        return list(inspect.signature(model.forward).parameters)
+
+    @torch.no_grad()
+    def run(self, inputs: Mapping[str, Any]) -> tuple[Float32, ...]:
+        """Its output for arguments by name, arrays among them as tensors: every tensor of
+        floats in it, in order."""
+        place = device_of(self.model)
+        given = {
+            name: tensor(value).to(place) if isinstance(value, np.ndarray) else value
+            for name, value in inputs.items()
+        }
+        leaves = tree_leaves(self.model(**given))
+        tensors = (leaf for leaf in leaves if isinstance(leaf, Tensor))
+        return tuple(array(each) for each in tensors if each.is_floating_point())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where it is; training moves it."""
+    return next(model.parameters(), torch.empty(0)).device
+
+
+def tensor(values: Array) -> Tensor:
+    """A copy: a caller's array may be read-only, which tensors cannot be."""
+    return torch.from_numpy(np.array(values))

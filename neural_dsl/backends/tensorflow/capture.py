@@ -15,54 +15,157 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from neural_dsl.attention.allowed import Bools
-from neural_dsl.attention.scores import Float32
-from neural_dsl.backends.base import Visit, Watcher
-from neural_dsl.backends.gates import Gates, outputs, uniform_heads
-from neural_dsl.backends.tensorflow.scores import DeviceScores, visible
-from neural_dsl.backends.tensorflow.weights import find_layer
+from neural_dsl.attention.allowed import Bools, Which
+from neural_dsl.attention.scores import Float32, Scores
+from neural_dsl.backends.quiet import one_key_is_fine
+from neural_dsl.backends.watching import Call, Form, Watcher, put
 
-# What an emitted file calls its attention.
 EMITTED = "scaled_dot_product_attention"
+"""What an emitted file calls its attention: queries, keys and values, whatever its first
+parameters are called, are (B, H, T, d)."""
+
+KERNEL = Form(axis=2, spreads=True)
+"""Keras' dot_product_attention; q, k, v are (B, T, H, d)."""
+
+OWN = {
+    "_compute_attention": Form(
+        mask="attention_mask", causal="use_causal_mask", axis=2, items=True
+    ),
+    "_apply_scores": Form(
+        "scores", value="value", mask="scores_mask", scored=True, spreads=True
+    ),
+}
+"""Where Keras' layers compute the weights themselves. MultiHeadAttention and
+GroupedQueryAttention: (query, key, value (B, T, H, d), …) -> (B, Q, H, d), (B, H, Q, K);
+None for the weights where it calls the kernel, which is watched. Attention and
+AdditiveAttention: (scores, value (B, K, d), mask) -> (B, Q, d), (B, Q, K)."""
+
+
+class DeviceScores(Scores):
+    """`Scores` over the kernel's own tensors."""
+
+    softmax = staticmethod(tf.nn.softmax)
+    log_sum = staticmethod(partial(tf.reduce_logsumexp, axis=-1))
+    highest = staticmethod(partial(tf.reduce_max, axis=-1, keepdims=True))
+    reshape = staticmethod(tf.reshape)
+    swap = staticmethod(keras.ops.swapaxes)
+
+    @staticmethod
+    def array(tensor: Any) -> Float32:
+        """As NumPy, in float32."""
+        return np.asarray(tf.cast(tensor, tf.float32))
+
+    @staticmethod
+    def numbers(tensor: Any) -> Any:
+        """As float32."""
+        return tf.cast(tensor, tf.float32)
+
+    @staticmethod
+    def take(tensor: Any, queries: Which) -> Any:
+        """See `Scores`."""
+        if isinstance(queries, slice):
+            return tensor[..., queries, :]
+        return tf.gather(tensor, queries, axis=-2)
+
+    @staticmethod
+    def hide(tensor: Any, seen: Any, low: float) -> Any:
+        """See `Scores`."""
+        return tf.where(tf.cast(seen, tf.bool), tensor, low)
+
+    @staticmethod
+    def where(cells: Bools, values: Any, tensor: Any) -> Any:
+        """See `Scores`."""
+        tensor = tf.convert_to_tensor(tensor)
+        return tf.where(cells, tf.cast(values, tensor.dtype), tensor)
 
 
 @contextmanager
-def watching(
-    model: keras.Model,
-    visit: Visit | None = None,
-    wanted: Collection[str] | None = None,
-    gates: Gates | None = None,
-    module: ModuleType | None = None,
-) -> Iterator[LayerWatcher]:
-    """While this lasts, `visit(path, number, scores)` is told of every attention.
+def watch(
+    live: Any, watcher: Watcher, wanted: Collection[str] | None
+) -> Iterator[None]:
+    """See `Watched.watch`; paths as `find_layer` reads them. `live.module` is the emitted
+    file, where there is one. A traced graph would not see any of it: the model runs
+    eagerly meanwhile."""
+    from keras.src import backend
 
-    `path` is that of the wanted layer that computes it, as `find_layer` reads it;
-    `number` counts its attentions in one run of the model. `wanted`: paths; attention of
-    these layers, or of layers inside them that have no path of their own among them, is
-    seen (None: of every layer). `gates` are applied to what the kernel is given and what
-    it returns. `module` is the emitted file, where there is one. A traced graph would not
-    see any of it: the model runs eagerly meanwhile.
-    """
-    watcher = LayerWatcher(visit, gates or {})
-    paths = layer_paths(model) if wanted is None else list(wanted)
-    with ExitStack() as changes:
-        changes.enter_context(_eager(model))
-        changes.enter_context(_shadowed(model, "call", watcher.beginning))
-        for path in paths:
-            changes.enter_context(_followed(find_layer(model, path), path, watcher))
-        if module is not None and hasattr(module, EMITTED):
-            changes.enter_context(_replaced(module, EMITTED, watcher.emitted))
-        else:
-            changes.enter_context(_keras_kernel_watched(watcher))
-        yield watcher
-    if watcher.failure is not None:
-        raise watcher.failure
+    model = live.model
+
+    def watched(function: Callable[..., Any], form: Form | None = None) -> Any:
+        """The same function, by way of the watcher."""
+        names = list(inspect.signature(function).parameters)
+        form = form or Form(names[0], names[1], names[2])
+
+        @functools.wraps(function)
+        def attend(*args: Any, **kwargs: Any) -> Any:
+            given = dict(zip(names, args, strict=False)) | kwargs
+            return watcher.attend(Call(DeviceScores, function, given, form))
+
+        return attend
+
+    def beginning(call: Callable[..., Any]) -> Any:
+        @functools.wraps(call)
+        def begun(*args: Any, **kwargs: Any) -> Any:
+            watcher.numbers.clear()
+            return call(*args, **kwargs)
+
+        return begun
+
+    def noting(call: Callable[..., Any], path: str) -> Any:
+        @functools.wraps(call)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            watcher.running.append(path)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                watcher.running.pop()
+
+        return noted
+
+    with one_key_is_fine(), ExitStack() as changes:
+        if live.device is not None:
+            changes.enter_context(tf.device(live.device))
+        changes.callback(setattr, model, "run_eagerly", model.run_eagerly)
+        model.run_eagerly = True
+        graphs = dict.fromkeys(("predict_function", "test_function"))
+        # In the dictionaries of the layers, past Keras' tracking.
+        changes.enter_context(put(vars(model), call=beginning(model.call), **graphs))
+        for path in layer_paths(model) if wanted is None else wanted:
+            layer = find_layer(model, path)
+            own = {
+                name: watched(getattr(layer, name), form)
+                for name, form in OWN.items()
+                if hasattr(layer, name)
+            }
+            changes.enter_context(
+                put(vars(layer), call=noting(layer.call, path), **own)
+            )
+        # `keras.src` is private; where it has changed, nothing is seen, and the caller
+        # refuses for want of a capture.
+        kernel = getattr(getattr(backend, "nn", None), "dot_product_attention", None)
+        if hasattr(live.module, EMITTED):
+            seen = {EMITTED: watched(getattr(live.module, EMITTED))}
+            changes.enter_context(put(vars(live.module), **seen))
+        elif kernel is not None:
+            seen = {"dot_product_attention": watched(kernel, KERNEL)}
+            changes.enter_context(put(vars(backend.nn), **seen))
+        yield
+
+
+def find_layer(model: keras.Model, path: str) -> Any:
+    """What a path of `CompiledModel.paths` leads to: a layer's name in the model, then
+    attributes and indices."""
+    first, *rest = path.split(".")
+    found: Any = model.get_layer(first)
+    for part in rest:
+        found = found[int(part)] if part.isdigit() else getattr(found, part)
+    return found
 
 
 def layer_paths(model: keras.Model) -> list[str]:
@@ -82,298 +185,3 @@ def layer_paths(model: keras.Model) -> list[str]:
     for layer in model.layers:
         visit(layer, layer.name)
     return list(found.values())
-
-
-class LayerWatcher(Watcher):
-    """Stands around each attention; `failure` is what went wrong beside it."""
-
-    def __init__(self, visit: Visit | None, gates: Gates):
-        super().__init__(visit, gates)
-        self.failure: Exception | None = None
-
-    def beginning(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """A run of the whole model starts: calls are counted from 0."""
-
-        def begun(*args: Any, **kwargs: Any) -> Any:
-            self.numbers.clear()
-            return call(*args, **kwargs)
-
-        return begun
-
-    def attend(
-        self,
-        asked: Any,
-        run: Callable[[Any], Any],
-        scores: Callable[[Any, Any], DeviceScores | None],
-        axis: int,
-    ) -> Any:
-        """Run one attention, gated and visited.
-
-        `run(asked)` is what the model goes on with, where `asked` are the queries, or
-        the scores, with heads along `axis`; `scores` of both are None where they were
-        seen elsewhere.
-        """
-        if self.paused or not self.running:
-            return run(asked)
-        path, number = self.running[-1], self.numbers[self.running[-1]]
-        gates = self.gates.get((path, number))
-        asked = self.uniform(asked, axis)
-        result = run(asked)
-        found = scores(asked, result)
-        if found is None:
-            return result
-        self.seen.add((path, number))
-        self.numbers[path] += 1
-        if self.failure is not None:
-            return result
-        # What is raised here is kept for the end of the run: Keras would make another
-        # exception of it, in the name of the layer.
-        try:
-            if gates:
-                # Before the visit: a target tells the scores what no kernel knows.
-                result = replaced(result, *outputs(gates, found), axis)
-            if self.visit is not None:
-                self.visit(path, number, found)
-        except Exception as error:
-            self.failure = error
-        return result
-
-    def uniform(self, tensor: Any, axis: int) -> Any:
-        """Queries or scores with zeros for the heads, along `axis`, that look everywhere
-        alike."""
-        path = self.running[-1] if self.running else ""
-        gates = self.gates.get((path, self.numbers[path]))
-        if not gates or tensor is None:
-            return tensor
-        tensor = tf.convert_to_tensor(tensor)
-        chosen = uniform_heads(gates, tensor.shape[axis])
-        shape = [1] * tensor.shape.rank
-        shape[axis] = -1
-        return tf.where(tf.reshape(chosen, shape), tf.zeros_like(tensor), tensor)
-
-    def emitted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The emitted function; queries, keys and values, whatever their parameters are
-        called, are (B, H, T, d)."""
-        signature = inspect.signature(function)
-        first, second, third = list(signature.parameters)[:3]
-
-        @functools.wraps(function)
-        def attend(*args: Any, **kwargs: Any) -> Any:
-            given = signature.bind(*args, **kwargs)
-            named = given.arguments
-
-            def run(query: Any) -> Any:
-                named[first] = query
-                return function(*given.args, **given.kwargs)
-
-            def scores(query: Any, context: Any) -> DeviceScores:
-                # A file whose attentions hide nothing leaves the mask out.
-                key, value, mask = named[second], named[third], named.get("mask")
-                return DeviceScores(query, key, value, context, mask=mask)
-
-            return self.attend(named[first], run, scores, axis=1)
-
-        return attend
-
-    def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Keras' dot_product_attention; q, k, v are (B, T, H, d)."""
-
-        @functools.wraps(function)
-        def attend(
-            query: Any,
-            key: Any,
-            value: Any,
-            bias: Any = None,
-            mask: Any = None,
-            scale: Any = None,
-            is_causal: bool = False,
-            **rest: Any,
-        ) -> Any:
-            added = bias
-            if bias is not None and not self.paused and self.gates:
-                added = tf.broadcast_to(
-                    bias, (*bias.shape[:1], query.shape[2], *bias.shape[2:])
-                )
-                seen = visible(added, query, key, scale)
-                added = tf.where(seen, self.uniform(added, 1), added)
-
-            def run(query: Any) -> Any:
-                return function(
-                    query, key, value, added, mask, scale, is_causal, **rest
-                )
-
-            def scores(query: Any, context: Any) -> DeviceScores:
-                return DeviceScores(
-                    *map(heads_first, (query, key, value, context)),
-                    mask=mask,
-                    bias=added,
-                    scale=scale,
-                    causal=is_causal,
-                    spreads=True,
-                )
-
-            return self.attend(query, run, scores, axis=2)
-
-        return attend
-
-    def heads(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """`_compute_attention` of MultiHeadAttention and GroupedQueryAttention: (query,
-        key, value (B, T, H, d), …) -> (B, Q, H, d), (B, H, Q, K); None for the weights
-        where it calls the kernel, which is watched."""
-        signature = inspect.signature(method)
-
-        def compute(*args: Any, **kwargs: Any) -> Any:
-            given = signature.bind(*args, **kwargs)
-            named = given.arguments
-
-            def run(query: Any) -> Any:
-                named["query"] = query
-                return method(*given.args, **given.kwargs)
-
-            def scores(query: Any, result: Any) -> DeviceScores | None:
-                context, weights = result
-                if weights is None:
-                    return None
-                parts = (query, named["key"], named["value"], context)
-                return DeviceScores(
-                    *map(heads_first, parts),
-                    mask=named.get("attention_mask"),
-                    causal=bool(named.get("use_causal_mask")),
-                )
-
-            return self.attend(named["query"], run, scores, axis=2)
-
-        return compute
-
-    def one_head(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """`_apply_scores` of Attention and AdditiveAttention: (scores, value (B, K, d),
-        mask) -> (B, Q, d), (B, Q, K)."""
-        signature = inspect.signature(method)
-
-        def apply(*args: Any, **kwargs: Any) -> Any:
-            given = signature.bind(*args, **kwargs)
-            named = given.arguments
-
-            def run(asked: Any) -> Any:
-                named["scores"] = asked[:, 0]
-                context, weights = method(*given.args, **given.kwargs)
-                return context[:, None], weights
-
-            def scores(asked: Any, result: Any) -> DeviceScores:
-                value, mask = named["value"][:, None], named.get("scores_mask")
-                if mask is not None and len(mask.shape) == 2:
-                    mask = mask[:, None]  # (B, K): the keys that are no padding
-                return DeviceScores(
-                    None, None, value, result[0], given=asked, mask=mask, spreads=True
-                )
-
-            asked = named["scores"][:, None]
-            context, weights = self.attend(asked, run, scores, axis=1)
-            return context[:, 0], weights
-
-        return apply
-
-
-def replaced(result: Any, heads: Bools, values: Float32, axis: int) -> Any:
-    """What attention gave, the context or a tuple that begins with it, with these values
-    (B, H, Q, size) for the chosen heads; they stand along `axis`."""
-    if isinstance(result, tuple):
-        return (replaced(result[0], heads, values, axis), *result[1:])
-    context = tf.convert_to_tensor(result)
-    given = tf.cast(values.swapaxes(1, axis), context.dtype)
-    shape = [1] * context.shape.rank
-    shape[axis] = -1
-    return tf.where(tf.reshape(heads, shape), given, context)
-
-
-def heads_first(tensor: Any) -> Any:
-    """(B, T, H, d) as (B, H, T, d)."""
-    return tf.transpose(tf.convert_to_tensor(tensor), (0, 2, 1, 3))
-
-
-@contextmanager
-def _followed(layer: Any, path: str, watcher: LayerWatcher) -> Iterator[None]:
-    """Let this one layer note when its `call` starts and ends, and hand over the scores
-    where it computes them itself, as Keras' layers do."""
-
-    def noting(call: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            watcher.running.append(path)
-            try:
-                return call(*args, **kwargs)
-            finally:
-                watcher.running.pop()
-
-        return noted
-
-    own = {"_compute_attention": watcher.heads, "_apply_scores": watcher.one_head}
-    with ExitStack() as changes:
-        changes.enter_context(_shadowed(layer, "call", noting))
-        if isinstance(layer, keras.layers.Layer):
-            for name, seeing in own.items():
-                if hasattr(layer, name):
-                    changes.enter_context(_shadowed(layer, name, seeing))
-        yield
-
-
-@contextmanager
-def _shadowed(
-    layer: Any, name: str, wrapping: Callable[[Callable[..., Any]], Callable[..., Any]]
-) -> Iterator[None]:
-    """Wrap one method of one layer, in its dictionary, past Keras' tracking."""
-    before = vars(layer).get(name)
-    method = getattr(layer, name)
-    vars(layer)[name] = functools.wraps(method)(wrapping(method))
-    try:
-        yield
-    finally:
-        del vars(layer)[name]
-        if before is not None:
-            vars(layer)[name] = before
-
-
-@contextmanager
-def _replaced(
-    owner: Any, name: str, watching: Callable[[Callable[..., Any]], Callable[..., Any]]
-) -> Iterator[None]:
-    """Put a watching function in the place of one that is looked up when called."""
-    original = getattr(owner, name)
-    setattr(owner, name, watching(original))
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
-
-
-@contextmanager
-def _eager(model: keras.Model) -> Iterator[None]:
-    """Let `predict` and `evaluate` of the model call its layers, not a traced graph."""
-    names = ("predict_function", "test_function")
-    kept = {name: getattr(model, name) for name in names}
-    eagerly = model.run_eagerly
-    model.run_eagerly = True
-    for name in names:
-        setattr(model, name, None)
-    try:
-        yield
-    finally:
-        model.run_eagerly = eagerly
-        for name, function in kept.items():
-            setattr(model, name, function)
-
-
-@contextmanager
-def _keras_kernel_watched(watcher: LayerWatcher) -> Iterator[None]:
-    """Watch the function in which all of Keras' own attention ends.
-
-    `keras.src` is private; where it has changed, nothing is seen, and the caller refuses
-    for want of a capture.
-    """
-    from keras.src import backend
-
-    nn = getattr(backend, "nn", None)
-    if hasattr(nn, "dot_product_attention"):
-        with _replaced(nn, "dot_product_attention", watcher.kernel):
-            yield
-    else:
-        yield

@@ -8,28 +8,28 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from neural_dsl.backends.quiet import one_key_is_fine
+from neural_dsl.backends.canonical import Array
 from neural_dsl.backends.tensorflow.runtime import LiveRuntime
-from neural_dsl.backends.training import BaseTraining, no_such_device
+from neural_dsl.backends.training import BaseTraining
 
 
 class LiveTraining(BaseTraining):
     """The emitted Keras training, run where `tf.device` puts it."""
 
     def _start(self, seed: int) -> Any:
-        return self.module.Training(self.runtime.model, seed=seed)
+        module: Any = self.module
+        return module.Training(self.runtime.model, seed=seed)
 
-    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+    def _arrays(self) -> dict[str, Array]:
         arrays = {k: np.array(v.numpy()) for k, v in self._variables().items()}
         if self.restores_best:
             best = enumerate(self.training.best_weights)
             arrays |= {f"best.{i}": array for i, array in best}
         return arrays
 
-    def _load_arrays(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+    def _load_arrays(self, arrays: dict[str, Array]) -> None:
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
         if self.restores_best:
@@ -53,28 +53,10 @@ class LiveTraining(BaseTraining):
     def _scope(self) -> AbstractContextManager[Any]:
         return tf.device(_place(self.device))  # type: ignore[no-any-return]
 
-    def logits(self, *inputs: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        """The model's output, without dropout."""
-        model = self.runtime.model
-        with self._scope(), one_key_is_fine():
-            tensors = [tf.constant(each) for each in inputs]
-            given = tensors if len(tensors) > 1 else tensors[0]
-            output = model(given, training=False)
-        return np.array(output, dtype=np.float32)
 
-
-def choose_device(wish: str | None) -> str:
-    """The device that a wish means, "cuda" where it says auto and there is a GPU."""
-    count = len(tf.config.list_physical_devices("GPU"))
-    existing = ["cpu"]
-    if count:
-        existing += ["cuda", *(f"cuda:{i}" for i in range(count))]
-    name = (wish or "auto").lower().replace("gpu", "cuda")
-    if name == "auto":
-        return "cuda" if count else "cpu"
-    if name not in existing:
-        raise no_such_device(wish or "", existing)
-    return name
+def count_gpus() -> int:
+    """How many there are."""
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 @contextmanager
