@@ -21,7 +21,6 @@ from neural_dsl.inputs.tokens import from_options
 
 
 def look_at_file(request: Request) -> Found:
-    """Capture and analyse."""
     (file,) = request.files
     network = checked_network(file, request.network)
     layers = select_layers(network, request.layers, request.heads)
@@ -41,7 +40,6 @@ def look_at_file(request: Request) -> Found:
     record = capture(model, prepared, layers=layers, batch_item=item)
     return Found(
         [View("", record, item)],
-        [layer.name for layer in record],
         analysis_block(record),
         [*what_is_shown(record, prepared, network), *what_is_missing(record)],
         records=[record],

@@ -71,7 +71,6 @@ def safe_console(stream: TextIO, width: int | None = None) -> Console:
 
     class SafeConsole(Console):
         def render_str(self, text: str, **options: Any) -> Text:
-            """Text of a string."""
             return super().render_str(safe(text), **options)
 
     plain = not colours(stream)

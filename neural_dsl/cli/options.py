@@ -24,7 +24,6 @@ class BackendName(click.ParamType[str]):
     name = "backend"
 
     def convert(self, value: str, param: Any, ctx: Any) -> str:
-        """The backend's own name."""
         found = find_backend(value)
         if found is None:
             known = ", ".join(map(repr, BACKENDS))
@@ -37,14 +36,12 @@ class Folder(click.Path):
     (an unset variable)."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The path."""
         if value == "":
             self.fail("the folder has no name; `.` is the current one.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def path_option(*names: str, metavar: str, help: str) -> Callable[[F], F]:
-    """An option that takes a path."""
     path = click.Path(path_type=Path)
     return click.option(*names, type=path, metavar=metavar, help=help)
 

@@ -6,7 +6,7 @@ No file appears in the folder before all of them are complete.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.targets.file import Model
     from neural_dsl.visualize.style import Kind
+    from neural_dsl.visualize.views import Training, View
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,19 @@ class Request:
 class Found:
     """What a request has brought to light.
 
-    - `shown`: what pictures are made of (views, or a `Training`), with the names of its
-      attentions, `layers`.
+    - `shown`: what pictures are made of.
     - `text`, `notes`: what is said of it on stdout and, with `warnings`, on stderr.
     - `records`, `models`: what is kept beside the pictures: data and code.
     - `refused`: what was asked for in vain; the rest is drawn nevertheless.
     """
 
-    shown: Any
-    layers: Sequence[str]
+    shown: Sequence[View] | Training
     text: str
     notes: Sequence[str]
     records: Sequence[AttentionRecord] = ()
     models: Sequence[Model] = ()
     warnings: Sequence[Diagnostic] = ()
-    refused: Sequence[Diagnostic] = field(default_factory=list)
+    refused: Sequence[Diagnostic] = ()
 
 
 def draw(request: Request, look: Callable[[Request], Found]) -> None:
@@ -75,17 +74,19 @@ def draw(request: Request, look: Callable[[Request], Found]) -> None:
         found = look(request)
 
         from neural_dsl.attention.storage import save_record
-        from neural_dsl.visualize.pictures import Wish, drawings
+        from neural_dsl.visualize.pictures import drawings
 
-        heads = sorted(set(request.heads))
-        wish = Wish(heads, request.scale, request.form or "png")
+        heads, form = sorted(set(request.heads)), request.form or "png"
+        wishes = {"heads": heads or None, "head": min(heads, default=None)}
         for number, record in numbered(found.records):
             save_record(record, folder.staged(""), f"attention{number}")
         for number, model in numbered(found.models):
             code = model.compiled  # the very code that was run
             file = folder.staged(BACKENDS[code.backend].file_name(number))
             file.write_text(code.code, encoding="utf-8", newline="\n")
-        for name, content in drawings(of, found.shown, found.layers, wish):
+        for name, content in drawings(
+            of, found.shown, form, scale=request.scale, **wishes
+        ):
             folder.staged(name).write_bytes(content)
         weights = [] if request.save_weights is None else [request.save_weights]
         for model, path in zip(found.models, weights, strict=False):

@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -57,7 +57,6 @@ class Program(click.Group):
     """A group whose commands are listed from `SECTIONS` and imported one at a time."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """Every command, in the order of the help page."""
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
@@ -68,33 +67,26 @@ class Program(click.Group):
         command.short_help = COMMANDS[name]
         return command
 
-    def resolve_command(
-        self, context: click.Context, arguments: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, context: click.Context, arguments: list[str]) -> Any:
         """Find the command, or say which one was probably meant."""
         name = arguments[0]
         if name.startswith("-") or name in COMMANDS:
             return super().resolve_command(context, arguments)
         from difflib import get_close_matches
 
-        meant = [
-            f". Did you mean {c!r}?" for c in get_close_matches(name, COMMANDS, n=1)
-        ]
+        hint = "".join(
+            f" Did you mean {one!r}?" for one in get_close_matches(name, COMMANDS, n=1)
+        )
         if name.endswith((".neural", ".nr")):
-            meant = [f". To check this file: neural check {name}"]
-        raise click.UsageError(f"No such command {name!r}{''.join(meant) or '.'}")
+            hint = f" To check this file: neural check {name}"
+        raise click.UsageError(f"No such command {name!r}.{hint}")
 
-    def format_options(
-        self, context: click.Context, formatter: click.HelpFormatter
-    ) -> None:
+    def format_options(self, context: click.Context, formatter: Any) -> None:
         """The commands first: they are what a newcomer looks for."""
         self.format_commands(context, formatter)
         click.Command.format_options(self, context, formatter)
 
-    def format_commands(
-        self, context: click.Context, formatter: click.HelpFormatter
-    ) -> None:
-        """The commands in their sections, from the table alone."""
+    def format_commands(self, context: click.Context, formatter: Any) -> None:
         width = max(map(len, COMMANDS))
         for title, entries in SECTIONS.items():
             with formatter.section(title):
@@ -133,7 +125,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the program and return its exit code."""
     try:
         code = program.main(arguments, prog_name="neural", standalone_mode=False)
         sys.stdout.flush()

@@ -1,8 +1,9 @@
-"""`neural visualize RUN --attention`: trained models reading real sequences."""
+"""`neural visualize RUN`: with --attention trained models reading real sequences, with
+--evolution how a run's attention came about."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neural_dsl.attention.expected import best_head, expected_mass, uniform_mass
 from neural_dsl.attention.storage import analysis_block
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.loaded import LoadedRun
     from neural_dsl.runs.prompted import Reading, Shown
+    from neural_dsl.visualize.views import Moment
 
 MOST_VIEWS = 12  # side by side; beyond that nobody can read them
 
@@ -30,7 +32,7 @@ def look_at_runs(request: Request) -> Found:
             help=f"give {MOST_VIEWS // runs or 1} at most, or draw them one by one",
         )
     from neural_dsl.runs.loaded import open_run
-    from neural_dsl.visualize.views import View, deepest
+    from neural_dsl.visualize.views import View
 
     weights = None if request.weights is None else str(request.weights)
     opened = [
@@ -56,7 +58,6 @@ def look_at_runs(request: Request) -> Found:
         lines += ["", analysis_block(shown[0].record)]
     return Found(
         views,
-        [layer.name for layer in deepest(views)],
         "\n".join(lines),
         list(dict.fromkeys(each.record.provenance.line() for each in shown)),
         records=[each.record for each in shown],
@@ -116,3 +117,51 @@ def mass_lines(record: AttentionRecord) -> list[str]:
     even = uniform_mass(record[name])
     most = f"  most: {mass:.3f}, head {head} of {name} (looking evenly: {even:.3f})"
     return [*lines, most]
+
+
+def look_back(request: Request) -> Found:
+    """Read the run's snapshots, and find when heads found their cells."""
+    from neural_dsl.runs import directory, metrics, snapshots
+    from neural_dsl.visualize.views import Moment, Training
+
+    (run,) = request.files
+    directory.read_about(run)
+    taken = snapshots.load(run)
+    lines = metrics.read(run)
+    moments = [Moment(n, seen, measured_at(lines, n)) for n, seen in taken.items()]
+    return Found(
+        Training(str(run), moments, lines),
+        "\n".join(summary(moments)),
+        [moments[-1].record.provenance.line()],
+    )
+
+
+def measured_at(lines: list[dict[str, Any]], step: int) -> str:
+    """`loss 0.12 · exact match 98.0%`: the losses at a step, and the last validation
+    until then."""
+    losses = [line["loss"] for line in lines if line["step"] == step and "loss" in line]
+    name = "validation_exact_match"
+    matches = [line[name] for line in lines if line["step"] <= step and name in line]
+    words = [f"loss {loss:.3g}" for loss in losses[-1:]]
+    words += [f"exact match {match:.1%}" for match in matches[-1:]]
+    return " · ".join(words)
+
+
+def summary(moments: list[Moment]) -> list[str]:
+    """The steps that are shown; where a solver's cells are known, when they were found."""
+    steps = ", ".join(f"{moment.step:,}" for moment in moments)
+    found = [f"Attention at {len(moments)} steps: {steps}"]
+    best = best_head(moments[-1].record)
+    if best is None:
+        return found
+    layer, head, mass = best
+    course = [float(expected_mass(m.record[layer])[head]) for m in moments]
+    half = (course[0] + mass) / 2
+    pairs = zip(moments, course, strict=True)
+    when = next(moment.step for moment, value in pairs if value >= half)
+    return [
+        *found,
+        f"  share of attention on the cells expected for this task: {course[0]:.3f} at "
+        f"first, {mass:.3f} in the end,",
+        f"  in head {head} of {layer}; half of the way was done by step {when:,}",
+    ]

@@ -140,7 +140,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     runs = any(folders)
     refuse_mixed_modes(context, request, runs)
     if request.evolution:
-        from neural_dsl.cli.evolution import look_back
+        from neural_dsl.cli.run_pictures import look_back
 
         draw(request, look_back)
     elif request.attention and runs:
@@ -192,65 +192,47 @@ def draw_architecture(request: Request, runs: bool) -> None:
 
 
 def refuse_mixed_modes(context: click.Context, request: Request, runs: bool) -> None:
-    """A usage error for the first option, in the order of these rules, that was given
-    and means nothing here."""
+    """A usage error for the first option that was given and means nothing here."""
     from neural_dsl.visualize import architecture, figures
 
-    mode = "--attention" if request.attention else "--evolution"
-    drawn = request.attention or request.evolution
-    what = "attention pictures" if drawn else "the architecture"
-    known = figures.FORMATS if drawn else architecture.FORMATS
-    other = EVOLUTION_TOO if request.evolution else ()
-    rules: list[tuple[bool, Iterable[str], str]] = [
-        (request.attention, ["evolution"], "--attention and {} are two pictures."),
-        (
-            drawn,
-            ["output"],
-            f"{{}} is for the architecture; {mode} takes --output-dir.",
-        ),
-        (
-            not request.attention,
-            [name for name in ATTENTION_ONLY if name not in other],
-            "{} goes with --attention.",
-        ),
-        (
-            request.form not in known,
-            ["form"],
-            f"{what} can be drawn as {', '.join(known)}; not as {request.form}.",
-        ),
-        (
-            runs,
-            FILE_ONLY,
-            "{} goes with a FILE; a RUN has its own, and reads --prompt.",
-        ),
-        (
-            not runs,
-            RUN_ONLY,
-            "{} goes with a RUN, a folder that `neural train` made.",
-        ),
-        (
-            len(request.files) > 1 and not (runs and request.attention),
-            ["files"],
-            "Several can stand side by side only as RUNs, with --attention.",
-        ),
-        (
-            runs and request.data is not None,
-            ["prompts", "texts"],
-            "A RUN reads --data, or --prompt and --text.",
-        ),
-        (
-            runs and str(request.weights) not in ("best", "last"),
-            ["weights"],
-            "--weights of a RUN is best or last.",
-        ),
-    ]
     given = {
         option.name: option.opts[0]
         for option in context.command.params
         if context.get_parameter_source(option.name or "")
         is click.core.ParameterSource.COMMANDLINE
     }
-    for applies, names, message in rules:
+
+    def refuse(names: Iterable[str], message: str) -> None:
         for name in names:
-            if applies and name in given:
+            if name in given:
                 raise click.UsageError(message.format(given[name]))
+
+    attention, drawn = request.attention, request.attention or request.evolution
+    if attention:
+        refuse(["evolution"], "--attention and {} are two pictures.")
+    if drawn:
+        mode = "--attention" if attention else "--evolution"
+        refuse(["output"], f"{{}} is for the architecture; {mode} takes --output-dir.")
+    if not attention:
+        other = EVOLUTION_TOO if request.evolution else ()
+        names = [name for name in ATTENTION_ONLY if name not in other]
+        refuse(names, "{} goes with --attention.")
+    known = figures.FORMATS if drawn else architecture.FORMATS
+    if request.form not in known:
+        what = "attention pictures" if drawn else "the architecture"
+        listed = ", ".join(known)
+        refuse(["form"], f"{what} can be drawn as {listed}; not as {request.form}.")
+    if runs:
+        why = "{} goes with a FILE; a RUN has its own, and reads --prompt."
+        refuse(FILE_ONLY, why)
+        if request.data is not None:
+            why = "A RUN reads --data, or --prompt and --text."
+            refuse(["prompts", "texts"], why)
+        if str(request.weights) not in ("best", "last"):
+            refuse(["weights"], "--weights of a RUN is best or last.")
+    else:
+        why = "{} goes with a RUN, a folder that `neural train` made."
+        refuse(RUN_ONLY, why)
+    if len(request.files) > 1 and not (runs and attention):
+        why = "Several can stand side by side only as RUNs, with --attention."
+        raise click.UsageError(why)

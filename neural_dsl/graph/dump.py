@@ -11,25 +11,16 @@ from typing import Any
 
 from neural_dsl.catalogue.shapes import show
 from neural_dsl.catalogue.tensors import Mask, Tensor
-from neural_dsl.graph.nodes import (
-    Branches,
-    Layer,
-    MacroUse,
-    Network,
-    Node,
-    Repeat,
-    Residual,
-    Setting,
-)
+from neural_dsl.graph import nodes
 
 
-def dump(network: Network) -> str:
+def dump(network: nodes.Network) -> str:
     """The whole graph: inputs, layers with shapes, weights and attentions, settings."""
     inner = "".join(f"  {line}\n" for line in _network(network))
     return f"network {network.name}\n{inner}"
 
 
-def _network(network: Network) -> Iterator[str]:
+def _network(network: nodes.Network) -> Iterator[str]:
     if network.task is not None:
         yield f"task {_value(network.task)}"
     for each in network.inputs:
@@ -52,12 +43,12 @@ def _network(network: Network) -> Iterator[str]:
         yield f"search {found.place} {found.kind}({_params(found.arguments)}) {chosen}"
 
 
-def _node(node: Node) -> Iterator[str]:
+def _node(node: nodes.Node) -> Iterator[str]:
     ends, titles = "", list[str]()
-    if isinstance(node, Layer | MacroUse | Residual):
+    if isinstance(node, nodes.Layer | nodes.MacroUse | nodes.Residual):
         ends = f"{', '.join(map(_tensor, node.inputs))} -> {_tensor(node.output)}"
     match node:
-        case Layer():
+        case nodes.Layer():
             yield f"{node.type} {node.name}({_params(node.params)}): {ends}"
             for weight in node.weights:
                 frozen = "" if weight.trainable else " not trained"
@@ -65,14 +56,14 @@ def _node(node: Node) -> Iterator[str]:
             for each in node.attentions:
                 name = node.attention_name(each)
                 yield f"  attention {name} {each.kind} heads={each.num_heads}"
-        case MacroUse():
+        case nodes.MacroUse():
             yield f"macro {node.macro}: {ends}"
-        case Residual():
+        case nodes.Residual():
             yield f"residual {node.name}: {ends}"
-        case Repeat(copies=copies):
+        case nodes.Repeat(copies=copies):
             yield f"repeat {len(copies)}"
             titles = [f"copy {number}" for number in range(len(copies))]
-        case Branches(branches=branches):
+        case nodes.Branches(branches=branches):
             yield "branches"
             for branch in branches:
                 read = "the tensor before" if branch.input is None else branch.input
@@ -104,7 +95,7 @@ def _params(params: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, Setting):
+    if isinstance(value, nodes.Setting):
         return f"{value.name}({_params(value.params)})"
     text = isinstance(value, str)
     return json.dumps(value, ensure_ascii=False) if text else repr(value)

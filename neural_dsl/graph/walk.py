@@ -12,16 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
-from neural_dsl.graph.nodes import (
-    Branch,
-    Branches,
-    Layer,
-    MacroUse,
-    Node,
-    Repeat,
-    Residual,
-    everything,
-)
+from neural_dsl.graph.nodes import Branch, Branches, Layer, Node, Residual, everything
 
 T = TypeVar("T")
 Folded: TypeAlias = tuple[tuple[T, ...], ...]
@@ -142,11 +133,6 @@ class Walk(ABC, Generic[T]):
                 continue
             after = flow
             match node:
-                case Repeat() | MacroUse():
-                    for row in node.rows:
-                        outside, before = self.memory, after
-                        after = self.nodes(row, before)
-                        self.memory = outlasting(row, before, outside)
                 case Residual(body=body):
                     after = (self.residual(node, self.nodes(body, flow)[-1], flow[-1]),)
                 case Branches(branches=branches):
@@ -154,6 +140,11 @@ class Walk(ABC, Generic[T]):
                     for branch in branches:  # the memory that one reads is its own
                         after += self.nodes(branch.body, self.start(branch, flow))[-1:]
                         self.memory = outside
+                case _:  # the copies of a repeat, or the body of a macro
+                    for row in node.rows:
+                        outside, before = self.memory, after
+                        after = self.nodes(row, before)
+                        self.memory = outlasting(row, before, outside)
             self.passed(node, flow, after)
             flow = after
         return flow

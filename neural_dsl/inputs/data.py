@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 
 from neural_dsl.diagnostics import refusal
-from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Input
 from neural_dsl.inputs.stored import AnyArray, Member, read
+from neural_dsl.inputs.tokens import told
 
 UNNAMED = ("arr_0", "x")
 """What the only input may be called beside its name: `numpy.savez` calls an array without
@@ -63,13 +63,11 @@ def _keys(
 ) -> list[str]:
     """What the array of each input is called. Raises NE126 when arrays are missing,
     unknown or not told apart."""
-    listed = ", ".join(f"`{name}`" for name in names)
     if not isinstance(given, Mapping):
         if len(names) == 1:
             return names
-        message = (
-            f"one array was given, and the network has {len(names)} inputs: {listed}"
-        )
+        listed = f"{len(names)} inputs: " + ", ".join(f"`{name}`" for name in names)
+        message = f"one array was given, and the network has {listed}"
         help = "numpy.savez('X.npz', " + ", ".join(f"{n}=…" for n in names) + ")"
         raise refusal("NE126", message, help=help)
     there = list(given)
@@ -88,12 +86,7 @@ def _keys(
         if unknown:
             problems.append("unknown " + ", ".join(quoted(n) for n in unknown))
         message = f"the names in {quoted(origin)} do not match: {'; '.join(problems)}"
-        near = filter(None, (closest(str(name), names) for name in unknown))
-        help = "".join(f"did you mean `{name}`? " for name in list(near)[:1])
-        help += "the network's " + (
-            "only input is" if len(names) == 1 else "inputs are"
-        )
-        raise refusal("NE126", message, help=f"{help} {listed}")
+        raise refusal("NE126", message, help=told(names, unknown))
     return names
 
 
@@ -149,10 +142,8 @@ def _checked(item: Input, given: object, label: str) -> AnyArray:
         value = array[where]
         what = "NaN" if np.isnan(value) else f"{value}"
         what += ", too large for float32" if np.isfinite(value) else ""
-        others = f" and {count - 1:,} more" if count > 1 else ""
-        message = (
-            f"{label} holds {what} (at {where}){others}; every number must be finite"
-        )
+        what += f" (at {where})" + (f" and {count - 1:,} more" if count > 1 else "")
+        message = f"{label} holds {what}; every number must be finite"
         help = "find them with numpy.argwhere(~numpy.isfinite(x))"
         raise refusal("NE124", message, help=help)
     return converted

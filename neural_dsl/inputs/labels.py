@@ -149,10 +149,8 @@ def lost_labels(
         found.append(warning(message, network.source, span, why))
     for name in tokens:
         if name not in shown:
-            what = f"the tokens of `{name}` label nothing"
-            found.append(
-                warning(f"{what}: no attention that is drawn reads this input")
-            )
+            why = "no attention that is drawn reads this input"
+            found.append(warning(f"the tokens of `{name}` label nothing: {why}"))
     return found
 
 

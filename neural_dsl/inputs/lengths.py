@@ -14,15 +14,7 @@ from dataclasses import replace
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.graph.nodes import (
-    Branches,
-    Input,
-    Layer,
-    MacroUse,
-    Network,
-    Node,
-    Residual,
-)
+from neural_dsl.graph.nodes import Branches, Layer, MacroUse, Network, Node, Residual
 from neural_dsl.graph.walk import Walk, rebuild
 
 TRIED = (16, 8, 4, 2, 1, 32, 64, 128, 256)
@@ -32,11 +24,7 @@ Flow = tuple[Tensor, ...]
 
 
 class Fixed(Exception):
-    """The length cannot change, because of this node."""
-
-    def __init__(self, node: Layer | Residual, why: str):
-        self.node = node
-        self.why = why
+    """The length cannot change, because of a node: that, and why."""
 
 
 def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
@@ -46,7 +34,7 @@ def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
     Returns the network itself when nothing changes. Raises NeuralError NE128, pointing at
     the layer that needs the declared length.
     """
-    inputs: list[Input] = []
+    inputs = []
     for item in network.inputs:
         length, shape = lengths.get(item.name), item.tensor.shape
         if length is not None and shape:
@@ -58,6 +46,7 @@ def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
     try:
         flow = resizer.nodes(network.body, tuple(resizer.inputs.values()))
     except Fixed as problem:
+        node, why = problem.args
         known = {i.name: i.tensor.shape[0] for i in network.inputs}
         new = {n: lengths[n] for n in known if lengths.get(n) not in (None, known[n])}
         given = ", ".join(f"{length} for `{name}`" for name, length in new.items())
@@ -68,7 +57,7 @@ def with_lengths(network: Network, lengths: Mapping[str, int]) -> Network:
             long = (f"`{n}` is declared {size} long" for n, size in declared.items())
             message = f"{', '.join(long)}, and the layers do not allow {given}"
             help = " and ".join(f"{size} tokens" for size in declared.values())
-        place = (network.source, problem.node.span, problem.why)
+        place = (network.source, node.span, why)
         raise refusal("NE128", message, *place, help=f"give {help}") from None
     body = rebuild(network.body, lambda node: resizer.made.get(id(node), node))
     return replace(network, inputs=tuple(inputs), body=body, output=flow[-1])

@@ -55,11 +55,8 @@ class Member:
 
     def read(self) -> AnyArray:
         """The array itself."""
-        shape, dtype, size = self.header
-        what, stored = (
-            f"{quoted(self.name)} in {quoted(self.path)}",
-            self.info.file_size,
-        )
+        (shape, dtype, size), stored = self.header, self.info.file_size
+        what = f"{quoted(self.name)} in {quoted(self.path)}"
         if stored != size:  # the archive's directory and the member's header differ
             message = f"{what} says that it has {size:,} bytes, and has {stored:,}"
             raise refusal("NE120", message, help="write the file again")

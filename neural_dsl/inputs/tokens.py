@@ -75,13 +75,18 @@ def from_value(tokens: Tokens | None, inputs: Sequence[Input]) -> Labels:
 
 def _unknown(name: str, names: Sequence[str], meant: str = "") -> NeuralError:
     """NE129 for a misspelt input; `meant` is how to say it if `name` is no input's."""
-    near = closest(name, names)
-    help = f"did you mean `{near}`? " if near else ""
-    help += "the network's " + ("inputs are " if len(names) > 1 else "only input is ")
-    help += ", ".join(f"`{each}`" for each in names)
+    help = told(names, [name])
     if meant and len(names) == 1:
         help += f"; if the `=` is part of a token: --tokens '{meant}'"
     return refuse(f"there is no input called {quoted(name)}", help)
+
+
+def told(names: Sequence[str], unknown: Iterable[str]) -> str:
+    """The network's inputs, for help with names that are none of them."""
+    near = next(filter(None, (closest(str(name), names) for name in unknown)), None)
+    meant = f"did you mean `{near}`? " if near else ""
+    what = "inputs are" if len(names) > 1 else "only input is"
+    return f"{meant}the network's {what} " + ", ".join(f"`{each}`" for each in names)
 
 
 def _one(value: str | Sequence[str]) -> tuple[str, ...]:

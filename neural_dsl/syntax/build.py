@@ -117,9 +117,8 @@ class Builder:
         _, given, braces = v
         span, name = self.span([v[0], *given, *braces]), self.name(v)
         arguments = tuple(given[1]) if given else None
-        return nodes.LayerNode(
-            span, name, arguments, tuple(braces[1]) if braces else None
-        )
+        body = tuple(braces[1]) if braces else None
+        return nodes.LayerNode(span, name, arguments, body)
 
     def repeated(self, v: list[Any]) -> Any:
         return replace(v[0], repeat=v[2], span=self.span(v))

@@ -147,9 +147,8 @@ class Mistake:
             missing = self.engine.brace_missing()
             move = "move it out of the braces"
             help = "is a `}` missing before it?" if missing else move
-        message = (
-            f"`{self.word}` is no layer, and only layers can stand in these braces"
-        )
+        only = "only layers can stand in these braces"
+        message = f"`{self.word}` is no layer, and {only}"
         opened = Related(self.tokens.span(opener), "the braces are opened here")
         return self.error("NE017", message, help=help, related=(opened,))
 

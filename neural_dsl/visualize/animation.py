@@ -12,8 +12,9 @@ import numpy.typing as npt
 from neural_dsl.visualize import style
 from neural_dsl.visualize.grid import Grid, scale_of_panels
 from neural_dsl.visualize.matrix import make_panel
-from neural_dsl.visualize.moments import Training
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
+from neural_dsl.visualize.style import Kind
+from neural_dsl.visualize.views import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ FRAME_TIME, LAST_FRAME_TIME = 450, 2500  # milliseconds
 
 
 @picture("evolution.gif")
-def evolution_gif(training: Training, wish: Wish) -> bytes:
+def evolution_gif(training: Training, scale: Kind | None = None) -> bytes:
     """An animation: every head of every attention, a frame for each step, one scale."""
     from PIL import Image
 
@@ -39,7 +40,7 @@ def evolution_gif(training: Training, wish: Wish) -> bytes:
         ]
         for moment in training.moments
     ]
-    scale = scale_of_panels(chain.from_iterable(panels), wish.scale)
+    shared = scale_of_panels(chain.from_iterable(panels), scale)
     pages = []
     for moment, matrices in zip(training.moments, panels, strict=True):
         measured = f" · {moment.measured}" if moment.measured else ""
@@ -50,14 +51,14 @@ def evolution_gif(training: Training, wish: Wish) -> bytes:
             title=f"Attention at step {moment.step:,}",
             notes=[training.note, f"step {moment.step:,}{measured}"],
             title_size=6.5,
-            scale=scale,
+            scale=shared,
             shared=len({one.shape for one in moment.record}) == 1,
             row_titles=[one.name for one in moment.record],
         )
         pages.append(pixels(frame.draw()))
     height, width = (max(page.shape[axis] for page in pages) for axis in (0, 1))
     # One palette for all frames, or the colours of still cells would flicker.
-    palette = gif_palette(scale.diverging)
+    palette = gif_palette(shared.diverging)
     indexed = []
     for page in pages:
         margins = ((0, height - page.shape[0]), (0, width - page.shape[1]), (0, 0))

@@ -46,7 +46,6 @@ def render(network: Network, format: str) -> bytes:
 
 
 def architecture_drawing(network: Network) -> Drawing:
-    """The layout: what stands where."""
     file, count = PurePath(network.source.name).name, network.parameter_count
     heading = [network.name, f"{file} · {count:,} parameters"]
     settings = {"loss": network.loss, "optimizer": network.optimizer}
@@ -75,7 +74,6 @@ def _page(network: Network, drawing: Drawing) -> str:
 
 
 def _details(network: Network, card: Card) -> dict[str, Any]:
-    """What the page says of a card that is chosen."""
     first = card.layers[0]
     names = [layer.name for layer in card.layers[:12]]
     more = len(card.layers) - len(names)

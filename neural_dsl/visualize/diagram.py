@@ -143,7 +143,6 @@ class _Builder:
         return Frame("", inside, times)
 
     def node(self, copies: Sequence[Any]) -> list[Item]:
-        """The items of one node."""
         first: Node = copies[0]
         if isinstance(first, Layer):
             return [layer_card(copies)]
@@ -199,7 +198,6 @@ class _Builder:
 
 
 def layer_card(layers: Sequence[Layer]) -> Card:
-    """The card of one layer, or of the copies that it stands for."""
     first = layers[0]
     facts = [
         f"{parameter.name} {value_text(first.params[parameter.name])}"

@@ -21,7 +21,7 @@ from neural_dsl.visualize.diagram_layout import (
     Sum,
     Text,
 )
-from neural_dsl.visualize.figures import picture
+from neural_dsl.visualize.figures import picture_bytes
 from neural_dsl.visualize.labels import drawable, font_families
 from neural_dsl.visualize.lettering import measure
 
@@ -49,7 +49,7 @@ def drawing_png(drawing: Drawing) -> bytes:
         axes.set_ylim(drawing.height, 0)
         for mark in (*reversed(drawing.grounds), *drawing.marks):
             _draw(axes, mark)
-    return picture(figure, "png", min(SHARPNESS, TALLEST / longest))
+    return picture_bytes(figure, "png", min(SHARPNESS, TALLEST / longest))
 
 
 def _draw(axes: Axes, mark: Mark) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.visualize.grid import Grid
 from neural_dsl.visualize.matrix import make_panel
-from neural_dsl.visualize.moments import EXPECTED, Training
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
+from neural_dsl.visualize.style import Kind
+from neural_dsl.visualize.views import EXPECTED, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +20,9 @@ MOST_COLUMNS = 8
 
 
 @picture("evolution_heads_{layer}.{form}")
-def evolution_figure(training: Training, wish: Wish, layer: str) -> Figure:
+def evolution_figure(
+    training: Training, layer: str, scale: Kind | None = None
+) -> Figure:
     """The heads of an attention, one a row, at up to eight of the steps."""
     chosen = training.spread(MOST_COLUMNS)
     layers = [moment.record[layer] for moment in chosen]
@@ -42,7 +45,7 @@ def evolution_figure(training: Training, wish: Wish, layer: str) -> Figure:
         title=f"Attention heads of {layer} as training went on",
         notes=[training.note],
         title_size=7.5,
-        scale=wish.scale,
+        scale=scale,
         shared=True,
         row_titles=titles,
     ).draw()

@@ -20,11 +20,14 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
-def picture(figure: Figure, form: str, dpi: float = style.DPI, **options: Any) -> bytes:
+def picture_bytes(
+    figure: Figure, form: str, dpi: float = style.DPI, *, quick: bool = False
+) -> bytes:
     """The figure as the bytes of a png, svg or pdf.
 
     Text stays text in a PDF and becomes outlines in an SVG, which then looks the same
-    wherever it is opened.
+    wherever it is opened. `quick` is for large grids: zlib's usual level, 6, takes three
+    times as long for a few percent.
     """
     import matplotlib
 
@@ -35,16 +38,12 @@ def picture(figure: Figure, form: str, dpi: float = style.DPI, **options: Any) -
         "savefig.bbox": "standard",
     }
     buffer = io.BytesIO()
+    options: Any = {"format": form, "dpi": dpi, "metadata": FORMATS[form]}
+    if quick and form == "png":
+        options["pil_kwargs"] = {"compress_level": 4}
     with matplotlib.rc_context(settings):
-        figure.savefig(buffer, format=form, dpi=dpi, metadata=FORMATS[form], **options)
+        figure.savefig(buffer, **options)
     return buffer.getvalue()
-
-
-def figure_bytes(figure: Figure, form: str) -> bytes:
-    """The same, a png quickly: zlib's usual level, 6, takes three times as long for a few
-    percent on large grids."""
-    options: Any = {"pil_kwargs": {"compress_level": 4}} if form == "png" else {}
-    return picture(figure, form, **options)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -56,4 +55,4 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
         raise ValueError(f"cannot save a figure as {suffix!r}; known: {known}")
-    Path(path).write_bytes(figure_bytes(figure, suffix))
+    Path(path).write_bytes(picture_bytes(figure, suffix, quick=True))

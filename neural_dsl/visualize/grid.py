@@ -11,14 +11,6 @@ import matplotlib
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import drawable
-from neural_dsl.visualize.legend import (
-    BAR_GAP,
-    bar_width,
-    color_bar,
-    draw_legend,
-    legend_entries,
-    legend_width,
-)
 from neural_dsl.visualize.lettering import (
     AXIS_SIZE,
     Ticks,
@@ -29,7 +21,7 @@ from neural_dsl.visualize.lettering import (
 )
 from neural_dsl.visualize.matrix import Panel, draw_matrix
 from neural_dsl.visualize.scale import Scale, scale_of
-from neural_dsl.visualize.sheet import MARGIN, TICK, Sheet
+from neural_dsl.visualize.sheet import MARGIN, TICK, Sheet, bar_width, legend_of
 from neural_dsl.visualize.style import Kind
 
 if TYPE_CHECKING:
@@ -96,7 +88,6 @@ class Grid:
     even_cells: bool = False
 
     def draw(self) -> Figure:
-        """The figure."""
         scale = self.scale
         if not isinstance(scale, Scale):
             scale = scale_of_panels(self.panels, scale)
@@ -110,7 +101,6 @@ class Grid:
             return self._draw(scale)
 
     def _place(self, panel: Panel, index: int) -> Placed:
-        """Measure a panel."""
         side, count = self.side, len(self.panels)
         queries, keys = panel.weights.shape
         if self.even_cells:
@@ -135,7 +125,7 @@ class Grid:
     def _measure(self, placed: Places, columns: int) -> None:
         """How wide each column and how high each row must be."""
         self.gap = 14.0 if self.shared else 34.0
-        self.entries = legend_entries([one.panel for one in placed if one])
+        self.legend = legend_of([panel for panel in self.panels if panel])
         name = AXIS_NAME * (not self.shared)
         starts = range(0, len(placed), columns)
         self.rows = [placed[start : start + columns] for start in starts]
@@ -161,13 +151,13 @@ class Grid:
         width = max(
             NARROWEST,
             2 * MARGIN + across + bar_width(scale),
-            2 * MARGIN + legend_width(self.entries),
+            2 * MARGIN + sum(self.legend.values()),
         )
         lines = heading_lines(self.title, self.notes, width - 2 * MARGIN)
-        top = MARGIN + sum(line_height(line.size) for line in lines) + 14
+        top = MARGIN + sum(line_height(size) for _, size, _, _ in lines) + 14
         down = sum(self.tops) + sum(self.heights) + sum(self.bottoms)
         down += self.gap * (len(self.heights) - 1) + outer * 0.8
-        legend = 40.0 if self.entries else 0.0
+        legend = 40.0 if self.legend else 0.0
         sheet = Sheet(width, top + down + legend + MARGIN)
         sheet.heading(lines)
         y = top
@@ -180,8 +170,7 @@ class Grid:
             y += self.heights[index] + self.bottoms[index] + self.gap
         alone = len(self.heights) == 1
         bar_height = self.heights[0] if alone else min(sum(self.heights), 900)
-        bar_left = MARGIN + across + BAR_GAP
-        color_bar(sheet, bar_left, top + self.tops[0], bar_height, scale)
+        sheet.color_bar(MARGIN + across, top + self.tops[0], bar_height, scale)
         if self.shared:  # "query" and "key" once, along the left and along the bottom
             left, head = self.lefts[0], self.tops[0]
             x = MARGIN + AXIS_NAME + left
@@ -193,7 +182,7 @@ class Grid:
             ):
                 place = sheet.place(*at)
                 sheet.figure.text(*place, name, rotation=rotation, ha="center", **NAMES)
-        draw_legend(sheet, MARGIN, top + down + legend - 18, self.entries)
+        sheet.legend(MARGIN, top + down + legend - 18, self.legend)
         return sheet.figure
 
     def _draw_row(

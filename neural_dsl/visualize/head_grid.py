@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 from neural_dsl.visualize.grid import Grid, side_for
 from neural_dsl.visualize.matrix import make_panel
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
 from neural_dsl.visualize.style import Kind
 from neural_dsl.visualize.views import (
     Shown,
-    View,
     chosen_layers,
     deepest,
     notes_of,
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
 
 
 @picture("attention_heads_{layer}.{form}")
-def drawn(views: Sequence[View], wish: Wish, layer: str) -> Figure:
-    """The grid as a command wants it."""
-    return head_grid(views, layer, scale=wish.scale)
-
-
 def head_grid(
     shown: Shown,
     layer: str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize.grid import Grid, side_for
 from neural_dsl.visualize.matrix import Panel, make_panel
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
 from neural_dsl.visualize.style import Kind
 from neural_dsl.visualize.views import Shown, View, chosen_layers, notes_of, views_of
 
@@ -22,11 +22,6 @@ Rows: TypeAlias = list[tuple[int | None, list[LayerAttention | None]]]
 
 
 @picture("attention_heatmap.{form}")
-def drawn(views: Sequence[View], wish: Wish) -> Figure:
-    """The heatmap as a command wants it."""
-    return attention_heatmap(views, heads=wish.heads or None, scale=wish.scale)
-
-
 def attention_heatmap(
     shown: Shown,
     layers: Sequence[str] | None = None,

@@ -24,8 +24,7 @@ from neural_dsl.attention.storage import analyse
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, page, script_json
-from neural_dsl.visualize.moments import EXPECTED
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
 from neural_dsl.visualize.scale import (
     Facts,
     Scale,
@@ -35,20 +34,13 @@ from neural_dsl.visualize.scale import (
     whole_scale,
 )
 from neural_dsl.visualize.style import KINDS, TITLES, Kind
-from neural_dsl.visualize.views import Shown, View, notes_of, views_of
+from neural_dsl.visualize.views import EXPECTED, Shown, notes_of, views_of
 
-FULL_WEIGHT = 65535
-LONGEST_TOKEN = 200
-"""What the page keeps of a token beyond its label, in characters."""
+FULL_WEIGHT = 65535  # for a weight of 1, so that a weight is off by 7.6e-6 at most
+LONGEST_TOKEN = 200  # what the page keeps of a token beyond its label
 
 
 @picture("attention_interactive.html")
-def drawn(views: Sequence[View], wish: Wish) -> bytes:
-    """The page as a command wants it: it opens on the first of the heads."""
-    head = min(wish.heads, default=None)
-    return attention_page(views, head=head, scale=wish.scale).encode("utf-8")
-
-
 def attention_page(
     shown: Shown,
     batch_item: int = 0,
@@ -89,8 +81,11 @@ def attention_page(
             stored.append(
                 {
                     "name": clean(layer.name),
-                    "matrices": [_packed(_whole_numbers(one)) for one in weights],
-                    "masks": [_packed(mask.astype(np.uint8)) for mask in dense],
+                    "matrices": [
+                        _packed(np.rint(np.clip(one, 0, 1) * FULL_WEIGHT), "<u2")
+                        for one in weights
+                    ],
+                    "masks": [_packed(mask, "u1") for mask in dense],
                 }
             )
     first = scale_from(together(facts), scale)
@@ -189,12 +184,7 @@ def _plain(scale: Scale) -> dict[str, Any]:
     }
 
 
-def _whole_numbers(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """65535 for a weight of 1, so that a weight is off by 7.6e-6 at most."""
-    scaled = np.clip(weights, 0, 1) * float(FULL_WEIGHT)
-    return np.asarray(np.rint(scaled), dtype="<u2")
-
-
-def _packed(numbers: np.ndarray[Any, Any]) -> str:
+def _packed(numbers: np.ndarray[Any, Any], kind: str) -> str:
     """Base64 of zlib."""
-    return base64.b64encode(zlib.compress(numbers.tobytes(), 6)).decode("ascii")
+    packed = zlib.compress(numbers.astype(kind).tobytes(), 6)
+    return base64.b64encode(packed).decode("ascii")

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 
-LONGEST: Final = 16
-"""Longer labels are cut and end in an ellipsis."""
-
+# Tried, where installed, for characters that DejaVu Sans lacks.
 FALLBACK_FONTS: Final = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC"),
     *("Source Han Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "IPAGothic"),
@@ -17,22 +15,20 @@ FALLBACK_FONTS: Final = (
     *("Noto Emoji", "Symbola", "Noto Sans Symbols 2", "Noto Sans Devanagari"),
     *("Noto Sans Thai", "Arial Unicode MS", "STIXGeneral"),
 )
-"""Tried, where installed, for characters that DejaVu Sans lacks."""
-
 BASE_FONT: Final = "DejaVu Sans"  # comes with Matplotlib
 MISSING: Final = "□"
 _NAMED: Final = {"\n": "↵", "\r": "↵", "\t": "⇥", " ": "␣"}
 
 
-def visible(token: str, longest: int | None = LONGEST) -> str:
-    """The token on one line, with every character visible, cut to `longest`.
+def visible(token: str, longest: int = 16) -> str:
+    """The token on one line, with every character visible, cut to `longest`, which then
+    end in an ellipsis.
 
     Line ends become ↵, tabs ⇥, a token of blanks ␣; other control characters, lone
     surrogates and direction overrides become U+FFFD, so that no token can hide, break or
     turn around the label of another.
     """
-    if longest is not None and len(token) > 4 * longest:
-        token = token[: 4 * longest]  # a token may be a megabyte long
+    token = token[: 4 * longest]  # a token may be a megabyte long
     blank = not token.strip(" ")
     text = "".join(
         _NAMED[character]
@@ -42,7 +38,7 @@ def visible(token: str, longest: int | None = LONGEST) -> str:
         else character
         for character in token.replace("\r\n", "\n")
     )
-    if longest is not None and len(text) > longest:
+    if len(text) > longest:
         text = text[: longest - 1].rstrip() + "…"
     return text or "∅"
 

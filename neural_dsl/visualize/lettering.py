@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
@@ -65,23 +65,17 @@ def line_height(size: float) -> float:
     return 1.35 * size * style.DPI / 72
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of a heading."""
-
-    text: str
-    size: float
-    color: str
-    bold: bool
+Line: TypeAlias = tuple[str, float, str, bool]
+"""One line of a heading: text, size, color, whether it is bold."""
 
 
 def heading_lines(title: str, notes: Sequence[str], room: float) -> list[Line]:
     """The lines of a heading in at most `room` pixels."""
     lines = wrap(drawable(title), TITLE_SIZE, room, bold=True)
-    found = [Line(line, TITLE_SIZE, style.INK, True) for line in lines]
+    found: list[Line] = [(line, TITLE_SIZE, style.INK, True) for line in lines]
     for note in notes:
         lines = wrap(drawable(note), NOTE_SIZE, room)
-        found += [Line(line, NOTE_SIZE, style.QUIET, False) for line in lines]
+        found += [(line, NOTE_SIZE, style.QUIET, False) for line in lines]
     return found
 
 

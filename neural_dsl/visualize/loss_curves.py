@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neural_dsl.visualize import style
-from neural_dsl.visualize.figures import picture
+from neural_dsl.visualize.figures import picture_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TRAINING, SMOOTHED, VALIDATION = "#b5ddf2", "#2c639a", "#d08a2e"
-SHARES = ("exact_match", "accuracy")  # measures between 0 and 1
+# What the validation measures between 0 and 1, the task's own first.
+SHARES = ("validation_exact_match", "validation_accuracy")
 WINDOW = 50  # the smoothed curve averages about a fiftieth of all steps
+LABEL: dict[str, Any] = {"color": style.INK, "fontsize": 9}
+LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": style.INK}
 
 
 def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
@@ -26,21 +29,20 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    shares = _shares(lines)
+    shares = [name for name in SHARES if column(lines, name)[0]]
     with matplotlib.rc_context(style.RC):
         figure = Figure(figsize=(8, 6.0 if shares else 4.6), layout="constrained")
         heights = [3, 2, 1.4] if shares else [3, 1.4]
-        axes = figure.subplots(
-            len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}
-        )
+        ratios = {"height_ratios": heights}
+        axes = figure.subplots(len(heights), 1, sharex=True, gridspec_kw=ratios)
         _losses(axes[0], lines)
         if shares:
             _measures(axes[1], lines, shares)
         rates = column(lines, "learning_rate")
         axes[-1].plot(*rates, color=style.QUIET, linewidth=1.2)
-        axes[-1].set_ylabel("learning rate", color=style.INK, fontsize=9)
+        axes[-1].set_ylabel("learning rate", **LABEL)
         axes[-1].set_ylim(bottom=0)
-        axes[-1].set_xlabel("step", color=style.INK, fontsize=9)
+        axes[-1].set_xlabel("step", **LABEL)
         for axis in axes:
             style.bare(axis)
         figure.align_ylabels(axes)
@@ -49,25 +51,26 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
 
 
 def loss_curves_png(lines: Sequence[dict[str, Any]], about: str) -> bytes:
-    """The same as the bytes of a PNG."""
-    return picture(loss_curves(lines, about), "png")
+    return picture_bytes(loss_curves(lines, about), "png")
 
 
 def _losses(axis: Axes, lines: Sequence[dict[str, Any]]) -> None:
     steps, losses = column(lines, "loss")
-    width = len(losses) // WINDOW
-    alone = width <= 1  # so few steps need no average: their own line is what is read
+    half = len(losses) // WINDOW // 2
+    # So few steps need no average: their own line is what is read.
+    alone = len(losses) // WINDOW <= 1
     colour = SMOOTHED if alone else TRAINING
     axis.plot(steps, losses, color=colour, lw=0.8, label="training, each step")
     if not alone:
-        smooth = _smoothed(losses, width)
+        parts = [losses[max(0, i - half) : i + half + 1] for i in range(len(losses))]
+        smooth = [sum(part) / len(part) for part in parts]
         axis.plot(steps, smooth, color=SMOOTHED, lw=1.4, label="training, average")
-    steps, losses = column(lines, "validation_loss")
-    axis.plot(steps, losses, "o-", color=VALIDATION, ms=3, lw=1, label="validation")
-    if all(loss > 0 for loss in [*losses, *column(lines, "loss")[1]]):
+    steps, validated = column(lines, "validation_loss")
+    axis.plot(steps, validated, "o-", color=VALIDATION, ms=3, lw=1, label="validation")
+    if all(loss > 0 for loss in (*validated, *losses)):
         style.logarithmic(axis)
-    axis.set_ylabel("loss", color=style.INK, fontsize=9)
-    axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
+    axis.set_ylabel("loss", **LABEL)
+    axis.legend(**LEGEND)
 
 
 def _measures(
@@ -76,34 +79,19 @@ def _measures(
     words = [name.removeprefix("validation_").replace("_", " ") for name in shares]
     look: dict[str, Any] = {"color": VALIDATION, "ms": 3, "lw": 1}
     for name, label, marks in zip(shares, words, ("o-", "s--"), strict=False):
-        steps, values = column(lines, name)
-        axis.plot(steps, values, marks, label=label, **look)
-        if values and name == shares[0]:
-            best = max(values)
-            note = f"best {best:.1%} at step {steps[values.index(best)]:,}"
-            axis.set_title(note, loc="right", fontsize=8, color=style.QUIET)
+        axis.plot(*column(lines, name), marks, label=label, **look)
+    steps, values = column(lines, shares[0])
+    best = f"best {max(values):.1%} at step {steps[values.index(max(values))]:,}"
+    axis.set_title(best, loc="right", fontsize=8, color=style.QUIET)
     several = len(words) > 1
-    axis.set_ylabel("share" if several else words[0], color=style.INK, fontsize=9)
+    axis.set_ylabel("share" if several else words[0], **LABEL)
     if several:
-        axis.legend(frameon=False, fontsize=8, labelcolor=style.INK)
+        axis.legend(**LEGEND)
     axis.set_ylim(-0.03, 1.05)
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-
-
-def _shares(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """The validation's measures that are shares, the task's own first."""
-    names = {name for line in lines for name in line}
-    return [f"validation_{n}" for n in SHARES if f"validation_{n}" in names]
 
 
 def column(lines: Sequence[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:
     """The steps at which something was measured, and what was."""
     found = [(line["step"], line[name]) for line in lines if name in line]
     return [step for step, _ in found], [value for _, value in found]
-
-
-def _smoothed(values: Sequence[float], width: int) -> list[float]:
-    """The mean of each value and those within `width` / 2 of it."""
-    half = width // 2
-    parts = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
-    return [sum(part) / len(part) for part in parts]

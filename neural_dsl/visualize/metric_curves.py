@@ -11,8 +11,8 @@ from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.loss_curves import column
-from neural_dsl.visualize.moments import EXPECTED, Training
-from neural_dsl.visualize.pictures import Wish, picture
+from neural_dsl.visualize.pictures import picture
+from neural_dsl.visualize.views import EXPECTED, Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ COLORS = ("#2c639a", "#d08a2e", "#4d9a5b", "#b0413e", "#7a5aa6", "#5f6675")
 
 
 @picture("evolution_metrics.{form}")
-def metrics_figure(training: Training, wish: Wish) -> Figure:
+def metrics_figure(training: Training) -> Figure:
     """Loss, exact match and metrics of every head over the steps.
 
     The steps stand on a logarithmic axis that begins with 0; what a metric says of a head
@@ -71,7 +71,6 @@ def metrics_figure(training: Training, wish: Wish) -> Figure:
 
 
 def _draw_measured(axes: Axes, training: Training, name: str) -> None:
-    """A line of `metrics.jsonl`."""
     marker = "o-" if name.startswith("validation") else "-"
     x, y = column(training.lines, name)
     axes.plot(x, y, marker, color=style.INK, linewidth=1.2, ms=3, clip_on=False)
@@ -83,7 +82,6 @@ def _draw_measured(axes: Axes, training: Training, name: str) -> None:
 
 
 def _draw_metric(axes: Axes, training: Training, name: str) -> None:
-    """One metric of every head."""
     x = [moment.step for moment in training.moments]
     first = training.moments[0].record
     named = sum(one.num_heads for one in first) <= MOST_NAMED

@@ -4,38 +4,26 @@ says so by `@picture`; nothing else lists them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from neural_dsl import visualize
-from neural_dsl.visualize.figures import figure_bytes
-from neural_dsl.visualize.style import Kind
+from neural_dsl.visualize.figures import picture_bytes
+from neural_dsl.visualize.views import Training, View, deepest
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-D = TypeVar("D", bound="Callable[..., Figure | bytes]")
-_KNOWN: dict[str, Callable[..., Figure | bytes]] = {}
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How pictures are wanted: with which heads (none: what the picture shows by itself),
-    on which scale (None: the weights choose), in which format."""
-
-    heads: Sequence[int] = ()
-    scale: Kind | None = None
-    form: str = "png"
+D = TypeVar("D", bound=Callable[..., Any])
+_KNOWN: dict[str, Callable[..., Any]] = {}
 
 
 def picture(file: str) -> Callable[[D], D]:
-    """Say that the function draws the file of that name.
+    """Say that the function draws the file of that name, as a figure, text or bytes.
 
-    What it is given first, the name begins with: views for "attention", a `Training` for
-    "evolution". Then comes the wish; where `{layer}` is in the name, there is a file for
-    each attention, whose name comes last. It gives a figure, or the bytes of the file.
+    What it is made from, the name begins with: views for "attention", a `Training` for
+    "evolution". Where `{layer}` is in the name, there is a file for each attention, whose
+    name comes second. Of the wishes (`heads`, None for no choice; `head`, the first of
+    them; `scale`) the function is given those that it has a parameter for.
     """
 
     def register(draw: D) -> D:
@@ -45,7 +33,7 @@ def picture(file: str) -> Callable[[D], D]:
     return register
 
 
-def pictures(of: str) -> dict[str, Callable[..., Figure | bytes]]:
+def pictures(of: str) -> dict[str, Callable[..., Any]]:
     """Every picture of "attention" or "evolution": the name of its file -> what draws."""
     for module in iter_modules(visualize.__path__):
         import_module(f"{visualize.__name__}.{module.name}")
@@ -53,12 +41,17 @@ def pictures(of: str) -> dict[str, Callable[..., Figure | bytes]]:
 
 
 def drawings(
-    of: str, shown: Any, layers: Sequence[str], wish: Wish
+    of: str, shown: Sequence[View] | Training, form: str, **wishes: Any
 ) -> Iterator[tuple[str, bytes]]:
     """The files of all pictures: names and contents, one at a time."""
+    views = shown.moments[:1] if isinstance(shown, Training) else shown
+    layers = [one.name for one in deepest(views)]
     for file, draw in pictures(of).items():
-        for given in [[one] for one in layers] if "{layer}" in file else [[]]:
-            drawn = draw(shown, wish, *given)
+        known = {k: v for k, v in wishes.items() if k in signature(draw).parameters}
+        for given in [[layer] for layer in layers] if "{layer}" in file else [[]]:
+            drawn = draw(shown, *given, **known)
+            if isinstance(drawn, str):
+                drawn = drawn.encode("utf-8")
             if not isinstance(drawn, bytes):
-                drawn = figure_bytes(drawn, wish.form)
-            yield file.format(layer="".join(given), form=wish.form), drawn
+                drawn = picture_bytes(drawn, form, quick=True)
+            yield file.format(layer="".join(given), form=form), drawn

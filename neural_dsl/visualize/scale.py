@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,7 @@ ENOUGH: Final = 0.9  # of all attention must be seen
 BINS: Final = 64  # powers of two; the last begins at 1
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What a scale depends on, of one matrix or, added up, of several.
 
     - `tops`, `lows`: the largest and the smallest allowed weight of each row with two
@@ -76,13 +75,9 @@ def facts_of(weights: Floats, allowed: Bools) -> Facts:
 
 def together(facts: Iterable[Facts]) -> Facts:
     """The facts of several matrices as one."""
-    every = list(facts)
-    return Facts(
-        np.concatenate([one.tops for one in every]),
-        np.concatenate([one.lows for one in every]),
-        np.concatenate([one.counts for one in every]),
-        np.sum([one.mass for one in every], axis=0),
-    )
+    *rows, masses = zip(*facts, strict=True)
+    tops, lows, counts = (np.concatenate(each) for each in rows)
+    return Facts(tops, lows, counts, np.sum(masses, axis=0))
 
 
 @dataclass(frozen=True)
@@ -145,16 +140,10 @@ class Scale:
     def ticks(self) -> list[tuple[float, str]]:
         """Heights and labels of the colour bar, both ends among them."""
         low, high = self.ends
-        marks = {
-            "linear": round_steps,
-            "sqrt": round_roots,
-            "log": powers,
-            "uniform": halves,
-        }[self.kind](self.bottom, self.top)
         room = 0.09 * (high - low)
         inner = [
             (place, number(value))
-            for value in marks
+            for value in self._marks()
             if low + room < (place := float(self.height(value))) < high - room
         ]
         first, last = number(self.bottom), number(self.top)
@@ -163,6 +152,22 @@ class Scale:
             *inner,
             (high, "≥ " * self.over + last),
         ]
+
+    def _marks(self) -> list[float]:
+        """Round values between the ends, whose heights are about equally far apart."""
+        top = self.top
+        if self.kind == "linear":  # at most five
+            steps = [m * 10.0**e for e in range(-9, 7) for m in (1, 2, 2.5, 5)]
+            step = next((s for s in steps if top / s <= 5), top)
+            return [step * k for k in range(1, 6) if step * k < top - 0.45 * step]
+        if self.kind == "sqrt":
+            return sorted({rounded(top * part**2) for part in (0.25, 0.5, 0.75)})
+        if self.kind == "log":  # powers of ten, every second where there are many
+            first, last = round(np.log10(self.bottom)), int(np.ceil(np.log10(top)))
+            few = last - first < 7
+            return [10.0**e for e in range(last, first, -1 if few else -2)][::-1]
+        between = float(f"{top**0.5:.2g}") if top > 2 else top**0.5
+        return [1 / between, 1.0, between]
 
     @property
     def note(self) -> str:
@@ -191,7 +196,12 @@ def scale_from(facts: Facts, kind: Kind | None = None) -> Scale:
     """The scale of these facts; without a `kind`, the data chooses."""
     if not facts.tops.size:  # nothing can differ: every row is 1, or empty
         return Scale(kind or "linear", _floor(kind, 1.0, facts), 1.0, 1.0, 1.0)
-    return _ending(facts, *(choose(facts) if kind is None else (kind, "")))
+    kind, why = choose(facts) if kind is None else (kind, "")
+    times = facts.counts if kind == "uniform" else 1
+    tops, lows = facts.tops * times, facts.lows * times
+    top = max(_top(tops), 1.05 if kind == "uniform" else 0.0)
+    bottom = _floor(kind, top, facts)
+    return Scale(kind, bottom, top, float(lows.min()), float(tops.max()), why)
 
 
 def whole_scale(facts: Facts, kind: Kind) -> Scale:
@@ -223,15 +233,6 @@ def choose(facts: Facts) -> tuple[Kind, str]:
     return ("sqrt" if facts.seen(SEEN**2 * top) >= ENOUGH else "log"), why
 
 
-def _ending(facts: Facts, kind: Kind, why: str) -> Scale:
-    """The scale of that kind, whose ends the facts decide."""
-    times = facts.counts if kind == "uniform" else 1
-    tops, lows = facts.tops * times, facts.lows * times
-    top = max(_top(tops), 1.05 if kind == "uniform" else 0.0)
-    bottom = _floor(kind, top, facts)
-    return Scale(kind, bottom, top, float(lows.min()), float(tops.max()), why)
-
-
 def _top(tops: Floats) -> float:
     """The largest, or the 95th percentile where that is less than half of it."""
     largest, usual = float(tops.max()), float(np.percentile(tops, HIGH))
@@ -248,30 +249,6 @@ def _floor(kind: Kind | None, top: float, facts: Facts) -> float:
     while floor > 1e-9 and facts.mass.any() and facts.seen(floor) < 0.99:
         floor /= 10
     return float(floor)
-
-
-def round_steps(bottom: float, top: float) -> list[float]:
-    """Round values at equal distances, at most five."""
-    steps = [m * 10.0**e for e in range(-9, 7) for m in (1, 2, 2.5, 5)]
-    step = next((s for s in steps if top / s <= 5), top)
-    return [step * k for k in range(1, 6) if step * k < top - 0.45 * step]
-
-
-def round_roots(bottom: float, top: float) -> list[float]:
-    """Round values whose roots stand about equally far apart."""
-    return sorted({rounded(top * part**2) for part in (0.25, 0.5, 0.75)})
-
-
-def powers(bottom: float, top: float) -> list[float]:
-    """The powers of ten, every second where there are many."""
-    first, last = round(np.log10(bottom)), int(np.ceil(np.log10(top)))
-    return [10.0**e for e in range(last, first, -1 if last - first < 7 else -2)][::-1]
-
-
-def halves(bottom: float, top: float) -> list[float]:
-    """1, and half of the way to the ends."""
-    between = float(f"{top**0.5:.2g}") if top > 2 else top**0.5
-    return [1 / between, 1.0, between]
 
 
 def rounded(value: float) -> float:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
 
-DPI: Final = 150
-"""Dots per inch of every raster picture; layouts are computed in these pixels."""
+DPI: Final = 150  # of every raster picture; layouts are computed in these pixels
 
 STOPS: Final = (
     *("#fafdfe", "#e3f3fa", "#cce8f6", "#b5ddf2", "#9ed1ee", "#88c4e8"),
@@ -33,35 +32,27 @@ LESS_STOPS: Final = (
 """The other side of a scale with a middle, made in the same way, from white to brown: how
 much less than an even share a key gets."""
 
-INK: Final = "#1f2239"
-"""Titles and labels."""
-QUIET: Final = "#5f6675"
-"""Provenance, axis names, notes. Contrast with white: 5.8 to 1."""
-FRAME: Final = "#b9bec9"
-"""Outlines and ticks."""
-MASKED: Final = "#ececec"
-MASKED_HATCH: Final = "#c4c4c4"
-"""Cells that attention may not use: grey, so that no weight has their colour."""
-PADDED: Final = "#d08a2e"
-"""The mark beside a padded query."""
-
-EXPECTED: Final = "#e4482e"
-EXPECTED_CASING: Final = "#ffffff"
-"""The outline of a cell where attention must be. The colour stands out from light cells,
-the casing around it from dark ones."""
+INK: Final = "#1f2239"  # titles and labels
+QUIET: Final = "#5f6675"  # provenance, axis names, notes: contrast with white 5.8 to 1
+FRAME: Final = "#b9bec9"  # outlines and ticks
+# Cells that attention may not use: grey, so that no weight has their colour.
+MASKED, MASKED_HATCH = "#ececec", "#c4c4c4"
+PADDED: Final = "#d08a2e"  # the mark beside a padded query
+# The outline of a cell where attention must be. The colour stands out from light cells,
+# the casing around it from dark ones.
+EXPECTED, EXPECTED_CASING = "#e4482e", "#ffffff"
 
 Kind: TypeAlias = Literal["linear", "sqrt", "log", "uniform"]
 """How weights become colours; see `visualize.scale`."""
-KINDS: Final[tuple[Kind, ...]] = ("linear", "sqrt", "log", "uniform")
 TITLES: Final[dict[Kind, str]] = {
     "linear": "linear",
     "sqrt": "square root",
     "log": "logarithmic",
     "uniform": "weight × allowed keys, 1 = no preference",
 }
+KINDS: Final = tuple(TITLES)
 
-QUERY_LABEL: Final = "query"
-KEY_LABEL: Final = "key"
+QUERY_LABEL, KEY_LABEL = "query", "key"
 
 RC: Final[Any] = {
     "font.family": ["DejaVu Sans"],

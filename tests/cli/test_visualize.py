@@ -347,7 +347,7 @@ def test_an_old_result_survives_a_failure(neural, file, tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("neural_dsl.visualize.pictures.figure_bytes", full)
+    monkeypatch.setattr("neural_dsl.visualize.pictures.picture_bytes", full)
     result = neural("visualize", source, "--attention", "--seed", "1")
     assert result.code == 1 and "NE134" in result.err and "no space left" in result.err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

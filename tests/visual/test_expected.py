@@ -32,12 +32,10 @@ from neural_dsl.visualize.evolution import evolution_figure
 from neural_dsl.visualize.head_grid import head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.interactive import attention_page
-from neural_dsl.visualize.legend import EXPECTED_ENTRY
 from neural_dsl.visualize.loss_curves import loss_curves
 from neural_dsl.visualize.metric_curves import metrics_figure
-from neural_dsl.visualize.moments import Moment, Training
-from neural_dsl.visualize.pictures import Wish
-from neural_dsl.visualize.views import View
+from neural_dsl.visualize.sheet import EXPECTED_ENTRY
+from neural_dsl.visualize.views import Moment, Training, View
 from tests.attention_records import layer, random_layer, record
 
 KNOWN = [(2, (0,)), (3, (1, 2))]
@@ -279,7 +277,7 @@ def moments(count=12):
 
 def test_the_figure_has_a_row_for_each_head_and_a_column_for_each_chosen_step():
     all_moments = moments()
-    figure = evolution_figure(Training("runs/x", all_moments), Wish(), FIRST)
+    figure = evolution_figure(Training("runs/x", all_moments), FIRST)
     chosen = Training("", all_moments).spread(8)
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 2 * len(chosen) == 16
@@ -306,8 +304,8 @@ def test_the_gif_has_a_frame_for_each_step_on_one_scale_and_size():
     from PIL import Image
 
     some = Training("runs/x", moments(6))
-    data = evolution_gif(some, Wish())
-    assert data == evolution_gif(some, Wish()), "the same bytes each time"
+    data = evolution_gif(some)
+    assert data == evolution_gif(some), "the same bytes each time"
     with Image.open(io.BytesIO(data)) as gif:
         assert gif.n_frames == 6
         durations, pages = [], []
@@ -333,7 +331,7 @@ def test_the_curves_are_the_metrics_over_the_steps():
     some = moments()
     lines = [{"step": i + 1, "loss": 1 / (i + 1)} for i in range(2000)]
     lines += [{"step": 1000, "validation_exact_match": 0.5}]
-    figure = metrics_figure(Training("runs/x", some, lines), Wish())
+    figure = metrics_figure(Training("runs/x", some, lines))
     names = [axes.get_ylabel() for axes in figure.axes]
     assert names[:3] == ["loss", "exact match", "mass on expected cells"]
     axes = figure.axes[2]

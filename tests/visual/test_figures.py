@@ -19,9 +19,9 @@ from neural_dsl.visualize import labels
 from neural_dsl.visualize.figures import save_figure
 from neural_dsl.visualize.head_grid import grid_columns, head_grid
 from neural_dsl.visualize.heatmap import attention_heatmap
-from neural_dsl.visualize.legend import MASKED_ENTRY, PADDED_ENTRY
 from neural_dsl.visualize.lettering import measure, ticks, wrap
 from neural_dsl.visualize.matrix import largest_of_blocks
+from neural_dsl.visualize.sheet import MASKED_ENTRY, PADDED_ENTRY
 from tests.attention_records import HOSTILE, layer, random_layer, record
 
 WORDS = ["The", "cat", "sat", "on", "the", "extraordinarily", "comfortable", "mat"]
