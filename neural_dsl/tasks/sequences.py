@@ -371,7 +371,8 @@ def sequence(
     **rest: Any,
 ) -> ProblemSpec:
     """The entry of a task of sequences."""
-    form = f"symbols of a {source}: a number, or the shortest and the longest: (4, 8)"
+    form = f"symbols of a {source}: a number, or the shortest and the longest"
+    form += ", as in (4, 8)" * isinstance(length, int)  # else the default shows it
     parameters = (
         parameter(LENGTH, "range", length, form),
         parameter(VOCABULARY, "count", 20, WORDS),
