@@ -121,7 +121,7 @@ class Row(LayerFile):
         super().__init__(None)
         self._data = {False: data, True: {**data, **data.get("masked", {})}}
         self.is_call = "call" not in data
-        self._apply = cache(apply) if apply else None
+        self._apply = apply
 
     def layout(self, view: View) -> str:
         return str(self._data[False].get("layout", "last"))
