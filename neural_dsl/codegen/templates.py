@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from jinja2 import Template
@@ -192,11 +192,6 @@ class BackendTemplates:
     def macros(self, name: str) -> Any:
         """The macros of that file."""
         return self.file(name).module
-
-    @cached_property
-    def structure(self) -> Any:
-        """How this backend writes loops, masks and classes."""
-        return self.macros("structure")
 
     def layer(self, layer: Layer) -> LayerFile:
         """How a layer is written: a row of the table, or a file."""
