@@ -23,7 +23,6 @@ def capture(runtime, inputs, names=None) -> Captured:
     target = NetworkTarget(runtime)
     sites = target.sites() if names is None else target.named(names)
     found = {}
-    target.refuse_dense(Batch(inputs), sites)
     (output,) = target.attend(
         Batch(inputs),
         sites,

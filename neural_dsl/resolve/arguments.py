@@ -44,10 +44,10 @@ class Bound:
     arguments: Sequence[syntax.Argument]
     span: Span
     at: At
-    noun: str = "parameter"
-    codes: Mapping[str, str] = field(default_factory=dict)
-    extra: tuple[str, ...] = ()
     filled: Mapping[str, Any] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    noun: str = "parameter"
+    extra: tuple[str, ...] = ()
     given: dict[str, syntax.Argument] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     ok: bool = True
@@ -80,12 +80,9 @@ class Bound:
         """Whether every value is a real one, and no parameter of an uncalled macro."""
         return all(value is not UNKNOWN for value in self.values.values())
 
-    def _error(
-        self, code: str, message: str, span: Span, label: str, help: str
-    ) -> None:
+    def _say(self, code: str, message: str, span: Span, label: str, help: str) -> None:
         self.ok = False
-        code = self.codes.get(code, code)
-        self.at.findings.error(code, message, span, label, help)
+        self.at.findings.error(self.codes.get(code, code), message, span, label, help)
 
     def _match(self) -> bool:
         """Fill `given`: parameter name -> argument. Whether all names are known."""
@@ -116,7 +113,7 @@ class Bound:
         known = [*(parameter.name for parameter in self.parameters), *self.extra]
         message = f"`{self.called}` has no {self.noun} `{given.text}`"
         help = did_you_mean(given.text, known)
-        self._error("NE023", message, given.span, f"unknown {self.noun}", help)
+        self._say("NE023", message, given.span, f"unknown {self.noun}", help)
         return ""
 
     def _value(self, parameter: Parameter, argument: syntax.Argument) -> Any:
@@ -152,7 +149,7 @@ class Bound:
             )
         if not help and parameter.doc:
             help = f"`{name}` is: {parameter.doc}"
-        self._error(found.code, message, argument.span, label, help)
+        self._say(found.code, message, argument.span, label, help)
 
     def _missing(self, parameters: Sequence[Parameter]) -> None:
         names = " and ".join(f"`{parameter.name}`" for parameter in parameters)
@@ -165,7 +162,7 @@ class Bound:
                     f"`{parameters[0].name}={text}` if you mean that"
                 )
         label = f"{names} {'is' if len(parameters) == 1 else 'are'} missing"
-        self._error("NE025", f"`{self.called}` needs {names}", self.span, label, help)
+        self._say("NE025", f"`{self.called}` needs {names}", self.span, label, help)
 
     def _too_many(self, argument: syntax.Argument) -> None:
         names = ", ".join(f"`{parameter.name}`" for parameter in self.parameters)
@@ -174,4 +171,4 @@ class Bound:
             takes = f"at most {most} argument{'s' * (most != 1)}"
         message = f"`{self.called}` takes {takes}, but {len(self.arguments)} are given"
         help = f"its parameters are, in order: {names}" if names else ""
-        self._error("NE028", message, argument.span, "one too many", help)
+        self._say("NE028", message, argument.span, "one too many", help)

@@ -15,7 +15,7 @@ from functools import partial
 
 from neural_dsl.diagnostics import Diagnostic, Related
 from neural_dsl.graph.findings import Choice, Findings
-from neural_dsl.resolve.flow import Flow, Stream
+from neural_dsl.resolve.layers import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.network import parts, resolve_network
 from neural_dsl.resolve.structure import LayerResolver, TooLarge

@@ -18,6 +18,7 @@ from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Bound
 from neural_dsl.resolve.kinds import LARGEST_SIZE
+from neural_dsl.resolve.layers import Stream
 from neural_dsl.resolve.macros import Macros, call_scope
 from neural_dsl.resolve.naming import check_name
 from neural_dsl.resolve.terms import At, CallValue, Invalid, is_whole
@@ -29,25 +30,16 @@ LOOKAHEAD = 2_000
 """Layers looked past in search of one that cares about the shape."""
 
 
-@dataclass(frozen=True)
-class Declared:
-    """One input: its name, where it is declared, and its tensor (None: a mistake in it)."""
-
-    name: str
-    span: Span
-    tensor: Tensor | None
-
-
 def declared_inputs(
     section: syntax.InputSection,
     statements: Sequence[syntax.Statement],
     macros: Macros,
     findings: Findings,
-) -> dict[str, Declared]:
+) -> dict[str, Stream]:
     """The declarations by name, each as its first layer reads it; mistakes are reported."""
     several = len(section.inputs) > 1
     given = {node.name.text for node in section.inputs if node.name is not None}
-    found: dict[str, Declared] = {}
+    found: dict[str, Stream] = {}
     for position, node in enumerate(section.inputs):
         if node.name is None:
             name = f"input_{position}" if several else "input"
@@ -60,24 +52,22 @@ def declared_inputs(
             span = node.name.span if node.name else node.span
             message = f"two inputs are named `{name}`"
             help = "give each input a name of its own"
-            findings.again("NE053", message, span, found[name].span, help)
+            findings.again("NE053", message, span, found[name].span or span, help)
             continue
         shape, tensor = _shape(node.shape, At(findings, path=name)), None
         if shape is not None:
             quiet = Findings(findings.source, choice=findings.choice)
             need = Lookahead(macros, quiet, name).need(statements)
             tensor = _tensor(name, node.shape.span, shape, need or ANY, findings)
-        found[name] = Declared(name, node.span, tensor)
+        found[name] = Stream(tensor, name, True, node.span)
     return found
 
 
-def task_input(
-    task: Task, name: syntax.Name, findings: Findings
-) -> dict[str, Declared]:
+def task_input(task: Task, name: syntax.Name, findings: Findings) -> dict[str, Stream]:
     """The input that a network with a task need not declare: ids, of any length."""
     if task.gives_ids:
         ids = Tensor((None,), "ids", source="input")
-        return {"input": Declared("input", task.given.span, ids)}
+        return {"input": Stream(ids, "input", True, task.given.span)}
     message = f"the network `{name.text}` declares no input"
     help = f"the task `{task.given.name}` does not tell what a model reads; write for instance `input: (50, 256)` or `input: (128,)`"
     label, related = "`input:` is missing", task.related
@@ -204,9 +194,7 @@ def _tensor(
         findings.note("NW021", message, span, label, help)
 
     if need.reads == "ids":
-        repeats = (
-            len(shape) > 1 and shape[-1] is not None and shape[-1] == need.output_dim
-        )
+        repeats = len(shape) > 1 and shape[-1] == need.output_dim is not None
         rest = shape[:-1] if repeats else shape
         if len(rest) == 2 and rest[0] is None:
             note_batch()

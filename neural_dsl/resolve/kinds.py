@@ -26,7 +26,6 @@ WHOLE = {
     "count": (1, LARGEST_SIZE, "1 or more"),
     "natural": (0, LARGEST_SEED, "0 or more"),
 }
-"""The kinds of whole numbers: lowest, highest, and what is said below the lowest."""
 REAL = {
     "float": (-math.inf, math.inf, ""),
     "positive": (math.ulp(0), math.inf, "above 0"),
@@ -34,7 +33,8 @@ REAL = {
     "rate": (0, math.nextafter(1, 0), "at least 0 and below 1"),
     "fraction": (0, 1, "between 0 and 1"),
 }
-"""The kinds of other numbers: lowest, highest, and what is said outside."""
+"""The kinds of numbers: lowest, highest, and what is said outside, of whole numbers
+below."""
 PLAIN = {"bool": (bool, "true or false"), "text": (str, "a word")}
 OR_ELSE = {
     "learning_rate": (str | CallValue, "positive"),  # a schedule: the caller's to find
@@ -68,7 +68,12 @@ def fit(parameter: Parameter, value: Any) -> Any:
     if kind in WHOLE:
         return _whole(kind, value)
     if kind in REAL:
-        return _real(kind, value)
+        low, high, expected = REAL[kind]
+        if not is_number(value) or not math.isfinite(value):
+            raise Misfit("NE026", "a number")
+        if not low <= value <= high:
+            raise Misfit("NE027", expected)
+        return float(value)
     if kind in PLAIN:
         return _typed(value, *PLAIN[kind])
     return CHECKS[kind](parameter, value)
@@ -81,15 +86,6 @@ def _whole(kind: str, value: Any) -> int:
     if not low <= value <= high:
         raise Misfit("NE027", too_low if value < low else f"at most {high:,}")
     return int(value)
-
-
-def _real(kind: str, value: Any) -> float:
-    low, high, expected = REAL[kind]
-    if not is_number(value) or not math.isfinite(value):
-        raise Misfit("NE026", "a number")
-    if not low <= value <= high:
-        raise Misfit("NE027", expected)
-    return float(value)
 
 
 def _typed(value: Any, kind: type, expected: str) -> Any:

@@ -1,10 +1,10 @@
-"""One layer: its arguments, the tensors that it takes, its rules, its node."""
+"""One layer: its arguments, the tensors that flow into it, its rules, its node."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.shapes import check_inputs
@@ -14,8 +14,8 @@ from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Node
 from neural_dsl.graph.settings import Task
+from neural_dsl.graph.walk import outlasting
 from neural_dsl.resolve.arguments import Bound, passed
-from neural_dsl.resolve.flow import Flow, Stream
 from neural_dsl.resolve.macros import Macros, Size
 from neural_dsl.resolve.naming import check_name
 from neural_dsl.resolve.terms import UNKNOWN, At, Invalid, Scope
@@ -31,6 +31,50 @@ Rules: TypeAlias = tuple[
     tuple[Attention, ...],
 ]
 """What a layer's rules make of its inputs, as `Layer` has it."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One current tensor. None: its shape is unknown because of an earlier mistake.
+
+    `name` is the network input's or the branch's ("" behind a layer); `input` says that
+    this is the untouched network input, declared at `span`. `lost_mask` are the layers at
+    which a mask on the way here ended, to be warned about if something later would read it.
+    """
+
+    tensor: Tensor | None
+    name: str = ""
+    input: bool = False
+    span: Span | None = field(default=None, compare=False)
+    lost_mask: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The current tensors, in order, and the memory that decoders may read.
+
+    `unknown` means that not even the number of tensors is known: nothing can be checked
+    against them. To equal flows a layer does the same.
+    """
+
+    streams: tuple[Stream, ...]
+    memory: Stream | None = None
+    unknown: bool = False
+
+    def through(self, stream: Stream, memory: Stream | None = None) -> Flow:
+        """The flow behind a layer that gives one tensor."""
+        return Flow((stream,), memory or self.memory)
+
+    def behind(self, nodes: Sequence[Node], before: Flow) -> Flow:
+        """The flow behind a macro or a repeated group that `before` entered."""
+        memory = outlasting(nodes, before.streams, before.memory)
+        return replace(self, memory=memory)
+
+    def lost(self) -> Flow:
+        """The flow behind a layer whose output is unknown."""
+        return Flow((Stream(None),), self.memory, unknown=True)
+
+
 Made: TypeAlias = tuple[tuple[Node, ...], Flow]
 """The nodes that statements stand for, and the flow behind them."""
 
@@ -48,6 +92,11 @@ class SingleLayers:
     size: Size = field(default_factory=Size)
     reads: list[tuple[str, int | None]] = field(default_factory=list)
     memory_reads: list[Stream] = field(default_factory=list)
+
+    @property
+    def activation(self) -> str:
+        """What the network shows its output with: that of `Output`, if there is one."""
+        return str(self.output.params["activation"]) if self.output else "linear"
 
     def bind(
         self, spec: LayerSpec, node: syntax.LayerNode, scope: Scope
@@ -68,42 +117,34 @@ class SingleLayers:
             from neural_dsl.resolve.tasks import check_sizes, sizes_of
 
             filled = sizes_of(self.task, spec)
-        place, extra = node.name.span, ("name",)
-        bound = Bound(
-            spec.name, spec.parameters, arguments, place, at, extra=extra, filled=filled
-        )
+        place, takes = node.name.span, spec.parameters
+        bound = Bound(spec.name, takes, arguments, place, at, filled, extra=("name",))
         if self.task and bound.ok:
             check_sizes(self.task, spec, bound, findings)
         return bound, name
 
     def layer(
-        self,
-        spec: LayerSpec,
-        node: syntax.LayerNode,
-        bound: Bound,
-        name: str,
-        flow: Flow,
+        self, spec: LayerSpec, span: Span, bound: Bound, name: str, flow: Flow
     ) -> Made:
-        """One layer behind `flow`."""
+        """One layer behind `flow`, which stands at `span`."""
         self.size += Size(1)
         if self.output is not None:
-            self.not_last(self.output, node.name.span, f"`{spec.name}` comes after it")
-        taken = None if flow.unknown else self._take(spec, bound, node, flow)
+            self.not_last(self.output, bound.span, f"`{spec.name}` comes after it")
+        taken = None if flow.unknown else self._take(spec, bound, flow)
         if taken is None or not bound.ok or not bound.known:
             return (), flow.lost()
         self.read(taken)
-        for span in (
-            s for stream in taken for s in stream.lost_mask if spec.reads_mask
-        ):
+        lost = dict.fromkeys(span for stream in taken for span in stream.lost_mask)
+        for place in lost if spec.reads_mask else ():
             message = f"padding is visible to `{spec.name}` after this layer"
             help = "positions change here, so the mask of `mask_zero=true` no longer fits; keep the length, or attend before this layer"
             label = "the padding mask ends here"
-            self.findings.warning("NW023", message, span, label, help)
+            self.findings.warning("NW023", message, place, label, help)
         inputs = tuple(each.tensor for each in taken if each.tensor is not None)
         rules = self._apply(spec, bound, inputs) if len(inputs) == len(taken) else None
         if rules is None:
             return (), flow.lost()
-        layer = Layer(spec, name, bool(name), *rules, node.span, passed(bound.given))
+        layer = Layer(spec, name, bool(name), *rules, span, passed(bound.given))
         if spec.name == "Output":
             self.output = layer
         if spec.reads == "ids":
@@ -113,19 +154,17 @@ class SingleLayers:
             self.memory_reads.append(memory)
         # A layer that reads the mask (pooling) uses it up; any other that does not hand
         # it on loses it.
-        lost = dict.fromkeys(span for stream in taken for span in stream.lost_mask)
         masked = inputs[0].mask is not None and spec.arity != "many"
         if masked and layer.output.mask is None and not spec.reads_mask:
-            lost[node.span] = None
-        return (layer,), flow.through(
-            Stream(layer.output, lost_mask=tuple(lost)), memory
-        )
+            lost[span] = None
+        stream = Stream(layer.output, lost_mask=tuple(lost))
+        return (layer,), flow.through(stream, memory)
 
     def _take(
-        self, spec: LayerSpec, bound: Bound, node: syntax.LayerNode, flow: Flow
+        self, spec: LayerSpec, bound: Bound, flow: Flow
     ) -> tuple[Stream, ...] | None:
         """The streams that a layer reads, memory last; None after reporting a misfit."""
-        streams, span = flow.streams, node.name.span
+        streams, span = flow.streams, bound.span
         if spec.arity == "many":
             if len(streams) > 1:
                 return streams
@@ -170,16 +209,12 @@ class SingleLayers:
 
     def too_many(self, flow: Flow, span: Span, what: str, takes: str = "one") -> None:
         """Report that more tensors arrive than `what` takes (NE036)."""
-        count, names = (
-            len(flow.streams),
-            [f"`{s.name}`" for s in flow.streams if s.name],
-        )
-        listed = f" ({', '.join(names)})" if len(names) == count else ""
+        count, names = len(flow.streams), [f"`{s.name}`" for s in flow.streams]
+        listed = f" ({', '.join(names)})" if "``" not in names else ""
         message = f"{count} tensors{listed} reach {what}, which takes {takes}"
+        label = f"{count} tensors arrive here"
         help = "join them first with `Concatenate()` or `Add()`"
-        self.findings.error(
-            "NE036", message, span, f"{count} tensors arrive here", help
-        )
+        self.findings.error("NE036", message, span, label, help)
 
     def not_last(self, output: Layer, span: Span, why: str) -> None:
         """Report an `Output` that is not the end of the network (NE041); `span` is what

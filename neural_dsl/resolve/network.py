@@ -12,18 +12,29 @@ from unicodedata import normalize
 from neural_dsl.diagnostics import Diagnostic, refusal
 from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Choice, Findings
-from neural_dsl.graph.nodes import Input, Layer, Network, SearchValue
-from neural_dsl.resolve.flow import Flow, Stream
-from neural_dsl.resolve.inputs import Declared, declared_inputs, task_input
+from neural_dsl.graph.nodes import Input, Layer, Network
+from neural_dsl.graph.settings import Settings
+from neural_dsl.resolve.inputs import declared_inputs, task_input
+from neural_dsl.resolve.layers import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.naming import Namer
 from neural_dsl.resolve.sections import Sections
 from neural_dsl.resolve.settings import resolve_settings
-from neural_dsl.resolve.structure import LayerResolver, TooLarge
-from neural_dsl.resolve.terms import Scope
-from neural_dsl.source import Span
+from neural_dsl.resolve.structure import LayerResolver
+from neural_dsl.source import Source, Span
 from neural_dsl.syntax import nodes as syntax
 from neural_dsl.syntax.parser import garbage_collection_paused
+
+KEPT = [
+    "loss",
+    "optimizer",
+    "lr_schedule",
+    "metrics",
+    "train",
+    "execution",
+    "train_spans",
+]
+"""What a Network has of its Settings."""
 
 
 def resolve(
@@ -36,9 +47,9 @@ def resolve(
     Raises NeuralError with everything that is wrong, in source order.
     """
     findings = Findings(file.source, choice=choice or {})
-    chosen = _choose(file, network)
     with garbage_collection_paused():
-        macros, _ = parts(file, findings)
+        macros, networks = parts(file, findings)
+        chosen = _choose(networks, network, file.source)
         resolved = resolve_network(chosen, macros, findings)
     findings.raise_if_failed()
     assert resolved is not None
@@ -61,8 +72,9 @@ def parts(
     return macros, networks
 
 
-def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
-    found = [item for item in file.items if isinstance(item, syntax.NetworkNode)]
+def _choose(
+    found: list[syntax.NetworkNode], name: str | None, source: Source
+) -> syntax.NetworkNode:
     wanted = normalize("NFKC", name) if name else name  # as names in the file are read
     for node in reversed(found):
         if wanted is None or node.name.text == wanted:
@@ -74,7 +86,7 @@ def _choose(file: syntax.File, name: str | None) -> syntax.NetworkNode:
         message += f" named `{name}`"
         help = did_you_mean(name or "", names)
         label = "it has " + ", ".join(f"`{each}`" for each in names)
-    raise refusal("NE054", message, file.source, Span(0, 0), label, help)
+    raise refusal("NE054", message, source, Span(0, 0), label, help)
 
 
 def resolve_network(
@@ -87,95 +99,83 @@ def resolve_network(
     """One network, or None when anything in it is wrong. `only_check` may leave the
     network unmade: with macros, making it can take far longer than checking it."""
     errors, sections = findings.errors, Sections.collect(node, findings)
-    settings, declared = resolve_settings(sections, findings), dict[str, Declared]()
+    settings = resolve_settings(sections, findings)
     task, statements = settings.task, sections.layers.body if sections.layers else ()
+    inputs: dict[str, Stream] = {}
     if task is not None and task.setting is not None:
-        from neural_dsl.rules.training import for_task
+        from neural_dsl.rules.training import TrainingCheck
 
-        settings = for_task(settings, task, findings)
+        settings = TrainingCheck(settings, task, findings).complete()
+        if sections.inputs is None:
+            inputs = task_input(task, node.name, findings)
     if sections.inputs is not None:
-        declared = declared_inputs(sections.inputs, statements, macros, findings)
-    elif task is not None and task.setting is not None:
-        declared = task_input(task, node.name, findings)
-    inputs = {name: Stream(each.tensor, name, True) for name, each in declared.items()}
+        inputs = declared_inputs(sections.inputs, statements, macros, findings)
     layers = LayerResolver(macros, inputs, findings, task)
-    flow = Flow(tuple(inputs.values()) or (Stream(None),), unknown=not inputs)
-    try:
-        nodes, flow = layers.body(statements, flow, Scope())
-    except TooLarge:
+    made = layers.network(statements)
+    if made is None:
         return None
-    head = layers.output
-    activation = str(head.params["activation"]) if head else "linear"
     if task is None and settings.learns:
         from neural_dsl.rules.without_task import check_without_task
 
-        check_without_task(settings, activation, findings)
+        check_without_task(settings, layers.activation, findings)
     if inputs and statements and findings.errors == errors:
         # What was not reached because of a mistake is no further mistake.
-        _check_ends(node.name, declared, layers, flow)
-    if head is not None:
-        _check_head(head, findings)
+        _check_ends(node.name, layers, made[1])
+    if layers.output is not None:
+        _check_head(layers.output, findings)
     unmade = only_check and task is None
-    if unmade and not macros.named:
-        return None
-    namer = Namer(nodes, findings)
+    namer = Namer(made[0] if macros.named or not unmade else (), findings)
     if findings.errors > errors or unmade:
         return None
-    body, read = namer.named(), list[Input]()
-    for each in declared.values():
-        sizes = [n for name, n in layers.reads if name == each.name and n is not None]
-        assert each.tensor is not None
-        read.append(Input(each.name, each.tensor, min(sizes, default=None), each.span))
-    output = flow.streams[0].tensor
-    assert output is not None
-    network = Network(
-        name=node.name.text,
-        source=findings.source,
-        inputs=tuple(read),
-        body=body,
-        output=output,
-        output_activation=activation,
-        search=_search(findings, namer.names),
-        loss=settings.loss,
-        optimizer=settings.optimizer,
-        lr_schedule=settings.lr_schedule,
-        metrics=settings.metrics,
-        train=settings.train,
-        execution=settings.execution,
-        train_spans=settings.train_spans,
-    )
+    network = _network(node.name.text, settings, layers, namer, made[1])
     if task is not None:
         from neural_dsl.resolve.tasks import reading
         from neural_dsl.rules.learning import check_training
 
-        network = replace(network, task=reading(task, read))
+        network = replace(network, task=reading(task, network.inputs))
         check_training(network, task, findings)
     return network if findings.errors == errors else None
 
 
-def _search(findings: Findings, names: list[str]) -> tuple[SearchValue, ...]:
-    """The search values, layers' ordinals replaced by their names."""
-    found = []
-    for ordinal, made in findings.searches.values():
+def _network(
+    name: str, settings: Settings, layers: LayerResolver, namer: Namer, flow: Flow
+) -> Network:
+    body, output, inputs = namer.named(), flow.streams[0].tensor, list[Input]()
+    for each in layers.inputs.values():
+        sizes = [n for source, n in layers.reads if source == each.name and n]
+        assert each.tensor is not None and each.span is not None
+        size = min(sizes, default=None)
+        inputs.append(Input(each.name, each.tensor, size, each.span))
+    search = []
+    for ordinal, made in layers.findings.searches.values():
         value = made()
-        place = value.place if ordinal is None else f"{names[ordinal]}.{value.place}"
-        found.append(replace(value, place=place))
-    return tuple(sorted(found, key=lambda value: value.span.start))
+        if ordinal is not None:  # names are known only now
+            value = replace(value, place=f"{namer.names[ordinal]}.{value.place}")
+        search.append(value)
+    assert output is not None
+    return Network(
+        name=name,
+        source=layers.findings.source,
+        inputs=tuple(inputs),
+        body=body,
+        output=output,
+        output_activation=layers.activation,
+        search=tuple(sorted(search, key=lambda value: value.span.start)),
+        **{each: getattr(settings, each) for each in KEPT},
+    )
 
 
-def _check_ends(
-    name: syntax.Name, declared: dict[str, Declared], layers: LayerResolver, flow: Flow
-) -> None:
+def _check_ends(name: syntax.Name, layers: LayerResolver, flow: Flow) -> None:
     """The network must end in one tensor and read every input."""
     if len(flow.streams) > 1:
         message = f"the network ends with {len(flow.streams)} tensors"
         label = "one output is needed"
         help = "join them at the end with `Concatenate()` or `Add()`"
         layers.findings.error("NE036", message, name.span, label, help)
-    for unread in declared.keys() - dict(layers.reads).keys():
+    for unread in layers.inputs.keys() - dict(layers.reads).keys():
         message = f"nothing reads the input `{unread}`"
         help = f"read it in a branch, `{unread}: {{ … }}`, or remove it"
-        span = declared[unread].span
+        span = layers.inputs[unread].span or name.span
         layers.findings.error("NE038", message, span, "not used", help)
 
 

@@ -49,16 +49,10 @@ def resolve_settings(sections: Sections, findings: Findings) -> Settings:
         message = "the learning rate has two schedules"
         label, help = "a second schedule", "keep one of the two"
         findings.error("NE070", message, schedule.span, label, help, related)
-    return Settings(
-        loss=reader.one("loss"),
-        optimizer=optimizer,
-        lr_schedule=schedule,
-        metrics=reader.metrics(),
-        task=reader.task(),
-        spans=reader.key_spans,
-        train=reader.block("train"),
-        execution=reader.block("execution"),
-    )
+    loss, metrics, task = reader.one("loss"), reader.metrics(), reader.task()
+    train, execution = reader.block("train"), reader.block("execution")
+    named = (loss, optimizer, schedule, metrics)
+    return Settings(*named, train, execution, task, reader.key_spans)
 
 
 def _table(section: str) -> Table:
@@ -71,7 +65,7 @@ def _table(section: str) -> Table:
         case "lr_schedule":
             from neural_dsl.catalogue.schedules import SCHEDULES as table
         case "metrics":
-            from neural_dsl.catalogue.metrics import METRICS as table
+            from neural_dsl.catalogue.losses import METRICS as table
         case "early_stopping":
             from neural_dsl.catalogue.configuration import STOPPING as table
         case _:
@@ -95,7 +89,8 @@ class _Reader:
         if given is not None:
             at = At(self.findings, path=given.key.text.lower())
             with suppress(Invalid):
-                return self._named(given.value, _table(section), at)
+                value = evaluate(given.value, at)
+                return self._setting(value, given.value.span, _table(section), at)
         return None
 
     def task(self) -> Task | None:
@@ -115,9 +110,10 @@ class _Reader:
         if given is None:
             return ()
         table, value = _table("metrics"), given.value
+        at = At(self.findings, path="metrics")
         for item in value.items if isinstance(value, syntax.Sequence) else (value,):
             with suppress(Invalid):
-                metric = self._named(item, table, At(self.findings, path="metrics"))
+                metric = self._setting(evaluate(item, at), item.span, table, at)
                 if metric.name in found:
                     message = f"the {table.what} `{metric.name}` is given twice"
                     first = found[metric.name].span
@@ -127,30 +123,25 @@ class _Reader:
 
     def block(self, name: str) -> dict[str, Any]:
         """The keys that a block gives, under their canonical names."""
-        block = self.sections.blocks.get(name)
+        block, at = self.sections.blocks.get(name), At(self.findings, path=name)
         if block is None:
             return {}
         from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
 
-        keys, at = (
-            {"train": TRAIN, "execution": EXECUTION},
-            At(self.findings, path=name),
-        )
+        keys, span = TRAIN if name == "train" else EXECUTION, block.keyword.span
         given = [syntax.Argument(s.span, s.key, s.value) for s in block.settings]
-        bound = Bound(name, keys[name], given, block.keyword.span, at, "setting", CODES)
+        bound = Bound(name, keys, given, span, at, {}, CODES, "setting")
         self.key_spans[name] = bound.spans
         values = {key: bound.values[key] for key in bound.given if key in bound.values}
         if "early_stopping" in values:
             stopping = bound.given["early_stopping"].value
             value, values["early_stopping"] = values["early_stopping"], None
             with suppress(Invalid):
-                values["early_stopping"] = self._stopping(value, stopping, at)
+                below = at.below("early_stopping")
+                values["early_stopping"] = self._stopping(value, stopping, below)
         return values
 
     # --- one named thing --------------------------------------------------------------
-
-    def _named(self, value: syntax.Value, table: Table, at: At) -> Setting:
-        return self._setting(evaluate(value, at), value.span, table, at)
 
     def _setting(self, value: Any, span: Span, table: Table, at: At) -> Setting:
         """The Setting for an evaluated value. Raises Invalid after reporting."""
@@ -206,7 +197,7 @@ class _Reader:
         at: At,
     ) -> Setting:
         """The Setting of a call, whose name stands at `place`."""
-        bound = Bound(spec.name, spec.parameters, arguments, place, at, codes=CODES)
+        bound = Bound(spec.name, spec.parameters, arguments, place, at, {}, CODES)
         if not bound.ok:
             raise Invalid
         params, given = bound.values, bound.given.get("learning_rate")
@@ -227,11 +218,7 @@ class _Reader:
         """`true`, a patience, a call or a mapping; None for `false`."""
         if value is False:
             return None
-        span, table, at = (
-            given.span,
-            _table("early_stopping"),
-            at.below("early_stopping"),
-        )
+        span, table = given.span, _table("early_stopping")
         arguments: Sequence[syntax.Argument] = ()
         if isinstance(given, syntax.Mapping):
             arguments = given.arguments

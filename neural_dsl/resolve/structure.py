@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
+from typing import TypeAlias
 
 from neural_dsl.catalogue import LAYERS, find_layer, layer_names, planned_layer
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
@@ -20,8 +21,7 @@ from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Met
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Repeat, Residual
-from neural_dsl.resolve.flow import Flow, Stream
-from neural_dsl.resolve.layers import Made, SingleLayers
+from neural_dsl.resolve.layers import Flow, Made, SingleLayers, Stream
 from neural_dsl.resolve.macros import Size, call_scope
 from neural_dsl.resolve.terms import UNKNOWN, At, Invalid, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
@@ -37,7 +37,9 @@ MAX_DEPTH = 64
 BUILT = (*LAYERS, RESIDUAL_CONNECTION.name)
 """What is listed where a layer is unknown."""
 
-NOTHING = Size()
+
+Row: TypeAlias = Sequence[syntax.Statement]
+Once: TypeAlias = Callable[[Flow], Made]
 
 
 class TooLarge(Exception):
@@ -67,13 +69,19 @@ class LayerResolver(SingleLayers):
         streams, task = tuple(self.inputs.values()), self.task
         around = (streams, task is None, repr(task and task.setting))
         self._of_first: dict[object, Known] = self.macros.memo.setdefault(around, {})
-        self._of_choice: dict[object, Known] = {}
+        self._of_run: dict[object, Known] = {}
         self._chosen = {space.start for space in self.findings.choice}
         self._searches = "hpo" in self.findings.source.text.lower()
 
-    def body(
-        self, statements: Sequence[syntax.Statement], flow: Flow, scope: Scope
-    ) -> Made:
+    def network(self, statements: Row) -> Made | None:
+        """The layers of the network; None after reporting that it is too large."""
+        streams = tuple(self.inputs.values())
+        flow = Flow(streams or (Stream(None),), unknown=not streams)
+        with suppress(TooLarge):
+            return self.body(statements, flow, Scope())
+        return None
+
+    def body(self, statements: Row, flow: Flow, scope: Scope) -> Made:
         """Resolve statements in a row. Where something is searched, halves of the row are
         remembered, so that another value resolves anew only what it reaches."""
         count = len(statements)
@@ -116,26 +124,27 @@ class LayerResolver(SingleLayers):
         key = (what, flow, self._depth, shadowing)
         known = self._of_first.get(key)
         if known is None or not chosen.isdisjoint(known.met):
-            known = self._of_choice.get(key)
+            known = self._of_run.get(key)
         if known is not None:
             findings.met += known.met.values()
             self.reads += known.reads
             self.size += known.size
             self._room(span)
             return known.made
-        size, wrong = self.size, findings.wrong
+        size, errors, wrong = self.size, findings.errors, findings.wrong
         reads, met = len(self.reads), len(findings.met)
         made = make()
-        if findings.wrong == wrong and self.output is None:
+        if findings.errors == errors and self.output is None:
             inside = {each[0].start: each for each in findings.met[met:]}
-            memo = self._of_first if chosen.isdisjoint(inside) else self._of_choice
+            right = findings.wrong == wrong and chosen.isdisjoint(inside)
             read = tuple(dict.fromkeys(self.reads[reads:]))
-            memo[key] = Known(made, self.size - size, read, inside)
+            known = Known(made, self.size - size, read, inside)
+            (self._of_first if right else self._of_run)[key] = known
         return made
 
-    def _room(self, span: Span, more: Size = NOTHING) -> None:
+    def _room(self, span: Span, more: Size | None = None) -> None:
         """Report NE048 and raise TooLarge when with `more` it is too large."""
-        size = self.size + more
+        size = self.size + more if more else self.size
         if size.most <= MAX_LAYERS:
             return
         message = f"the network has more than {MAX_LAYERS:,} layers once it is expanded"
@@ -146,51 +155,56 @@ class LayerResolver(SingleLayers):
         self.findings.error("NE048", message, span, "too many copies", help)
         raise TooLarge
 
-    def _refuse(
-        self, flow: Flow, code: str, message: str, span: Span, label: str, help: str
-    ) -> Made:
-        """Report a mistake behind which nothing is known of the tensors."""
-        self.findings.error(code, message, span, label, help)
-        return (), flow.lost()
-
     # --- one statement: a group, a macro call, a residual block or a layer ------------
 
     def _statement(
         self, node: syntax.LayerNode | syntax.GroupNode, scope: Scope, flow: Flow
     ) -> Made:
         """`{ … } * n` or `Name(…) { … } @ device * n`."""
-        times, span = self._times(node.repeat, scope), node.span
+        times = self._times(node.repeat, scope)
         if isinstance(node, syntax.GroupNode):
-            once = partial(self._deeper, node.body, scope, span)
-            return self._repeated(once, times, span, flow)
+            once: Once | None = partial(self._deeper, node.body, scope, node.span)
+        else:
+            once, stacked = self._prepared(node, scope)
+            times *= stacked
+        if once is None:
+            return (), flow.lost()
+        return self._repeated(once, times, node.span, flow)
+
+    def _prepared(
+        self, node: syntax.LayerNode, scope: Scope
+    ) -> tuple[Once | None, int]:
+        """What makes one copy of a macro, residual block or layer, None after reporting
+        that nothing does; and how many copies its `num_layers` asks for."""
         name, place = node.name.text, node.name.span
         if node.device is not None:
             self._ignore(node.device, scope)
         define, spec = self.macros.called(name, self._expanding), find_layer(name)
         if define is not None:
-            return self._call(define, node, times, scope, flow)
+            inner = self._called(define, node, scope)
+            once = partial(self._macro, define, node.span, inner) if inner else None
+            return once, 1
         if spec is None:
-            return self._unknown(node.name, flow)
-        braces = "a body is for `ResidualConnection { … }`; where the braces hold layers of their own, put `;` before them: "
-        if spec is not RESIDUAL_CONNECTION and node.body is not None:
+            self._unknown(node.name)
+        elif spec is not RESIDUAL_CONNECTION and node.body is not None:
             message = f"`{spec.name}` with a body of its own is not yet supported"
-            help, label = f"{braces}`{spec.name}(…); {{ … }}`", "takes no `{ … }`"
-            return self._refuse(flow, "NE049", message, place, label, help)
-        bound, given = self.bind(spec, node, scope)
-        if spec is not RESIDUAL_CONNECTION:
-            stacked = bound.values.get("num_layers", 1)
-            times *= stacked if isinstance(stacked, int) else 1
-            once = partial(self.layer, spec, node, bound, given)
-        elif node.body:
-            once = partial(self._residual, node, given, scope)
+            help = f"a body is for `ResidualConnection {{ … }}`; where the braces hold layers of their own, put `;` before them: `{spec.name}(…); {{ … }}`"
+            self.findings.error("NE049", message, place, "takes no `{ … }`", help)
         else:
+            bound, given = self.bind(spec, node, scope)
+            if spec is not RESIDUAL_CONNECTION:
+                stacked = bound.values.get("num_layers")
+                once = partial(self.layer, spec, node.span, bound, given)
+                return once, stacked if isinstance(stacked, int) else 1
+            if node.body:
+                return partial(self._residual, node, given, scope), 1
             message = (
                 "`ResidualConnection` needs a body: the layers that it goes around"
             )
             label = "no layers inside" if node.body is not None else "no `{ … }`"
             help = 'write `ResidualConnection { Dense(64, "relu") }`'
-            return self._refuse(flow, "NE049", message, place, label, help)
-        return self._repeated(once, times, span, flow)
+            self.findings.error("NE049", message, place, label, help)
+        return None, 1
 
     def _times(self, repeat: syntax.Value | None, scope: Scope) -> int:
         """The number of copies; 1 after reporting a bad one."""
@@ -217,7 +231,7 @@ class LayerResolver(SingleLayers):
             help = "choose the device of the model with `execution { device: … }`"
             self.findings.warning("NW020", message, device.span, "not honoured", help)
 
-    def _unknown(self, given: syntax.Name, flow: Flow) -> Made:
+    def _unknown(self, given: syntax.Name) -> None:
         """Report a layer that is not built yet (NE022) or not known at all (NE020)."""
         planned, macros = planned_layer(given.text), self.macros.by_name
         if planned is not None:
@@ -229,11 +243,9 @@ class LayerResolver(SingleLayers):
             names, listed = [*macros, *layer_names()], [*macros, *BUILT]
             help = did_you_mean(given.text, names, listed=listed)
             label = "no layer or macro of this name"
-        return self._refuse(flow, code, message, given.span, label, help)
+        self.findings.error(code, message, given.span, label, help)
 
-    def _repeated(
-        self, once: Callable[[Flow], Made], times: int, span: Span, flow: Flow
-    ) -> Made:
+    def _repeated(self, once: Once, times: int, span: Span, flow: Flow) -> Made:
         """`times` copies; a Repeat node when there are several.
 
         As soon as a copy leaves the flow as it found it, all further copies are equal to
@@ -263,47 +275,34 @@ class LayerResolver(SingleLayers):
 
     # --- what goes around layers ------------------------------------------------------
 
-    def _deeper(
-        self,
-        statements: Sequence[syntax.Statement],
-        scope: Scope,
-        span: Span,
-        flow: Flow,
-    ) -> Made:
+    def _deeper(self, row: Row, scope: Scope, span: Span, flow: Flow) -> Made:
         """A body inside a body; refuses to go past MAX_DEPTH."""
         if self._depth >= MAX_DEPTH:
             message = f"blocks and macro calls are nested more than {MAX_DEPTH} deep"
             label = "one level too deep"
             help = "flatten the structure: a macro may hold the layers directly"
-            return self._refuse(flow, "NE048", message, span, label, help)
+            self.findings.error("NE048", message, span, label, help)
+            return (), flow.lost()
         self._depth += 1
-        made = self.body(statements, flow, scope)
+        made = self.body(row, flow, scope)
         self._depth -= 1
         return made
 
     def _inside(
-        self,
-        node: syntax.LayerNode | syntax.BranchNode,
-        flow: Flow,
-        scope: Scope,
-        what: str,
+        self, row: Row | None, scope: Scope, span: Span, flow: Flow, what: str
     ) -> Made:
         """The body of a residual block or a branch, which cannot hold the `Output`."""
         before = self.output
-        made = self._deeper(node.body or (), scope, node.span, flow)
+        made = self._deeper(row or (), scope, span, flow)
         if self.output is not before and self.output is not None:
-            self.not_last(self.output, node.span, f"is inside {what}")
+            self.not_last(self.output, span, f"is inside {what}")
         return made
 
-    def _call(
-        self,
-        define: syntax.Define,
-        node: syntax.LayerNode,
-        times: int,
-        scope: Scope,
-        flow: Flow,
-    ) -> Made:
-        """A macro call, or several: the arguments, then the body for each."""
+    def _called(
+        self, define: syntax.Define, node: syntax.LayerNode, scope: Scope
+    ) -> Scope | None:
+        """The scope of a macro's body for one call; None after reporting why there is
+        none."""
         name, place, macros = define.name.text, node.name.span, self.macros
         macros.used.add(name)
         if name in self._expanding:
@@ -311,31 +310,28 @@ class LayerResolver(SingleLayers):
             cycle = " → ".join(f"`{each}`" for each in [*self._expanding[start:], name])
             message = f"the macro `{name}` contains itself"
             help = "a macro is pasted in where it is called, so it cannot call itself; repeat layers with `* n`"
-            return self._refuse(flow, "NE045", message, place, cycle, help)
+            self.findings.error("NE045", message, place, cycle, help)
+            return None
         if node.body is not None:
             message, label = f"the macro `{name}` takes no body", "called with `{ … }`"
             help = f"where the braces hold layers of their own, put `;` before them: `{name}(…); {{ … }}`"
-            return self._refuse(flow, "NE049", message, place, label, help)
+            self.findings.error("NE049", message, place, label, help)
+            return None
         least, span = macros.size(define), node.span  # before any of it is made
         if least.most > MAX_LAYERS:
             macros.used |= macros.counted  # one mistake, one error
             span = macros.excess(define, MAX_LAYERS)
         self._room(span, least)
-        inner = call_scope(define, node, At(self.findings, scope))
-        if inner is None:
-            return (), flow.lost()
-        once = partial(self._macro, define, node, inner)
-        return self._repeated(once, times, node.span, flow)
+        return call_scope(define, node, At(self.findings, scope))
 
     def _macro(
-        self, define: syntax.Define, node: syntax.LayerNode, scope: Scope, flow: Flow
+        self, define: syntax.Define, span: Span, scope: Scope, flow: Flow
     ) -> Made:
-        self.findings.calls.append(node.span)
-        reads = len(self.memory_reads)
+        self.findings.calls.append(span)
+        told, reads = scope.told(scope.parameters), len(self.memory_reads)
         make = partial(self.expand, define, flow, scope)
-        told = scope.told(scope.parameters)
         what = told and (scope.macro, told)
-        body, after = self._remembered(what, flow, node.span, make)
+        body, after = self._remembered(what, flow, span, make)
         self.findings.calls.pop()
         after = after.behind(body, flow)
         if after.unknown or len(after.streams) != 1:
@@ -343,9 +339,9 @@ class LayerResolver(SingleLayers):
         tensor, inputs = after.streams[0].tensor, self._taken(flow, reads)
         if tensor is None or inputs is None:
             return (), after
-        name, names = define.name.text, tuple(each.text for each in define.parameters)
-        use = MacroUse(body, inputs, tensor, node.span, name, names, scope.passed)
-        return (use,), after
+        names = tuple(each.text for each in define.parameters)
+        made = MacroUse(body, inputs, tensor, span, scope.macro, names, scope.passed)
+        return (made,), after
 
     def expand(self, define: syntax.Define, flow: Flow, scope: Scope) -> Made:
         """The body of a macro in the scope of one call."""
@@ -358,13 +354,14 @@ class LayerResolver(SingleLayers):
         self, node: syntax.LayerNode, name: str, scope: Scope, flow: Flow
     ) -> Made:
         self.size += Size(1)
-        place, reads = node.name.span, len(self.memory_reads)
-        body, after = self._inside(node, flow, scope, "a residual block")
+        place, what = node.name.span, "a residual block"
+        reads = len(self.memory_reads)
+        body, after = self._inside(node.body, scope, node.span, flow, what)
         skip, result = flow.streams[-1], after.streams[0]
         if after.unknown or flow.unknown:
             return (), after.lost()
         if len(after.streams) != 1:
-            self.too_many(after, place, "a residual block")
+            self.too_many(after, place, what)
             return (), after.lost()
         self.read(flow.streams)
         if skip.tensor is None or result.tensor is None:
@@ -399,7 +396,7 @@ class LayerResolver(SingleLayers):
                 help = "give each branch a name of its own"
                 self.findings.again("NE053", message, place, names[name], help)
             start, source = self._start(node.name, flow)
-            body, after = self._inside(node, start, scope, "a branch")
+            body, after = self._inside(node.body, scope, node.span, start, "a branch")
             if not after.unknown and len(after.streams) != 1:
                 self.too_many(after, place, f"the end of branch `{name}`")
                 after = after.lost()

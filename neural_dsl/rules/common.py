@@ -40,7 +40,7 @@ def listed(names: tuple[str, ...], word: str = "and") -> str:
 def training_problems(network: Network, backend: str) -> list[Diagnostic]:
     """What a network with a task asks of training that one backend's script cannot do:
     its optimizer, and keys of `train` (NE059). What no backend can do is an error of the
-    file itself (`for_task`)."""
+    file itself (`TrainingCheck`)."""
     found = list[Diagnostic]()
     if network.task is None:
         return found

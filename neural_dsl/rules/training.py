@@ -35,21 +35,16 @@ UNUSED = {
 """Block -> key -> why it has no effect."""
 
 
-def for_task(settings: Settings, task: Task, findings: Findings) -> Settings:
-    """The settings completed for a task; reports the ones that it cannot honour."""
-    return _TrainingCheck(settings, task, findings).complete()
-
-
 @dataclass
-class _TrainingCheck:
-    """One network's settings, its task and where everything stands."""
+class TrainingCheck:
+    """One network's settings and its task."""
 
     settings: Settings
     task: Task
     findings: Findings
 
     def complete(self) -> Settings:
-        """All checks, one after another."""
+        """The settings completed for the task; reports the ones that it cannot honour."""
         settings, train = self.settings, self._train()
         self._unsupported()
         check_together(settings, self.findings)

@@ -2,7 +2,7 @@
 
 Every file is written whole or not at all, and `state.safetensors` first: it holds the
 weights too, so what a kill between two files leaves behind is mended when the run goes
-on (`mend`), and weights never stand without the state that made them.
+on (`take_up`), and weights never stand without the state that made them.
 """
 
 from __future__ import annotations
@@ -78,14 +78,22 @@ def _write_weights(
         write_bytes(folder / name, encoded)
 
 
-def mend(folder: Path, training: BaseTraining, progress: Progress) -> None:
-    """Write the weights that a kill or a full disk kept from following the state, which
-    the training has loaded. Raises NeuralError NE134."""
+def take_up(
+    folder: Path, training: BaseTraining, state: Arrays, progress: Progress
+) -> Progress:
+    """Go on from what `load` gave; the weights that a kill or a full disk kept from
+    following it are written. Raises NeuralError: NE155 for the state of another training,
+    NE134."""
+    try:
+        training.load_state(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise damaged(folder / STATE) from error
     late = [n for n in progress.names if _step(folder / n) != progress.step]
     if late:
         kept = weights_file.load(folder / STATE).metadata.get("about")
         about = json.loads(kept) if kept else {"step": str(progress.step)}
         _write_weights(folder, training, late, about)
+    return progress
 
 
 def saved_weights(folder: Path) -> dict[str, int | None]:

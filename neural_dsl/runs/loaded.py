@@ -99,7 +99,7 @@ class LoadedRun(NetworkTarget):
         arrays = {name: np.array([ids], dtype=np.int64)}
         tokens = {name: (tuple(self.task.symbols[id] for id in ids),)}
         if self.input_length is None:
-            return Batch(arrays, tokens)
+            return Batch(arrays, tokens, network=self.network)
         return replace(super().encode(Given(arrays)), tokens=tokens)
 
     def example(self) -> Batch:

@@ -18,7 +18,6 @@ from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import write_text
 from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import checkpoints, directory
-from neural_dsl.runs.checkpoints import NotFinite, Progress
 from neural_dsl.runs.data_check import refuse_unfit_data
 from neural_dsl.runs.decoding import sample_predictions
 from neural_dsl.runs.journal import Journal, Watcher, heading
@@ -98,7 +97,7 @@ class Run:
     def __init__(self, run: Prepared, request: TrainRequest, journal: Journal):
         self.run, self.folder, self.about = run, run.folder, run.about
         self.journal, self.watcher = journal, journal.watcher
-        self.progress = Progress()
+        self.progress = checkpoints.Progress()
         train, wish = run.network.train, run.network.execution.get("device")
         # A new run's files are still the user's: what is wrong in them is shown there.
         given, stored = run.given or run.network, None if run.given else self.folder
@@ -119,7 +118,7 @@ class Run:
         self._store_tokenizer()
         tell_places(given, self.folder)(self.training.module)
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
-        self.clock = time.monotonic()
+        self.elapsed = 0.0  # of them, in seconds
         self.checkpoint_every = train.get("checkpoint_every") or CHECKPOINT_EVERY
         self.measure = goal_of(run.network).measure
         self._open(request.resume)
@@ -166,12 +165,13 @@ class Run:
             write_text(path, library.to_str(pretty=True))
 
     def _open(self, resume: bool) -> None:
-        """Write what describes the run, and take up a saved state."""
+        """Take up a saved state, and write what describes the run."""
         run, network, device = self.run, self.run.network, self.training.device
-        found, current = checkpoints.load(self.folder), versions(run.compiled.backend)
-        remark = other_versions(self.about, current)
-        if found is not None and remark:
-            self.journal.note(remark)
+        saved, current = checkpoints.load(self.folder), versions(run.compiled.backend)
+        if saved is not None:
+            if remark := other_versions(self.about, current):
+                self.journal.note(remark)
+            self.progress = checkpoints.take_up(self.folder, self.training, *saved)
         self.about.update({"versions": current, "seed": run.seed, "device": device})
         self._describe("running")
         task = f"{network.task.name} {dict(network.task.params)}"  # type: ignore[union-attr]
@@ -183,13 +183,7 @@ class Run:
             self.journal.write("info", self.training.speed_up)
         for warning in run.warnings:
             self.journal.write("warning", f"{warning.code}: {warning.message}")
-        if found is not None:
-            state, self.progress = found
-            try:
-                self.training.load_state(state)
-            except (KeyError, ValueError, RuntimeError) as error:
-                raise checkpoints.damaged(self.folder / checkpoints.STATE) from error
-            checkpoints.mend(self.folder, self.training, self.progress)
+        if saved is not None:
             self.journal.note(f"going on after step {self.progress.step}")
         elif resume:
             self.journal.note("no checkpoint was saved yet: starting afresh")
@@ -201,8 +195,9 @@ class Run:
     def _steps(self, wishes: list[int]) -> bool:
         """Iterate the emitted training; True when it was interrupted."""
         self._snapshot(self.progress.step)
-        self.clock = time.monotonic()
+        began = time.monotonic()
         for step in self.training.steps():
+            self.elapsed += time.monotonic() - began
             self.progress.step = step.step
             self._snapshot(step.step)
             self.pending.append((step.step, step.loss, step.learning_rate))
@@ -216,26 +211,24 @@ class Run:
                 self._checkpoint(dict(step.validation or {}))
             if wishes and step.step < self.training.total_steps:
                 return True
+            began = time.monotonic()  # looking and saving are not training
         return False
 
     def _snapshot(self, step: int, *, last: bool = False) -> None:
         """Record the attention of this step, where the file asks for it."""
-        if self.snapshots is not None:
-            began = time.monotonic()
-            try:
+        try:
+            if self.snapshots is not None:
                 self.snapshots.take(step, self.training.runtime, last=last)
-            except NeuralError as error:  # NE107 tells of NaN; why, the training knows
-                if self.training.gives_numbers():
-                    raise
-                what = "the model's output became NaN or infinite"
-                raise self._diverged(step, what) from error
-            self.clock += time.monotonic() - began  # looking is not training
+        except NeuralError as error:  # NE107 tells of NaN; why, the training knows
+            if self.training.gives_numbers():
+                raise
+            what = "the model's output became NaN or infinite"
+            raise self._diverged(step, what) from error
 
     def _read_losses(self) -> None:
         """Fetch the losses from the device, note them, and refuse those that are none."""
-        elapsed = time.monotonic() - self.clock
-        self.progress.seconds += elapsed
-        speed = self.training.tokens / elapsed if elapsed > 0 else 0.0
+        speed = self.training.tokens / self.elapsed if self.elapsed > 0 else 0.0
+        self.progress.seconds += self.elapsed
         for step, loss, rate in self.pending:
             value = float(loss)
             if not math.isfinite(value):
@@ -243,7 +236,7 @@ class Run:
             self.journal.loss(step, value, rate)
         self.watcher.stepped(self.pending[-1][0], value, speed)
         self.pending.clear()
-        self.training.tokens, self.clock = 0, time.monotonic()
+        self.training.tokens, self.elapsed = 0, 0.0
 
     def _validated(self, step: int, measures: dict[str, float]) -> None:
         """Note a validation, look at some answers, and see whether it is the best."""
@@ -260,15 +253,13 @@ class Run:
             better = self.training.is_best()
         if better:
             self.progress.best, self.progress.best_step = value, step
-        self.clock = time.monotonic()
 
     def _checkpoint(self, measures: dict[str, float]) -> None:
         try:
             checkpoints.save(self.folder, self.training, self.progress, measures)
-        except NotFinite as error:
+        except checkpoints.NotFinite as error:
             raise self._diverged(self.progress.step, str(error)) from None
         self.journal.write("info", f"checkpoint of step {self.progress.step}")
-        self.clock = time.monotonic()
 
     def _finish(self) -> Outcome:
         """Test what `python train.py` tests, on problems never seen, and close the run."""

@@ -1,7 +1,6 @@
 """What all that can be looked at has in common: a model, its attentions, what it reads.
 
-    target = NetworkTarget(runtime)                 # or LoadedRun, ModuleTarget
-    batch = target.encode(data)
+    batch = target.encode(Given(data))
     target.attend(batch, visit=lambda site, scores: …)
 
 No picture, metric or command asks what kind of model it has before it.
@@ -48,8 +47,7 @@ class Site:
     - `path`: the module that computes it, in the live model; `call`: which of the
       module's attentions in one run, counted from 0.
     - `heads`: how many; `kind`: "self", "causal" or "cross".
-    - `queries`, `keys`: which positions of which inputs stand along its axes, None where
-      nobody knows.
+    - `queries`, `keys`: which positions of which inputs stand along its axes, if known.
     """
 
     name: str
@@ -140,11 +138,6 @@ class Target(ABC):
     @abstractmethod
     def encode(self, given: Given) -> Batch:
         """What the model is to read, checked."""
-
-    @abstractmethod
-    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
-        """Raise NeuralError NE108 where all weights of these sites (None: all) would take
-        more memory than there is, as far as that is known before the model runs."""
 
     def attend(
         self, batch: Batch, sites: Collection[Site] | None = None, *, visit: Visitor

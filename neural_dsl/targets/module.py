@@ -6,7 +6,7 @@ modules; a module that attends again in one run is called `path#1`, `path#2`, â€
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,3 @@ class ModuleTarget(Target):
             kind = "causal"
         name = path or "model"
         return Site(f"{name}#{number}" if number else name, path, heads, kind, number)
-
-    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
-        """See `Target`: nothing is known before the model runs."""

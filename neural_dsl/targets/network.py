@@ -13,8 +13,8 @@ import numpy as np
 from neural_dsl.attention.allowed import Allowed, Bools
 from neural_dsl.attention.record import Provenance, Tokens
 from neural_dsl.attention.scores import Scores
-from neural_dsl.backends import create_runtime, memory
-from neural_dsl.backends.inputs import sizes, validated
+from neural_dsl.backends import create_runtime
+from neural_dsl.backends.inputs import validated
 from neural_dsl.backends.live import Runtime
 from neural_dsl.catalogue.tensors import Attention, Mask
 from neural_dsl.codegen.generate import generate
@@ -139,16 +139,6 @@ class NetworkTarget(Target):
 
     def _plain(self, batch: Batch) -> Output:
         return super()._plain(batch) if self._gates else self._run(batch)
-
-    def refuse_dense(self, batch: Batch, sites: Collection[Site] | None) -> None:
-        """See `Target`."""
-        network = batch.network or self.network
-        memory.refuse_if_too_large(
-            network,
-            *sizes(network, validated(network, batch.arrays)),
-            None if sites is None else [site.name for site in sites],
-            holds=self.runtime.holds,
-        )
 
 
 # Masks by NumPy alone: the rule of the emitted code, written a second time on purpose, for

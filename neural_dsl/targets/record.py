@@ -9,6 +9,7 @@ from math import prod
 from neural_dsl.attention.record import LABELLED, AttentionRecord, LayerAttention
 from neural_dsl.attention.scores import Scores
 from neural_dsl.backends import memory
+from neural_dsl.backends.inputs import sizes
 from neural_dsl.targets.base import Batch, Site, Target
 
 
@@ -19,24 +20,22 @@ def record(
 
     Raises NeuralError NE108 where they would not fit in memory, and as `attend` does.
     """
-    target.refuse_dense(batch, sites)
+    if batch.network is not None:  # otherwise nothing is known before the model runs
+        names = None if sites is None else [site.name for site in sites]
+        at, holds = sizes(batch.network, batch.arrays), target.live.holds
+        memory.refuse_if_too_large(batch.network, *at, names, holds=holds)
     layers: list[LayerAttention] = []
 
     def keep(site: Site, scores: Scores) -> None:
         weights = scores.dense(memory.limit_for(4 * prod(scores.shape)))
         queries, keys = batch.labels(site.queries), batch.labels(site.keys)
         allowed, expected = scores.allowed, None
-        if (
-            queries is not None and queries in batch.tokens.values()
-        ):  # the positions read
+        if queries in batch.tokens.values():  # they are the positions of what is read
             expected = batch.expected if keys == queries else None
             if batch.valid is not None:
                 allowed = replace(allowed, query_valid=batch.valid)
-        layers.append(
-            LayerAttention(
-                site.name, site.kind, weights, allowed, queries, keys, expected
-            )
-        )
+        named = site.name, site.kind, weights, allowed
+        layers.append(LayerAttention(*named, queries, keys, expected))
 
     target.attend(batch, sites, visit=keep)
     order = [site.name for site in target.sites()]

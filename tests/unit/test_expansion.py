@@ -41,6 +41,13 @@ def test_a_hundred_networks_of_one_macro_expand_it_once(expansions) -> None:
     assert len(expansions) == 13 + 12
 
 
+def test_a_mistake_in_a_macro_is_not_looked_for_again(expansions) -> None:
+    search = "Dense(HPO(choice(8, 0, 9)))"
+    text = doubling(12, search) + " network N { input: (4, 8) layers: M12 }"
+    assert [each.code for each in checked(text)] == ["NW060", "NE027"]
+    assert len(expansions) < 3 * 3 * 13
+
+
 def test_what_is_remembered_holds_for_its_inputs_and_task_alone() -> None:
     """The macro's branch reads another input in each network, its Embedding another task."""
     before = (
