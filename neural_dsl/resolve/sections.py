@@ -37,7 +37,8 @@ class Sections:
 
     @classmethod
     def collect(cls, node: syntax.NetworkNode, findings: Findings) -> Sections:
-        """Sort the sections of a network. Reports unknown, repeated and missing ones."""
+        """Sort the sections of a network. Reports unknown, repeated and missing ones, also
+        a network without inputs and without a task that gives them."""
         found, seen = cls(), dict[str, Span]()
         for keyword, section in _lifted(node):
             name = _canonical(section, keyword, findings)
@@ -57,15 +58,15 @@ class Sections:
                     found.settings[name] = section
                 case syntax.BlockSection() if name:
                     found.blocks[name] = section
-        name, inputs, layers = node.name, found.inputs, found.layers
+        network, inputs, layers = node.name, found.inputs, found.layers
         if not inputs.inputs if inputs else "task" not in found.settings:
-            message = f"the network `{name.text}` declares no input"
+            message = f"the network `{network.text}` declares no input"
             help = "write for instance `input: (50, 256)`: 50 positions of 256 features"
-            findings.error("NE050", message, name.span, "`input:` is missing", help)
+            findings.error("NE050", message, network.span, "`input:` is missing", help)
         if layers is None or not layers.body:
-            message = f"the network `{name.text}` has no layers"
+            message = f"the network `{network.text}` has no layers"
             help = 'write for instance `layers: Dense(64, "relu") Output(10)`'
-            span, label = name.span, "`layers:` is missing"
+            span, label = network.span, "`layers:` is missing"
             if layers is not None:
                 span, label = layers.keyword.span, "nothing in it"
             findings.error("NE050", message, span, label, help)
