@@ -220,14 +220,17 @@ def _check(params: Params) -> None:
 
 OPERATIONS = "add addition=add +=add subtract subtraction=subtract -=subtract"
 BOTH = ("add", "subtract")
+INSTEAD = "places of the largest number, in its stead"
+UNITS = "whether answers begin with their units"
+ASKED = "what is asked for"
 ARITHMETIC = ProblemSpec(
     "Arithmetic",
     "Sums and differences of two numbers from 1 to `max_number`, digit by digit.",
     (
-        parameter("operations operation", "choices", BOTH, "what is asked", OPERATIONS),
+        parameter("operations operation", "choices", BOTH, ASKED, OPERATIONS),
         parameter("max_number", "count", None, "the largest number; by default 99"),
-        parameter("digits", "count", None, "places of the largest number, instead"),
-        parameter("reverse_digits", "bool", False, "whether answers begin with units"),
+        parameter("digits", "count", None, INSTEAD),
+        parameter("reverse_digits", "bool", False, UNITS),
         *SIZES,
     ),
     check=_check,
