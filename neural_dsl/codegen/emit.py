@@ -160,11 +160,10 @@ class ScopeWriter:
             given = [flow.read]
             if use.takes_memory:
                 given.append(self._arranged(flow.memory, "last"))
+        width = self.held[given[0]].width if use.block.keeps_width else None
+        held = Held(use.node.output, width=width)
         given += [self.masks[mask] for mask in use.masks]
         given += [self.inputs[name] for name in dict.fromkeys(use.inputs)]
-        held = Held(use.node.output)
-        if use.block.keeps_width:
-            held.width = self.held[flow.read].width
         expression = f"{self._made(step, use)}({', '.join(given)})"
         self._put(flow, expression, held, use.before)
         self.depth -= several

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -10,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.spec import REQUIRED
-from neural_dsl.codegen.environment import prose
+from neural_dsl.codegen.environment import filled, prose
 from neural_dsl.codegen.imports import (
     Needs,
     collecting,
@@ -122,7 +121,7 @@ def _model_part(
     model = write_model(plan)
     helpers = plan.templates.macros("helpers")
     starts = str(helpers.init_weights(needs)) if "init_weights" in needs else ""
-    model.initialised = bool(starts.strip())
+    model.initialised = bool(starts)
     # A helper may need another, which is then written before it.
     written = {"init_weights": ""}
     while missing := [n for n in needs if n not in written and hasattr(helpers, n)]:
@@ -192,14 +191,7 @@ def journey(network: Network) -> str:
     stops = [inputs, *_stops(network.body)]
     if len(stops) > 14:
         stops = [*stops[:8], "…", *stops[-4:]]
-    return textwrap.fill(
-        prose(" -> ".join(stops)),
-        width=84,
-        initial_indent="    ",
-        subsequent_indent="        ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return filled(prose(" -> ".join(stops)), 84, "    ", "        ")
 
 
 def _stops(nodes: tuple[Node, ...]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any
 
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
@@ -18,8 +18,6 @@ from neural_dsl.rules.measures import goal_of, loss_of
 from neural_dsl.source import Span
 from neural_dsl.tasks import task_spec
 
-Constant: TypeAlias = tuple[str, Any, str]
-"""Name, value (none where it is not in use) and comment."""
 DEFAULT_BATCH_SIZE = 64
 DEFAULT_EPOCHS = 10
 UNKNOWN_EPOCH = 200
@@ -78,7 +76,7 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     patience = stopping and stopping.params["patience"]
     floor = plan.plateau and plan.plateau.params["min_lr"]
     share = "share of its own predictions at the end"
-    plan.constants = _constants(
+    rows = (
         ("BATCH_SIZE", batch_size, "problems a step"),
         ("TOTAL_STEPS", total, ""),
         ("VALIDATE_EVERY", plan.validate_every, "steps"),
@@ -88,6 +86,7 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         ("MIN_LEARNING_RATE", floor, ""),
         ("SCHEDULED_SAMPLING", plan.scheduled_sampling, share),
     )
+    plan.constants = [row for row in rows if row[1]]
     return plan
 
 
@@ -122,13 +121,8 @@ def fit_plan(
     )
     rate = plan.schedule and plan.optimizer.params["learning_rate"]
     first = ("TOTAL_STEPS", steps, ""), ("LEARNING_RATE", rate, "")
-    plan.constants = _constants(*first, *plan.constants)
+    plan.constants = [row for row in (*first, *plan.constants) if row[1]]
     return plan
-
-
-def _constants(*rows: Constant) -> list[Constant]:
-    """The numbers that the file names, those that are in use."""
-    return [row for row in rows if row[1]]
 
 
 def _plan(
@@ -172,7 +166,7 @@ def _plan(
     )
     warm = plan.schedule is not None and plan.schedule.name.startswith("Warmup")
     batches = plan.accumulation if plan.accumulation > 1 else 0
-    plan.constants = [
+    plan.constants = [  # name, value (none where it is not in use), comment
         ("WARMUP_STEPS", warm and plan.schedule.params["warmup_steps"], ""),
         ("GRADIENT_CLIP", plan.clip, "largest norm of all gradients"),
         ("CLIP_NORM", plan.clipnorm, "largest norm of each gradient"),
