@@ -194,10 +194,10 @@ def carries(a: int, sign: str, b: int) -> int:
 
 def _complete(params: Params) -> Params:
     """The largest number in place of its digits."""
+    found = {name: value for name, value in params.items() if name != "digits"}
     digits = params.get("digits")
-    largest = params["max_number"] or 99 if digits is None else 10**digits - 1
-    rest = {name: value for name, value in params.items() if name != "digits"}
-    return {**rest, "max_number": largest}
+    found["max_number"] = 10**digits - 1 if digits else params["max_number"] or 99
+    return found
 
 
 def _check(params: Params) -> None:

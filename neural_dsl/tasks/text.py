@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
 from neural_dsl.tasks.base import SPLITS, Split
-from neural_dsl.tasks.given import GivenTask
 from neural_dsl.tasks.lazy import np
 from neural_dsl.tasks.reading import task_text, tokenizer_symbols
 from neural_dsl.tasks.sequences import VOCABULARY
-from neural_dsl.tasks.spec import TaskSpec
+from neural_dsl.tasks.spec import GivenTask, TaskSpec
 
 CONTEXT = "context context_length block_size length"
 BYTES = 256
