@@ -30,11 +30,8 @@ KEPT = {
 """Task -> parameter -> the run's own copy of that file. Arrays may be large: they stay."""
 FOLDERS = ("attention", "tensorboard")
 RESULTS = (
-    "metrics.jsonl",
-    "loss_curves.png",
-    "best.safetensors",
-    "last.safetensors",
-    "state.safetensors",
+    *("metrics.jsonl", "loss_curves.png"),
+    *("best.safetensors", "last.safetensors", "state.safetensors"),
 )
 KEPT_FILES = tuple(name for names in KEPT.values() for name in names.values())
 
@@ -57,11 +54,9 @@ def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> lis
         if read_about(folder).get("status") == "finished":
             which, first = "finished run", "train anew in its place by --overwrite"
         another = f"`--output-dir {shlex.quote(f'{folder}-2')}`"
-        raise refusal(
-            "NE150",
-            f"there is a {which} in {quoted(folder)} already",
-            help=f"{first}, or choose another folder by {another}",
-        )
+        message = f"there is a {which} in {quoted(folder)} already"
+        help = f"{first}, or choose another folder by {another}"
+        raise refusal("NE150", message, help=help)
     with output_errors(folder):
         others = folder.iterdir() if folder.is_dir() and not emptied else ()
         if any(not _leftover(path) for path in others):
@@ -74,12 +69,10 @@ def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> lis
 def _remove_run(folder: Path, force: bool) -> None:
     about = read_about(folder)
     if about.get("status") != "finished" and not force:
-        raise refusal(
-            "NE150",
-            f"the run in {quoted(folder)} is not finished: it is at step "
-            f"{about.get('step', 0):,}",
-            help="go on with it by --resume, or give it up by --overwrite --force",
-        )
+        at = f"it is at step {about.get('step', 0):,}"
+        message = f"the run in {quoted(folder)} is not finished: {at}"
+        help = "go on with it by --resume, or give it up by --overwrite --force"
+        raise refusal("NE150", message, help=help)
     with only_one(folder), output_errors(folder):
         sweep(folder)
         for name in FOLDERS:
@@ -177,21 +170,16 @@ def read_about(folder: Path) -> About:
             f"its {ABOUT} is damaged": True,
         }
         what = next(words for words, is_so in seen.items() if is_so)
-        raise refusal(
-            "NE156",
-            f"{quoted(folder)} is not the folder of a run: {what}",
-            help="`neural train FILE` makes one, by default under runs/",
-        ) from error
+        message = f"{quoted(folder)} is not the folder of a run: {what}"
+        help = "`neural train FILE` makes one, by default under runs/"
+        raise refusal("NE156", message, help=help) from error
     return about
 
 
 def no_whole_run(folder: Path, why: str) -> NeuralError:
     """NE156: a folder that a training began, and something has damaged."""
-    return refusal(
-        "NE156",
-        f"{quoted(folder)} is not the folder of a whole run: {why}",
-        help="train again, into another folder",
-    )
+    message = f"{quoted(folder)} is not the folder of a whole run: {why}"
+    return refusal("NE156", message, help="train again, into another folder")
 
 
 def write_about(folder: Path, about: About) -> None:
