@@ -41,7 +41,7 @@ def is_run(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
-def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> list[Path]:
+def create(folder: Path, overwrite: bool = False, force: bool = False) -> list[Path]:
     """Make the folder of a new run, and tell which folders had to be made, the innermost
     first. To `overwrite` removes a finished run that stands there, with `force` any, and
     nothing else. Raises NeuralError: NE150 when something stands there already, NE158
