@@ -1,9 +1,6 @@
-"""Writing files so that a reader never meets half of one.
-
-Everything is written under a temporary name in the folder where it belongs and renamed
-at the end: the old file stands until the new one is complete, and a full disk or a
-Ctrl-C leaves nothing behind.
-"""
+"""Writing files so that a reader never meets half of one: under a temporary name in the
+folder where they belong, renamed at the end. Until then the old file stands, and a full
+disk or a Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Temporary files that a killed process left in a folder, and how they are known.
 
-A temporary name carries the number of the process that writes it, and the file is
-locked while it is written. What belongs to no living process and can be locked is
-nobody's: whoever writes into the folder next removes it. The lock is for processes that
-cannot see each other, as in two containers over one folder.
+A temporary name carries the number of the process that writes it, and the file is locked
+meanwhile, for processes that cannot see each other, as in two containers. What belongs to
+no living process and can be locked goes when somebody writes into the folder next.
 """
 
 from __future__ import annotations

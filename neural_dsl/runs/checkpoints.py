@@ -1,9 +1,6 @@
-"""What a run leaves on disk so that it can go on: weights, and the whole state.
-
-Every file is written whole or not at all, and `state.safetensors` first: it holds the
-weights too, so what a kill between two files leaves behind is mended when the run goes
-on (`take_up`), and weights never stand without the state that made them.
-"""
+"""What a run leaves on disk so that it can go on: weights, and the whole state, which is
+written first: it holds the weights too, so what a kill between two files leaves behind is
+mended when the run goes on, and weights never stand without the state that made them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 
 from neural_dsl import leftovers
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
+from neural_dsl.files import make_folder, output_errors, quoted, reason
 from neural_dsl.source import read_regular
 
 LAYOUT = 2
@@ -136,21 +136,21 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 @contextmanager
-def removed_unless_begun(
-    folder: Path, about: About, made: list[Path]
-) -> Iterator[None]:
-    """Leave no folder behind when a run fails before its first step: its own, and those
-    `made` for it."""
-    try:
-        yield
-    finally:
-        if about.get("status", PREPARING) == PREPARING:
-            for path in folder.iterdir():
-                if _leftover(path) or path.name == ABOUT:
-                    path.unlink()
-            with suppress(OSError):  # not empty: it holds what others put there
-                for path in dict.fromkeys((folder, *made)):
-                    path.rmdir()
+def trained_in(folder: Path, about: About, made: list[Path]) -> Iterator[None]:
+    """Have the folder alone, and leave none behind when a run fails before its first step:
+    neither its own, nor those `made` for it. Raises NeuralError NE158."""
+    with only_one(folder):
+        sweep(folder)
+        try:
+            yield
+        finally:
+            if about.get("status", PREPARING) == PREPARING:
+                for path in folder.iterdir():
+                    if _leftover(path) or path.name == ABOUT:
+                        path.unlink()
+                with suppress(OSError):  # not empty: it holds what others put there
+                    for path in dict.fromkeys((folder, *made)):
+                        path.rmdir()
 
 
 def read_about(folder: Path) -> About:
@@ -180,11 +180,6 @@ def no_whole_run(folder: Path, why: str) -> NeuralError:
     """NE156: a folder that a training began, and something has damaged."""
     message = f"{quoted(folder)} is not the folder of a whole run: {why}"
     return refusal("NE156", message, help="train again, into another folder")
-
-
-def write_about(folder: Path, about: About) -> None:
-    """Write `run.json`. Raises NeuralError NE134."""
-    write_text(folder / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
 
 
 @contextmanager

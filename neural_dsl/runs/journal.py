@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from neural_dsl.files import output_errors, write_bytes
+from neural_dsl.files import output_errors
 from neural_dsl.runs import metrics
 from neural_dsl.runs.decoding import Sample
 
@@ -130,13 +130,6 @@ class Journal:
         metrics.append(self.folder, step=step, **more, **named)
         if self.scalars is not None:
             self.scalars.write(step, {f"{group}/{k}": v for k, v in values.items()})
-
-    def draw_losses(self, about: str) -> None:
-        """Draw all losses so far, over the picture of before."""
-        from neural_dsl.visualize.loss_curves import loss_curves_png
-
-        drawn = loss_curves_png(metrics.read(self.folder), about)
-        write_bytes(self.folder / "loss_curves.png", drawn)
 
     def stopped(self) -> None:
         """No more steps come; the log stays open."""

@@ -5,6 +5,7 @@ prepare -> folder -> [ step, step, …, validation, checkpoint ] -> test
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from contextlib import suppress
@@ -15,9 +16,9 @@ from typing import Any, Literal
 from neural_dsl.backends.training import start_training
 from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import write_text
+from neural_dsl.files import write_bytes, write_text
 from neural_dsl.rules.measures import custom_of, goal_of
-from neural_dsl.runs import checkpoints, directory
+from neural_dsl.runs import checkpoints, directory, metrics
 from neural_dsl.runs.data_check import refuse_unfit_data
 from neural_dsl.runs.decoding import sample_predictions
 from neural_dsl.runs.journal import Journal, Watcher, heading
@@ -72,9 +73,7 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
             directory.create(folder)  # refuses: a run is there
         run = prepare_new(request)
         made = directory.create(folder, request.overwrite, request.force)
-    begun = directory.removed_unless_begun(folder, run.about, made)
-    with directory.only_one(folder), begun:
-        directory.sweep(folder)
+    with directory.trained_in(folder, run.about, made):
         if run.about.get("status") == "finished":
             if not checkpoints.saved_weights(folder):
                 raise checkpoints.no_weights(folder, run.about, checkpoints.LAST)
@@ -274,15 +273,20 @@ class Run:
         return Outcome(status, self.folder, self.progress.step, test, self.measure)
 
     def _draw_losses(self) -> None:
-        run = self.run
+        """All losses so far, over the picture of before."""
+        from neural_dsl.visualize.loss_curves import loss_curves_png
+
+        run, lines = self.run, metrics.read(self.folder)
         about = f"{run.network.name} on {run.compiled.backend}, seed {run.seed}"
-        self.journal.draw_losses(about)
+        picture = loss_curves_png(lines, about)
+        write_bytes(self.folder / "loss_curves.png", picture)
 
     def _describe(self, status: str) -> None:
         done, about = self.progress, self.about
         about.update({"status": status, "step": done.step, "best_step": done.best_step})
         about.update({"best": done.best, "seconds": round(done.seconds, 3)})
-        directory.write_about(self.folder, about)
+        text = json.dumps(about, indent=2, default=str) + "\n"
+        write_text(self.folder / directory.ABOUT, text)
 
     def _diverged(self, step: int, what: str) -> NeuralError:
         kept, saved = checkpoints.load(self.folder), ""
