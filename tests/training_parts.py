@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
-from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.catalogue.metrics import METRICS
+from neural_dsl.catalogue.losses import LOSSES, METRICS
 from neural_dsl.catalogue.optimizers import CLIPPING, OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.spec import Parameter

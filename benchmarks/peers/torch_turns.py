@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from neural_dsl.backends.pytorch.convolved import ConvolvedLinear
+from neural_dsl.backends.pytorch.training import ConvolvedLinear
 from peers.mingpt import GPT, Trainer
 from peers.shapes import (
     BETAS,

@@ -42,11 +42,10 @@ def validated(network: Network, arrays: Arrays) -> dict[str, Array]:
     return result
 
 
-def sizes(network: Network, arrays: Arrays) -> tuple[int, dict[str, int]]:
-    """The number of examples, and the length of each input that is a sequence."""
-    sequences = [item.name for item in network.inputs if item.is_sequence]
-    lengths = {name: arrays[name].shape[1] for name in sequences}
-    return len(next(iter(arrays.values()))), lengths
+def sizes(network: Network, arrays: Arrays) -> tuple[int, int]:
+    """The number of examples, and the length of the longest sequence, 0 without any."""
+    lengths = (arrays[i.name].shape[1] for i in network.inputs if i.is_sequence)
+    return len(next(iter(arrays.values()))), max(lengths, default=0)
 
 
 def _problem(declared: Input, array: Array) -> str | None:

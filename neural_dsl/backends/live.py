@@ -9,7 +9,7 @@ import linecache
 import sys
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
@@ -71,6 +71,8 @@ class Runtime(Watched):
     weights_origin: str
     # The matrices that the model's own forward pass holds.
     holds: memory.Holds
+    # A tensor as NumPy has it.
+    array: Callable[[Any], Float32]
 
     def __init__(self, compiled: CompiledModel, seed: int = 0, file: str | None = None):
         """Import the emitted file and build its model with weights drawn from `seed`.
@@ -90,7 +92,7 @@ class Runtime(Watched):
         """Every weight under its canonical name, in canonical layout, in model order."""
         return {
             name: np.array(
-                self._read(path).transpose(weight.array.order(self.name)),
+                self.array(self.find(path)).transpose(weight.array.order(self.name)),
                 dtype=np.float32,
                 order="C",
             )
@@ -145,12 +147,8 @@ class Runtime(Watched):
         """The tensor that stands there. Raises TypeError where something else does."""
 
     @abstractmethod
-    def _read(self, path: str) -> Float32:
-        """The weight that stands there, in the backend's own layout."""
-
-    @abstractmethod
     def _write(self, path: str, values: Float32) -> None:
-        """Replace it; the array is as `_read` gives it, already validated."""
+        """Replace it; the array is in the backend's own layout, already validated."""
 
     @abstractmethod
     def forward(self, arrays: Sequence[Array]) -> Float32:

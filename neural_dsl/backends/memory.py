@@ -73,18 +73,18 @@ def eager(layer: Layer, attention: Attention) -> Matrices:
 def estimate(
     network: Network,
     batch: int,
-    lengths: Mapping[str, int],
+    tokens: int,
     wanted: Collection[str] | None = None,
     *,
     holds: Holds = no_matrices,
 ) -> int:
     """Bytes that capturing, checking and drawing the wanted attentions will take.
 
-    `lengths`: input name -> number of positions (of any input of unknown length; the
-    longest stands for every length that the file leaves open). `wanted`: attention
-    names, None for all. `holds` says what the backend's own forward pass takes as well.
+    `tokens`: the positions of the longest sequence that is read, which stand for every
+    length that the file leaves open, 0 where there is none. `wanted`: attention names,
+    None for all. `holds` says what the backend's own forward pass takes as well.
     """
-    longest = max(lengths.values(), default=1)
+    longest = tokens or 1
     cells = [
         attention.num_heads * _cells(layer, attention, longest)
         for name, layer, attention in network.attentions()
@@ -95,12 +95,10 @@ def estimate(
     return FLOAT32 * batch * working + PICTURE_BYTES * sum(cells) + forward
 
 
-def estimate_run(
-    network: Network, batch: int, lengths: Mapping[str, int], holds: Holds
-) -> int:
+def estimate_run(network: Network, batch: int, tokens: int, holds: Holds) -> int:
     """Bytes that the model takes to run: its largest attention, and its largest layer,
     with what it reads and gives and the inside of a feed-forward network."""
-    longest = max(lengths.values(), default=1)
+    longest = tokens or 1
     values = [
         sum(_numbers(tensor, longest) for tensor in (*layer.inputs, layer.output))
         + layer.params.get("ff_dim", 0) * _length(layer.inputs[0], longest)
@@ -176,7 +174,7 @@ def _numbers(tensor: Tensor, longest: int) -> int:
 def refuse_if_too_large(
     network: Network,
     batch: int,
-    lengths: Mapping[str, int],
+    tokens: int,
     wanted: Collection[str] | None = None,
     *,
     holds: Holds = no_matrices,
@@ -184,13 +182,13 @@ def refuse_if_too_large(
 ) -> None:
     """Raise NeuralError NE108 when capturing the wanted attentions takes more memory than
     `limit` (default: what is available)."""
-    needed = estimate(network, batch, lengths, wanted, holds=holds)
+    needed = estimate(network, batch, tokens, wanted, holds=holds)
     limit = limit_for(needed, limit)
     if needed > limit:
         names = [name for name, _, _ in network.attentions()]
         chosen = len(names) if wanted is None else len(set(wanted))
-        tokens, s = max(lengths.values(), default=1), "s" * (chosen > 1)
-        what = f"the weights of {chosen} attention layer{s} at {tokens} tokens need"
+        layers = f"{chosen} attention layer{'s' * (chosen > 1)}"
+        what = f"the weights of {layers} at {tokens} tokens need"
         ways = [f"choose one of them with `--layer {names[0]}`"] if chosen > 1 else []
         raise _too_large(what, needed, limit, ways + _less(batch, tokens))
 
@@ -198,20 +196,19 @@ def refuse_if_too_large(
 def refuse_run_if_too_large(
     network: Network,
     batch: int,
-    lengths: Mapping[str, int],
+    tokens: int,
     backend: str,
     holds: Holds,
     *,
     limit: int | None = None,
 ) -> None:
     """The same for running the model."""
-    needed = estimate_run(network, batch, lengths, holds)
+    needed = estimate_run(network, batch, tokens, holds)
     limit = limit_for(needed, limit)
     if needed > limit:
-        tokens = max(lengths.values(), default=0)
         at = f" at {tokens} tokens" if tokens else ""
         light = next(s.name for s in BACKENDS.values() if not s.whole_matrices)
-        fits = estimate_run(network, batch, lengths, fused) <= limit
+        fits = estimate_run(network, batch, tokens, fused) <= limit
         other = (
             f"run it with `--backend {light}`, which holds no whole attention matrix"
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -133,9 +133,20 @@ class BaseTraining(ABC):
     def _start(self, seed: int) -> Any:
         """The emitted `Training`, ready to iterate."""
 
-    @abstractmethod
     def _scope(self) -> AbstractContextManager[Any]:
         """Where the device is chosen around every call into the emitted code."""
+        return nullcontext()
+
+    @staticmethod
+    def placed(device: str) -> AbstractContextManager[Any]:
+        """While this lasts, models are built where a training on this device needs them.
+        By default on the CPU, where equal seeds give equal weights."""
+        return nullcontext()
+
+    @staticmethod
+    @abstractmethod
+    def count_gpus() -> int:
+        """How many there are."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, Array]:
@@ -174,15 +185,15 @@ def start_training(
     """
     # Refuses a backend that is missing or broken, in its own words, before the import.
     holds = runtime_module(compiled.backend).LiveRuntime.holds
-    backend = import_module(f"neural_dsl.backends.{compiled.backend}.training")
-    chosen = choose_device(device, backend.count_gpus())
+    module = import_module(f"neural_dsl.backends.{compiled.backend}.training")
+    live: type[BaseTraining] = module.LiveTraining
+    chosen = choose_device(device, live.count_gpus())
     batch = compiled.network.train.get("batch_size") or DEFAULT_BATCH_SIZE
     refuse_training_if_too_large(compiled.network, batch, chosen == "cpu", holds)
-    with backend.placed(chosen):
+    with live.placed(chosen):
         runtime = create_runtime(compiled, seed, file)
     prepare(runtime.module)
-    training: BaseTraining = backend.LiveTraining(runtime, seed, chosen)
-    return training
+    return live(runtime, seed, chosen)
 
 
 def choose_device(wish: str | None, gpus: int) -> str:

@@ -18,10 +18,8 @@ from neural_dsl.catalogue import (
 from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerSpec
 
-_FAMILIES = (
-    *(core, embedding, normalization, attention),
-    *(transformer, convolution, pooling, merging),
-)
+_FAMILIES = [core, embedding, normalization, attention, transformer]
+_FAMILIES += [convolution, pooling, merging]
 _ENTRIES = [
     (spec, family.__name__.rpartition(".")[2])
     for family in _FAMILIES

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from neural_dsl.catalogue.core import USE_BIAS
 from neural_dsl.catalogue.shapes import sequential
-from neural_dsl.catalogue.spec import (
-    Example,
-    Inputs,
-    LayerProblem,
-    Parameter,
-    Params,
-    example,
-    parameter,
-)
-from neural_dsl.catalogue.tensors import Attention, Shape, Weights, dense_weights
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
+from neural_dsl.catalogue.tensors import Attention, Weights, dense_weights
 
+CAUSAL = "whether a position sees only itself and earlier ones"
 _KEY_DIM = "size of one head; by default d_model / num_heads"
 KEY_DIM = parameter("key_dim", "count", None, _KEY_DIM)
 _VALUE_DIM = "value size of one head; default key_dim"
 _DROPOUT = "share of attention weights dropped in training"
 _MODE = "what is attended to: the sequence itself or the memory"
-
-
-def causal(alias: str) -> Parameter:
-    """Whether self-attention is causal; Keras' layers have other names for it."""
-    doc = "whether a position sees only itself and earlier ones"
-    return parameter(f"causal {alias}", "bool", False, doc)
-
-
-def self_kind(params: Params) -> Literal["self", "causal"]:
-    """The kind of an attention to the sequence itself."""
-    return "causal" if params["causal"] else "self"
 
 
 def sized(params: Params, inputs: Inputs) -> Params:
@@ -99,17 +82,12 @@ def _weights(params: Params, inputs: Inputs) -> Weights:
 
 
 def _attentions(params: Params, inputs: Inputs) -> tuple[Attention, ...]:
-    kind = "cross" if params["mode"] == "cross" else self_kind(params)
+    kind: Literal["self", "causal", "cross"] = "causal" if params["causal"] else "self"
+    kind = "cross" if params["mode"] == "cross" else kind
     return (Attention("", kind, params["num_heads"], path=""),)
 
 
-def _example(
-    numbers: int, *reads: Shape, masked: bool = False, **params: Any
-) -> Example:
-    """10 positions of 16 features; a projection from n to m has (n + 1) · m numbers."""
-    given = {"num_heads": 4, **params}
-    return example((10, 16), *reads, numbers=numbers, masked=masked, **given)
-
+_example = partial(example, (10, 16), num_heads=4)
 
 MULTI_HEAD_ATTENTION = sequential(
     name="MultiHeadAttention",
@@ -124,7 +102,7 @@ MULTI_HEAD_ATTENTION = sequential(
         parameter("dropout", "rate", 0.0, _DROPOUT),
         USE_BIAS,
         parameter("mode", "choice", "self", _MODE, "self cross"),
-        causal("use_causal_mask"),
+        parameter("causal use_causal_mask", "bool", False, CAUSAL),
     ),
     sized="MultiHeadAttention",
     complete=_complete,
@@ -132,12 +110,12 @@ MULTI_HEAD_ATTENTION = sequential(
     attentions=_attentions,
     arity="target",
     reads_mask=True,
-    examples=(
-        _example(4 * 17 * 16),
-        _example(4 * 16 * 16, masked=True, use_bias=False, causal=True),
+    examples=(  # a projection from n to m features has (n + 1) · m numbers
+        _example(numbers=4 * 17 * 16),
+        _example(numbers=4 * 16 * 16, masked=True, use_bias=False, causal=True),
         # query, key: 16 -> 3 · 5; value: 16 -> 3 · 7; output: 21 -> 16
-        _example(2 * 17 * 15 + 17 * 21 + 22 * 16, num_heads=3, key_dim=5, value_dim=7),
+        _example(numbers=2 * 255 + 357 + 352, num_heads=3, key_dim=5, value_dim=7),
         # key, value: 24 -> 16
-        _example(2 * 17 * 16 + 2 * 25 * 16, (8, 24), masked=True, mode="cross"),
+        _example((8, 24), numbers=2 * (17 + 25) * 16, masked=True, mode="cross"),
     ),
 )

@@ -46,40 +46,34 @@ class BackendSpec:
         return f"compiled_model_{self.name}{suffix}.py"
 
 
-BACKENDS: Mapping[str, BackendSpec] = {
-    spec.name: spec
-    for spec in (
-        BackendSpec(
-            name="pytorch",
-            title="PyTorch",
-            aliases=("torch",),
-            package="torch",
-            distributions=("torch",),
-            extra="torch",
-            imports=frozenset({"torch"}),
-            optimizers_lacking=frozenset({"Lion"}),
-        ),
-        BackendSpec(
-            name="tensorflow",
-            title="TensorFlow",
-            aliases=("tf", "keras"),
-            package="tensorflow",
-            distributions=("tensorflow", "tensorflow-cpu"),
-            extra="tensorflow",
-            imports=frozenset({"tensorflow", "keras"}),
-            # Keras can only build a whole model of 16 bits, and what is tested and drawn
-            # afterwards would be another model's numbers.
-            train_lacking={
-                "mixed_precision": "leave it out, or compile for pytorch, which uses it "
-                "on GPUs"
-            },
-            # Keras names the layers of a list after the list: `blocks.0` is `blocks_0`.
-            own_name=lambda path: re.sub(r"\.(\d+)", r"_\1", path).replace(".", "/"),
-            holds_out=True,
-            whole_matrices=True,
-        ),
-    )
-}
+_PYTORCH = BackendSpec(
+    name="pytorch",
+    title="PyTorch",
+    aliases=("torch",),
+    package="torch",
+    distributions=("torch",),
+    extra="torch",
+    imports=frozenset({"torch"}),
+    optimizers_lacking=frozenset({"Lion"}),
+)
+# Keras can only build a whole model of 16 bits, and what is tested and drawn afterwards
+# would be another model's numbers.
+_MIXED = "leave it out, or compile for pytorch, which uses it on GPUs"
+_TENSORFLOW = BackendSpec(
+    name="tensorflow",
+    title="TensorFlow",
+    aliases=("tf", "keras"),
+    package="tensorflow",
+    distributions=("tensorflow", "tensorflow-cpu"),
+    extra="tensorflow",
+    imports=frozenset({"tensorflow", "keras"}),
+    train_lacking={"mixed_precision": _MIXED},
+    # Keras names the layers of a list after the list: `blocks.0` is `blocks_0`.
+    own_name=lambda path: re.sub(r"\.(\d+)", r"_\1", path).replace(".", "/"),
+    holds_out=True,
+    whole_matrices=True,
+)
+BACKENDS = {spec.name: spec for spec in (_PYTORCH, _TENSORFLOW)}
 """In the order of preference; the first is the default where none is installed."""
 
 DEFAULT = next(iter(BACKENDS))

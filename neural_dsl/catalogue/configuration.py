@@ -7,16 +7,18 @@ from neural_dsl.catalogue.schedules import MODE
 from neural_dsl.catalogue.settings import Table, setting
 from neural_dsl.catalogue.spec import parameter
 
-MIXED = parameter("mixed_precision", "bool", None, "16 bits where it is safe")
+_MIXED = "compute in 16 bits where it is safe"
+MIXED = parameter("mixed_precision", "bool", None, _MIXED)
 SEED = parameter("seed", "natural", None, "where random numbers start")
 WORKERS = parameter("num_workers", "natural", None, "processes that load data")
 
 _CLIP = "gradient_clip gradient_clipping grad_clip clip_norm clip_gradients"
 _ACCUMULATION = "gradient_accumulation_steps accumulate_gradients gradient_accumulation"
 _SMOOTHING = "share of each target spread over all symbols"
-_SAMPLING = "share of the answer's inputs that the model predicts, at the end"
-_SNAPSHOTS = "records of the attention on a fixed batch during training"
+_SAMPLING = "share of the answer's inputs that the model itself predicts, at the end"
+_SNAPSHOTS = "records of the attention on a fixed batch, taken as training goes"
 _SEARCHES = "random grid bayesian tpe hyperband evolutionary"
+_TRIALS = "models that a search tries"
 _HOW = "how hyperparameters are searched"
 
 TRAIN = (
@@ -41,7 +43,7 @@ TRAIN = (
     WORKERS,
     parameter("verbose", "bool", None, "whether training prints its progress"),
     parameter("search_method search", "choice", None, _HOW, _SEARCHES),
-    parameter("max_trials trials n_trials", "count", None, "models that are tried"),
+    parameter("max_trials trials n_trials", "count", None, _TRIALS),
 )
 
 _WHERE = 'where it runs: "auto", "cpu", "cuda", "cuda:0", "mps"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from neural_dsl.catalogue.core import ACTIVATION, USE_BIAS
@@ -21,15 +22,7 @@ from neural_dsl.catalogue.spec import (
     example,
     parameter,
 )
-from neural_dsl.catalogue.tensors import (
-    FILTERS_1D,
-    FILTERS_2D,
-    Positions,
-    Shape,
-    Tensor,
-    Weights,
-    with_bias,
-)
+from neural_dsl.catalogue.tensors import FILTERS, Positions, Tensor, Weights, with_bias
 
 _ENDS = (
     "what happens at the ends: no padding, zeros on both sides so that every position has "
@@ -83,17 +76,12 @@ def _weights(params: Params, inputs: Inputs) -> Weights:
     """Of both: `kernel_size` is one number, or one for each axis of an image."""
     size, per_group = params["kernel_size"], inputs[0].width // params["groups"]
     space = size if isinstance(size, tuple) else (size,)
-    array = FILTERS_1D if len(space) == 1 else FILTERS_2D
-    return with_bias(array, (params["filters"], per_group, *space), params["use_bias"])
+    shape = (params["filters"], per_group, *space)
+    return with_bias(FILTERS[len(space) - 1], shape, params["use_bias"])
 
 
-def _conv1d(
-    *gives: int | None, numbers: int = 8 * 3 * 16 + 8, **params: Any
-) -> Example:
-    """Most often 8 filters over 3 of 10 positions of 16 features."""
-    given = {"filters": 8, "kernel_size": 3, **params}
-    return example((10, 16), gives=gives, numbers=numbers, **given)
-
+# Most often 8 filters over 3 of 10 positions of 16 features.
+_conv1d = partial(example, (10, 16), numbers=8 * 3 * 16 + 8, filters=8, kernel_size=3)
 
 CONV1D = sequential(
     name="Conv1D",
@@ -116,16 +104,16 @@ CONV1D = sequential(
     weights=_weights,
     positions=_positions,
     examples=(
-        _conv1d(8, 8),
+        _conv1d(gives=(8, 8)),
         example((None, 16), gives=(None, 8), numbers=392, filters=8, kernel_size=(3,)),
-        _conv1d(10, 8, padding="same", activation="relu"),
-        _conv1d(10, 8, padding="causal"),
-        _conv1d(4, 8, strides=2),
-        _conv1d(4, 8, strides=3, padding="same"),
-        _conv1d(6, 8, dilation_rate=2),
-        _conv1d(10, 8, dilation_rate=2, padding="causal"),
-        _conv1d(8, 8, numbers=4 * 3 * 8, groups=4, use_bias=False),
-        _conv1d(10, 8, numbers=136, kernel_size=1),
+        _conv1d(gives=(10, 8), padding="same", activation="relu"),
+        _conv1d(gives=(10, 8), padding="causal"),
+        _conv1d(gives=(4, 8), strides=2),
+        _conv1d(gives=(4, 8), strides=3, padding="same"),
+        _conv1d(gives=(6, 8), dilation_rate=2),
+        _conv1d(gives=(10, 8), dilation_rate=2, padding="causal"),
+        _conv1d(gives=(8, 8), numbers=4 * 3 * 8, groups=4, use_bias=False),
+        _conv1d(gives=(10, 8), numbers=136, kernel_size=1),
     ),
 )
 
@@ -134,7 +122,9 @@ def _image_output(params: Params, inputs: Inputs) -> Tensor:
     return image_windows(inputs[0], params, "kernel_size", params["filters"])
 
 
-def _conv2d(gives: Shape, numbers: int, kernel_size: Any, **params: Any) -> Example:
+def _conv2d(
+    gives: tuple[int, ...], numbers: int, kernel_size: Any, **params: Any
+) -> Example:
     """Over an image of 6 rows, 5 columns and 4 channels."""
     given = {"filters": gives[-1], "kernel_size": kernel_size, **params}
     return example((6, 5, 4), gives=gives, numbers=numbers, **given)

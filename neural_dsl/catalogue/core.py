@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 from neural_dsl.catalogue.shapes import known_size, new, pointwise, show, whole
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    Params,
-    example,
-    parameter,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
 from neural_dsl.catalogue.tensors import Positions, Tensor, Weights, dense_weights
 
 _APPLIED = "function applied to the result"
 ACTIVATION = parameter("activation", "activation", "linear", _APPLIED)
 USE_BIAS = parameter("use_bias", "bool", True, "whether a learned offset is added")
-SHOWN = "what probabilities are shown with"
+_PREDICTED = "number of classes or predicted values"
+_SHOWN = "what probabilities are shown with"
 
 
 def _dense_output(params: Params, inputs: Inputs) -> Tensor:
@@ -35,7 +31,15 @@ def _dense_positions(params: Params, inputs: Inputs) -> Positions:
     return Positions("new", "each of its results is a sum over all values")
 
 
-DENSE = pointwise(
+_dense = partial(
+    pointwise,
+    sized="Dense",
+    output=_dense_output,
+    weights=_dense_weights,
+    positions=_dense_positions,
+)
+
+DENSE = _dense(
     name="Dense",
     doc="A weighted sum over the last axis: activation(x W^T + b). Weights start Glorot "
     "uniform, biases at zero.",
@@ -44,10 +48,6 @@ DENSE = pointwise(
         ACTIVATION,
         USE_BIAS,
     ),
-    sized="Dense",
-    output=_dense_output,
-    weights=_dense_weights,
-    positions=_dense_positions,
     examples=(
         example((16,), gives=(7,), numbers=16 * 7 + 7, units=7),
         example((10, 16), gives=(10, 7), numbers=16 * 7, units=7, use_bias=False),
@@ -55,24 +55,15 @@ DENSE = pointwise(
     ),
 )
 
-OUTPUT = pointwise(
+OUTPUT = _dense(
     name="Output",
     doc="The head of the model, its last layer: a Dense whose result (the logits) the "
     "loss is computed from; its activation turns logits into what is shown. Weights "
     "start Glorot uniform, biases at zero.",
     parameters=(
-        parameter(
-            "units",
-            "count",
-            doc="number of classes or predicted values",
-            from_task="vocabulary",
-        ),
-        parameter("activation", "activation", "linear", SHOWN),
+        parameter("units", "count", doc=_PREDICTED, from_task="vocabulary"),
+        parameter("activation", "activation", "linear", _SHOWN),
     ),
-    sized="Dense",
-    output=_dense_output,
-    weights=_dense_weights,
-    positions=_dense_positions,
     examples=(
         example((16,), gives=(5,), numbers=16 * 5 + 5, units=5),
         example((10, 16), gives=(10, 5), numbers=16 * 5 + 5, units=5),

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from neural_dsl.catalogue.shapes import sequential
 from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
-from neural_dsl.catalogue.tensors import (
-    POSITIONS,
-    VECTORS,
-    Mask,
-    Tensor,
-    Weight,
-    Weights,
-)
+from neural_dsl.catalogue.tensors import POSITIONS, VECTORS, Mask, Tensor, Weight
 
 ANY_LENGTH = 5000
 """Positions that a PositionalEncoding is made for when no length is declared."""
@@ -27,7 +20,7 @@ def _embedding_output(params: Params, inputs: Inputs) -> Tensor:
     return Tensor((*ids.shape, params["output_dim"]), mask=mask)
 
 
-def _embedding_weights(params: Params, inputs: Inputs) -> Weights:
+def _embedding_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     return (Weight(VECTORS, (params["input_dim"], params["output_dim"])),)
 
 
@@ -62,7 +55,7 @@ def _positions_complete(params: Params, inputs: Inputs) -> Params:
     return {**params, "max_len": max_len}
 
 
-def _positions_weights(params: Params, inputs: Inputs) -> Weights:
+def _positions_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     learned = params["encoding_type"] == "learned"
     weight = Weight(POSITIONS, (params["max_len"], inputs[0].width))
     return (weight,) if learned else ()

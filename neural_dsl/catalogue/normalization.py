@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from neural_dsl.catalogue.shapes import always, check_groups, pointwise
 from neural_dsl.catalogue.spec import Inputs, Parameter, Params, example, parameter
-from neural_dsl.catalogue.tensors import (
-    MEAN,
-    RMS_SCALE,
-    VARIANCE,
-    Weight,
-    Weights,
-    norm_weights,
-)
+from neural_dsl.catalogue.tensors import MEAN, RMS_SCALE, VARIANCE, Weight, norm_weights
 
 
 def _epsilon(default: float, added_to: str = "variance") -> Parameter:
@@ -22,7 +15,7 @@ _MOMENTUM = "share of the running statistics that one step keeps (Keras' meaning
 _GROUPS = "groups of features that share mean and variance"
 
 
-def _scale_and_shift(params: Params, inputs: Inputs) -> Weights:
+def _scale_and_shift(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     return norm_weights("", inputs[0].width)
 
 
@@ -38,7 +31,7 @@ LAYER_NORMALIZATION = pointwise(
 )
 
 
-def _batch_norm_weights(params: Params, inputs: Inputs) -> Weights:
+def _batch_norm_weights(params: Params, inputs: Inputs) -> tuple[Weight, ...]:
     shape = (inputs[0].width,)
     statistics = (Weight(each, shape, trainable=False) for each in (MEAN, VARIANCE))
     return (*_scale_and_shift(params, inputs), *statistics)

@@ -11,13 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import prod
 
-from neural_dsl.catalogue.spec import (
-    Inputs,
-    LayerProblem,
-    LayerSpec,
-    Params,
-    parameter,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, LayerSpec, Params, parameter
 from neural_dsl.catalogue.tensors import Mask, Positions, Shape, Tensor
 
 # --- kinds of layers; an entry may say otherwise ------------------------------------------

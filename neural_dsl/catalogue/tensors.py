@@ -184,8 +184,8 @@ SHIFT = _array("bias", "features", keras="beta")
 RMS_SCALE = _array("weight", "features", keras="scale")
 MEAN = _array("running_mean", "features", keras="moving_mean")
 VARIANCE = _array("running_var", "features", keras="moving_variance")
-FILTERS_1D = _filters("width")
-FILTERS_2D = _filters("height", "width")
+FILTERS = _filters("width"), _filters("height", "width")
+"""Over one axis, over two."""
 
 
 def with_bias(

@@ -4,33 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
-from neural_dsl.catalogue.attention import (
-    KEY_DIM,
-    attention_weights,
-    causal,
-    self_kind,
-    sized,
-)
+from neural_dsl.catalogue.attention import CAUSAL, KEY_DIM, attention_weights, sized
 from neural_dsl.catalogue.shapes import sequential
-from neural_dsl.catalogue.spec import (
-    Example,
-    Inputs,
-    LayerProblem,
-    Parameter,
-    Params,
-    example,
-    parameter,
-)
-from neural_dsl.catalogue.tensors import (
-    Attention,
-    Shape,
-    Weight,
-    Weights,
-    dense_weights,
-    norm_weights,
-)
+from neural_dsl.catalogue.spec import Inputs, LayerProblem, Params, example, parameter
+from neural_dsl.catalogue.tensors import Attention, Weights, dense_weights, norm_weights
 
 Attentions: TypeAlias = Callable[[Params, Inputs], tuple[Attention, ...]]
 
@@ -42,33 +21,35 @@ _LAYERS = "how many such layers in a row; the same as `* n`"
 _CAUSAL = "always true: a position sees only itself and earlier ones"
 
 
-def _parameters(causal: Parameter) -> tuple[Parameter, ...]:
-    """The parameters of both layers, in positional order."""
-    return (
-        parameter("num_heads", "count", 8, "number of heads"),
-        parameter("ff_dim", "count", 2048, "width inside the feed-forward network"),
-        parameter("dropout", "rate", 0.0, _DROPOUT),
-        parameter("activation", "activation", "relu", _INSIDE),
-        parameter("norm", "choice", "post", _NORM, "post pre none"),
-        KEY_DIM,
-        parameter("use_bias", "bool", True, _BIASES),
-        causal,
-        parameter("num_layers", "count", 1, _LAYERS),
-        parameter("epsilon", "positive", 1e-5, "added to the variance in the norms"),
-    )
+# The parameters of both layers, in positional order: before `causal`, behind it.
+_FIRST = (
+    parameter("num_heads", "count", 8, "number of heads"),
+    parameter("ff_dim", "count", 2048, "width inside the feed-forward network"),
+    parameter("dropout", "rate", 0.0, _DROPOUT),
+    parameter("activation", "activation", "relu", _INSIDE),
+    parameter("norm", "choice", "post", _NORM, "post pre none"),
+    KEY_DIM,
+    parameter("use_bias", "bool", True, _BIASES),
+)
+_LAST = (
+    parameter("num_layers", "count", 1, _LAYERS),
+    parameter("epsilon", "positive", 1e-5, "added to the variance in the norms"),
+)
+_MASK = "causal use_attention_mask"
 
 
 def _weights(attentions: Attentions, params: Params, inputs: Inputs) -> Weights:
     """Those of the attentions, then of the feed-forward network, each with its norm."""
-    d_model, ff_dim, made = inputs[0].width, params["ff_dim"], list[Weight]()
-    has_norms = params["norm"] != "none"
+    made: Weights = ()
+    d_model, ff_dim = inputs[0].width, params["ff_dim"]
+    norms = 0 if params["norm"] == "none" else 1
     for each in attentions(params, inputs):
         d_memory = inputs[-1].width if each.kind == "cross" else d_model
         made += attention_weights(each.path, params, d_model, d_memory)
-        made += norm_weights(f"{each.path}_norm", d_model) * has_norms
+        made += norm_weights(f"{each.path}_norm", d_model) * norms
     made += dense_weights("feed_forward.expand", ff_dim, d_model, True)
     made += dense_weights("feed_forward.contract", d_model, ff_dim, True)
-    return (*made, *norm_weights("feed_forward_norm", d_model) * has_norms)
+    return made + norm_weights("feed_forward_norm", d_model) * norms
 
 
 WITH_NORMS = 4 * 17 * 16 + 17 * 32 + 33 * 16 + 2 * 32
@@ -76,23 +57,19 @@ WITH_NORMS = 4 * 17 * 16 + 17 * 32 + 33 * 16 + 2 * 32
 from n to m features, (n + 1) · m."""
 
 
-def _example(
-    *reads: Shape, numbers: int = WITH_NORMS, masked: bool = False, **params: Any
-) -> Example:
-    """10 positions of 16 features, 4 heads, 32 features inside."""
-    given = {"num_heads": 4, "ff_dim": 32, **params}
-    return example((10, 16), *reads, numbers=numbers, masked=masked, **given)
+_example = partial(example, (10, 16), numbers=WITH_NORMS, num_heads=4, ff_dim=32)
 
 
 def _encoder_attentions(params: Params, inputs: Inputs) -> tuple[Attention, ...]:
-    return (Attention("", self_kind(params), params["num_heads"], path="attention"),)
+    kind: Literal["self", "causal"] = "causal" if params["causal"] else "self"
+    return (Attention("", kind, params["num_heads"], path="attention"),)
 
 
 TRANSFORMER_ENCODER = sequential(
     name="TransformerEncoder",
     doc="Self-attention, then a feed-forward network; each result is added to its input. "
     "Projections start Glorot uniform, biases at zero, norms at one and zero.",
-    parameters=_parameters(causal("use_attention_mask")),
+    parameters=(*_FIRST, parameter(_MASK, "bool", False, CAUSAL), *_LAST),
     sized="TransformerEncoder",
     complete=sized,
     weights=partial(_weights, _encoder_attentions),
@@ -130,9 +107,7 @@ TRANSFORMER_DECODER = sequential(
     "then a feed-forward network; each result is added to its input. After branches the "
     "last one is decoded and the first is the memory. Projections start Glorot uniform, "
     "biases at zero, norms at one and zero.",
-    parameters=_parameters(
-        parameter("causal use_attention_mask", "bool", True, _CAUSAL)
-    ),
+    parameters=(*_FIRST, parameter(_MASK, "bool", True, _CAUSAL), *_LAST),
     sized="TransformerDecoder",
     complete=_decoder_complete,
     weights=partial(_weights, _decoder_attentions),

@@ -17,8 +17,10 @@ from neural_dsl.cli.options import (
 )
 from neural_dsl.diagnostics import refusal
 from neural_dsl.files import OutputFolder, output_errors, quoted
+from neural_dsl.tasks.base import SPLITS, Split
+from neural_dsl.tasks.text import Text
 
-FILES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
+FILES = dict(zip(SPLITS, ("train.txt", "val.txt", "test.txt"), strict=True))
 
 
 @click.command(
@@ -61,11 +63,11 @@ def command(file: Path, output_dir: Path, trust: bool, network: str | None) -> N
         note(f"wrote {quoted(path)}")
 
 
-def split_text(task: Any, split: str) -> str:
+def split_text(task: Any, split: Split) -> str:
     """All problems of a split, a line each (`12+34=46`); of a text, that part of it.
     Raises NeuralError NE153 where examples have no text form."""
-    if hasattr(task, "text_of"):
-        return str(task.text_of(split))
+    if isinstance(task, Text):
+        return task.text_of(split)
     try:
         lines = ["".join(task.problem(split, i)) for i in range(task.size(split))]
     except NotImplementedError:

@@ -43,6 +43,7 @@ def block_class(plan: Plan, block: BlockClass) -> str:
     variables = plan.variables({*masks.values(), *streams, "memory", "x"})
     read = Counter(use.inputs)
     inputs = {name: variables.unique(name) for name in read}
+    one_shape = len({each.node.output for each in block.uses}) == 1
     scope = ScopeWriter(
         plan,
         variables,
@@ -50,7 +51,7 @@ def block_class(plan: Plan, block: BlockClass) -> str:
         inputs,
         kept={inputs[name] for name, times in read.items() if times > 1},
         symbols=symbols,
-        show_shapes=not block.varies and block.gives_one_shape,
+        show_shapes=not block.varies and one_shape,
     )
     passed = [*(streams or ["x"]), flow.memory, *masks.values(), *inputs.values()]
     scope.steps(use.steps, flow)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from neural_dsl.catalogue.tensors import Mask, Tensor
-from neural_dsl.codegen.environment import Symbol
-from neural_dsl.codegen.lines import Held, Variables
-from neural_dsl.codegen.names import Names, loop_over, name_expression, singular
+from neural_dsl.codegen.environment import Symbol, arguments
+from neural_dsl.codegen.lines import Held, Line, shape_comment
+from neural_dsl.codegen.names import Names, numbered, singular
 from neural_dsl.codegen.plan import Plan
 from neural_dsl.codegen.steps import (
     BlockUse,
@@ -39,8 +40,9 @@ class Flow:
 
 
 @dataclass
-class ScopeWriter(Variables):
-    """Collects the members (what the constructor makes) and the lines of one scope.
+class ScopeWriter:
+    """Collects the members (what the constructor makes) and the lines of one scope, and
+    knows what stands in each variable.
 
     `masks` and `inputs` are the variables of those. `kept` are the variables of inputs
     that are read more than once: no step writes to them. `symbols` say what stands in for
@@ -54,7 +56,11 @@ class ScopeWriter(Variables):
     kept: Collection[str]
     inline: bool = False
     symbols: Mapping[int, Mapping[str, Symbol]] = field(default_factory=dict)
+    show_shapes: bool = True
     members: list[str] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    depth: int = 0
+    held: defaultdict[str, Held] = field(default_factory=lambda: defaultdict(Held))
 
     def steps(self, steps: tuple[Step, ...], flow: Flow) -> None:
         """Write the steps one after another; `flow` says where the value ends up."""
@@ -154,11 +160,10 @@ class ScopeWriter(Variables):
             given = [flow.read]
             if use.takes_memory:
                 given.append(self._arranged(flow.memory, "last"))
+        width = self.held[given[0]].width if use.block.keeps_width else None
+        held = Held(use.node.output, width=width)
         given += [self.masks[mask] for mask in use.masks]
         given += [self.inputs[name] for name in dict.fromkeys(use.inputs)]
-        held = Held(use.node.output)
-        if use.block.keeps_width:
-            held.width = self.held[flow.read].width
         expression = f"{self._made(step, use)}({', '.join(given)})"
         self._put(flow, expression, held, use.before)
         self.depth -= several
@@ -179,7 +184,7 @@ class ScopeWriter(Variables):
         shortcut, copied = flow.read, flow.read == flow.write
         if copied:
             shortcut = self.variables.unique("residual")
-            self.copy(shortcut, flow.read)
+            self._copy(shortcut, flow.read)
         self.steps(step.steps, flow)
         self.arrange(flow, self.held[shortcut].layout)
         held = replace(self.held[flow.read], tensor=output)
@@ -219,6 +224,26 @@ class ScopeWriter(Variables):
 
     # --- helpers --------------------------------------------------------------------
 
+    def say(self, statement: str) -> None:
+        """Write a statement that is no assignment of a new value."""
+        self.lines.append(Line(self.depth, "", statement))
+
+    def assign(
+        self, name: str, expression: str, held: Held, before: Tensor | None = None
+    ) -> str:
+        """Write `name = expression`; returns the name. Its shape is told where it is not
+        that of `before`, the tensor that it was made from."""
+        comment, shape = "", before and before.shape
+        if self.show_shapes and held.tensor and held.tensor.shape != shape:
+            comment = shape_comment(held.tensor, held.layout, held.width)
+        self.held[name] = held
+        self.lines.append(Line(self.depth, name, expression, comment))
+        return name
+
+    def _copy(self, name: str, other: str) -> None:
+        self.say(f"{name} = {other}")
+        self.held[name] = self.held[other]
+
     def _put(self, flow: Flow, code: str, held: Held, before: Tensor | None) -> None:
         """The value goes on as this expression: in a variable, unless the flow nests."""
         if flow.nests:
@@ -229,7 +254,7 @@ class ScopeWriter(Variables):
     def _one_variable(self, flow: Flow) -> str:
         """A loop reads and writes one variable: copy the value to it if need be."""
         if flow.read != flow.write:
-            self.copy(flow.write, flow.read)
+            self._copy(flow.write, flow.read)
             flow.read = flow.write
         return flow.read
 
@@ -238,37 +263,32 @@ class ScopeWriter(Variables):
         where nothing is made. For several copies this opens the loop; the caller closes it.
         """
         plan, attr, copies = self.plan, step.attr, len(step.copies)
-        names = plan.operations.names(step) if self.inline else []
-        has_weights = isinstance(made, BlockUse) or made.layer.weights
-        name = ""
+        name, over = "", ""
         if self.inline:
-            name = name_expression(names)
-        elif plan.structure.names_members and has_weights:
+            name, over = numbered(plan.operations.names(step))
+        elif plan.structure.names_members and (
+            isinstance(made, BlockUse) or made.layer.weights
+        ):
             # What Keras calls a member of a block: weights' paths are made of it.
             name = f'"{attr}"' if copies == 1 else f'f"{attr}_{{i}}"'
         if isinstance(made, View):
             made.name = name
-            constructor = made.template.make(made)
+            called = made.template.make(made)
         else:
             symbols = self.symbols.get(id(made), {})
             sizes = ((key, made.values[key]) for key in made.block.parameters)
             given = [f"{key}={symbols.get(key, value)!r}" for key, value in sizes]
-            given += [f"name={name}"] if name else []
-            constructor = f"{made.block.name}({', '.join(given)})"
-        if not constructor:
-            return ""
-        if self.inline:
-            called, over = constructor, loop_over(names)
-        elif copies == 1:
-            self.members.append(f"self.{attr} = {constructor}")
-            return f"self.{attr}"
-        else:
-            many = plan.structure.members(constructor, copies).strip()
-            self.members.append(f"self.{attr} = {many}")
-            called = self.variables.unique(singular(attr))
-            self.variables.taken.discard(called)  # free again after the loop
-            over = f"{called} in self.{attr}"
-        if copies > 1:
+            called = made.block.name
+            called += f"({arguments([*given, name and f'name={name}'])})"
+        if called and not self.inline:
+            many = plan.structure.members(called, copies).strip()
+            self.members.append(f"self.{attr} = {called if copies == 1 else many}")
+            called = f"self.{attr}"
+            if copies > 1:
+                each = self.variables.unique(singular(attr))
+                self.variables.taken.discard(each)  # free again after the loop
+                called, over = each, f"{each} in self.{attr}"
+        if called and copies > 1:
             self.say(f"for {over}:")
             self.depth += 1
         return called

@@ -71,14 +71,14 @@ def docstring(text: str, indent: str = "    ") -> str:
     if len(indent) + len(text) + 6 <= WIDTH:
         return text
     kept = re.sub(r"\([^()]*\)", lambda shape: shape[0].replace(" ", "\xa0"), text)
-    wrapped = textwrap.fill(
-        kept,
-        width=WIDTH - len(indent) - 6,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return wrapped.replace("\xa0", " ")
+    return filled(kept, WIDTH - len(indent) - 6, "", indent).replace("\xa0", " ")
+
+
+def filled(text: str, width: int, first: str, indent: str) -> str:
+    """The text in lines; words stay whole."""
+    lines = textwrap.TextWrapper(width, first, indent, break_long_words=False)
+    lines.break_on_hyphens = False
+    return lines.fill(text)
 
 
 def literal(value: Any) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from neural_dsl.catalogue.spec import REQUIRED
-from neural_dsl.codegen.environment import prose
+from neural_dsl.codegen.environment import filled, prose
 from neural_dsl.codegen.imports import (
     Needs,
     collecting,
@@ -63,11 +62,16 @@ def generate(
     problems = training_problems(network, backend)
     if problems:
         raise NeuralError(*problems)
-    task = None
+    task, reads = None, list[str]()
     if network.task is not None:
         from neural_dsl.codegen.task_source import data_part, refuse_taken_names
+        from neural_dsl.tasks import task_spec
 
-        task = data_part(network)
+        task, params = data_part(network), network.task.params
+        if not task.own:  # the user's own file is no file to read, but a part of it
+            reads = [
+                params[name] for name in task_spec(network.task.name).files(params)
+            ]
     plan = Plan(network, backend, _names_of_training(network, task))
     with collecting() as needs:
         need(*plan.structure.always)
@@ -90,16 +94,18 @@ def generate(
         code=_joined(before, code, after),
         trains=task is not None,
         constants=bool(before),
-        reads=_files_read(network),
+        reads=reads,
         run=run.strip("\n").split("\n"),
     )
+    if task is not None and task.own:
+        before, own, after = text.partition(task.own)
+        before, after = lay_out(before), lay_out(after)
+        refuse_taken_names(network, task, before + after)
+        text = before + own + after
+    else:
+        text = lay_out(text)
     entry = str(plan.structure.entry(plan.name)).strip()
-    if task is None or not task.own:
-        return CompiledModel(network, backend, lay_out(text), entry, paths)
-    before, own, after = text.partition(task.own)
-    before, after = lay_out(before), lay_out(after)
-    refuse_taken_names(network, task, before + after)
-    return CompiledModel(network, backend, before + own + after, entry, paths)
+    return CompiledModel(network, backend, text, entry, paths)
 
 
 def _joined(*parts: str) -> str:
@@ -139,12 +145,12 @@ def _training(
     """
     network, macros = plan.network, plan.templates.macros
     if task is None:
-        forward = str(macros("model").forward(model))
-        if not _says_how(network):
-            return "", "", forward
-        from neural_dsl.codegen.training import fit_plan
+        fit = None
+        if _says_how(network):
+            from neural_dsl.codegen.training import fit_plan
 
-        fit = fit_plan(network, plan.templates.backend, paths)
+            fit = fit_plan(network, plan.templates.backend, paths)
+        forward = str(macros("model").forward(model))
         if fit is None:
             return "", "", forward
         written = macros("fit")
@@ -152,9 +158,8 @@ def _training(
         return constants, str(written.define(fit)), forward
     from neural_dsl.codegen.training import training_plan
 
-    told = training_plan(network, paths)
+    told, training = training_plan(network, paths), macros("training")
     told.model = plan.name
-    training = macros("training")
     data = f"# --- data\n\n{task.code}"
     before = _joined(str(training.constants(told)), data, "# --- model")
     after = f"# --- training\n\n\n{training.define(told)}"
@@ -178,16 +183,6 @@ def _names_of_training(network: Network, task: TaskSource | None) -> set[str]:
     return {*defined(task.code), *imported, *own, "Step", "Training", "PATIENCE"}
 
 
-def _files_read(network: Network) -> list[str]:
-    """The files that a training reads: the user's own task is not one, but a part of it."""
-    task = network.task
-    if task is None or task.name == "Custom":
-        return []
-    from neural_dsl.tasks import task_spec
-
-    return [task.params[name] for name in task_spec(task.name).files(task.params)]
-
-
 def journey(network: Network) -> str:
     """The model in one line, wrapped: `input (50, 256) -> Dense(64) -> Output(5)`."""
     inputs = ", ".join(
@@ -196,14 +191,7 @@ def journey(network: Network) -> str:
     stops = [inputs, *_stops(network.body)]
     if len(stops) > 14:
         stops = [*stops[:8], "…", *stops[-4:]]
-    return textwrap.fill(
-        prose(" -> ".join(stops)),
-        width=84,
-        initial_indent="    ",
-        subsequent_indent="        ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return filled(prose(" -> ".join(stops)), 84, "    ", "        ")
 
 
 def _stops(nodes: tuple[Node, ...]) -> Iterator[str]:
@@ -214,25 +202,18 @@ def _stops(nodes: tuple[Node, ...]) -> Iterator[str]:
 
 
 def _labels(node: Node) -> Iterator[str]:
+    """`Dense(64)`: a layer's type, with its first parameter if that must be given."""
     match node:
-        case Layer():
-            yield _label(node)
+        case Layer(type=name):
+            required = (p for p in node.spec.parameters[:1] if p.default is REQUIRED)
+            yield name + "".join(f"({node.params[p.name]})" for p in required)
         case MacroUse(macro=macro):
             yield macro
         case Repeat(copies=copies):
-            for copy in copies:
-                for inner in copy:
-                    yield from _labels(inner)
+            for inner in chain.from_iterable(copies):
+                yield from _labels(inner)
         case Branches(branches=branches):
             paths = (" -> ".join((b.name, *_stops(b.body))) for b in branches)
             yield f"[{'; '.join(paths)}]"
         case _:
             yield f"x + ({' -> '.join(_stops(node.body))})"
-
-
-def _label(layer: Layer) -> str:
-    """`Dense(64)`: the type, with its first parameter if that must be given."""
-    parameters = layer.spec.parameters
-    if parameters and parameters[0].default is REQUIRED:
-        return f"{layer.type}({layer.params[parameters[0].name]})"
-    return layer.type

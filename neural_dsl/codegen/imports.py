@@ -50,8 +50,11 @@ def import_blocks(statements: Iterable[str]) -> tuple[str, str]:
     ordered = sorted(plain)
     for module, taken in sorted(members.items()):
         renamed = sorted(name for name in taken if " as " in name)
-        kept = ", ".join(sorted(taken.difference(renamed), key=_order))
-        parts = [kept, *renamed] if kept else renamed
+        kept = taken.difference(renamed)
+        # Ruff's order of members: CONSTANTS, Classes, functions.
+        kinds = sorted((not n.isupper(), not n[:1].isupper(), n) for n in kept)
+        together = ", ".join(name for _, _, name in kinds)
+        parts = [together, *renamed] if kept else renamed
         ordered += [f"from {module} import {part}" for part in parts]
     blocks: tuple[list[str], list[str]] = ([], [])
     for statement in ordered:
@@ -65,9 +68,3 @@ def imported_names(lines: str) -> Iterator[str]:
     for line in lines.splitlines():
         for name in line.rpartition("import ")[2].split(", "):
             yield name.rpartition(" as ")[2].partition(".")[0]
-
-
-def _order(name: str) -> tuple[int, str]:
-    """Ruff's order of members: CONSTANTS, Classes, functions."""
-    kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
-    return kind, name

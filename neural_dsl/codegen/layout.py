@@ -6,9 +6,9 @@ no template needs to know how long its values are.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 WIDTH = 88
 _EXPONENT = re.compile(r"\b(\d+(?:\.\d+)?)e-0(\d)\b")
@@ -28,10 +28,8 @@ def lay_out(code: str) -> str:
     in_docstring = False
     for line in code.splitlines():
         fences = line.count('"""')
-        if len(line) <= WIDTH or in_docstring or fences:
-            lines.append(line)
-        else:
-            lines.extend(_statement(line))
+        kept = len(line) <= WIDTH or in_docstring or fences
+        lines += [line] if kept else _statement(line)
         in_docstring ^= fences % 2 == 1
     return "\n".join(lines) + "\n"
 
@@ -40,8 +38,8 @@ def _statement(line: str) -> Iterator[str]:
     """One long statement. Its comment ends the last line where it fits there; else prose
     goes above the statement, and a mere shape goes."""
     text = line.lstrip(" ")
-    indent = line[: len(line) - len(text)]
-    code, comment = _split_comment(text)
+    indent, cut = line[: len(line) - len(text)], _outside_brackets(text).find("#")
+    code, comment = (text[:cut].rstrip(), text[cut:]) if cut >= 0 else (text, "")
     *first, last = _assigned(code, indent)
     if comment and (not first or len(last) + len(comment) + 2 > WIDTH):
         if ":" in comment:
@@ -51,36 +49,26 @@ def _statement(line: str) -> Iterator[str]:
     yield f"{last}  {comment}" if comment else last
 
 
-def _assigned(code: str, indent: str) -> Iterator[str]:
+def _assigned(code: str, indent: str) -> list[str]:
     """`x = value` or `return value`; parentheses go around a value that has no bracket to
     be broken at, or whose first one opens beyond the end of the line."""
-    found = _VALUE.match(code)
-    if found is None or len(indent) + len(code) <= WIDTH:
-        yield from _break(code, indent)
-        return
-    value = code[found.end() :]
+    found, lines = _VALUE.match(code), list(_break(code, indent))
+    if found is None or (len(lines) == 1 and len(lines[0]) <= WIDTH):
+        return lines
+    value, inner = code[found.end() :], indent + "    "
     operands = _operands(value)
-    lines = list(_break(code, indent))
-    breakable = len(operands) == 1 or _ends_in_brackets(operands)
+    breakable = len(operands) == 1
+    if len(operands) == 2 and not _bracket_to_break(operands[0], WIDTH):
+        # `x + f(…)` is broken in the brackets that end it.
+        breakable = operands[1].endswith(")") and not operands[1].endswith("()")
     if breakable and max(len(lines[0]), len(lines[-1])) <= WIDTH:
-        yield from lines
-        return
-    inner = indent + "    "
-    if len(inner) + len(value) <= WIDTH:
-        wrapped = [inner + value]
-    else:
+        return lines
+    wrapped = [inner + value]
+    if len(wrapped[0]) > WIDTH:
         wrapped = [line for each in operands for line in _break(each, inner)]
     if len(operands) == 1 and max(map(len, wrapped)) > WIDTH:
-        yield from lines  # parentheses would not help
-    else:
-        yield from (f"{indent}{found[0]}(", *wrapped, f"{indent})")
-
-
-def _ends_in_brackets(operands: list[str]) -> bool:
-    """Whether a value is `x + f(…)`: it is broken in the brackets that end it."""
-    if len(operands) != 2 or _bracket_to_break(operands[0], WIDTH):
-        return False
-    return operands[1].endswith(")") and not operands[1].endswith("()")
+        return lines  # parentheses would not help
+    return [f"{indent}{found[0]}(", *wrapped, f"{indent})"]
 
 
 def _operands(value: str) -> list[str]:
@@ -90,15 +78,13 @@ def _operands(value: str) -> list[str]:
     if len({match[1] for match in found}) != 1:
         return [value]
     cuts = [0, *(match.start() + 1 for match in found), len(value)]
-    return [value[a:b].strip() for a, b in itertools.pairwise(cuts)]
+    return [value[a:b].strip() for a, b in pairwise(cuts)]
 
 
 def _break(code: str, indent: str, room: int = WIDTH) -> Iterator[str]:
     """`code` in lines of `room` columns, broken at its outermost brackets if need be."""
-    if len(indent) + len(code) <= room:
-        yield indent + code
-        return
-    pair = _bracket_to_break(code, WIDTH - len(indent))
+    fits = len(indent) + len(code) <= room
+    pair = None if fits else _bracket_to_break(code, WIDTH - len(indent))
     if pair is None:
         yield indent + code
         return
@@ -112,7 +98,9 @@ def _break(code: str, indent: str, room: int = WIDTH) -> Iterator[str]:
 def _contents(body: str, indent: str, head: str) -> Iterator[str]:
     """What stands in broken brackets: arguments on one line if they fit, else an item a
     line. The items of a list or tuple never share a line."""
-    items = list(_split_commas(body))
+    found = (i for i, c in enumerate(_outside_brackets(body)) if c == ",")
+    cuts = pairwise([-1, *found, len(body)])
+    items = [item for a, b in cuts if (item := body[a + 1 : b].strip())]
     one_line = ", ".join(items)
     before = head[-2:-1]
     follows_value = before.isalnum() or before in ("_", ")", "]")
@@ -134,13 +122,6 @@ def _contents(body: str, indent: str, head: str) -> Iterator[str]:
             yield last + comma
 
 
-def _split_comment(text: str) -> tuple[str, str]:
-    for position, character, depth in _scan(text):
-        if character == "#" and depth == 0:
-            return text[:position].rstrip(), text[position:]
-    return text, ""
-
-
 def _bracket_to_break(code: str, room: int) -> tuple[int, int] | None:
     """The first outermost bracket pair that cannot stay on its line.
 
@@ -156,21 +137,10 @@ def _bracket_to_break(code: str, room: int) -> tuple[int, int] | None:
             start = position
         elif character in _CLOSE and depth == 0 and start >= 0 and position > start + 1:
             pairs.append((start, position))
-    for pair, following in itertools.pairwise(pairs):
+    for pair, following in pairwise(pairs):
         if following[0] + 1 > room:
             return pair
     return pairs[-1] if pairs else None
-
-
-def _split_commas(body: str) -> Iterator[str]:
-    """The items of an argument list, without a trailing comma."""
-    begin = 0
-    for position, character, depth in _scan(body):
-        if character == "," and depth == 0:
-            yield body[begin:position].strip()
-            begin = position + 1
-    if rest := body[begin:].strip():
-        yield rest
 
 
 def _outside_brackets(code: str) -> str:
@@ -184,20 +154,14 @@ def _outside_brackets(code: str) -> str:
 
 def _scan(code: str) -> Iterator[tuple[int, str, int]]:
     """Positions outside strings: (position, character, depth after it)."""
-    depth, quote, position = 0, "", 0
-    while position < len(code):
-        character = code[position]
+    depth, quote, escaped = 0, "", False
+    for position, character in enumerate(code):
         if quote:
-            if character == "\\":
-                position += 1
-            elif character == quote:
+            if character == quote and not escaped:
                 quote = ""
+            escaped = character == "\\" and not escaped
         elif character in "\"'":
             quote = character
         else:
-            if character in _OPEN:
-                depth += 1
-            elif character in _CLOSE:
-                depth -= 1
+            depth += (character in _OPEN) - (character in _CLOSE)
             yield position, character, depth
-        position += 1

@@ -1,9 +1,8 @@
-"""The lines of a scope, and what its variables hold."""
+"""A line of a scope, and what a variable holds."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.codegen.environment import Symbol
@@ -37,37 +36,6 @@ class Held:
     tensor: Tensor | None = None
     layout: str = "last"
     width: Symbol | None = None
-
-
-@dataclass(kw_only=True)
-class Variables:
-    """Writes assignments, and knows what stands in each variable."""
-
-    show_shapes: bool = True
-    lines: list[Line] = field(default_factory=list)
-    depth: int = 0
-    held: defaultdict[str, Held] = field(default_factory=lambda: defaultdict(Held))
-
-    def copy(self, name: str, other: str) -> None:
-        """Write `name = other`."""
-        self.say(f"{name} = {other}")
-        self.held[name] = self.held[other]
-
-    def assign(
-        self, name: str, expression: str, held: Held, before: Tensor | None = None
-    ) -> str:
-        """Write `name = expression`; returns the name. Its shape is told where it is not
-        that of `before`, the tensor that it was made from."""
-        comment, shape = "", before and before.shape
-        if self.show_shapes and held.tensor and held.tensor.shape != shape:
-            comment = shape_comment(held.tensor, held.layout, held.width)
-        self.held[name] = held
-        self.lines.append(Line(self.depth, name, expression, comment))
-        return name
-
-    def say(self, statement: str) -> None:
-        """Write any other statement."""
-        self.lines.append(Line(self.depth, "", statement))
 
 
 def shape_comment(

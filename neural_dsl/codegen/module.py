@@ -121,7 +121,8 @@ def _mask(mask: Mask, scope: ScopeWriter) -> str:
         case "all":
             made = structure.all_masks(parts)
         case "concat":
-            made = structure.concat_masks(parts, scope.plan.operations.mask(variable))
+            name = scope.plan.operations.free(f"{variable}_concatenate")
+            made = structure.concat_masks(parts, name)
     scope.assign(variable, str(made).strip(), Held())
     scope.lines[-1].comment = "(B, T): True where a position is valid"
     return variable

@@ -34,21 +34,13 @@ def plural(name: str) -> str:
     return name + "_layers"
 
 
-def name_expression(names: list[str]) -> str:
-    """`"dense"`, or `f"dense_{i}"` inside a loop, as Ruff quotes it."""
+def numbered(names: list[str]) -> tuple[str, str]:
+    """The names as code: `"dense"`; of a loop `f"dense_{i}"`, with `i in range(2, 5)`."""
     if len(names) == 1:
-        return f'"{names[0]}"'
-    base = re.sub(r"\d+$", "", names[0])
-    return f'f"{base}{{i}}"'
-
-
-def loop_over(names: list[str]) -> str:
-    """`i in range(2, 5)`: the numbers at the end of several names."""
-    if len(names) == 1:
-        return ""
-    first = int(re.sub(r"^.*_", "", names[0]))
-    start = f"{first}, " if first else ""
-    return f"i in range({start}{first + len(names)})"
+        return f'"{names[0]}"', ""
+    base, _, number = names[0].rpartition("_")
+    start = f"{number}, " if int(number) else ""
+    return f'f"{base}_{{i}}"', f"i in range({start}{int(number) + len(names)})"
 
 
 def singular(attr: str) -> str:

@@ -40,13 +40,9 @@ class Operations:
         """The name of an input's operation: its own, if no layer has it."""
         if name.startswith("_"):
             name = f"input{name}"
-        return self._free(name, f"{name}_input")
+        return self.free(name, f"{name}_input")
 
-    def mask(self, variable: str) -> str:
-        """The name of the layer that makes the mask `variable` by joining others."""
-        return self._free(f"{variable}_concatenate")
-
-    def _free(self, *wishes: str) -> str:
+    def free(self, *wishes: str) -> str:
         """The first wish that is free, or the last with a number."""
         numbered = (f"{wishes[-1]}_{number}" for number in count(2))
         return self._first([name] for name in chain(wishes, numbered))[0]

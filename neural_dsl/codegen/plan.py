@@ -57,7 +57,7 @@ class Plan:
     def __init__(self, network: Network, backend: str, taken: Iterable[str]):
         self.network = network
         self.templates = BackendTemplates(backend)
-        structure = self.structure = self.templates.structure
+        structure = self.structure = self.templates.macros("structure")
         self.inline: bool = structure.inline
         self.reserved = frozenset(structure.reserved.split())
         imported = imported_names("\n".join(structure.imports.values()))

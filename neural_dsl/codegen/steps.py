@@ -113,11 +113,6 @@ class BlockClass:
     of_macro: set[str] = field(default_factory=set)
     varies: bool = False
 
-    @property
-    def gives_one_shape(self) -> bool:
-        """Whether every use has the same output."""
-        return len({use.node.output for use in self.uses}) == 1
-
     @cached_property
     def keeps_width(self) -> bool:
         """Whether every use gives as many features as it reads."""

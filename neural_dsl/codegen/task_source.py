@@ -15,7 +15,7 @@ from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
 from neural_dsl.tasks import task_spec
-from neural_dsl.tasks.custom import HOME, MEMBERS, assigned, defined, defined_by
+from neural_dsl.tasks.custom import HOME, MEMBERS, defined
 from neural_dsl.tasks.problems import ProblemSpec, multiplier
 from neural_dsl.tasks.reading import array_headers
 
@@ -49,13 +49,9 @@ IMPORTS = {
 def data_part(network: Network) -> TaskSource:
     """The part of a training script that makes the examples, with NumPy alone.
 
-    It needs the constant BATCH_SIZE and ends in two functions:
-
-    - `batch(seed, number) -> (x, y)`, the training examples of that batch, counted over
-      all epochs: a pure function of both;
-    - `held_out(split) -> (x, y)`, all examples of "validation" or "test".
-
-    x holds int64 ids (B, T) or float32 arrays, a tuple of them for several inputs; y the
+    It needs the constant BATCH_SIZE and ends in two functions: `batch(seed, number)` has
+    the training examples of that batch, counted over all epochs, a pure function of both;
+    `held_out(split)` has all examples of "validation" or "test". Both give (x, y): x holds int64 ids (B, T) or float32 arrays, a tuple of them for several inputs; y the
     targets, IGNORED where no loss is taken (a constant that stands there only where such
     targets can be). Nothing is read before the first call. A file's path is a constant
     (PATH, TOKENIZER), relative to the folder in which the script runs.
@@ -63,15 +59,12 @@ def data_part(network: Network) -> TaskSource:
     task, custom = network.task, custom_of(network)
     assert task is not None
     spec, folder = task_spec(task.name), Path(network.source.name).parent
-    t = SimpleNamespace(**task.params, task=task.name)
-    t.shuffle, t.several = (
-        network.train.get("shuffle") is not False,
-        len(network.inputs) > 1,
-    )
+    t = SimpleNamespace(**task.params, task=task.name, several=len(network.inputs) > 1)
+    t.shuffle = network.train.get("shuffle") is not False
     if isinstance(spec, ProblemSpec):
         t.made, t.hash = spec.made(task.params), multiplier(t.data_seed)
     elif spec.data == "arrays":
-        found, t.inputs = array_headers(t.path, folder), array_inputs(network)
+        found = array_headers(t.path, folder)
         t.missing = [s for s in ("validation", "test") if f"y_{s}" not in found]
         t.target_type = "int64" if found["y"].whole else "float32"
         t.column = found["y"].whole and found["y"].shape[1:] == (1,)
@@ -93,16 +86,6 @@ def data_part(network: Network) -> TaskSource:
     return TaskSource((*imports, *needed, *more, *lines), code, own, postponed)
 
 
-def array_inputs(network: Network) -> tuple[tuple[str, str], ...]:
-    """The arrays of a file that are the model's inputs, and the numbers that they hold:
-    ("words", "int64")."""
-    inputs = network.inputs
-    alone = len(inputs) == 1 and inputs[0].name == "input"
-    kinds = ("int64" if i.tensor.dtype == "ids" else "float32" for i in inputs)
-    names = ["x"] if alone else [i.name for i in inputs]
-    return tuple(zip(names, kinds, strict=True))
-
-
 LIBRARY = ("problems", "sequences", "arithmetic")
 """The files that hold what a user's task may build on, beside `Task` itself."""
 
@@ -114,14 +97,14 @@ def _library(
     classes, the methods that training calls, or the user's `own` text."""
     folder = files("neural_dsl").joinpath("tasks")
     texts = [folder.joinpath(f"{name}.py").read_text("utf-8") for name in sources]
-    known = [(node, text) for text in texts for node in ast.parse(text).body]
+    known = [(defined(ast.unparse(n)), n, t) for t in texts for n in ast.parse(t).body]
     called = {n.attr for n in ast.walk(ast.parse(own)) if isinstance(n, ast.Attribute)}
     wanted, called, reached = {*wanted}, called | {*MEMBERS}, -1
     while reached != len(wanted) + len(called):  # until nothing more is
         reached = len(wanted) + len(called)
         code, end = "", -1
-        for node, text in known:
-            if defined_by(node) & wanted:
+        for names, node, text in known:
+            if names & wanted:
                 source = _source(node, text, called)
                 for inside in ast.walk(ast.parse(source)):
                     if isinstance(inside, ast.Name):
@@ -151,10 +134,9 @@ def _source(node: ast.stmt, text: str, called: set[str]) -> str:
 
 def refuse_taken_names(network: Network, source: TaskSource, rest: str) -> None:
     """Raise NE075 for a user's file whose names the emitted file needs for itself."""
-    blocks = (node for node in ast.parse(rest).body if isinstance(node, ast.If))
-    inside = (node for block in blocks for node in ast.walk(block))
-    run = {name for node in inside for name in assigned(node)}  # the whole module's
-    used = {*run, *defined(rest), *imported_names("\n".join(_pasted(rest)[0]))}
+    blocks = [node for node in ast.parse(rest).body if isinstance(node, ast.If)]
+    run = {name for block in blocks for name in defined(ast.unparse(block))}
+    used = {*defined(rest), *imported_names("\n".join(_pasted(rest)[0]))}
     brought = set(imported_names("\n".join(source.imports)))
     taken = sorted(defined(source.own) & used | brought & run)
     if taken:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from jinja2 import Template
@@ -121,7 +121,7 @@ class Row(LayerFile):
         super().__init__(None)
         self._data = {False: data, True: {**data, **data.get("masked", {})}}
         self.is_call = "call" not in data
-        self._apply = cache(apply) if apply else None
+        self._apply = apply
 
     def layout(self, view: View) -> str:
         return str(self._data[False].get("layout", "last"))
@@ -192,11 +192,6 @@ class BackendTemplates:
     def macros(self, name: str) -> Any:
         """The macros of that file."""
         return self.file(name).module
-
-    @cached_property
-    def structure(self) -> Any:
-        """How this backend writes loops, masks and classes."""
-        return self.macros("structure")
 
     def layer(self, layer: Layer) -> LayerFile:
         """How a layer is written: a row of the table, or a file."""

@@ -65,7 +65,7 @@ def table_of(section: str) -> Table:
         case "lr_schedule":
             from neural_dsl.catalogue.schedules import SCHEDULES as table
         case "metrics":
-            from neural_dsl.catalogue.metrics import METRICS as table
+            from neural_dsl.catalogue.losses import METRICS as table
         case "early_stopping":
             from neural_dsl.catalogue.configuration import STOPPING as table
         case _:

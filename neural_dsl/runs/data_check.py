@@ -1,8 +1,5 @@
-"""Whether a task's examples are what its network reads and is compared with.
-
-The tasks of symbols are checked when a file is compiled; what stands in a user's arrays,
-or comes out of a user's code, is known only now.
-"""
+"""Whether a user's examples are what the network reads and is compared with: what stands in
+arrays, or comes out of code, is known only when it is there."""
 
 from __future__ import annotations
 
@@ -15,31 +12,19 @@ import numpy.typing as npt
 from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Input, Network
 from neural_dsl.rules.measures import Goal, goal_of
-from neural_dsl.tasks.base import IGNORED
+from neural_dsl.tasks.base import IGNORED, SPLITS
 from neural_dsl.tasks.checked import failures_named, has_answers
 
 CHUNK = 1_000  # examples at a time
-LOOKED_AT = (
-    2_000  # examples of each split of a user's code, which may make no end of them
-)
+LOOKED_AT = 2_000  # of each split of a user's code, which may make no end of them
 
 Array = npt.NDArray[Any]
 
 
 def refuse_unfit_data(network: Network, task: Any) -> None:
-    """Raise NeuralError NE164 for examples that do not fit the network, NE162 for a
-    user's task that is measured in another way."""
-    setting, measured = network.task, goal_of(network).measure
+    """Raise NeuralError NE164 for examples that do not fit the network."""
+    setting = network.task
     assert setting is not None
-    if setting.name == "Custom" and task.measure != measured:
-        raise refusal(
-            "NE162",
-            "the data of the task `Custom` cannot be used: the measure of "
-            f'{type(task).__name__} is "{task.measure}", but what the network gives is '
-            f'measured by {measured}: write `measure = "{measured}"` in the class',
-            network.source,
-            setting.span,
-        )
     if setting.name not in ("Arrays", "Custom"):
         return
     with failures_named(task):
@@ -55,7 +40,7 @@ def problems(network: Network, task: Any) -> Iterator[tuple[str, str]]:
     """What is wrong, and how to mend it: found one at a time."""
     assert network.task is not None
     goal = goal_of(network)
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         size = task.size(split)
         if size < 1:
             yield f"the {split} split is empty", "every split needs examples"
@@ -85,10 +70,10 @@ def _input_problems(
     network: Network, given: Input, part: Array, split: str
 ) -> Iterator[tuple[str, str]]:
     name = f"the input `{given.name}` of the {split} split"
-    ids, kind = given.tensor.dtype == "ids", getattr(part, "dtype", type(part).__name__)
-    if not isinstance(part, np.ndarray) or kind != ("int64" if ids else "float32"):
+    ids = given.tensor.dtype == "ids"
+    if part.dtype != ("int64" if ids else "float32"):
         wanted = "int64 (token ids)" if ids else "float32"
-        yield f"{name} holds {kind} values", f"the network reads {wanted}"
+        yield f"{name} holds {part.dtype} values", f"the network reads {wanted}"
         return
     shape, wish = part.shape[1:], given.tensor.shape
     if not _fits(shape, wish):
@@ -120,17 +105,16 @@ def _target_problems(
     network: Network, goal: Goal, y: Array, x: Array, split: str
 ) -> Iterator[tuple[str, str]]:
     name, loss = f"the targets of the {split} split", goal.loss.name
-    dtype, rank = getattr(y, "dtype", type(y)), len(network.output.shape)
-    kind, values = getattr(dtype, "kind", ""), network.output.shape[-1]
+    kind, values = y.dtype.kind, network.output.shape[-1]
     labels = loss == "sparse_categorical_crossentropy"
     if labels and kind != "i":
         help = "a loss for numbers fits those: `Output(1)` with `loss: mse`"
-        if getattr(y, "shape", ())[-1:] == (values,):
+        if y.shape[-1:] == (values,):
             help = "rows of 0 and 1 go with `loss: categorical_crossentropy`"
-        yield f"{name} hold {dtype} values, not labels", help
+        yield f"{name} hold {y.dtype} values, not labels", help
         return
-    if not kind or kind not in "ifu":
-        yield f"{name} hold {dtype} values", "numbers are needed"
+    if kind not in "ifu":
+        yield f"{name} hold {y.dtype} values", "numbers are needed"
         return
     if not np.isfinite(y).all():
         yield f"{name} hold NaN or infinite values", "leave such examples out"
@@ -138,7 +122,7 @@ def _target_problems(
     length = x.shape[1] if x.ndim > 1 else None
     wanted = network.output.shape[:-1] if labels else network.output.shape
     wanted = tuple(length if size is None else size for size in wanted)
-    single = not labels and values == 1 and y.ndim == rank
+    single = not labels and values == 1 and y.ndim == len(network.output.shape)
     shape = (*y.shape[1:], 1) if single else y.shape[1:]
     if not _fits(shape, wanted):
         yield (

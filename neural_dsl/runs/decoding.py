@@ -84,23 +84,22 @@ def greedy_ids(
     lengths = [task.answer_length(prompt) for prompt in prompts]
     if longest is not None:
         lengths = [min(length, longest) for length in lengths]
-    ends = task.is_end if task.causal else None
-    return decoded(logits, encoded, lengths, fixed, ends)
+    return decoded(logits, task, encoded, lengths, fixed)
 
 
 def decoded(
     logits: Logits,
+    task: Any,
     prompts: Sequence[Ids],
     lengths: Sequence[int],
     fixed: int | None,
-    ends: Callable[[int], bool] | None,
 ) -> list[list[int]]:
-    """Answers of at most these lengths to prompts (P,). `ends` tells the token that ends
-    one early; None where answers stand at the positions of their sources."""
+    """Answers of at most these lengths to prompts (P,): one token after another, or, of a
+    task that is not causal, at the positions of their sources."""
     answers: list[list[int]] = [[] for _ in prompts]
     if not prompts:
         return answers
-    if ends is None:
+    if not task.causal:
         # Prompts of one length at a time: a model that looks ahead may look at padding.
         for length in sorted({len(ids) for ids in prompts}):
             rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
@@ -135,7 +134,7 @@ def decoded(
         going = []
         for row, token in zip(active.tolist(), chosen.tolist(), strict=True):
             answers[row].append(token)
-            if not ends(token) and done < lengths[row]:
+            if not task.is_end(token) and done < lengths[row]:
                 going.append(row)
         active = np.array(going, dtype=np.int64)
     return answers

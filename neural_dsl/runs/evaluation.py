@@ -135,28 +135,25 @@ def by_position(task: Any, split: str, written: Sequence[Sequence[int]]) -> list
 def by_kind(run: LoadedRun, answers: Sequence[Sample]) -> dict[str, list[Count]]:
     """Exact match by the kinds of problems that a task tells apart, those that training
     never had too, where the model has positions for them."""
-    task, ends = run.task, run.task.is_end if run.task.causal else None
+    task, fixed = run.task, run.input_length
     tables: dict[str, dict[Row, list[bool]]] = {}
     for answer in answers:
         for table, row in task.rows_of(answer.prompt).items():
             tables.setdefault(table, {}).setdefault(row, []).append(answer.right)
     limits = [layer.params.get("max_len") for layer in run.network.layers()]
-    longest = min(filter(None, (*limits, run.input_length)), default=math.inf)
+    longest = min(filter(None, (*limits, fixed)), default=math.inf)
     for table, row, prompts, expected in task.never_trained_on(longest):
         rows = tables.setdefault(table, {})
         if row not in rows:
             lengths = [expected.shape[1]] * len(expected)
-            found = decoded(run.logits, list(prompts), lengths, run.input_length, ends)
+            found = decoded(run.logits, task, list(prompts), lengths, fixed)
             pairs = zip(found, expected.tolist(), strict=True)
             rows[row[0], f"{row[1]} (never trained on)"] = [a == b for a, b in pairs]
     return {table: _counts(rows) for table, rows in tables.items()}
 
 
 def _counts(rows: Mapping[Row, Sequence[bool]]) -> list[Count]:
-    return [
-        Count(label, sum(right), len(right))
-        for (_, label), right in sorted(rows.items())
-    ]
+    return [Count(label, sum(r), len(r)) for (_, label), r in sorted(rows.items())]
 
 
 def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
@@ -167,12 +164,10 @@ def measured(run: LoadedRun, split: str) -> tuple[dict[str, float], int]:
 
 
 def ablations(run: LoadedRun, split: str, whole: dict[str, float]) -> list[Ablation]:
-    """The attention check: each attention in turn made uniform, everything else kept.
-
-    `whole` are the measures with all of them. A layer is decoration where the loss rises
-    by less than 0.005 and the share of right answers falls by less than half a percent.
-    Where hardly an answer is right, few can become wrong: so the loss has its say too.
-    """
+    """The attention check: each attention in turn made uniform. `whole` are the measures
+    with all of them. A layer is decoration where the loss rises by less than 0.005 and the
+    share of right answers falls by less than half a percent. Where hardly an answer is
+    right, few can become wrong: so the loss has its say too."""
     found, target = [], NetworkTarget(run.runtime)
     shares = [key for key in ("exact_match", "accuracy") if key in whole]
     for name, _, attention in run.network.attentions():

@@ -36,13 +36,11 @@ class Reading:
     - `prompt`: as the user wrote it; `answer`: what the model wrote, None where nothing
       was asked; `right`: the right answer, None where there is no one right answer.
     - `ids`: everything that the model reads (T,): the prompt and, if it is causal, its
-      own answer but for the last token, which it writes and does not read.
-    - `tokens`: their symbols; `writes`: what the model writes at each place, "" where
-      nothing of the answer is written.
-    - `remark`: what one must know to judge the answer, "" for nothing.
+      own answer but for the last token, which it writes and does not read. `tokens`:
+      their symbols; `writes`: what it writes of its answer at each place, "" for nothing.
+      All three are empty for an example that is no sequence of symbols.
     - `known`: where a model that solves this must look, as the task tells it.
-
-    Of an example that is no sequence of symbols, `ids`, `tokens` and `writes` are empty.
+    - `remark`: what one must know to judge the answer, "" for nothing.
     """
 
     prompt: str
@@ -227,11 +225,9 @@ def example(run: LoadedRun) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run answered, decoded greedily.
-
-    `right` is the right answer, None where there is no one right answer; `remark` says
-    when the prompt is of a kind that the run never trained on, "" otherwise.
-    """
+    """What a run answered, decoded greedily. `right` is the one right answer, None where
+    there is none; `remark` says when the prompt is of a kind that the run never trained
+    on, "" otherwise."""
 
     prompt: str
     text: str
@@ -251,19 +247,15 @@ def predicted(
         raise refusal("NE160", what, help=instead(run))
     with failures_named(task):
         refused = [_unreadable(task, prompt, place) for prompt, place in prompts]
-        asked = [prompt for prompt, _ in prompts]
-        given = [prompt for prompt, why in zip(asked, refused, strict=True) if not why]
+        pairs = zip(prompts, refused, strict=True)
+        given = [prompt for (prompt, _), why in pairs if why is None]
         written = greedy_ids(run.logits, task, given, run.input_length)
+        right, remark = task.right_answer, task.beyond_training
         found = {
-            prompt: Answer(
-                prompt,
-                task.decode(ids),
-                task.right_answer(prompt),
-                task.beyond_training(prompt),
-            )
-            for prompt, ids in zip(given, written, strict=True)
+            asked: Answer(asked, task.decode(ids), right(asked), remark(asked))
+            for asked, ids in zip(given, written, strict=True)
         }
-    answers = [found.get(prompt) for prompt in asked]
+    answers = [found.get(prompt) for prompt, _ in prompts]
     return answers, [each for why in refused if why for each in why.diagnostics]
 
 

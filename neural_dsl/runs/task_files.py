@@ -8,26 +8,25 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from neural_dsl.codegen.task_source import array_inputs, data_part
+from neural_dsl.codegen.task_source import data_part
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
-from neural_dsl.rules.measures import custom_of
+from neural_dsl.rules.measures import custom_of, goal_of
 from neural_dsl.runs import directory
 from neural_dsl.tasks import checked, task_spec
-from neural_dsl.tasks.base import Task
+from neural_dsl.tasks.base import SPLITS, Task
 from neural_dsl.tasks.custom import CustomFile
+from neural_dsl.tasks.problems import ProblemSpec
 
 LOOKED_AT = 200  # examples of each split, for a digest
-SPLITS = ("train", "validation", "test")
 SEEDED = (
     "what was held out can only be told where the splits stay the same: seed every random "
     "choice, as in `np.random.default_rng(0)`"
@@ -45,36 +44,37 @@ def refuse_without_task(network: Network) -> None:
 
 
 def refuse_untrusted(network: Network, trust: bool) -> None:
-    """Raise NE163 for a task of the user's own: its code is part of the emitted file."""
-    if custom_of(network) is not None:
-        checked.refuse_untrusted(located_files(network)["path"], trust)
+    """Raise NE163 without trust for a task of the user's own, whose code is part of the
+    emitted file: a `.neural` file must not be able to run code unasked."""
+    if custom_of(network) is not None and not trust:
+        path = quoted(located_files(network)["path"])
+        raise refusal(
+            "NE163",
+            f"the task is code, in {path}, and code runs only with --trust",
+            help="read the file; if you trust it, add --trust to the command",
+        )
 
 
-def run_task(network: Network, module: ModuleType | None = None) -> Task:
-    """The network's task. That of a file works over the data part of the emitted `module`,
+def run_task(network: Network, module: ModuleType | None = None) -> Any:
+    """The network's `Task`. That of a file works over the data part of the emitted `module`,
     made for it where there is none, and `tell_places` has told that where its files are; a
     task of the user's own is the module's, whose code is already trusted.
 
     Raises NeuralError NE162 for data that the task refuses.
     """
     assert network.task is not None
-    spec, params = task_spec(network.task.name), dict(network.task.params)
-    seed, custom = network.train.get("seed") or 0, custom_of(network)
+    setting, custom = network.task, custom_of(network)
+    spec, folder = task_spec(setting.name), Path(network.source.name).parent
+    seed = network.train.get("seed") or 0
     with _refusals_named(network):
-        if custom is not None:
-            return _custom_task(network, module or data_module(network), custom)
-        home = import_module(f"neural_dsl.tasks.{spec.data}")
-        made: Any = getattr(home, spec.name)
-        task: Task
-        if spec.files(params):
-            if spec.name == "Arrays":
-                params["inputs"] = array_inputs(network)
-            folder = Path(network.source.name).parent
-            task = made(spec, params, folder, module or data_module(network), seed)
-        else:
-            task = made(**params)
-            vars(task).update(seed=seed, batch_size=batch_size(network))
-        return task
+        if isinstance(spec, ProblemSpec):
+            task = spec.made(setting.params)
+            task.seed, task.batch_size = seed, batch_size(network)
+            return task
+        data = module or data_module(network)
+        if custom is None:
+            return spec.task(spec, setting.params, folder, data, seed)
+        return _custom_task(network, data, custom, trains=module is not None)
 
 
 def batch_size(network: Network) -> int:
@@ -140,7 +140,9 @@ def _refusals_named(network: Network) -> Iterator[None]:
         ) from error
 
 
-def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
+def _custom_task(
+    network: Network, module: Any, custom: CustomFile, *, trains: bool
+) -> Task:
     """The user's own task. Raises ValueError."""
     path, read = located_files(network)["path"], network.inputs[0]
     longest = read.tensor.shape[0] if read.tensor.dtype == "ids" else None
@@ -148,6 +150,12 @@ def _custom_task(network: Network, module: Any, custom: CustomFile) -> Task:
         task: Task = module.task()
     checked.give_back(module, custom.builds_on)
     checked.refuse_unfinished(task, module.Task, path, longest)
+    measured = goal_of(network).measure
+    if trains and task.measure != measured:
+        raise ValueError(
+            f'the measure of {custom.name} is "{task.measure}", but what the network '
+            f'gives is measured by {measured}: write `measure = "{measured}"` in the class'
+        )
     checked.watched(task, longest, read.vocabulary)
     return task
 
@@ -181,7 +189,7 @@ def kept_as(network: Network) -> dict[str, str]:
 def split_digests(task: Any) -> dict[str, str]:
     """Split -> what tells its size and examples, a bounded number all over it. This is for
     what no file shows: code that draws its splits anew each time, or another NumPy."""
-    found = {}
+    found: dict[str, str] = {}
     with checked.failures_named(task):
         for split in SPLITS:
             size = int(task.size(split))
@@ -209,10 +217,10 @@ def refuse_other_splits(
     if folder is None:
         raise _others(f"{others} each time it is made")
     if type(task).__module__.startswith("neural_dsl."):
-        help = (
-            "this version draws them in another way than the one that it began with: "
-            "train again"
+        other_way = (
+            "this version draws them in another way than the one that it began with"
         )
+        help = f"{other_way}: train again"
     raise _others(f"{others} than when the run in {quoted(folder)} began", help)
 
 

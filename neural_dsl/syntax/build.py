@@ -33,7 +33,6 @@ NODES: dict[str, tuple[Any, tuple[int, ...]]] = {  # the class, and its fields' 
     "mapping": (nodes.Mapping, (1,)),
 }
 _WORDS = {"true": True, "false": False, "none": None}
-_LARGEST = 2**63 - 1
 _ESCAPE = re.compile(
     r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[\s\S])"  # \\ and one more
 )
@@ -174,16 +173,14 @@ class Builder:
 
     def number(self, v: list[Any]) -> nodes.LiteralValue:
         span, digits = self.span(v), self.tokens.word(v[0]).replace("_", "")
-        if not digits.isdecimal():
-            value: float = float(digits)
-            fits = math.isfinite(value)
-        else:  # int() refuses, or takes long over, thousands of digits
-            fits = len(digits.lstrip("0")) < 20 and int(digits) <= _LARGEST
-            value = int(digits) if fits else 0
-        if not fits:
+        whole, value = digits.isdecimal(), float(digits)
+        if whole and value < 1e19:  # int() takes no thousands of digits, zeros or not
+            value = int(digits.lstrip("0") or "0")
+        if value >= (2**63 if whole else math.inf):
             help = "whole numbers go up to 2^63 - 1, other numbers up to 1.7e308"
             self.found.error("NE014", "this number is too large", span, help=help)
-        return nodes.LiteralValue(span, value if fits else 0)
+            value = 0
+        return nodes.LiteralValue(span, value or 0)  # a zero is whole, `0.0` too
 
     def bad_number(self, v: list[Any]) -> nodes.LiteralValue:
         span = self.span(v)

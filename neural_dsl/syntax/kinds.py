@@ -7,9 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-_made: dict[str, Any] = json.loads(
-    Path(__file__).with_name("tables.json").read_text(encoding="utf-8")
-)
+_made: Any = json.loads(Path(__file__).with_name("tables.json").read_bytes())
 
 
 def _states(rows: list[list[int]]) -> list[dict[int, int]]:

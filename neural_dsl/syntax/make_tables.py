@@ -7,38 +7,27 @@ second; the parser then needs only the tables, and starts without Lark.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lark import Lark
 from lark.grammar import Rule
-from lark.lexer import TerminalDef, Token
 
 GRAMMAR = Path(__file__).parents[2] / "grammar" / "neural.lark"
 TABLES = Path(__file__).with_name("tables.json")
 STARTS = ["file", "value"]
-
-
-class _Roles:
-    """Keeps the terminals that only roles.py reads or gives in Lark's lexer."""
-
-    always_accept = (
-        *("LBRACE", "SPACE", "COMMENT"),
-        *("OPEN_STRING", "OPEN_COMMENT", "UNKNOWN", "BAD_NUMBER"),
-    )
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        return stream
+UNUSED = ("LBRACE", "OPEN_STRING", "OPEN_COMMENT", "UNKNOWN", "BAD_NUMBER")
+"""Terminals of no rule, which roles.py and mistakes.py read."""
 
 
 def make_tables(grammar: str) -> str:
     """The text of `tables.json` for a grammar's text, as `kinds.py` reads it. Raises
     Lark's errors, for any conflict too."""
-    roles = _Roles()
-    lark = Lark(grammar, parser="lalr", lexer="basic", start=STARTS, postlex=roles)
+    kept = SimpleNamespace(always_accept=UNUSED, process=iter)
+    lark = Lark(grammar, parser="lalr", lexer="basic", start=STARTS, postlex=kept)
     rules, table = list(lark.rules), lark.parser.parser._parse_table
-    scanned = sorted(lark.terminals, key=_scanning_order)
+    scanned = lark._build_lexer().terminals  # in the order in which they are tried
     used = (symbol for rule in rules for symbol in rule.expansion if symbol.is_term)
     given = {symbol.name for symbol in used} - {t.name for t in scanned}
     kinds = ["", *(t.name for t in scanned), *sorted(given), "$END"]
@@ -70,12 +59,6 @@ def make_tables(grammar: str) -> str:
     }
     lines = (f'"{name}": {json.dumps(value)}' for name, value in tables.items())
     return "{" + ",\n".join(lines) + "}\n"
-
-
-def _scanning_order(terminal: TerminalDef) -> tuple[int, int, int, str]:
-    """Lark's own order of terminals: priority, then the longer, then the name."""
-    pattern = terminal.pattern
-    return (-terminal.priority, -pattern.max_width, -len(pattern.value), terminal.name)
 
 
 def _state_order(table: Any) -> dict[Any, int]:

@@ -61,8 +61,7 @@ def scan(text: str, start: int = 0, end: int | None = None) -> Tokens:
             kinds.append(kind)
             starts.append(match.start())
             ends.append(match.end())
-    for _ in range(3):  # so that looking ahead needs no check
-        kinds.append(END)
-        starts.append(end)
-        ends.append(end)
+    kinds.extend((END,) * 3)  # so that looking ahead needs no check
+    starts.extend((end,) * 3)
+    ends.extend((end,) * 3)
     return Tokens(text, kinds, starts, ends, array("i", (-1,)) * len(kinds))

@@ -73,17 +73,14 @@ class Arithmetic(ProblemTask):
         signs = np.array([self.symbols.index(sign) for sign in self.signs])[chosen]
         plus = self.symbols.index("+")
         result = np.where(signs == plus, a + b, a - b)
-        prompts = [
-            self.digits(a, self.width),
-            signs[:, None],
-            self.digits(b, self.width),
-            np.full((len(a), 1), self.symbols.index("=")),
-        ]
+        left, right = self.digits(a, self.width), self.digits(b, self.width)
+        equals = np.full((len(a), 1), self.symbols.index("="))
+        prompts = np.concatenate([left, signs[:, None], right, equals], axis=1)
         answers = self.digits(abs(result), self.places)
         answers = answers[:, ::-1] if self.reverse_digits else answers
         if self.signed:  # "-" comes right after "+"
             answers = np.column_stack([plus + (result < 0), answers])
-        return np.concatenate(prompts, axis=1), answers
+        return prompts, answers
 
     def digits(self, numbers: np.ndarray, width: int) -> np.ndarray:
         """The ids of the digits of numbers (B,), the highest place first: (B, width)."""
@@ -221,24 +218,16 @@ def _check(params: Params) -> None:
     check_space(Arithmetic(**_complete(params)), cause, "allow larger numbers")
 
 
+OPERATIONS = "add addition=add +=add subtract subtraction=subtract -=subtract"
+BOTH = ("add", "subtract")
 ARITHMETIC = ProblemSpec(
     "Arithmetic",
     "Sums and differences of two numbers from 1 to `max_number`, digit by digit.",
     (
-        parameter(
-            "operations operation",
-            "choices",
-            ("add", "subtract"),
-            "what is asked for",
-            "add addition=add +=add subtract subtraction=subtract -=subtract",
-        ),
+        parameter("operations operation", "choices", BOTH, "what is asked", OPERATIONS),
         parameter("max_number", "count", None, "the largest number; by default 99"),
-        parameter(
-            "digits", "count", None, "places of the largest number, in its stead"
-        ),
-        parameter(
-            "reverse_digits", "bool", False, "whether answers begin with their units"
-        ),
+        parameter("digits", "count", None, "places of the largest number, instead"),
+        parameter("reverse_digits", "bool", False, "whether answers begin with units"),
         *SIZES,
     ),
     check=_check,

@@ -49,15 +49,14 @@ class Arrays(GivenTask):
     `y_validation`, or no `x_test` and `y_test`, a tenth of the examples is held out;
     examples with equal inputs stay together.
 
-    `params["inputs"]` are (name, kind of numbers) of each input. Raises OSError and
-    ValueError for a file without usable examples.
+    `params["inputs"]` are the names of these, `params["ids"]` of those that hold ids.
+    Raises OSError and ValueError for a file without usable examples.
     """
 
     def __init__(self, *given: Any):
         super().__init__(*given)
         self.path = str(self.folder / self.params["path"])
-        self.inputs = [name for name, _ in self.params["inputs"]]
-        self.ids = [name for name, kind in self.params["inputs"] if kind == "int64"]
+        self.inputs, self.ids = self.params["inputs"], self.params["ids"]
         arrays, missing = read_arrays(self.path), 0
         train = self.read(arrays, "")
         for suffix in ("_validation", "_test"):
@@ -145,5 +144,6 @@ ARRAYS = ArraysSpec(
         parameter("data_seed", "natural", 0, "which examples are held out"),
     ),
     data="arrays",
+    task=Arrays,
     also=("accuracy",),
 )

@@ -17,21 +17,10 @@ from typing import Any
 import numpy as np
 
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import quoted
 from neural_dsl.tasks.custom import HOME, MEMBERS, TASKS
 
 Says = Callable[..., str]
 """What is wrong with a value returned for some arguments; "" for nothing."""
-
-
-def refuse_untrusted(path: Path, trust: bool) -> None:
-    """Raise NE163 without trust: a `.neural` file must not be able to run code unasked."""
-    if not trust:
-        raise refusal(
-            "NE163",
-            f"the task is code, in {quoted(path)}, and code runs only with --trust",
-            help="read the file; if you trust it, add --trust to the command",
-        )
 
 
 @contextmanager
@@ -61,11 +50,8 @@ def give_back(module: Any, builds_on: Iterable[str]) -> None:
 
 def refuse_unfinished(task: Any, base: type, path: Path, longest: int | None) -> None:
     """Raise ValueError for a task that lacks a part that training needs, or has one of
-    another kind.
-
-    `base` is the class `Task`: in an emitted file it is the file's own copy. `longest` is
-    what the model reads at most, None where that is open.
-    """
+    another kind. `base` is the class `Task`, in an emitted file its own copy; `longest`
+    is what the model reads at most, None where that is open."""
     name, whole = type(task).__name__, (*MEMBERS, "symbols", "max_length", "causal")
     where, builds_on_it = f"{name} in {path}", bool(isinstance(task, base))
     if not builds_on_it:
@@ -104,10 +90,8 @@ def has_answers(task: Any) -> bool:
 
 def watched(task: Any, longest: int | None = None, rows: int | None = None) -> None:
     """Let the methods of a task raise NE162 when they fail or return what they must not.
-
     ValueError from reading a prompt and NotImplementedError mean something, and pass. The
-    model reads `longest` ids, below `rows`; None where that is open.
-    """
+    model reads `longest` ids, below `rows`; None where that is open."""
     of_model: dict[str, Says] = {
         "encode": partial(ids, longest=longest, rows=rows),
         "attention_for": partial(places, task=task),
@@ -139,7 +123,6 @@ def _watched(task: Any, name: str, says: Says) -> Callable[..., Any]:
 
 
 def whole_number(found: Any, *_: Any) -> str:
-    """A count."""
     if isinstance(found, int | np.integer) and not isinstance(found, bool):
         return "" if found >= 0 else f"{found}, which is below 0"
     return f"{shown(found)}, not a whole number"
@@ -168,14 +151,12 @@ def pair_of_arrays(found: Any, split: Any, indices: Any, *_: Any) -> str:
 
 
 def two_texts(found: Any, *_: Any) -> str:
-    """A prompt and its answer."""
     if isinstance(found, tuple | list) and len(found) == 2:
         return next((f"{text(each)} in it" for each in found if text(each)), "")
     return f"{shown(found)}, not a prompt and its answer: `return prompt, answer`"
 
 
 def text(found: Any, *_: Any) -> str:
-    """A text."""
     return "" if isinstance(found, str) else f"{shown(found)}, not a text"
 
 

@@ -1,14 +1,5 @@
-"""A user's own task: what its file tells without being run.
-
-The file holds one class with the interface of `base.Task`:
-
-    from neural_dsl.tasks.base import Split, Task
-
-    class Parity(Task):
-        ...
-
-Reading it runs nothing; `checked.py` is about the running task.
-"""
+"""A user's own task, a file with one class such as `base.Task`: what it tells without being
+run. `checked.py` is about the running task."""
 
 from __future__ import annotations
 
@@ -16,6 +7,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from symtable import symtable
 
 from neural_dsl.catalogue.spec import Params, parameter
 from neural_dsl.tasks.reading import task_text, unusable
@@ -64,29 +56,28 @@ def read_custom(text: str) -> CustomFile:
     its methods, its own or those of a base. Raises ValueError."""
     try:
         tree = ast.parse(text)
+        compile(text, "<task>", "exec")  # finds more, and runs nothing
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from None
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     lines = {name: _lineage(name, classes) for name in classes}
     inherited = {base for names in lines.values() for base in names[1:]}
-    found = []
-    for name, names in lines.items():
-        bodies = [
-            item for each in names if each in classes for item in classes[each].body
-        ]
-        methods = {item.name for item in bodies if isinstance(item, ast.FunctionDef)}
-        ours = HOME.keys() & names - classes.keys()
-        if name not in inherited and (ours or methods.issuperset(MEMBERS)):
-            found.append(name)
+    found = {}
+    for name in classes.keys() - inherited:
+        bodies = (classes[each].body for each in lines[name] if each in classes)
+        items = [item for body in bodies for item in body]
+        methods = {item.name for item in items if isinstance(item, ast.FunctionDef)}
+        ours = HOME.keys() & lines[name] - classes.keys()
+        if ours or methods.issuperset(MEMBERS):
+            found[name] = items
     if len(found) != 1:
-        named = f": {', '.join(found)}" if found else ""
+        named = f": {', '.join(name for name in classes if name in found)}"
         raise ValueError(
             f"the file must define one task, a class with the methods size and batch; "
-            f"it defines {len(found)}{named}"
+            f"it defines {len(found)}{named if found else ''}"
         )
-    own = [classes[each] for each in lines[found[0]] if each in classes]
-    measure = _measure(found[0], (item for node in own for item in node.body))
-    return CustomFile(found[0], text, measure, tuple(_imported(tree)))
+    ((name, items),) = found.items()
+    return CustomFile(name, text, _measure(name, items), tuple(_imported(tree)))
 
 
 def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
@@ -102,7 +93,8 @@ def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
 def _measure(name: str, items: Iterable[ast.stmt]) -> str:
     """What a class says of how its models are measured; `Task`'s own default where it
     says nothing. Raises ValueError for no measure that there is."""
-    node = next((each for each in items if "measure" in assigned(each)), None)
+    found = (each for each in items if "measure" in defined(ast.unparse(each)))
+    node = next(found, None)
     if node is None:
         return MEASURES[0]
     value = getattr(node, "value", None)
@@ -116,56 +108,37 @@ def _imported(tree: ast.Module) -> Iterator[str]:
     """What a file takes from `neural_dsl.tasks`: the scripts that train contain that, and
     no other part of this program. Raises ValueError for an import that they could not do
     without."""
+    without = "which the scripts that train do without"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(f"line {node.lineno}: it imports a file beside it")
-            found = [node.module or ""]
-        else:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
-        foreign = [name for name in found if name.split(".")[0] == "neural_dsl"]
-        if not foreign:
-            continue
-        line = f"line {node.lineno}"
+        names = [alias.name for alias in node.names]
+        modules = names if isinstance(node, ast.Import) else [node.module or ""]
+        foreign = [each for each in modules if each.split(".")[0] == "neural_dsl"]
+        unknown = [name for name in names if name not in HOME]
         top = isinstance(node, ast.ImportFrom) and node in tree.body
-        if not top or not foreign[0].startswith(TASKS):
-            raise ValueError(
-                f"{line}: it imports {foreign[0]}, which the scripts that train do "
-                f"without; import from {TASKS}base, at the top of the file"
-            )
-        if any(alias.asname or alias.name == "*" for alias in node.names):
-            raise ValueError(f"{line}: import from {foreign[0]} by name, without `as`")
-        for alias in node.names:
-            if alias.name not in HOME:
-                raise ValueError(
-                    f"{line}: it imports {alias.name}, which the scripts that train do "
-                    f"without; they may have {', '.join(HOME)}"
-                )
-            yield alias.name
+        if getattr(node, "level", 0):
+            wrong = "it imports a file beside it"
+        elif not foreign:
+            continue
+        elif not top or not foreign[0].startswith(TASKS):
+            instead = f"import from {TASKS}base, at the top of the file"
+            wrong = f"it imports {foreign[0]}, {without}; {instead}"
+        elif "*" in names or any(alias.asname for alias in node.names):
+            wrong = f"import from {foreign[0]} by name, without `as`"
+        elif unknown:
+            known = f"they may have {', '.join(HOME)}"
+            wrong = f"it imports {unknown[0]}, {without}; {known}"
+        else:
+            yield from names
+            continue
+        raise ValueError(f"line {node.lineno}: {wrong}")
 
 
-def defined(text: str) -> set[str]:
-    """The names that a file defines at its top level."""
-    return {name for node in ast.parse(text).body for name in defined_by(node)}
-
-
-def defined_by(node: ast.stmt) -> set[str]:
-    """The names that a statement defines."""
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        return {node.name}
-    return assigned(node)
-
-
-def assigned(node: ast.AST) -> set[str]:
-    """The names that a statement gives values to."""
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    if isinstance(node, ast.For) or (isinstance(node, ast.AnnAssign) and node.value):
-        targets = [node.target]
-    inside = (n for target in targets for n in ast.walk(target))
-    names = (n for n in inside if isinstance(n, ast.Name))
-    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+def defined(code: str) -> set[str]:
+    """The names that Python code gives values to at its top level, imports aside."""
+    symbols = symtable(code, "<code>", "exec").get_symbols()
+    return {s.get_name() for s in symbols if s.is_assigned() and not s.is_imported()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ compares). The script of a user's own task that builds on one contains what it n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,11 +47,9 @@ def _signed(number: int) -> int:
 
 
 def bounds(sizes: Mapping[str, int], total: int) -> dict[str, tuple[int, int]]:
-    """Split -> the hundredths that are its own, from the first to before the last.
-
-    The test and validation take as little as they need to have `sizes` distinct
-    problems of the `total`, and no less than FEWEST.
-    """
+    """Split -> the hundredths that are its own, from the first to before the last. Test
+    and validation take as little as they need to have `sizes` distinct problems of the
+    `total`, and no less than FEWEST."""
     found, first = {}, 0
     for split in HELD_OUT:
         shares = range(FEWEST, MOST)
@@ -109,10 +107,6 @@ class ProblemTask(Task):
         self.bounds = bounds(self.sizes, total)
         self.problems = cache(self._problems)
 
-    def every(self) -> Iterator[Sequence[int]]:
-        """All problems, of which there are few."""
-        raise NotImplementedError
-
     def random(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Random problems, rows of whole numbers (count, n)."""
         raise NotImplementedError
@@ -136,11 +130,9 @@ class ProblemTask(Task):
 
     def _problems(self, split: Split, number: int = 0) -> np.ndarray:
         """The problems of a training's batch, or all that are held out."""
-        if split == "train":
-            rng = np.random.default_rng((self.seed, number))
-            return self.draw(split, self.batch_size, rng)
-        rng = np.random.default_rng(self.data_seed)
-        return self.draw(split, self.sizes[split], rng)
+        train = split == "train"
+        rng = np.random.default_rng((self.seed, number) if train else self.data_seed)
+        return self.draw(split, self.batch_size if train else self.sizes[split], rng)
 
     def size(self, split: Split) -> int:
         """The number of problems in a split."""
@@ -184,7 +176,6 @@ SIZES = (
 class ProblemSpec(TaskSpec):
     """A task with problems: its class says everything about it."""
 
-    task: type[Any]
     measure: Literal["exact_match", "accuracy", "loss"] = "exact_match"
     draws: bool = True
 
@@ -205,16 +196,11 @@ class ProblemSpec(TaskSpec):
         return int(self.made(params).max_length)
 
 
-def check_space(task: ProblemTask, cause: str, more: str) -> None:
-    """Refuse splits that would not have the problems that were asked for.
-
-    `cause` names the parameter that decides how many there are; `more` says how to have
-    more. Raises LayerProblem (NE074).
-    """
+def check_space(task: Any, cause: str, more: str) -> None:
+    """Refuse splits that would not have the problems that were asked for (NE074). `cause`
+    names the parameter that decides how many there are; `more` says how to have more."""
     total, within = task.total, task.bounds
-    there = {
-        split: surely(total, end - first) for split, (first, end) in within.items()
-    }
+    there = {name: surely(total, b - a) for name, (a, b) in within.items()}
     wanted = {**task.sizes, "train": 1}
     if all(there[split] >= wanted[split] for split in wanted):
         return

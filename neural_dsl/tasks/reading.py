@@ -74,10 +74,8 @@ NO_TOKENIZER = (
 
 
 def tokenizer_symbols(name: str, folder: Path) -> list[str]:
-    """PAD and the tokens of a tokenizer.json, in the order of their ids.
-
-    Raises LayerProblem (NE075).
-    """
+    """PAD and the tokens of a tokenizer.json, in the order of their ids. Raises
+    LayerProblem (NE075)."""
     text = task_text(name, folder, "tokenizer")
     try:
         content = json.loads(text)
@@ -101,10 +99,7 @@ class ArrayHeader:
 
 
 def array_headers(name: str, folder: Path) -> dict[str, ArrayHeader]:
-    """The arrays of a .npz file, from the headers alone.
-
-    Raises LayerProblem (NE075).
-    """
+    """The arrays of a .npz file, from the headers alone. Raises LayerProblem (NE075)."""
     with _readable(name), open_regular(folder / name) as file:
         single = file.read(len(NPY)) == NPY
         with suppress(*NO_ARCHIVE), zipfile.ZipFile(file) as archive:

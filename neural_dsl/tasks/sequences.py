@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any, Literal
@@ -12,13 +14,7 @@ from typing import Any, Literal
 from neural_dsl.catalogue.spec import LayerProblem, Parameter, parameter
 from neural_dsl.tasks.base import PAD, Split
 from neural_dsl.tasks.lazy import np
-from neural_dsl.tasks.problems import (
-    MANY,
-    SIZES,
-    ProblemSpec,
-    ProblemTask,
-    check_space,
-)
+from neural_dsl.tasks.problems import MANY, SIZES, ProblemSpec, ProblemTask, check_space
 
 COUNTED = 64
 """Longer sequences are not counted one by one: few ones only of a single symbol."""
@@ -123,9 +119,10 @@ class SequenceTask(ProblemTask):
         """The answers (B, A) to sources x (B, n), with PAD in any free place."""
         raise NotImplementedError
 
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
-        """The places of the source x that symbol k of its answer may be taken from."""
-        raise NotImplementedError
+    def origins(self, x: np.ndarray) -> list[tuple[int, ...]]:
+        """For each symbol of the answer to a source x (n,), the places that it may be
+        taken from: as the answer moves symbols, it moves places."""
+        return [(place,) for place in self.answer(np.arange(len(x))[None])[0].tolist()]
 
     def frame(self, x: np.ndarray) -> np.ndarray:
         """START before each row and END after it."""
@@ -167,9 +164,8 @@ class SequenceTask(ProblemTask):
         """The source (1, n) in a prompt such as `dabc:`. Raises ValueError."""
         x = self.ids(prompt.strip().removesuffix(self.separator))
         if not 1 <= len(x) <= self.longest:
-            raise ValueError(
-                f"{prompt!r} has {len(x)} symbols; this task takes 1 to {self.longest}"
-            )
+            most = f"this task takes 1 to {self.longest}"
+            raise ValueError(f"{prompt!r} has {len(x)} symbols; {most}")
         return np.array([x])
 
     def encode(self, prompt: str) -> np.ndarray:
@@ -199,13 +195,11 @@ class SequenceTask(ProblemTask):
 
     def attention_for(self, prompt: str) -> list[tuple[int, tuple[int, ...]]]:
         """Each symbol of the answer is taken from its origins in the source."""
-        x = self.source(prompt)[0].tolist()
         first = len(self.encode(prompt)) - 1 if self.causal else int(self.framing)
-        known = []
-        for k in range(self.answer_factor * len(x)):
-            keys = tuple(place + self.framing for place in self.origins(x, k))
-            known.append((first + k, keys))
-        return known
+        return [
+            (first + k, tuple(place + self.framing for place in places))
+            for k, places in enumerate(self.origins(self.source(prompt)[0]))
+        ]
 
     def beyond_training(self, prompt: str) -> str:
         """Says when a prompt has a length that no problem of the training has."""
@@ -223,17 +217,14 @@ class SequenceTask(ProblemTask):
 
     def never_trained_on(self, longest: float) -> Iterator[Any]:
         """Distinct sources of every length that fits, at most UNSEEN of each."""
-        words = self.vocabulary
+        most = self.vocabulary if self.unique else math.inf
         for n in range(self.fewest, self.longest + LONGER + 1):
-            if (self.unique and n > words) or self.input_length(n) > longest:
-                continue
-            rng = np.random.default_rng(n)
-            if self.unique:
-                x = rng.random((10 * UNSEEN, words)).argsort(axis=1)[:, :n] + 1
-            else:
-                x = rng.integers(1, words + 1, size=(10 * UNSEEN, n))
-            x = rng.permutation(np.unique(x, axis=0))[:UNSEEN]
-            yield "length", (n, f"{n}"), *self.write(x)
+            if n > most or self.input_length(n) > longest:
+                return
+            fixed, rng = copy(self), np.random.default_rng(n)
+            fixed.shortest = fixed.longest = n
+            x = np.unique(fixed.random(10 * UNSEEN, rng), axis=0)
+            yield "length", (n, f"{n}"), *self.write(rng.permutation(x)[:UNSEEN])
 
 
 def padding_last(x: np.ndarray) -> np.ndarray:
@@ -248,10 +239,6 @@ class Copy(SequenceTask):
         """x itself."""
         return x
 
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
-        """Symbol k is symbol k of the source."""
-        return (k,)
-
 
 class Reverse(SequenceTask):
     """`dabc:cbad`: the answer is the source from its end to its beginning."""
@@ -259,10 +246,6 @@ class Reverse(SequenceTask):
     def answer(self, x: np.ndarray) -> np.ndarray:
         """x from right to left."""
         return x[:, ::-1]
-
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
-        """Symbol k is symbol k of the source, counted from its end."""
-        return (len(x) - 1 - k,)
 
 
 class Sort(SequenceTask):
@@ -272,10 +255,9 @@ class Sort(SequenceTask):
         """x in ascending order."""
         return np.sort(x, axis=1)
 
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
+    def origins(self, x: np.ndarray) -> list[tuple[int, ...]]:
         """Symbol k is the k-th smallest; equal symbols serve equally well."""
-        wanted = sorted(x)[k]
-        return tuple(place for place, symbol in enumerate(x) if symbol == wanted)
+        return [tuple(np.flatnonzero(x == symbol).tolist()) for symbol in np.sort(x)]
 
 
 class Double(SequenceTask):
@@ -286,10 +268,6 @@ class Double(SequenceTask):
     def answer(self, x: np.ndarray) -> np.ndarray:
         """x and x again."""
         return np.concatenate([x, x], axis=1)
-
-    def origins(self, x: list[int], k: int) -> tuple[int, ...]:
-        """Symbol k is symbol k of the source, where counting starts anew at its end."""
-        return (k % len(x),)
 
 
 class PatternCompletion(SequenceTask):
@@ -335,9 +313,9 @@ class PatternCompletion(SequenceTask):
                 f"{example!r}: the pattern must have begun again"
             )
         if len(x) - 1 > self.longest:
+            most = f"this task takes at most {self.longest}"
             raise ValueError(
-                f"the block of {prompt!r} has {len(x) - 1} symbols; this task takes at "
-                f"most {self.longest}"
+                f"the block of {prompt!r} has {len(x) - 1} symbols; {most}"
             )
         return np.array([x[:-1]])
 
@@ -393,7 +371,8 @@ def sequence(
     **rest: Any,
 ) -> ProblemSpec:
     """The entry of a task of sequences."""
-    form = f"symbols of a {source}: a number, or the shortest and the longest: (4, 8)"
+    form = f"symbols of a {source}: a number, or the shortest and the longest"
+    form += ", as in (4, 8)" * isinstance(length, int)  # else the default shows it
     parameters = (
         parameter(LENGTH, "range", length, form),
         parameter(VOCABULARY, "count", 20, WORDS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from neural_dsl.catalogue.settings import SettingSpec
 from neural_dsl.catalogue.spec import Params
@@ -17,20 +17,21 @@ class TaskSpec(SettingSpec):
     only its file's author knows anything, answers nothing.
 
     - `data`: the template of `templates/tasks` that draws its examples.
+    - `task`: its class; a task of the user's own has none here.
     - `complete(params)`: the same, with what follows from others in place of those.
     - `measure`: what tells how good a model is at it, and so what early stopping
       watches; `also` are other measures that its validation may have.
     - `draws`: training draws its examples anew for ever, so that they have no order.
-    - `aligned_needs`: what a model of the aligned layout must be able to do: "nothing"
-      (each answer follows from its own position) or "later" (from later positions too).
-    - `layers_needed`: layers of attention without which sequences of several lengths
-      cannot be learnt.
+    - `aligned_needs`: what aligned answers follow from: their own position ("nothing"
+      else is needed) or "later" ones too; `layers_needed`: layers of attention without
+      which sequences of several lengths cannot be learnt.
     - `examples`: small uses, from which tests are made.
 
     Paths in the parameters are relative to `folder`.
     """
 
     data: str
+    task: Any = None
     complete: Callable[[Params], Params] = lambda params: params
     measure: Literal["exact_match", "accuracy", "loss"] = "loss"
     also: tuple[str, ...] = ()

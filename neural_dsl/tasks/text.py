@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
-from neural_dsl.tasks.base import Split
+from neural_dsl.tasks.base import SPLITS, Split
 from neural_dsl.tasks.given import GivenTask
 from neural_dsl.tasks.lazy import np
 from neural_dsl.tasks.reading import task_text, tokenizer_symbols
 from neural_dsl.tasks.sequences import VOCABULARY
 from neural_dsl.tasks.spec import TaskSpec
 
-SPLITS = ("train", "validation", "test")
+CONTEXT = "context context_length block_size length"
 BYTES = 256
 """Tokens that a byte-pair encoding begins with."""
 
@@ -36,7 +36,6 @@ class Characters:
             raise ValueError(what) from None
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
         return "".join(self.symbols[id] for id in ids if id)
 
 
@@ -52,12 +51,10 @@ class Subwords:
             self.symbols.append(text or names.get(id, ""))
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         return [id + 1 for id in ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
         known = [id - 1 for id in ids if id]
         return str(self.tokenizer.decode(known, skip_special_tokens=False))
 
@@ -68,11 +65,8 @@ class Subwords:
 
 class Text(GivenTask):
     """A text: training reads windows of `context` tokens from random places, what is
-    held out comes in windows one after another. The last tenth is held out, half of it
-    for validation and half for the test.
-
-    Raises ValueError for a text too short, and ImportError without its tokenizer.
-    """
+    held out comes in windows one after another. Raises ValueError for a text too short,
+    and ImportError without its tokenizer."""
 
     def __init__(self, *given: Any):
         super().__init__(*given)
@@ -104,7 +98,6 @@ class Text(GivenTask):
         return (len(self.data.tokens(split)) - 1) // self.max_length
 
     def text_of(self, split: Split) -> str:
-        """A part of the text."""
         text = task_text(self.params["path"], self.folder)
         return text_parts(text)[SPLITS.index(split)]
 
@@ -123,7 +116,6 @@ class Text(GivenTask):
         return np.array(ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
         return self.tokenizer.decode(ids)
 
     def answer_length(self, prompt: str) -> int:
@@ -132,7 +124,7 @@ class Text(GivenTask):
 
 
 def text_parts(text: str) -> tuple[str, str, str]:
-    """What a text trains, validates and tests with."""
+    """What a text trains, validates and tests with: the last tenth is held out."""
     first, second = len(text) * 18 // 20, len(text) * 19 // 20
     return text[:first], text[first:second], text[second:]
 
@@ -144,10 +136,8 @@ def _check(params: Params) -> None:
     message = '`vocabulary` is for `tokenizer="bpe"`; any other has its own'
     label, help = f'the tokenizer is "{tokenizer}"', "leave `vocabulary` out"
     if tokenizer == "bpe":
-        message = (
-            f"a byte-pair encoding has more than {BYTES} tokens: one for each byte, and "
-            "those that it learns"
-        )
+        which = "one for each byte, and those that it learns"
+        message = f"a byte-pair encoding has more than {BYTES} tokens: {which}"
         label, help = "too small", "write for instance `vocabulary=1000`"
     raise LayerProblem("NE074", message, parameter="vocabulary", label=label, help=help)
 
@@ -164,7 +154,6 @@ class TextSpec(TaskSpec):
     """What is known of a text before a tokenizer has read it."""
 
     def layout(self, params: Params) -> Literal["text"]:
-        """A symbol at every next position."""
         return "text"
 
     def files(self, params: Params) -> tuple[str, ...]:
@@ -194,12 +183,10 @@ class TextSpec(TaskSpec):
         return ["PAD", *sorted(set(text))]
 
     def vocabulary_size(self, params: Params, folder: Path = Path()) -> int:
-        """The number of token ids, padding included."""
         symbols = self.symbols(params, folder)
         return len(symbols) if symbols else int(params["vocabulary"]) + 1
 
     def max_length(self, params: Params, folder: Path = Path()) -> int:
-        """The context."""
         return int(params["context"])
 
     def train_size(self, params: Params, folder: Path = Path()) -> int | None:
@@ -215,24 +202,13 @@ TEXT = TextSpec(
     "A language model: predict the next token of a text.",
     (
         parameter("path file", "text", doc="a text in UTF-8"),
-        parameter(
-            "tokenizer",
-            "text",
-            "char",
-            '"char", "bpe", or the name of a tokenizer.json',
-        ),
-        parameter(
-            "context context_length block_size length",
-            "count",
-            128,
-            "tokens that the model sees at once",
-        ),
-        parameter(
-            VOCABULARY, "count", None, 'how many tokens "bpe" learns; by default 1000'
-        ),
+        parameter("tokenizer", "text", "char", '"char", "bpe", or a tokenizer.json'),
+        parameter(CONTEXT, "count", 128, "tokens that the model sees at once"),
+        parameter(VOCABULARY, "count", None, 'tokens that "bpe" learns, or 1000'),
     ),
     check=_check,
     complete=_complete,
     data="text",
+    task=Text,
     draws=True,
 )

@@ -13,7 +13,7 @@ from neural_dsl.backends.training import start_training
 from neural_dsl.source import Source
 
 torch = pytest.importorskip("torch")
-from neural_dsl.backends.pytorch.convolved import (  # noqa: E402
+from neural_dsl.backends.pytorch.training import (  # noqa: E402
     ConvolvedLinear,
     convolve,
 )

@@ -123,11 +123,10 @@ def public_signatures(folder: Path) -> dict[str, str]:
 def test_both_backends_have_the_same_files_and_shared_functions():
     torch_side = public_signatures(FOLDER / "pytorch")
     keras_side = public_signatures(FOLDER / "tensorflow")
-    only_torch = {"convolved.py"}  # a trick of its kernels
-    files = [name for name in torch_side if ":" not in name and name not in only_torch]
+    files = [name for name in torch_side if ":" not in name]
     assert files == [name for name in keras_side if ":" not in name]
     alike = ("runtime.py:LiveRuntime", "capture.py:watch", "capture.py:hide")
-    for name in (*alike, "training.py:placed", "training.py:count_gpus"):
+    for name in (*alike, "training.py:count_gpus"):
         assert torch_side[name] == keras_side[name]
 
 
@@ -184,27 +183,27 @@ def one_layer(length: int | None, heads: int = 12):
 
 
 def test_the_estimate_holds_at_least_the_weights_and_grows_with_the_square():
-    small = memory.estimate(one_layer(None), 2, {"input": 100})
-    large = memory.estimate(one_layer(None), 2, {"input": 200})
+    small = memory.estimate(one_layer(None), 2, 100)
+    large = memory.estimate(one_layer(None), 2, 200)
     assert small >= 2 * 12 * 100 * 100 * 4
     assert large == 4 * small
-    assert memory.estimate(one_layer(100), 2, {"input": 100}) == small
+    assert memory.estimate(one_layer(100), 2, 100) == small
 
 
 def test_only_wanted_layers_count():
     network = translator_network()
-    lengths = {"source": 64, "target": 64}
-    whole = memory.estimate(network, 1, lengths)
-    part = memory.estimate(network, 1, lengths, ["transformer_encoder_0"])
+    tokens = 64
+    whole = memory.estimate(network, 1, tokens)
+    part = memory.estimate(network, 1, tokens, ["transformer_encoder_0"])
     assert part < whole
-    eager = memory.estimate(network, 1, lengths, [], holds=memory.eager)
-    assert 0 == memory.estimate(network, 1, lengths, []) < eager
+    eager = memory.estimate(network, 1, tokens, [], holds=memory.eager)
+    assert 0 == memory.estimate(network, 1, tokens, []) < eager
 
 
 def test_too_long_inputs_are_refused_with_the_size_and_a_way_out():
-    lengths = {"source": 32768, "target": 32768}
+    tokens = 32768
     with refused("NE108") as caught:
-        memory.refuse_if_too_large(translator_network(), 2, lengths, limit=2**34)
+        memory.refuse_if_too_large(translator_network(), 2, tokens, limit=2**34)
     (diagnostic,) = caught.value.diagnostics
     assert "GiB, and 16.0 GiB are free" in diagnostic.message
     assert "--layer" in diagnostic.help
@@ -213,7 +212,7 @@ def test_too_long_inputs_are_refused_with_the_size_and_a_way_out():
 
 
 def test_what_fits_is_not_refused():
-    memory.refuse_if_too_large(one_layer(50), 1, {"input": 50}, limit=2**24)
+    memory.refuse_if_too_large(one_layer(50), 1, 50, limit=2**24)
 
 
 def attends(options: str, features: str = "(60000, 16)"):
@@ -239,30 +238,30 @@ ONE = 8 * 60000**2 * 4 / GIB  # one matrix of all eight heads, in GiB: 107
     ],
 )
 def test_a_run_is_estimated_by_what_the_backend_holds(options, features, eager, fused):
-    network, lengths = attends(options, features), {"input": 60000}
+    network, tokens = attends(options, features), 60000
     for holds, copies in ((memory.eager, eager), (memory.fused, fused)):
-        needed = memory.estimate_run(network, 1, lengths, holds) / GIB
+        needed = memory.estimate_run(network, 1, tokens, holds) / GIB
         assert needed == pytest.approx(copies * ONE, abs=0.1)
-    assert memory.estimate_run(network, 3, lengths, memory.eager) == pytest.approx(
-        3 * memory.estimate_run(network, 1, lengths, memory.eager)
+    assert memory.estimate_run(network, 3, tokens, memory.eager) == pytest.approx(
+        3 * memory.estimate_run(network, 1, tokens, memory.eager)
     )
 
 
 def test_a_run_that_does_not_fit_is_refused_with_the_backend_that_would_do():
-    network, lengths = attends(""), {"input": 60000}
+    network, tokens = attends(""), 60000
     refuse = memory.refuse_run_if_too_large
     with refused("NE108") as caught:
-        refuse(network, 2, lengths, "tensorflow", memory.eager, limit=2**34)
+        refuse(network, 2, tokens, "tensorflow", memory.eager, limit=2**34)
     (diagnostic,) = caught.value.diagnostics
     assert "on tensorflow at 60000 tokens needs 429." in diagnostic.message
     assert "16.0 GiB are free" in diagnostic.message
     assert "`--backend pytorch`" in diagnostic.help
     assert "fewer than 2 batch items" in diagnostic.help
-    refuse(network, 2, lengths, "pytorch", memory.fused, limit=2**34)
+    refuse(network, 2, tokens, "pytorch", memory.fused, limit=2**34)
     # Where PyTorch would hold as much, it is no advice.
     with refused("NE108") as caught:
         wide = attends(", key_dim=2, value_dim=4")
-        refuse(wide, 1, lengths, "tensorflow", memory.eager, limit=2**34)
+        refuse(wide, 1, tokens, "tensorflow", memory.eager, limit=2**34)
     assert "pytorch" not in caught.value.diagnostics[0].help
 
 
@@ -270,7 +269,7 @@ def test_an_image_has_no_tokens():
     text = "network A { input: (900, 800, 3) layers: Conv2D(5000, 3) Flatten }"
     network = resolve(parse(Source("a.neural", text)))[0]
     arrays = {"input": np.zeros((1, 900, 800, 3), "float32")}
-    assert inputs.sizes(network, arrays) == (1, {})
+    assert inputs.sizes(network, arrays) == (1, 0)
     with refused("NE108") as caught:
         memory.refuse_run_if_too_large(
             network,
@@ -287,7 +286,7 @@ def test_an_image_has_no_tokens():
 def test_wide_layers_count_too():
     text = "network A { input: (1000, 4) layers: Dense(1000000) GlobalMaxPooling1D }"
     network = resolve(parse(Source("a.neural", text)))[0]
-    needed = memory.estimate_run(network, 1, {"input": 1000}, memory.fused)
+    needed = memory.estimate_run(network, 1, 1000, memory.fused)
     assert 4e9 <= needed < 4.1e9
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from neural_dsl.catalogue import LAYERS, find_layer, layer_names, planned_layer
 from neural_dsl.catalogue.activations import ACTIVATIONS, canonical_activation
-from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.catalogue.metrics import METRICS
+from neural_dsl.catalogue.losses import LOSSES, METRICS
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.spec import LayerSpec

@@ -173,9 +173,18 @@ def test_a_layer_name_with_an_underscore_hides_nothing_of_the_framework(
     assert f"self.{name} =" not in model.code
 
 
-def test_a_parameter_stands_for_a_width_only_where_it_is_one() -> None:
-    macros = "define Inner { Dense(7) } define Outer(n) { Dense($n) Inner() Dense(4) }"
+@pytest.mark.parametrize(
+    "change",
+    [
+        "Inner()",
+        "a: { Dense(7) } b: { Dense(7) } Sum()",
+        "a: { Inner() } b: { Inner() } Add()",
+    ],
+)
+def test_a_parameter_stands_for_a_width_only_where_it_is_one(change: str) -> None:
+    macros = "define Inner { Dense(7) } define Sum { Add() LayerNormalization() }"
+    outer = f"define Outer(n) {{ Dense($n) {change} Dense(4) }}"
     network = "network N { input: (5,) layers: Outer(8) Output(2) }"
-    code = nd.compile(f"{macros} {network}").code
+    code = nd.compile(f"{macros} {outer} {network}").code
     assert "nn.Linear(5, n)" in code
     assert "nn.Linear(7, 4)" in code

@@ -10,7 +10,7 @@ import pytest
 import neural_dsl
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
-from neural_dsl.catalogue.metrics import METRICS
+from neural_dsl.catalogue.losses import METRICS
 from neural_dsl.catalogue.optimizers import OPTIMIZERS
 from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.spec import REQUIRED, Parameter

@@ -110,6 +110,12 @@ def test_a_literal_is_the_value_it_spells(text: str) -> None:
     assert type(setting.value.value) is type(VALUES[text])
 
 
+def test_zeros_in_front_make_no_number_too_long() -> None:
+    (setting,) = sections(f"x: {'0' * 5000}7")
+    assert isinstance(setting, n.Setting)
+    assert setting.value.value == 7  # type: ignore[union-attr]
+
+
 NESTED = {  # text -> as a plain structure: tuples, lists, dicts, calls, operations
     "relu": "relu",
     "$units": "$units",

@@ -25,6 +25,7 @@ class LiveRuntime(Runtime):
 
     name = "pytorch"
     holds = staticmethod(memory.fused)
+    array = staticmethod(array)
     model: nn.Module
 
     def _build(self, seed: int) -> None:
@@ -40,9 +41,6 @@ class LiveRuntime(Runtime):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"`{path}` is a {type(tensor).__name__}, not a tensor")
         return tensor
-
-    def _read(self, path: str) -> Float32:
-        return array(self.find(path))
 
     @torch.no_grad()
     def _write(self, path: str, values: Float32) -> None:

@@ -109,17 +109,14 @@ def watch(
 
         return attend
 
-    def beginning(call: Callable[..., Any]) -> Any:
-        @functools.wraps(call)
-        def begun(*args: Any, **kwargs: Any) -> Any:
-            watcher.numbers.clear()
-            return call(*args, **kwargs)
+    def noting(call: Callable[..., Any], path: str = "") -> Any:
+        """The call of a layer, or of the model: there calls are counted from 0."""
 
-        return begun
-
-    def noting(call: Callable[..., Any], path: str) -> Any:
         @functools.wraps(call)
         def noted(*args: Any, **kwargs: Any) -> Any:
+            if not path:
+                watcher.numbers.clear()
+                return call(*args, **kwargs)
             watcher.running.append(path)
             try:
                 return call(*args, **kwargs)
@@ -135,7 +132,7 @@ def watch(
         model.run_eagerly = True
         graphs = dict.fromkeys(("predict_function", "test_function"))
         # In the dictionaries of the layers, past Keras' tracking.
-        changes.enter_context(put(vars(model), call=beginning(model.call), **graphs))
+        changes.enter_context(put(vars(model), call=noting(model.call), **graphs))
         for path in layer_paths(model) if wanted is None else wanted:
             layer = find_layer(model, path)
             own = {

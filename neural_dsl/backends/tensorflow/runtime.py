@@ -28,6 +28,7 @@ class LiveRuntime(Runtime):
     name = "tensorflow"
     device = "CPU:0"
     holds = staticmethod(memory.eager)
+    array = staticmethod(array)
     model: keras.Model
     watch = watch
 
@@ -56,9 +57,6 @@ class LiveRuntime(Runtime):
         if not isinstance(variable, keras.Variable):
             raise TypeError(f"`{path}` is a {type(variable).__name__}, not a variable")
         return variable
-
-    def _read(self, path: str) -> Float32:
-        return array(self.find(path).value)
 
     def _write(self, path: str, values: Float32) -> None:
         self.find(path).assign(values)

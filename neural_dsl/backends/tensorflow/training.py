@@ -53,21 +53,21 @@ class LiveTraining(BaseTraining):
     def _scope(self) -> AbstractContextManager[Any]:
         return tf.device(_place(self.device))  # type: ignore[no-any-return]
 
+    @staticmethod
+    @contextmanager
+    def placed(device: str) -> Iterator[None]:
+        """See `BaseTraining`. Variables stay where they are made: on the device."""
+        before = LiveRuntime.device
+        LiveRuntime.device = _place(device)
+        try:
+            yield
+        finally:
+            LiveRuntime.device = before
 
-def count_gpus() -> int:
-    """How many there are."""
-    return len(tf.config.list_physical_devices("GPU"))
-
-
-@contextmanager
-def placed(device: str) -> Iterator[None]:
-    """Variables stay where they are made: build the model on the device."""
-    before = LiveRuntime.device
-    LiveRuntime.device = _place(device)
-    try:
-        yield
-    finally:
-        LiveRuntime.device = before
+    @staticmethod
+    def count_gpus() -> int:
+        """See `BaseTraining`."""
+        return len(tf.config.list_physical_devices("GPU"))
 
 
 def _place(device: str) -> str:
