@@ -192,7 +192,7 @@ def _kept(array: Array, backend: str) -> str:
     """`kernel` (in, out); axes only where they come in another order."""
     own = array.on(backend)
     axes = f" {_axes(own.axes)}" if own.axes != array.axes else ""
-    return f"`{own.attribute}`{axes}"
+    return f"`{own.name}`{axes}"
 
 
 def metrics() -> str:

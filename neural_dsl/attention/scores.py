@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import inf, prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from neural_dsl.attention.allowed import (
 from neural_dsl.diagnostics import refusal
 
 Float32 = npt.NDArray[np.float32]
+Function: TypeAlias = Callable[..., Any]
 
 BLOCK = 2**24
 """Weights that are worked out together: 64 MiB in float32."""
@@ -213,15 +214,13 @@ class Scores:
         partial(np.asarray, dtype=np.float32)
     )
     """Off the device, in float32."""
-    numbers: Callable[[Any], Any] = staticmethod(partial(np.asarray, dtype=np.float64))
+    numbers: Function = staticmethod(partial(np.asarray, dtype=np.float64))
     """Exact enough for sums of exponentials, and apart from gradients."""
-    softmax: Callable[[Any], Any] = staticmethod(softmax)
-    log_sum: Callable[[Any], Any] = staticmethod(partial(np.logaddexp.reduce, axis=-1))
-    highest: Callable[[Any], Any] = staticmethod(
-        partial(np.max, axis=-1, keepdims=True)
-    )
-    reshape: Callable[..., Any] = staticmethod(np.reshape)
-    swap: Callable[..., Any] = staticmethod(np.swapaxes)
+    softmax: Function = staticmethod(softmax)
+    log_sum: Function = staticmethod(partial(np.logaddexp.reduce, axis=-1))
+    highest: Function = staticmethod(partial(np.max, axis=-1, keepdims=True))
+    reshape: Function = staticmethod(np.reshape)
+    swap: Function = staticmethod(np.swapaxes)
 
     @staticmethod
     def take(tensor: Any, queries: Which) -> Any:
@@ -239,7 +238,7 @@ class Scores:
         return np.where(cells, values, tensor).astype(tensor.dtype)
 
 
-def mixed(weights: Any, columns: Any, reshape: Callable[..., Any] = np.reshape) -> Any:
+def mixed(weights: Any, columns: Any, reshape: Function = np.reshape) -> Any:
     """weights (B, H, Q, K) @ columns (B, G, K, c) -> (B, H, Q, c), where each of the G
     groups belongs to H / G neighbouring heads; nothing is expanded. Any framework's."""
     batch, heads, queries, keys = weights.shape

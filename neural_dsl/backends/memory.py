@@ -16,7 +16,6 @@ from neural_dsl.catalogue.tensors import Attention, Tensor
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.free import available
 from neural_dsl.graph.nodes import Layer, Network
-from neural_dsl.tasks import task_spec
 
 FLOAT32, INT64 = 4, 8
 # Scores, softmax and check of one layer at a time, in float32 matrices of its size.
@@ -227,6 +226,8 @@ def refuse_training_if_too_large(
 ) -> None:
     """The same for one step of a training. On another device only the examples and the
     weights as they are made count: its own memory is not this machine's."""
+    from neural_dsl.tasks import task_spec
+
     assert network.task is not None
     spec, params = task_spec(network.task.name), network.task.params
     longest = spec.max_length(params) if spec.draws else 1

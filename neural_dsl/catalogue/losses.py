@@ -40,9 +40,7 @@ _LOSSES = (
     ),
     setting(_CLASSES, "of class ids, through a softmax", LOGITS, IGNORED),
     setting(
-        "binary_focal_crossentropy focal",
-        f"binary {_LESS}. Lin et al., 2017",
-        *FOCAL,
+        "binary_focal_crossentropy focal", f"binary {_LESS}. Lin et al., 2017", *FOCAL
     ),
     setting("categorical_focal_crossentropy", f"categorical {_LESS}", *FOCAL),
     setting("kl_divergence kld kldiv kullback_leibler_divergence", "sum y log(y / p)"),

@@ -105,14 +105,6 @@ class Positions:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """How a backend keeps an array: the attribute of its layer, and the order of axes."""
-
-    attribute: str
-    axes: Axes
-
-
-@dataclass(frozen=True, slots=True)
 class Array:
     """One kind of array that layers own.
 
@@ -122,11 +114,11 @@ class Array:
 
     name: str
     axes: Axes
-    stored: Mapping[str, Stored] = field(default_factory=dict, hash=False)
+    stored: Mapping[str, Array] = field(default_factory=dict, hash=False)
 
-    def on(self, backend: str) -> Stored:
+    def on(self, backend: str) -> Array:
         """How this backend keeps it."""
-        return self.stored.get(backend) or Stored(self.name, self.axes)
+        return self.stored.get(backend, self)
 
     def order(self, backend: str) -> tuple[int, ...]:
         """Transposing the backend's array by this gives the canonical one."""
@@ -157,7 +149,7 @@ class Weight:
 
     def place(self, backend: str) -> str:
         """Where the backend keeps it, below the layer: `attention.query.kernel`."""
-        return f"{self.below}.{self.array.on(backend).attribute}".lstrip(".")
+        return f"{self.below}.{self.array.on(backend).name}".lstrip(".")
 
 
 Weights: TypeAlias = tuple[Weight, ...]
@@ -165,7 +157,7 @@ Weights: TypeAlias = tuple[Weight, ...]
 
 def _array(name: str, *axes: str, keras: str = "", order: Axes = ()) -> Array:
     """An array that Keras calls `keras`, and whose axes it may keep in another order."""
-    stored = {"tensorflow": Stored(keras, order or axes)} if keras else {}
+    stored = {"tensorflow": Array(keras, order or axes)} if keras else {}
     return Array(name, axes, stored)
 
 

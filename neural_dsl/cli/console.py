@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 def colours(stream: TextIO) -> bool:
     """Whether to colour: only a terminal, and not when NO_COLOR says otherwise."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return stream.isatty()
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not plain and stream.isatty()
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

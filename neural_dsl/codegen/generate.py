@@ -121,7 +121,7 @@ def _model_part(
     model = write_model(plan)
     helpers = plan.templates.macros("helpers")
     starts = str(helpers.init_weights(needs)) if "init_weights" in needs else ""
-    model.initialised = bool(starts.strip())
+    model.initialised = bool(starts)
     # A helper may need another, which is then written before it.
     written = {"init_weights": ""}
     while missing := [n for n in needs if n not in written and hasattr(helpers, n)]:

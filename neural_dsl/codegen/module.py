@@ -68,7 +68,7 @@ def write_model(plan: Plan) -> SimpleNamespace:
         kind = "Token ids" if inputs[0].tensor.dtype == "ids" else "Float input"
         read = f"{kind} {shape_comment(inputs[0].tensor)}"
     longest = [each.params.get("max_len", 16) for each in plan.layers]
-    size = network.output.shape[0]
+    size = network.output.shape
     return SimpleNamespace(
         name=plan.name,
         doc=f"{read} to {result} {shape}.",
@@ -87,7 +87,7 @@ def write_model(plan: Plan) -> SimpleNamespace:
         result=result,
         activation=activation,
         shown="probabilities" if activation in _SHOWN else result,
-        is_short=len(network.output.shape) == 1 and (size or 99) <= 20,
+        is_short=len(size) == 1 and (size[0] or 99) <= 20,
     )
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from neural_dsl.catalogue.spec import REQUIRED, Parameter
 from neural_dsl.diagnostics.suggest import did_you_mean
+from neural_dsl.graph.findings import Findings
 from neural_dsl.resolve.kinds import Misfit, fit
-from neural_dsl.resolve.terms import (
-    UNKNOWN,
-    At,
-    CallValue,
-    Invalid,
-    describe,
-    show_value,
-)
+from neural_dsl.resolve.terms import UNKNOWN, At, CallValue, Invalid, describe, show
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
@@ -27,6 +21,34 @@ def passed(given: Mapping[str, syntax.Argument]) -> dict[str, str]:
     """The arguments that are a parameter of the macro around them: units=$width."""
     values = ((name, argument.value) for name, argument in given.items())
     return {n: v.name for n, v in values if isinstance(v, syntax.MacroParameter)}
+
+
+def matched(
+    arguments: Sequence[syntax.Argument],
+    names: Sequence[str],
+    named: Callable[[syntax.Name], str],
+    findings: Findings,
+    twice: str = "NE024",
+) -> tuple[dict[str, syntax.Argument], bool, syntax.Argument | None]:
+    """The arguments by the parameters that they are for, whether all is right, and the
+    first argument beyond the last parameter. `named` finds a parameter by name; "" after
+    reporting that there is none."""
+    given: dict[str, syntax.Argument] = {}
+    ok = True
+    for position, argument in enumerate(arguments):
+        if argument.name is not None:
+            key = named(argument.name)
+        elif position < len(names):
+            key = names[position]
+        else:
+            return given, False, argument
+        if key in given:
+            first, message = given[key].span, f"`{key}` is given twice"
+            findings.twice(twice, message, argument.span, first)
+        ok = ok and bool(key) and key not in given
+        if key:
+            given.setdefault(key, argument)
+    return given, ok, None
 
 
 @dataclass(eq=False)
@@ -51,10 +73,16 @@ class Bound:
     given: dict[str, syntax.Argument] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     ok: bool = True
+    _misnamed: bool = False
 
     def __post_init__(self) -> None:
         """Match, evaluate and check."""
-        named_well = self._match()
+        names = [parameter.name for parameter in self.parameters]
+        findings, code = self.at.findings, self.codes.get("NE024", "NE024")
+        found = matched(self.arguments, names, self._named, findings, code)
+        self.given, self.ok, extra = found
+        if extra is not None:
+            self._too_many(extra)
         missing: list[Parameter] = []
         for parameter in self.parameters:
             name = parameter.name
@@ -66,7 +94,7 @@ class Bound:
             self.values[name] = self.filled.get(name, parameter.default)
             if self.values[name] is REQUIRED:
                 missing.append(parameter)
-        if missing and named_well:  # else it is probably there: one error will do
+        if missing and not self._misnamed:  # else it is probably there: one will do
             self._missing(missing)
         self.ok = self.ok and not missing
 
@@ -84,32 +112,13 @@ class Bound:
         self.ok = False
         self.at.findings.error(self.codes.get(code, code), message, span, label, help)
 
-    def _match(self) -> bool:
-        """Fill `given`: parameter name -> argument. Whether all names are known."""
-        named_well = True
-        for position, argument in enumerate(self.arguments):
-            if argument.name is not None:
-                name = self._named(argument.name)
-                named_well = named_well and bool(name)
-            elif position < len(self.parameters):
-                name = self.parameters[position].name
-            else:
-                self._too_many(argument)
-                break
-            if name in self.given:
-                self.ok, code = False, self.codes.get("NE024", "NE024")
-                first, message = self.given[name].span, f"`{name}` is given twice"
-                self.at.findings.twice(code, message, argument.span, first)
-            elif name:
-                self.given[name] = argument
-        return named_well
-
     def _named(self, given: syntax.Name) -> str:
         """The parameter of this name; "" after reporting that there is none."""
         plain = given.text.lower()
         for parameter in self.parameters:
             if plain == parameter.name or plain in parameter.aliases:
                 return parameter.name
+        self._misnamed = True
         known = [*(parameter.name for parameter in self.parameters), *self.extra]
         message = f"`{self.called}` has no {self.noun} `{given.text}`"
         help = did_you_mean(given.text, known)
@@ -130,7 +139,7 @@ class Bound:
         self, parameter: Parameter, argument: syntax.Argument, value: Any, found: Misfit
     ) -> None:
         text, name = self.at.findings.text(argument.value.span), parameter.name
-        shown = text if isinstance(value, CallValue) else show_value(value)
+        shown = text if isinstance(value, CallValue) else show(value)
         help = found.help
         if found.code == "NE029":
             message, label = f"unknown activation `{value}`", "no such activation"

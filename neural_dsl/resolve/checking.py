@@ -1,9 +1,7 @@
 """Every mistake of a file: of all its networks and macros, for each value of a search.
 
-A resolution takes one choice of each search space. Beside the first values, every other
-value of every `HPO(…)` is tried alone, the others at their first: as many resolutions as
-there are values, whatever the number of spaces. What a choice does not reach is not
-resolved again (`LayerResolver`).
+Beside the first values, every other value of every `HPO(…)` is tried alone: as many runs
+as there are values. What a choice does not reach is not resolved again (`LayerResolver`).
 """
 
 from __future__ import annotations

@@ -1,18 +1,16 @@
-"""Input declarations: shapes, and what a leading None means.
-
-Which reading is right depends on the first layer that cares about the shape of its input
-(`LayerSpec.reads`): a sequence layer wants (time, features), an Embedding (time,) of ids,
-Flatten one whole example. Layers that take any shape are looked past.
-"""
+"""Input declarations: shapes, and what a leading None means. That depends on the first
+layer that cares about the shape of its input (`LayerSpec.reads`): a sequence layer wants
+(time, features), an Embedding (time,) of ids, Flatten one whole example."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TypeAlias
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.catalogue.shapes import show
+from neural_dsl.catalogue.spec import LayerSpec
 from neural_dsl.catalogue.tensors import Shape, Tensor
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.settings import Task
@@ -95,16 +93,9 @@ def _shape(value: syntax.Value, at: At) -> Shape | None:
     return None
 
 
-@dataclass(frozen=True)
-class Need:
-    """What the first layer that cares reads, and the size of an Embedding's vectors."""
-
-    reads: Literal["any", "sequence", "ids", "example"]
-    layer: str = ""
-    output_dim: int | None = None
-
-
-ANY = Need("any")
+Need: TypeAlias = tuple[LayerSpec | None, int | None]
+"""The first layer that cares, if one does, and the size of an Embedding's vectors."""
+ANY: Need = (None, None)
 
 
 @dataclass
@@ -148,7 +139,16 @@ class Lookahead:
         define, spec = self.macros.find(node.name.text), find_layer(node.name.text)
         around = [each.name.text for each, _ in self._calls]
         if define and define.name.text not in around and len(around) < 32:
-            return self._inside(define, node)
+            key = (define.name.text, len(around))
+            if key in self._known:
+                return self._known[key]
+            self._calls.append((define, node))
+            found = self.need(define.body)
+            self._calls.pop()
+            # A body is looked into once where no argument matters.
+            if (found is None or not define.parameters) and self.budget >= 0:
+                self._known[key] = found
+            return found
         if spec is None or spec.arity == "many":
             return ANY
         if node.body is not None:
@@ -165,19 +165,7 @@ class Lookahead:
         if spec.reads == "ids":
             bound = Bound(spec.name, spec.parameters, arguments, node.name.span, at)
             size = bound.values.get("output_dim")
-        return Need(spec.reads, spec.name, size if isinstance(size, int) else None)
-
-    def _inside(self, define: syntax.Define, call: syntax.LayerNode) -> Need | None:
-        """The need of a macro's body, looked into once where no argument matters."""
-        key = (define.name.text, len(self._calls))
-        if key in self._known:
-            return self._known[key]
-        self._calls.append((define, call))
-        found = self.need(define.body)
-        self._calls.pop()
-        if (found is None or not define.parameters) and self.budget >= 0:
-            self._known[key] = found
-        return found
+        return spec, size if isinstance(size, int) else None
 
 
 def _tensor(
@@ -186,15 +174,16 @@ def _tensor(
     """What enters the network, decided by what its first layer needs: of token ids a
     batch axis and a repeated embedding size are taken off."""
 
-    one = show(shape[1:])
+    (spec, size), one = need, show(shape[1:])
+    reads = spec.reads if spec else "any"
 
     def note_batch() -> None:
         message = f"the leading None is read as the batch axis: one example is {one}"
         label, help = "the batch axis need not be declared", f"write {one}"
         findings.note("NW021", message, span, label, help)
 
-    if need.reads == "ids":
-        repeats = len(shape) > 1 and shape[-1] == need.output_dim is not None
+    if reads == "ids":
+        repeats = len(shape) > 1 and shape[-1] == size is not None
         rest = shape[:-1] if repeats else shape
         if len(rest) == 2 and rest[0] is None:
             note_batch()
@@ -207,10 +196,10 @@ def _tensor(
         return Tensor(rest if len(rest) == 1 else shape, "ids", source=name)
     if len(shape) == 1 or shape[0] is not None:
         return Tensor(shape)
-    if need.reads != "sequence" or len(shape) != 2:
+    if spec is None or reads != "sequence" or len(shape) != 2:
         note_batch()
         return Tensor(shape[1:])
-    message = f"the leading None is read as any length, because `{need.layer}` needs a sequence (time, features)"
+    message = f"the leading None is read as any length, because `{spec.name}` needs a sequence (time, features)"
     label = f"sequences of any length with {shape[1]} features"
     help = "declare a length, such as (50, …), where it is always the same"
     findings.note("NW021", message, span, label, help)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from neural_dsl.catalogue.shapes import check_inputs
-from neural_dsl.catalogue.spec import LayerProblem, LayerSpec
-from neural_dsl.catalogue.tensors import Attention, Tensor, Weight
+from neural_dsl.catalogue.spec import LayerProblem, LayerSpec, Params
+from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics import Related
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import Layer, Node
@@ -23,14 +23,8 @@ from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
-Rules: TypeAlias = tuple[
-    dict[str, Any],
-    tuple[Tensor, ...],
-    Tensor,
-    tuple[Weight, ...],
-    tuple[Attention, ...],
-]
-"""What a layer's rules make of its inputs, as `Layer` has it."""
+Rules: TypeAlias = tuple[Params, tuple[Tensor, ...], Tensor, Any, Any]
+"""Of a Layer: its params, inputs, output, weights and attentions."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +180,7 @@ class SingleLayers:
     def _apply(
         self, spec: LayerSpec, bound: Bound, inputs: tuple[Tensor, ...]
     ) -> Rules | None:
-        """The layer's rules on its inputs; None after reporting."""
+        """What a Layer has of its rules on its inputs; None after reporting."""
         given = {k: v for k, v in bound.values.items() if k != "num_layers"}
         key = (spec.name, tuple(given.values()), inputs)
         known: dict[object, Rules] = self.macros.rules

@@ -11,7 +11,7 @@ from neural_dsl.catalogue import find_layer
 from neural_dsl.diagnostics import Related
 from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
-from neural_dsl.resolve.arguments import passed
+from neural_dsl.resolve.arguments import matched, passed
 from neural_dsl.resolve.terms import At, Invalid, Scope
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
@@ -185,27 +185,17 @@ def call_scope(define: syntax.Define, call: syntax.LayerNode, at: At) -> Scope |
     names = [parameter.text for parameter in define.parameters]
     arguments, findings, name = call.arguments or (), at.findings, define.name.text
     related = (Related(define.name.span, "defined here"),)
-    given: dict[str, syntax.Argument] = {}
-    ok = countable = True
-    for position, argument in enumerate(arguments):
-        if argument.name is not None:
-            key, span = argument.name.text, argument.name.span
-            if key not in names:
-                ok, label = False, "unknown parameter"
-                message = f"the macro `{name}` has no parameter `{key}`"
-                help = did_you_mean(key, names)
-                findings.error("NE044", message, span, label, help, related)
-                continue
-        elif position < len(names):
-            key = names[position]
-        else:
-            countable = False
-            break
-        if key in given:
-            ok, message = False, f"`{key}` is given twice"
-            findings.twice("NE024", message, argument.span, given[key].span)
-        given.setdefault(key, argument)
-    if not countable or (ok and len(given) < len(names)):
+
+    def named(given: syntax.Name) -> str:
+        if given.text in names:
+            return given.text
+        message = f"the macro `{name}` has no parameter `{given.text}`"
+        label, help = "unknown parameter", did_you_mean(given.text, names)
+        findings.error("NE044", message, given.span, label, help, related)
+        return ""
+
+    given, ok, extra = matched(arguments, names, named, findings)
+    if extra is not None or (ok and len(given) < len(names)):
         ok, count, takes, label = False, len(arguments), "no arguments", "takes none"
         if names:
             takes = f"{len(names)} argument{'s' * (len(names) != 1)}"

@@ -1,8 +1,5 @@
-"""From a syntax tree to the model graph.
-
-What only a task needs, its tables and the rules of training, is imported where a file has
-one: `neural check` starts faster without.
-"""
+"""From a syntax tree to the model graph. What only tasks and settings need is imported
+where a file has them: `neural check` starts faster without."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from neural_dsl.resolve.layers import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.naming import Namer
 from neural_dsl.resolve.sections import Sections
-from neural_dsl.resolve.settings import resolve_settings
+from neural_dsl.resolve.settings import SettingsReader
 from neural_dsl.resolve.structure import LayerResolver
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax import nodes as syntax
@@ -99,7 +96,7 @@ def resolve_network(
     """One network, or None when anything in it is wrong. `only_check` may leave the
     network unmade: with macros, making it can take far longer than checking it."""
     errors, sections = findings.errors, Sections.collect(node, findings)
-    settings = resolve_settings(sections, findings)
+    settings = SettingsReader(sections, findings).settings()
     task, statements = settings.task, sections.layers.body if sections.layers else ()
     inputs: dict[str, Stream] = {}
     if task is not None and task.setting is not None:

@@ -30,7 +30,6 @@ NAMES = ("input", "inputs", "layers", *SETTINGS, *BLOCKS)
 class Sections:
     """What a network declares; None where it does not. Keys are canonical names."""
 
-    node: syntax.NetworkNode
     inputs: syntax.InputSection | None = None
     layers: syntax.LayersSection | None = None
     settings: dict[str, syntax.Setting] = field(default_factory=dict)
@@ -38,8 +37,9 @@ class Sections:
 
     @classmethod
     def collect(cls, node: syntax.NetworkNode, findings: Findings) -> Sections:
-        """Sort the sections of a network. Reports unknown, repeated and missing ones."""
-        found, seen = cls(node), dict[str, Span]()
+        """Sort the sections of a network. Reports unknown, repeated and missing ones, also
+        a network without inputs and without a task that gives them."""
+        found, seen = cls(), dict[str, Span]()
         for keyword, section in _lifted(node):
             name = _canonical(section, keyword, findings)
             if name in seen:
@@ -58,23 +58,19 @@ class Sections:
                     found.settings[name] = section
                 case syntax.BlockSection() if name:
                     found.blocks[name] = section
-        found._check_complete(findings)
-        return found
-
-    def _check_complete(self, findings: Findings) -> None:
-        """Report a network without layers, or without inputs and a task that gives them."""
-        name, inputs, layers = self.node.name, self.inputs, self.layers
-        if not inputs.inputs if inputs else "task" not in self.settings:
-            message = f"the network `{name.text}` declares no input"
+        network, inputs, layers = node.name, found.inputs, found.layers
+        if not inputs.inputs if inputs else "task" not in found.settings:
+            message = f"the network `{network.text}` declares no input"
             help = "write for instance `input: (50, 256)`: 50 positions of 256 features"
-            findings.error("NE050", message, name.span, "`input:` is missing", help)
+            findings.error("NE050", message, network.span, "`input:` is missing", help)
         if layers is None or not layers.body:
-            message = f"the network `{name.text}` has no layers"
+            message = f"the network `{network.text}` has no layers"
             help = 'write for instance `layers: Dense(64, "relu") Output(10)`'
-            span, label = name.span, "`layers:` is missing"
+            span, label = network.span, "`layers:` is missing"
             if layers is not None:
                 span, label = layers.keyword.span, "nothing in it"
             findings.error("NE050", message, span, label, help)
+        return found
 
 
 def _lifted(node: syntax.NetworkNode) -> Iterator[tuple[syntax.Name, syntax.Section]]:

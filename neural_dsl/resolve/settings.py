@@ -16,14 +16,7 @@ from neural_dsl.graph.nodes import Setting
 from neural_dsl.graph.settings import Settings, Task
 from neural_dsl.resolve.arguments import Bound
 from neural_dsl.resolve.sections import Sections
-from neural_dsl.resolve.terms import (
-    At,
-    CallValue,
-    Invalid,
-    Scope,
-    describe,
-    is_whole,
-)
+from neural_dsl.resolve.terms import At, CallValue, Invalid, Scope, describe, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
@@ -37,22 +30,6 @@ CODES = {
     "NE028": "NE071",
 }
 """What is wrong with a layer's argument -> the same of a setting's."""
-
-
-def resolve_settings(sections: Sections, findings: Findings) -> Settings:
-    """Check every setting of a network; mistakes are reported, their settings left out."""
-    reader = _Reader(sections, findings)
-    optimizer, schedule = reader.one("optimizer"), reader.one("lr_schedule")
-    rate = optimizer.params.get("learning_rate") if optimizer else None
-    if isinstance(rate, Setting) and schedule is not None:
-        related = (Related(rate.span, "the optimizer has this one"),)
-        message = "the learning rate has two schedules"
-        label, help = "a second schedule", "keep one of the two"
-        findings.error("NE070", message, schedule.span, label, help, related)
-    loss, metrics, task = reader.one("loss"), reader.metrics(), reader.task()
-    train, execution = reader.block("train"), reader.block("execution")
-    named = (loss, optimizer, schedule, metrics)
-    return Settings(*named, train, execution, task, reader.key_spans)
 
 
 def table_of(section: str) -> Table:
@@ -74,7 +51,7 @@ def table_of(section: str) -> Table:
 
 
 @dataclass
-class _Reader:
+class SettingsReader:
     """Turns values such as `Adam(lr=1e-4)`, `"Adam(1e-4)"` or `adam` into Settings.
     `argument_spans` has the arguments of each by its span, `key_spans` those of blocks."""
 
@@ -82,6 +59,19 @@ class _Reader:
     findings: Findings
     argument_spans: dict[Span, Mapping[str, Span]] = field(default_factory=dict)
     key_spans: dict[str, Mapping[str, Span]] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        """Every setting of a network; mistakes are reported, their settings left out."""
+        optimizer, schedule = self.one("optimizer"), self.one("lr_schedule")
+        rate = optimizer.params.get("learning_rate") if optimizer else None
+        if isinstance(rate, Setting) and schedule is not None:
+            related = (Related(rate.span, "the optimizer has this one"),)
+            message = "the learning rate has two schedules"
+            label, help = "a second schedule", "keep one of the two"
+            self.findings.error("NE070", message, schedule.span, label, help, related)
+        named = (self.one("loss"), optimizer, schedule, self.metrics())
+        task, blocks = self.task(), (self.block("train"), self.block("execution"))
+        return Settings(*named, *blocks, task, self.key_spans)
 
     def one(self, section: str) -> Setting | None:
         """The one thing that a section names; None without it or after reporting."""

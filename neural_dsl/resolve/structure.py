@@ -1,9 +1,5 @@
-"""The layers of a network: macros expanded, repeats laid out, every layer checked.
-
-`LayerResolver.body` walks statements with a `Flow` of tensors and gives nodes of the
-model graph. Layers leave here without canonical names; `naming` hands them out, because
-a name depends on how many of a kind the whole network has.
-"""
+"""The layers of a network: macros expanded, repeats laid out, every layer checked. They
+leave here without names: `naming` hands them out, over the whole network."""
 
 from __future__ import annotations
 
@@ -34,8 +30,6 @@ compile in some ten seconds: time and memory grow in step with them. As many ste
 expansion are taken at most, so that macros without layers come to an end too."""
 MAX_DEPTH = 64
 """Macro calls, blocks and branches inside one another (NE048)."""
-BUILT = (*LAYERS, RESIDUAL_CONNECTION.name)
-"""What is listed where a layer is unknown."""
 
 
 Row: TypeAlias = Sequence[syntax.Statement]
@@ -177,8 +171,14 @@ class LayerResolver(SingleLayers):
         """What makes one copy of a macro, residual block or layer, None after reporting
         that nothing does; and how many copies its `num_layers` asks for."""
         name, place = node.name.text, node.name.span
-        if node.device is not None:
-            self._ignore(node.device, scope)
+        with suppress(Invalid):
+            if node.device is not None:
+                device = evaluate(node.device, At(self.findings, scope, "device"))
+                shown = f"`{device}`" if isinstance(device, str) else "this device"
+                message = f"the layer is not placed on {shown}: the whole model runs on one device"
+                label, span = "not honoured", node.device.span
+                help = "choose the device of the model with `execution { device: … }`"
+                self.findings.warning("NW020", message, span, label, help)
         define, spec = self.macros.called(name, self._expanding), find_layer(name)
         if define is not None:
             inner = self._called(define, node, scope)
@@ -222,25 +222,17 @@ class LayerResolver(SingleLayers):
             self.findings.error("NE047", message, repeat.span, label, help)
         return 1
 
-    def _ignore(self, device: syntax.Value, scope: Scope) -> None:
-        """Warn that a layer is not placed on a device of its own (NW020)."""
-        with suppress(Invalid):
-            value = evaluate(device, At(self.findings, scope, "device"))
-            shown = f"`{value}`" if isinstance(value, str) else "this device"
-            message = f"the layer is not placed on {shown}: the whole model runs on one device"
-            help = "choose the device of the model with `execution { device: … }`"
-            self.findings.warning("NW020", message, device.span, "not honoured", help)
-
     def _unknown(self, given: syntax.Name) -> None:
         """Report a layer that is not built yet (NE022) or not known at all (NE020)."""
         planned, macros = planned_layer(given.text), self.macros.by_name
+        built = (*LAYERS, RESIDUAL_CONNECTION.name)
         if planned is not None:
             code, message = "NE022", f"`{planned}` is not yet supported"
-            help = "there are: " + ", ".join(f"`{each}`" for each in BUILT)
+            help = "there are: " + ", ".join(f"`{each}`" for each in built)
             label = "known, but not built by this version"
         else:
             code, message = "NE020", f"unknown layer `{given.text}`"
-            names, listed = [*macros, *layer_names()], [*macros, *BUILT]
+            names, listed = [*macros, *layer_names()], [*macros, *built]
             help = did_you_mean(given.text, names, listed=listed)
             label = "no layer or macro of this name"
         self.findings.error(code, message, given.span, label, help)

@@ -12,9 +12,6 @@ from neural_dsl.syntax import nodes as syntax
 UNKNOWN: Final = object()
 """A value that cannot be known: a parameter of a macro that nobody calls."""
 
-LARGEST: Final = 2**63
-"""Whole numbers reach this far; beyond it, arithmetic is refused (NE046)."""
-
 
 class Invalid(Exception):
     """A value that could not be worked out; the reason has been reported."""
@@ -71,13 +68,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def show_value(value: Any) -> str:
+def show(value: Any) -> str:
     """A value as the language writes it, shortened."""
     calls = isinstance(value, tuple) and any(isinstance(v, CallValue) for v in value)
     if isinstance(value, bool):
         text = str(value).lower()
     elif calls or (isinstance(value, tuple) and len(value) > 1):
-        text = f"({', '.join(map(show_value, value))})"
+        text = f"({', '.join(map(show, value))})"
     elif isinstance(value, CallValue):
         text = f"{value.call.name.text}(…)"
     else:

@@ -13,18 +13,12 @@ from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Findings
 from neural_dsl.graph.nodes import SearchValue
 from neural_dsl.resolve.search import Space, points_of, space_of
-from neural_dsl.resolve.terms import (
-    LARGEST,
-    UNKNOWN,
-    At,
-    CallValue,
-    Invalid,
-    is_number,
-    show_value,
-)
+from neural_dsl.resolve.terms import UNKNOWN, At, CallValue, Invalid, is_number, show
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
+LARGEST = 2**63
+"""Whole numbers reach this far; beyond it, arithmetic is refused (NE046)."""
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
@@ -135,7 +129,7 @@ def _searched(call: syntax.Call, at: At) -> Any:
         found = partial(_search_value, space, bounds, chosen, where, at)
         findings.searches[where] = (at.layer, found)
     if chosen is not UNKNOWN:
-        shown = show_value(chosen)
+        shown = show(chosen)
         if isinstance(chosen, CallValue):
             shown = f"`{findings.text(chosen.call.span)}`"
         name = at.path.rpartition(".")[2]

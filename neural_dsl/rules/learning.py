@@ -130,12 +130,17 @@ class _Learning:
             help = 'leave `layout` out: with `layout="sequence"` attention has to carry every symbol'
             yield "NW073", message, span, label, help
             return
+        kinds = {
+            attention.kind for each in self.layers for attention in each.attentions
+        }
+        types = {each.type for each in self.layers}
         cannot = f"aligned `{name}` cannot be learnt: "
         if not any(map(looks_ahead, self.layers)):
             cannot += "the answer depends on later positions, and no layer sees them"
             help = 'use `TransformerEncoder` without `causal`, or `layout="sequence"`'
             yield "NW078", cannot, span, "needs attention in both directions", help
-        elif not any(map(_tells_positions, self.layers)):
+        elif "causal" not in kinds and not types & {"PositionalEncoding", "Conv1D"}:
+            # Attention in both directions alone treats all orders of a sequence alike.
             cannot += "nothing tells the positions of the source apart"
             help = "put `PositionalEncoding()` behind the `Embedding`"
             yield "NW078", cannot, span, "needs positions", help
@@ -176,12 +181,6 @@ def _keeps_length(layer: Layer) -> bool:
     except LayerProblem:
         return False
     return len(output.shape) > 1 and output.shape[0] == A_LENGTH
-
-
-def _tells_positions(layer: Layer) -> bool:
-    """Attention in both directions alone treats all orders of a sequence alike."""
-    causal = any(attention.kind == "causal" for attention in layer.attentions)
-    return causal or layer.type in ("PositionalEncoding", "Conv1D")
 
 
 def matrix_ends(network: Network) -> list[Layer]:

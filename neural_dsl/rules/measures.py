@@ -72,16 +72,14 @@ def goal_of(network: Network) -> Goal:
 def check_measures(network: Network, findings: Findings) -> None:
     """Report metrics that this training does not have (NW075), and rules that watch what
     it does not measure (NE079)."""
-    setting = network.task
-    assert setting is not None
-    goal = goal_of(network)
-    able = tuple(dict.fromkeys((*goal.measures, *goal.possible)))
+    assert network.task is not None
+    goal, task = goal_of(network), network.task.name
+    loss, able = goal.loss.name, dict.fromkeys((*goal.measures, *goal.possible))
     for metric in network.metrics:
         if metric.name not in able:
             message = f"`{metric.name}` has no effect on the training"
-            help = f"training on `{setting.name}` can report {listed(able)}"
+            help = f"training on `{task}` can report {listed(tuple(able))}"
             findings.warning("NW075", message, metric.span, "not used", help)
-    loss = goal.loss.name
     if network.train.get("label_smoothing") and not loss.endswith("crossentropy"):
         message = "`label_smoothing` has no effect on the training"
         help = f"it smooths the targets of classes, but the loss is `{loss}`"
@@ -93,10 +91,8 @@ def check_measures(network: Network, findings: Findings) -> None:
             continue
         monitor = rule.params.get("monitor", "loss")
         if monitor not in goal.measures:
-            hint = f"there are {listed(goal.measures)}"
+            help = f"there are {listed(goal.measures)}"
             if monitor in goal.possible:
-                hint = f"ask for it, too: `metrics: [{monitor}]`"
-            message = (
-                f"`{monitor}` is not measured in this training on `{setting.name}`"
-            )
-            findings.error("NE079", message, rule.span, "watches nothing", hint)
+                help = f"ask for it, too: `metrics: [{monitor}]`"
+            message = f"`{monitor}` is not measured in this training on `{task}`"
+            findings.error("NE079", message, rule.span, "watches nothing", help)

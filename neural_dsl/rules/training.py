@@ -61,19 +61,13 @@ class TrainingCheck:
             train=train,
         )
 
-    def _unfit(
-        self, code: str, message: str, span: Span, label: str, help: str
-    ) -> None:
-        """Report what the task, which is shown too, cannot take."""
-        self.findings.error(code, message, span, label, help, self.task.related)
-
     def _unused(self, name: str, span: Span, reason: str) -> None:
         message = f"`{name}` has no effect on the training"
         self.findings.warning("NW075", message, span, "not used", reason)
 
     def _loss(self) -> Setting | None:
         """The loss; cross-entropy where the file is silent. Reports NE058."""
-        given, task = self.settings.loss, self.task.given
+        given, task, related = self.settings.loss, self.task.given, self.task.related
         if not self.task.gives_ids:
             return given
         if given is None:
@@ -84,7 +78,8 @@ class TrainingCheck:
         if given.name != LOSS:
             message = f"the loss `{given.name}` does not fit the task `{task.name}`, whose targets are symbols"
             help = f'leave `loss` out, or write `loss: "{LOSS}"`'
-            self._unfit("NE058", message, given.span, "needs other targets", help)
+            label = "needs other targets"
+            self.findings.error("NE058", message, given.span, label, help, related)
         elif given.params.get("ignore_class") is not None:
             reason = "the task itself says what does not count"
             self._unused("ignore_class", given.span, reason)
@@ -100,11 +95,9 @@ class TrainingCheck:
                 self._unused(key, settings.spans[block][key], UNUSED[block][key])
         for key in ("seed", "mixed_precision"):  # which mean the same in `train`
             if key in given and train.setdefault(key, given[key]) != given[key]:
-                message, help = (
-                    f"`{key}` is given twice, with two values",
-                    "keep one of the two",
-                )
-                span, label = settings.spans["execution"][key], "not what `train` says"
+                message = f"`{key}` is given twice, with two values"
+                label, help = "not what `train` says", "keep one of the two"
+                span = settings.spans["execution"][key]
                 self.findings.error("NE070", message, span, label, help)
         if given.get("precision") in ("mixed", "bfloat16"):
             train.setdefault("mixed_precision", True)
@@ -117,16 +110,13 @@ class TrainingCheck:
             span, label = spans["scheduled_sampling"], "nothing is fed back"
             message = "`scheduled_sampling` feeds answers back, but this task answers at all positions at once"
             help = 'leave it out, or use `layout="sequence"`'
-            self._unfit("NE074", message, span, label, help)
+            self.findings.error("NE074", message, span, label, help, task.related)
         folder = Path(self.findings.source.name).parent
         size = task.spec.train_size(task.given.params, folder)
         if size is None and "steps" not in train:
             message = f"training on `{task.given.name}` needs `steps`: how many examples there are is known only when it runs"
-            label, help = (
-                "of unknown size",
-                "write for instance `train { steps: 2000 }`",
-            )
-            self.findings.error("NE067", message, task.given.span, label, help)
+            span, help = task.given.span, "write for instance `train { steps: 2000 }`"
+            self.findings.error("NE067", message, span, "of unknown size", help)
         stopping = train.get("early_stopping")
         if stopping is not None:
             train["early_stopping"] = self._watching(stopping)
@@ -158,10 +148,10 @@ class TrainingCheck:
         whose target and direction fit it."""
         if "monitor" not in setting.params:
             return setting
-        given, spec, label = (
+        given, spec, related = (
             setting.params["monitor"],
             self.task.spec,
-            "watches nothing",
+            self.task.related,
         )
         measure = MONITORS.get(given.lower()) if given else spec.measure
         asked = {metric.name for metric in self.settings.metrics} & {"accuracy"}
@@ -174,16 +164,18 @@ class TrainingCheck:
             if "perplexity" in given.lower():
                 message = "`perplexity` is reported, and no rule watches it"
                 help = "watch `loss`: perplexity is e to the power of it"
-            self._unfit("NE079", message, setting.span, label, help)
+            label = "watches nothing"
+            self.findings.error("NE079", message, setting.span, label, help, related)
             return setting
         target, mode = setting.params.get("target"), setting.params.get("mode")
         if measure != "loss" and target is not None and not 0 < target <= 1:
             message = f"`{measure}` is a share between 0 and 1, so `target` cannot be {target:g}"
             help = "1.0 means that everything is right"
-            self._unfit("NE079", message, setting.span, "never reached", help)
+            label = "never reached"
+            self.findings.error("NE079", message, setting.span, label, help, related)
         better, which = ("min", "smaller") if measure == "loss" else ("max", "larger")
         if mode not in ("auto", better, None):
             message = f"a {which} `{measure}` is better, so the mode cannot be `{mode}`"
             label, help = "the wrong direction", "leave `mode` out"
-            self._unfit("NE079", message, setting.span, label, help)
+            self.findings.error("NE079", message, setting.span, label, help, related)
         return replace(setting, params={**setting.params, "monitor": measure})

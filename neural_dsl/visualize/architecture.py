@@ -37,7 +37,16 @@ def render(network: Network, format: str) -> bytes:
         case "svg":
             return svg_text(drawing).encode("utf-8")
         case "html":
-            return _page(network, drawing).encode("utf-8")
+            from markupsafe import Markup
+
+            details = [_details(network, card) for card in drawing.cards]
+            shown = page(
+                "architecture",
+                title=clean(f"Architecture of {network.name}"),
+                svg=Markup(svg_text(drawing, for_page=True)),
+                details=Markup(script_json(details)),
+            )
+            return shown.encode("utf-8")
         case "png":
             from neural_dsl.visualize.diagram_figure import drawing_png
 
@@ -59,18 +68,6 @@ def architecture_drawing(network: Network) -> Drawing:
     if training:
         heading.append(" · ".join(training))
     return lay_out(diagram(network), heading)
-
-
-def _page(network: Network, drawing: Drawing) -> str:
-    from markupsafe import Markup
-
-    details = [_details(network, card) for card in drawing.cards]
-    return page(
-        "architecture",
-        title=clean(f"Architecture of {network.name}"),
-        svg=Markup(svg_text(drawing, for_page=True)),
-        details=Markup(script_json(details)),
-    )
 
 
 def _details(network: Network, card: Card) -> dict[str, Any]:

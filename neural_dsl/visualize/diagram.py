@@ -7,8 +7,8 @@ equal layers is a picture of one card.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
@@ -30,38 +30,58 @@ from neural_dsl.graph.nodes import (
 LONGEST_PERIOD = 8
 FEWEST_WRITTEN_OUT = 3
 
-Nodes: TypeAlias = Sequence[Node]
-
 
 @dataclass(frozen=True)
 class Card:
-    """One layer, or an input or the output. `layers` are the copies that it stands for;
-    `times` is 1 where a frame around it carries the count."""
+    """One layer, or an input or the output. Cards are equal that look the same but for
+    the names of the layers that they stand for, which are copies of one another; `times`
+    is 1 where a frame around it carries the count."""
 
     title: str
-    name: str
     facts: str
     shape: str
-    count: str = ""
+    given: str = ""  # a name that the file chose
     family: str = "input"
     times: int = 1
-    layers: tuple[Layer, ...] = ()
+    reads: tuple[Tensor, ...] = ()
+    layers: tuple[Layer, ...] = field(default=(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """The layers, in short."""
+        return _names([layer.name for layer in self.layers]) or self.given
+
+    @property
+    def count(self) -> str:
+        """How many parameters it has."""
+        if not self.layers:
+            return ""
+        count = self.layers[0].parameter_count
+        total = "1 parameter" if count == 1 else f"{count:,} parameters"
+        return total + " each" * (len(self.layers) > 1 and count > 0)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A macro, a residual connection, a repeated group, or a branch, around its parts.
+    """A macro, a residual connection (with the `names` of its copies), a repeated group,
+    or a branch, around its parts.
 
     Of a branch, `from_trunk` says that it reads what is above it, and `label` what its
     output is to the next layer ("memory").
     """
 
-    title: str
-    items: tuple[Item, ...]
+    kind: str
+    items: Items
     times: int = 1
     residual: bool = False
     from_trunk: bool = True
     label: str = ""
+    names: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.kind or _names(self.names)
 
 
 @dataclass(frozen=True)
@@ -72,21 +92,22 @@ class Columns:
 
 
 Item: TypeAlias = Card | Frame | Columns
+Items: TypeAlias = tuple[Item, ...]
 
 
-def diagram(network: Network) -> tuple[Item, ...]:
+def diagram(network: Network) -> Items:
     """The whole picture, from the inputs to the output."""
     inner = [node for node in everything(network.body) if isinstance(node, Branches)]
     named = {branch.input for node in inner for branch in node.branches}
-    trunk = [input_card(one) for one in network.inputs if one.name not in named]
-    above: list[Item] = [*trunk]
-    if len(trunk) > 1:
-        parts = [Frame("", (card,), from_trunk=False) for card in trunk]
+    cards = {entry.name: input_card(entry) for entry in network.inputs}
+    above: list[Item] = [card for name, card in cards.items() if name not in named]
+    if len(above) > 1:
+        parts = [Frame("", (card,), from_trunk=False) for card in above]
         above = [Columns(tuple(parts))]
     activation = network.output_activation
     facts = "logits" if activation == "linear" else f"logits, shown by {activation}"
-    result = Card("Result", "", facts, shape_text(network.output))
-    return (*above, *_Builder(network).items([network.body]), result)
+    result = Card("Result", facts, shape_text(network.output))
+    return (*above, *items_of(network.body, cards), result)
 
 
 def input_card(entry: Input) -> Card:
@@ -95,7 +116,7 @@ def input_card(entry: Input) -> Card:
     facts = "token ids" if ids else ""
     if ids and entry.vocabulary is not None:
         facts += f" 0 to {entry.vocabulary - 1}"
-    return Card("Input", entry.name, facts, shape_text(entry.tensor))
+    return Card("Input", facts, shape_text(entry.tensor), entry.name)
 
 
 def shape_text(tensor: Tensor) -> str:
@@ -110,112 +131,87 @@ def value_text(value: Any) -> str:
     return str(value).lower() if plain else str(value)
 
 
-class _Builder:
-    """Builds items from copies: structurally equal node lists that are drawn as one."""
-
-    def __init__(self, network: Network):
-        self.inputs = {entry.name: entry for entry in network.inputs}
-        self.known: dict[Any, int] = {}
-        self.numbers: dict[int, int] = {}
-
-    def items(self, copies: Sequence[Nodes]) -> tuple[Item, ...]:
-        """The items of one stretch of the model; `copies[0]` is the one that is drawn."""
-        first, found, index = copies[0], list[Item](), 0
-        keys = [self.number(node) for node in first]
-        while index < len(first):
-            period, times = repeats(keys, index)
-            end = index + period * times
-            if times > 1:
-                places = range(index, end, period)
-                parts = [copy[at : at + period] for copy in copies for at in places]
-                found.append(self.folded(parts, times))
-            else:
-                found += self.node([copy[index] for copy in copies])
-            index = end
-        return _label_columns(found)
-
-    def folded(self, copies: Sequence[Nodes], times: int) -> Item:
-        """One item for `times` repetitions."""
-        inside = self.items(copies)
-        match inside:
-            case (Card(times=1) | Frame(times=1) as only,):
-                return replace(only, times=times)
-        return Frame("", inside, times)
-
-    def node(self, copies: Sequence[Any]) -> list[Item]:
-        first: Node = copies[0]
-        if isinstance(first, Layer):
-            return [layer_card(copies)]
-        if isinstance(first, Repeat):
-            return self.repeat([copy.rows for copy in copies])
-        rows = zip(*(copy.rows for copy in copies), strict=True)
-        inside = [self.items(row) for row in rows]
-        match first:
-            case MacroUse(macro=macro):
-                return [Frame(macro, inside[0])]
-            case Residual():
-                names = _names([copy.name for copy in copies])
-                return [Frame(names, inside[0], residual=True)]
-            case Branches(branches=branches):
-                columns = []
-                for branch, items in zip(branches, inside, strict=True):
-                    entry = self.inputs.get(branch.input or "")
-                    read = () if entry is None else (input_card(entry),)
-                    column = Frame(branch.name, (*read, *items), from_trunk=not read)
-                    columns.append(column)
-                return [Columns(tuple(columns))]
-
-    def repeat(self, copies: Sequence[Sequence[Nodes]]) -> list[Item]:
-        """A `*`: equal neighbours become one item (arguments may change shapes, so not
-        all copies need be equal)."""
-        found: list[Item] = []
-        keys = [tuple(map(self.number, row)) for row in copies[0]]
-        for _, alike in groupby(range(len(keys)), keys.__getitem__):
-            places = list(alike)
-            parts = [rows[place] for rows in copies for place in places]
-            several = len(places) > 1
-            found += [self.folded(parts, len(places))] if several else self.items(parts)
-        return found
-
-    def number(self, node: Node) -> int:
-        """Equal for nodes that look the same but for their names."""
-        if id(node) not in self.numbers:
-            looks: tuple[Any, ...] = ()
-            match node:
-                case Layer(params=params):
-                    given = node.name if node.given_name else ""
-                    values = [(k, repr(v)) for k, v in params.items() if k != "name"]
-                    shapes = [tensor.shape for tensor in (*node.inputs, node.output)]
-                    looks = (node.type, given, *values, *shapes)
-                case MacroUse(macro=macro):
-                    looks = (macro,)
-                case Branches(branches=branches):
-                    looks = tuple((branch.name, branch.input) for branch in branches)
-            inside = tuple(tuple(map(self.number, row)) for row in node.rows)
-            key = (type(node), looks, inside)
-            self.numbers[id(node)] = self.known.setdefault(key, len(self.known))
-        return self.numbers[id(node)]
+def items_of(nodes: Sequence[Node], inputs: Mapping[str, Card]) -> Items:
+    """The items of one stretch of the model, what repeats in it folded."""
+    parts, found, index = [parts_of(node, inputs) for node in nodes], list[Item](), 0
+    while index < len(parts):
+        period, times = repeats(parts, index)
+        end = index + period * times
+        starts = range(index, end, period)
+        found += folded([sum(parts[i : i + period], ()) for i in starts])
+        index = end
+    return _label_columns(found)
 
 
-def layer_card(layers: Sequence[Layer]) -> Card:
-    first = layers[0]
+def parts_of(node: Node, inputs: Mapping[str, Card]) -> Items:
+    """The items of one node."""
+    inside = [items_of(row, inputs) for row in node.rows]
+    match node:
+        case Layer():
+            return (layer_card(node),)
+        case MacroUse(macro=macro):
+            return (Frame(macro, inside[0]),)
+        case Residual(name=name):
+            return (Frame("", inside[0], residual=True, names=(name,)),)
+        case Branches(branches=branches):
+            columns = []
+            for branch, items in zip(branches, inside, strict=True):
+                entry = inputs.get(branch.input or "")
+                read = () if entry is None else (entry,)
+                column = Frame(branch.name, (*read, *items), from_trunk=not read)
+                columns.append(column)
+            return (Columns(tuple(columns)),)
+        case Repeat():  # arguments may change shapes, so not all copies need be equal
+            return sum((folded(list(alike)) for _, alike in groupby(inside)), ())
+
+
+def folded(copies: Sequence[Items]) -> Items:
+    """One item for several repetitions; one alone stays what it is."""
+    inside = tuple(merged(each) for each in zip(*copies, strict=True))
+    times = len(copies)
+    match inside:
+        case _ if times == 1:
+            return inside
+        case (Card(times=1) | Frame(times=1) as only,):
+            return (replace(only, times=times),)
+    return (Frame("", inside, times),)
+
+
+def merged(copies: Sequence[Any]) -> Any:
+    """One item for equal ones, with the names of all."""
+    first = copies[0]
+    if len(copies) == 1:
+        return first
+    match first:
+        case Card():
+            return replace(
+                first, layers=tuple(layer for one in copies for layer in one.layers)
+            )
+        case Frame():
+            pairs = zip(*(one.items for one in copies), strict=True)
+            names = tuple(name for one in copies for name in one.names)
+            return replace(first, items=tuple(map(merged, pairs)), names=names)
+    pairs = zip(*(one.columns for one in copies), strict=True)
+    return Columns(tuple(map(merged, pairs)))
+
+
+def layer_card(layer: Layer) -> Card:
+    """The card of one layer."""
     facts = [
-        f"{parameter.name} {value_text(first.params[parameter.name])}"
-        for parameter in first.spec.parameters
-        if worth_reading(first, parameter)
+        f"{parameter.name} {value_text(layer.params[parameter.name])}"
+        for parameter in layer.spec.parameters
+        if worth_reading(layer, parameter)
     ]
-    if reads_memory(first):
-        facts.append(f"memory {shape_text(first.inputs[1])}")
-    count = first.parameter_count
-    total = "1 parameter" if count == 1 else f"{count:,} parameters"
+    if reads_memory(layer):
+        facts.append(f"memory {shape_text(layer.inputs[1])}")
     return Card(
-        first.type,
-        _names([layer.name for layer in layers]),
+        layer.type,
         " · ".join(facts),
-        shape_text(first.output),
-        total + " each" * (len(layers) > 1 and count > 0),
-        family_of(first.spec),
-        layers=tuple(layers),
+        shape_text(layer.output),
+        layer.name if layer.given_name else "",
+        family_of(layer.spec),
+        reads=layer.inputs,
+        layers=(layer,),
     )
 
 
@@ -270,9 +266,9 @@ def _label_columns(items: list[Item]) -> tuple[Item, ...]:
 
 def _names(names: Sequence[str]) -> str:
     """`dense_0`; of copies `dense_0, 1`, `dense_0 … 11`, or the first and the last."""
-    first, last = names[0], names[-1]
+    first, last = (names[0], names[-1]) if names else ("", "")
     stem, _, number = first.rpartition("_")
     if number.isdigit() and last.rpartition("_")[0] == stem:
         last = last.rpartition("_")[2]
-    between = {1: "", 2: f", {last}"}
+    between = {0: "", 1: "", 2: f", {last}"}
     return first + between.get(len(names), f" … {last}")

@@ -45,16 +45,15 @@ def attention_heatmap(
     rows: Rows = []
     for found in zip_longest(*(chosen_layers(view.record, layers) for view in views)):
         for head in [None] if heads is None else heads:
-            row = [one if _has(one, head) else None for one in found]
+            row = [
+                one if one and 0 <= (head or 0) < one.num_heads else None
+                for one in found
+            ]
             if any(row):
                 rows.append((head, row))
     if not rows:
         raise ValueError(f"no layer has any of the heads {[*(heads or ())]}")
     return (_alone if len(views) == 1 else _side_by_side)(views, rows, scale)
-
-
-def _has(layer: LayerAttention | None, head: int | None) -> bool:
-    return layer is not None and (head is None or 0 <= head < layer.num_heads)
 
 
 def _alone(views: Sequence[View], rows: Rows, scale: Kind | None) -> Figure:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, page, script_json
 from neural_dsl.visualize.pictures import picture
 from neural_dsl.visualize.scale import (
-    Facts,
     Scale,
     facts_of,
     scale_from,
@@ -72,7 +70,14 @@ def attention_page(
                 del allowed[1:]
             entry = _layer(layer, known["heads"], view.item)
             counts = [mask.sum(-1).tolist() for mask in allowed]
-            ranges = _ranges(each, facts[-1])
+            ranges = {  # that of the layer, one without any end, that of each matrix
+                kind: {
+                    "layer": _plain(scale_from(facts[-1], kind)),
+                    "whole": _plain(whole_scale(facts[-1], kind)),
+                    "view": [_plain(scale_from(one, kind)) for one in each],
+                }
+                for kind in KINDS
+            }
             entries.append(
                 {"view": number, **entry, "counts": counts, "ranges": ranges}
             )
@@ -156,19 +161,6 @@ def position_labels(tokens: Tokens | None, item: int, count: int) -> list[str]:
         str(i) if token == str(i) else f"{i} {visible(token)}"
         for i, token in enumerate(tokens[item])
     ]
-
-
-def _ranges(each: Sequence[Facts], layer: Facts) -> dict[str, dict[str, Any]]:
-    """By kind, the scales that the page changes between: that of the layer, that of each
-    of its matrices, and the one without anything out of range."""
-    return {
-        kind: {
-            "layer": _plain(scale_from(layer, kind)),
-            "whole": _plain(whole_scale(layer, kind)),
-            "view": [_plain(scale_from(one, kind)) for one in each],
-        }
-        for kind in KINDS
-    }
 
 
 def _plain(scale: Scale) -> dict[str, Any]:

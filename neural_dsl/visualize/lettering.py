@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from matplotlib.backends.backend_agg import RendererAgg
@@ -16,6 +16,7 @@ from neural_dsl.visualize.labels import drawable, font_families, visible
 TITLE_SIZE, NOTE_SIZE, AXIS_SIZE = 11.0, 7.5, 8.0  # points
 SPARSE = 1.7  # position numbers stand so many times their own size apart
 THINNED = 1.25  # the air where not every token is labelled
+_RENDERER: Any = RendererAgg(1, 1, style.DPI)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=100_000)
@@ -23,13 +24,8 @@ def measure(text: str, size: float, *, bold: bool = False) -> tuple[float, float
     """Width and height in pixels of one line of text at `style.DPI`."""
     weight = "bold" if bold else "normal"
     font = FontProperties(family=font_families([text]), size=size, weight=weight)
-    width, height, _ = _renderer().get_text_width_height_descent(text, font, False)
+    width, height, _ = _RENDERER.get_text_width_height_descent(text, font, False)
     return width, height
-
-
-@cache
-def _renderer() -> Any:
-    return RendererAgg(1, 1, style.DPI)  # type: ignore[no-untyped-call]
 
 
 def wrap(text: str, size: float, width: float, *, bold: bool = False) -> list[str]:

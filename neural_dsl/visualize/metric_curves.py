@@ -8,7 +8,6 @@ import numpy as np
 
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.metrics import METRICS
-from neural_dsl.attention.record import LayerAttention
 from neural_dsl.visualize import style
 from neural_dsl.visualize.loss_curves import column
 from neural_dsl.visualize.pictures import picture
@@ -88,7 +87,11 @@ def _draw_metric(axes: Axes, training: Training, name: str) -> None:
     thin: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.6}
     marked = {"linewidth": 1.3, "marker": "o"}  # where it was measured
     for index, layer in enumerate(one.name for one in first):
-        every = [metric_of(each.record[layer], name) for each in training.moments]
+        seen = [each.record[layer] for each in training.moments]
+        every = [
+            expected_mass(one) if name == EXPECTED else one.values()[name]
+            for one in seen
+        ]
         for head, values in enumerate(np.transpose(every)):
             label = f"{layer}, head {head}" if named else layer if head == 0 else None
             axes.plot(
@@ -104,8 +107,3 @@ def _draw_metric(axes: Axes, training: Training, name: str) -> None:
     title = EXPECTED if name == EXPECTED else METRICS[name].title
     axes.set_ylabel(title, fontsize=8, wrap=True)
     axes.set_ylim(-0.03, 1.05)
-
-
-def metric_of(layer: LayerAttention, name: str) -> Any:
-    """A metric of every head, (heads,)."""
-    return expected_mass(layer) if name == EXPECTED else layer.values()[name]
