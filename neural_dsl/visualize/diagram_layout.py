@@ -40,6 +40,9 @@ CARD_EDGE, FRAME_EDGE, LINE = "#cfd4dd", "#dfe3ea", "#7b8496"
 FRAME_FILLS: Final = ("#f5f7fa", "#ebeff4")
 
 
+Way: TypeAlias = Sequence[tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Box:
     """A rectangle with round corners; `card` is the number of the card that it is."""
@@ -73,7 +76,7 @@ class Text:
 class Path:
     """A line through points, with an arrow head at its end if `arrow`."""
 
-    points: tuple[tuple[float, float], ...]
+    points: Way
     arrow: bool
 
 
@@ -258,14 +261,7 @@ class _Pen:
                 self.add(Text(centre + 8, meet - 6, column.label, 11.5, style.QUIET))
         return meet
 
-    def inside(
-        self,
-        frame: Frame,
-        x: float,
-        y: float,
-        way: Sequence[tuple[float, float]],
-        depth: int,
-    ) -> float:
+    def inside(self, frame: Frame, x: float, y: float, way: Way, depth: int) -> float:
         """The heading of a frame in its top left corner, and its items, to which that
         way leads."""
         width = _width(frame)

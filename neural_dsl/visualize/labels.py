@@ -73,9 +73,7 @@ def font_families(texts: Sequence[str]) -> list[str]:
 @cache
 def font_with(character: str) -> str | None:
     """The first family that has the character: the base font, an installed fallback."""
-    if ord(character) in _characters(BASE_FONT):
-        return BASE_FONT
-    for family in _installed_fallbacks():
+    for family in (BASE_FONT, *_installed_fallbacks()):
         if ord(character) in _characters(family):
             return family
     return None

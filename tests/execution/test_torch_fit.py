@@ -227,12 +227,6 @@ def test_accuracy_of_yes_and_no():
     assert [accuracy for _, accuracy in told] == pytest.approx(right.tolist())
 
 
-def test_steps_win_over_epochs():
-    runtime, start, losses = fitted("optimizer: SGD(0.05) train { steps: 7 epochs: 3 }")
-    assert len(losses) == 7
-    agrees(runtime, expected(start, [0.05] * 7))
-
-
 def test_batches_that_are_used_up_end_the_training():
     runtime, _ = begun("optimizer: SGD(0.05) train { steps: 7 }", "pytorch")
     once = iter(batches()[:3])  # a second pass over it finds nothing
