@@ -59,8 +59,9 @@ def prepare(
         return data
     seed = check_seed(seed)
     labels = from_value(tokens, network.inputs)
-    sequences = {item.name for item in network.inputs if item.is_sequence}
     lengths = {name: len(words) for name, words in labels.items()}
+    sequences = {item.name for item in network.inputs if item.is_sequence}
+    arrays, origin = ({}, "") if data is None else read_arrays(data, network.inputs)
     for name in labels:
         if name not in sequences:
             message = f"the input `{name}` is no sequence, so tokens cannot label it"
@@ -69,7 +70,6 @@ def prepare(
         fitted = with_some_length(with_lengths(network, lengths))
         origin = f"{'labels; input ' if labels else ''}random, seed {seed}"
         return Prepared(fitted, draw(fitted, seed), labels, origin)
-    arrays, origin = read_arrays(data, network.inputs)
     positions = {name: arrays[name].shape[1] for name in sequences}
     for name, count in lengths.items():
         if count != (there := positions[name]):

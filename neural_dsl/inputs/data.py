@@ -41,15 +41,19 @@ def read_arrays(
     else:
         given, origin = data, "an array"
     keys = _keys(given, [item.name for item in inputs], origin)
+    alone = len(inputs) == 1
     arrays: dict[str, AnyArray] = {}
-    for item, key in zip(inputs, keys, strict=True):
-        label = origin if len(inputs) == 1 else f"`{key}` in {origin}"
+    for item, key in zip(inputs, keys, strict=True):  # read all before one is checked
+        named = isinstance(given, Mapping) and not (alone and key in UNNAMED)
+        label = f"`{key}` in {origin}" if named else origin
         array = given[key] if isinstance(given, Mapping) else given
         if isinstance(array, Member):  # is read only if its shape fits
-            inside = f"`{key}` in {origin}" if key == item.name else origin
-            _check_shape(item, array.header[0], inside)
+            _check_shape(item, array.header[0], label)
             array = array.read()
-        arrays[item.name] = _checked(item, array, label)
+        arrays[item.name] = _as_array(array, label)
+    for item in inputs:
+        label = origin if alone else f"`{item.name}` in {origin}"
+        arrays[item.name] = _checked(item, arrays[item.name], label)
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         each = ", ".join(f"`{name}` has {size}" for name, size in sizes.items())
@@ -109,15 +113,19 @@ def _check_shape(item: Input, found: tuple[int, ...], label: str) -> None:
             raise refusal("NE122", message, help=help)
 
 
-def _checked(item: Input, given: object, label: str) -> AnyArray:
-    """int64 ids, each in 0 … vocabulary - 1, or finite float32; `label` names the array
-    in messages. Raises NE122 to NE125."""
+def _as_array(given: object, label: str) -> AnyArray:
+    """Anything as an array. Raises NE122 for rows of different lengths."""
     try:
-        array = np.asarray(given)
-    except ValueError as error:  # rows of different lengths
+        return np.asarray(given)
+    except ValueError as error:
         message = f"{label} has no one shape: {error}"
         help = "pad the shorter rows, or give one example at a time"
         raise refusal("NE122", message, help=help) from None
+
+
+def _checked(item: Input, array: AnyArray, label: str) -> AnyArray:
+    """int64 ids, each in 0 … vocabulary - 1, or finite float32; `label` names the array
+    in messages. Raises NE122 to NE125."""
     _check_shape(item, array.shape, label)
     ids, top = item.tensor.dtype == "ids", item.vocabulary
     if array.dtype.kind not in ("iu" if ids else "fiu"):

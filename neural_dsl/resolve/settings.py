@@ -131,8 +131,6 @@ class SettingsReader:
                 values["early_stopping"] = self._stopping(value, stopping, below)
         return values
 
-    # --- one named thing --------------------------------------------------------------
-
     def _setting(self, value: Any, span: Span, table: Table, at: At) -> Setting:
         """The Setting for an evaluated value. Raises Invalid after reporting."""
         if isinstance(value, str) and "(" in value:

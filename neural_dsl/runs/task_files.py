@@ -16,7 +16,7 @@ import numpy as np
 
 from neural_dsl.codegen.task_source import data_part
 from neural_dsl.codegen.training import DEFAULT_BATCH_SIZE
-from neural_dsl.diagnostics import NeuralError, refusal
+from neural_dsl.diagnostics import refusal
 from neural_dsl.files import quoted
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of, goal_of
@@ -213,15 +213,12 @@ def refuse_other_splits(
     other = next((s for s in found if known.get(s, found[s]) != found[s]), None)
     if other is None:
         return
-    others, help = f"`{type(task).__name__}` has other {other} examples", SEEDED
-    if folder is None:
-        raise _others(f"{others} each time it is made")
+    what, help = f"`{type(task).__name__}` has other {other} examples ", SEEDED
+    began = folder and f"than when the run in {quoted(folder)} began"
     if type(task).__module__.startswith("neural_dsl."):
-        other_way = (
-            "this version draws them in another way than the one that it began with"
-        )
-        help = f"{other_way}: train again"
-    raise _others(f"{others} than when the run in {quoted(folder)} began", help)
+        way = "this version draws them in another way than the one that it began with"
+        help = f"{way}: train again"
+    raise refusal("NE162", what + (began or "each time it is made"), help=help)
 
 
 def refuse_unknown_splits(
@@ -233,13 +230,10 @@ def refuse_unknown_splits(
         return
     known = about.get("splits_sha256", {}).get(split)
     if known is None or known != split_digests(task)[split]:
-        raise _others(
+        raise refusal(
+            "NE162",
             f"another version of neural trained the run in {quoted(folder)}, with other "
             f"examples: it may have learnt those of the {split} split",
-            "train anew to test; `neural predict` and `neural visualize` use its weights "
-            "as they are",
+            help="train anew to test; `neural predict` and `neural visualize` use its "
+            "weights as they are",
         )
-
-
-def _others(what: str, help: str = SEEDED) -> NeuralError:
-    return refusal("NE162", what, help=help)

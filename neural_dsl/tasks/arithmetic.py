@@ -194,10 +194,10 @@ def carries(a: int, sign: str, b: int) -> int:
 
 def _complete(params: Params) -> Params:
     """The largest number in place of its digits."""
+    found = {name: value for name, value in params.items() if name != "digits"}
     digits = params.get("digits")
-    largest = params["max_number"] or 99 if digits is None else 10**digits - 1
-    rest = {name: value for name, value in params.items() if name != "digits"}
-    return {**rest, "max_number": largest}
+    found["max_number"] = 10**digits - 1 if digits else params["max_number"] or 99
+    return found
 
 
 def _check(params: Params) -> None:
@@ -220,14 +220,17 @@ def _check(params: Params) -> None:
 
 OPERATIONS = "add addition=add +=add subtract subtraction=subtract -=subtract"
 BOTH = ("add", "subtract")
+INSTEAD = "places of the largest number, in its stead"
+UNITS = "whether answers begin with their units"
+ASKED = "what is asked for"
 ARITHMETIC = ProblemSpec(
     "Arithmetic",
     "Sums and differences of two numbers from 1 to `max_number`, digit by digit.",
     (
-        parameter("operations operation", "choices", BOTH, "what is asked", OPERATIONS),
+        parameter("operations operation", "choices", BOTH, ASKED, OPERATIONS),
         parameter("max_number", "count", None, "the largest number; by default 99"),
-        parameter("digits", "count", None, "places of the largest number, instead"),
-        parameter("reverse_digits", "bool", False, "whether answers begin with units"),
+        parameter("digits", "count", None, INSTEAD),
+        parameter("reverse_digits", "bool", False, UNITS),
         *SIZES,
     ),
     check=_check,

@@ -8,10 +8,9 @@ from typing import Any
 
 from neural_dsl.catalogue.spec import Params, parameter
 from neural_dsl.tasks.base import Split
-from neural_dsl.tasks.given import GivenTask
 from neural_dsl.tasks.lazy import np
 from neural_dsl.tasks.reading import array_headers, unusable
-from neural_dsl.tasks.spec import TaskSpec
+from neural_dsl.tasks.spec import GivenTask, TaskSpec
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -111,7 +110,6 @@ class Arrays(GivenTask):
         return found
 
     def size(self, split: Split) -> int:
-        """The number of examples in a split."""
         return len(self.data.examples(split)[1])
 
 

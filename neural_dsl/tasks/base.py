@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 IGNORED = -100  # a target that the loss leaves out
 PAD = 0  # the id that fills up the shorter sequences of a batch
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Task:

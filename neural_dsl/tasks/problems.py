@@ -180,19 +180,15 @@ class ProblemSpec(TaskSpec):
     draws: bool = True
 
     def made(self, params: Params) -> Any:
-        """The task itself."""
         return self.task(**params)
 
     def layout(self, params: Params) -> Literal["sequence", "aligned"]:
-        """Behind the source, or at its positions."""
         return "sequence" if self.made(params).causal else "aligned"
 
     def symbols(self, params: Params, folder: Path) -> Any:
-        """What each token id means."""
         return self.made(params).symbols
 
     def max_length(self, params: Params, folder: Path = Path()) -> int:
-        """The longest model input in positions."""
         return int(self.made(params).max_length)
 
 

@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 from neural_dsl.catalogue.spec import LayerProblem, Params, parameter
 from neural_dsl.tasks.base import SPLITS, Split
-from neural_dsl.tasks.given import GivenTask
 from neural_dsl.tasks.lazy import np
 from neural_dsl.tasks.reading import task_text, tokenizer_symbols
 from neural_dsl.tasks.sequences import VOCABULARY
-from neural_dsl.tasks.spec import TaskSpec
+from neural_dsl.tasks.spec import GivenTask, TaskSpec
 
 CONTEXT = "context context_length block_size length"
 BYTES = 256
@@ -197,14 +196,16 @@ class TextSpec(TaskSpec):
         return (len(train) - 1) // int(params["context"])
 
 
+TOKENIZER = '"char", "bpe", or the name of a tokenizer.json'
+LEARNT = 'how many tokens "bpe" learns; by default 1000'
 TEXT = TextSpec(
     "Text",
     "A language model: predict the next token of a text.",
     (
         parameter("path file", "text", doc="a text in UTF-8"),
-        parameter("tokenizer", "text", "char", '"char", "bpe", or a tokenizer.json'),
+        parameter("tokenizer", "text", "char", TOKENIZER),
         parameter(CONTEXT, "count", 128, "tokens that the model sees at once"),
-        parameter(VOCABULARY, "count", None, 'tokens that "bpe" learns, or 1000'),
+        parameter(VOCABULARY, "count", None, LEARNT),
     ),
     check=_check,
     complete=_complete,

@@ -111,6 +111,19 @@ def test_several_inputs_need_their_names_and_one_batch_size():
     assert "`source` has 2" in found.message
 
 
+def test_of_several_mistakes_the_first_on_the_way_is_told(tmp_path):
+    """Everything is read, then checked, then labelled."""
+    beyond, flat = np.full((2, 5), 10**6), np.ones((2, 3, 1), int)
+    (tmp_path / "x.npz").write_bytes(npz(source=beyond, target=flat))
+    found = refused("NE122", prepare, network(TWO), tmp_path / "x.npz")
+    assert "`target` in x.npz" in found.message
+    found = refused("NE122", prepare, network(SMALL), {"input": [[1.0], [1.0, 2.0]]})
+    assert found.message.startswith("`input` in an array has no one shape")
+    whole = network("network Whole { input: (4,) layers: Output(2) }")
+    refused("NE122", prepare, whole, floats(1, 5), "a,b,c,d")
+    refused("NE129", prepare, whole, floats(1, 4), "a,b,c,d")
+
+
 # --- files --------------------------------------------------------------------------
 
 
