@@ -86,7 +86,7 @@ def data_part(network: Network) -> TaskSource:
     return TaskSource((*imports, *needed, *more, *lines), code, own, postponed)
 
 
-LIBRARY = ("problems", "sequences", "arithmetic")
+LIBRARY = ("problems", "sequences", "patterns", "arithmetic")
 """The files that hold what a user's task may build on, beside `Task` itself."""
 
 

@@ -10,6 +10,7 @@ from neural_dsl.catalogue.settings import Table
 from neural_dsl.tasks.arithmetic import ARITHMETIC
 from neural_dsl.tasks.arrays import ARRAYS
 from neural_dsl.tasks.custom import CUSTOM
+from neural_dsl.tasks.patterns import PATTERN_COMPLETION
 from neural_dsl.tasks.sequences import SEQUENCES
 from neural_dsl.tasks.spec import TaskSpec
 from neural_dsl.tasks.text import TEXT
@@ -18,7 +19,7 @@ TASKS = Table(
     what="task",
     code="NE073",
     example="task: Copy(length=8, vocabulary=20)",
-    specs=(ARITHMETIC, *SEQUENCES, TEXT, ARRAYS, CUSTOM),
+    specs=(ARITHMETIC, *SEQUENCES, PATTERN_COMPLETION, TEXT, ARRAYS, CUSTOM),
 )
 
 

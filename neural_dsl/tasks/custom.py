@@ -15,11 +15,12 @@ from neural_dsl.tasks.spec import TaskSpec
 
 MEMBERS = ("size", "batch")  # what training cannot do without
 TASKS = "neural_dsl.tasks."
-SEQUENCES = ("SequenceTask", "Copy", "Reverse", "Sort", "Double", "PatternCompletion")
+SEQUENCES = ("SequenceTask", "Copy", "Reverse", "Sort", "Double")
 HOME = {
     **dict.fromkeys(("Task", "Split", "IGNORED", "PAD"), "base"),
     "ProblemTask": "problems",
     **dict.fromkeys(SEQUENCES, "sequences"),
+    "PatternCompletion": "patterns",
     "Arithmetic": "arithmetic",
 }
 """What a user's file may import from `neural_dsl.tasks` -> the file where it is."""
