@@ -1,9 +1,6 @@
-"""Writing files so that a reader never meets half of one.
-
-Everything is written under a temporary name in the folder where it belongs and renamed
-at the end: the old file stands until the new one is complete, and a full disk or a
-Ctrl-C leaves nothing behind.
-"""
+"""Writing files so that a reader never meets half of one: under a temporary name in the
+folder where they belong, renamed at the end. Until then the old file stands, and a full
+disk or a Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -126,13 +123,12 @@ class OutputFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self._made: list[Path] = []
+        self._staging = path / f".neural-{leftovers.mark()}.tmp"
         with output_errors(path):
             if path.exists() and not path.is_dir():
                 raise NotADirectoryError(20, "it is a file, not a folder", str(path))
             self._made = make_folder(path)
             leftovers.remove(path)
-            self._staging = path / f".neural-{leftovers.mark()}.tmp"
             try:
                 self._staging.mkdir()
             except OSError:
@@ -143,10 +139,9 @@ class OutputFolder:
     def __enter__(self) -> OutputFolder:
         return self
 
-    def __exit__(
-        self, kind: object, error: BaseException | None, trace: object
-    ) -> None:
-        leftovers.release(self._held)
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        if self._held is not None:
+            os.close(self._held)
         shutil.rmtree(self._staging, ignore_errors=True)
         if error is not None:
             self._remove_made()

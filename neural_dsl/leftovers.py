@@ -1,9 +1,8 @@
 """Temporary files that a killed process left in a folder, and how they are known.
 
-A temporary name carries the number of the process that writes it, and the file is
-locked while it is written. What belongs to no living process and can be locked is
-nobody's: whoever writes into the folder next removes it. The lock is for processes that
-cannot see each other, as in two containers over one folder.
+A temporary name carries the number of the process that writes it, and the file is locked
+meanwhile, for processes that cannot see each other, as in two containers. What belongs to
+no living process and can be locked goes when somebody writes into the folder next.
 """
 
 from __future__ import annotations
@@ -27,29 +26,24 @@ def lock(descriptor: int) -> bool:
     """Lock an open file or folder until it is closed; whether nobody else had."""
     try:
         import fcntl
-    except ImportError:  # Windows: an open file cannot be removed there anyway
-        return True
-    try:
+
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # A file system without locks: the number of the process must do.
-        return not isinstance(error, BlockingIOError)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        # Windows, where an open file cannot be removed anyway, or a file system without
+        # locks: the number of the process must do.
+        pass
     return True
 
 
 def hold(folder: Path) -> int | None:
-    """Lock a folder; what `release` takes."""
+    """Lock a folder until what this gives, if anything, is closed."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         lock(descriptor)
         return descriptor
     return None
-
-
-def release(descriptor: int | None) -> None:
-    """Unlock what `hold` locked."""
-    if descriptor is not None:
-        os.close(descriptor)
 
 
 def remove(folder: Path) -> None:
@@ -66,20 +60,20 @@ def remove(folder: Path) -> None:
 
 def _lives(process: int) -> bool:
     try:
-        os.kill(process, 0)  # of this process too: it is there
+        if process != os.getpid():
+            os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # somebody else's
-        return True
+        pass
     return True
 
 
 def _unlocked(path: str) -> bool:
-    try:
+    with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        return lock(descriptor)
-    finally:
-        os.close(descriptor)
+        try:
+            return lock(descriptor)
+        finally:
+            os.close(descriptor)
+    return False

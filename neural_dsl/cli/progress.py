@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from neural_dsl.cli.console import note, print_diagnostics, safe_console
 from neural_dsl.diagnostics.layout import safe
-from neural_dsl.runs.journal import Watcher
+from neural_dsl.runs.journal import Measures, Watcher
 from neural_dsl.runs.metrics import SHARES, in_words
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ class Progress(Watcher):
             shown = {"loss": f"{loss:.4f}", "speed": f"{self.speed:,.0f}"}
             self.bar.update(self.task, completed=step, **shown)
 
-    def validated(
-        self, step: int, measures: dict[str, float], samples: list[Sample]
-    ) -> None:
+    def validated(self, step: int, measures: Measures, samples: list[Sample]) -> None:
         """`step    50  loss 1.2345  validation 1.2  exact match 12.0%  …`; below it one
         wrong answer, if there is one, or in a terminal some right and wrong ones."""
         parts = [f"step {step:>{len(str(self.total))}}", f"loss {self.loss:.4f}"]
@@ -102,7 +100,7 @@ class Progress(Watcher):
             self.bar.stop()
 
 
-def exact(measures: dict[str, float], measure: str) -> str:
+def exact(measures: Measures, measure: str) -> str:
     """`exact match 998/1000`, or the loss of a task that is not right or wrong; then
     what `metrics` asks for."""
     first = in_words("loss", measures["loss"])
@@ -113,6 +111,6 @@ def exact(measures: dict[str, float], measure: str) -> str:
     return ", ".join([first, *others(measures, "loss", "count", measure)])
 
 
-def others(measures: dict[str, float], *told: str) -> list[str]:
+def others(measures: Measures, *told: str) -> list[str]:
     """The measures in words, but for those that are told elsewhere."""
     return [in_words(name, measures[name]) for name in measures if name not in told]

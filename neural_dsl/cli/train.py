@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from shlex import join
 from typing import Any
@@ -19,6 +20,7 @@ from neural_dsl.cli.options import (
 )
 
 INTERRUPTED = 130
+flag = partial(click.option, is_flag=True)
 
 
 @click.command(
@@ -48,15 +50,9 @@ Examples:
     metavar="SECTION.KEY=VALUE",
     help="Change a setting of the file for this run; repeatable.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
-@click.option(
-    "--overwrite", is_flag=True, help="Train anew in the place of a finished run."
-)
-@click.option(
-    "--force",
-    is_flag=True,
-    help="With --overwrite: of a run that is not finished, too.",
-)
+@flag("--resume", help="Go on with the run in the folder.")
+@flag("--overwrite", help="Train anew in the place of a finished run.")
+@flag("--force", help="With --overwrite: of a run that is not finished, too.")
 @click.option(
     "--device",
     metavar="DEVICE",
@@ -90,17 +86,14 @@ def command(
         raise click.UsageError("--resume goes on with a run, --overwrite removes it.")
     if options["force"] and not options["overwrite"]:
         raise click.UsageError("--force goes with --overwrite.")
-    short = [] if epochs is None else [f"train.epochs={epochs}"]
-    changes = [*settings, *short]
-    outcome = train(file, output_dir, settings=changes, watcher=Progress(), **options)
+    if epochs is not None:
+        settings = (*settings, f"train.epochs={epochs}")
+    outcome = train(file, output_dir, settings=settings, watcher=Progress(), **options)
     if outcome.status == "interrupted":
         again = ["neural", "train", str(file), "--resume"]
-        if output_dir:
-            again += ["--output-dir", str(output_dir)]
-        if options["network"]:
-            again += ["--network", options["network"]]
-        if options["trust"]:
-            again.append("--trust")
+        chosen = {"--output-dir": output_dir, "--network": options["network"]}
+        again += [s for k, v in chosen.items() if v for s in (k, str(v))]
+        again += ["--trust"] * options["trust"]
         note(f"interrupted after step {outcome.step}; go on with: {join(again)}")
         return INTERRUPTED
     if outcome.status == "finished":

@@ -57,11 +57,8 @@ def _check_unused(define: syntax.Define, macros: Macros, findings: Findings) -> 
 
 def _for_each_choice(findings: Findings, run: Callable[[Findings], object]) -> None:
     """Run with the first value of each search, then with each other value alone. What
-    only another value makes wrong is reported at that value.
-
-    A search inside a value that is not the first is met when that value is tried, and its
-    own values are tried beside it.
-    """
+    only another value makes wrong is reported at that value. A search inside such a value
+    is met when it is tried, and its own values are tried beside it."""
     first = Findings(findings.source)
     run(first)
     findings.adopt(first.found)

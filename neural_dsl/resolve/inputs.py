@@ -4,7 +4,6 @@ layer that cares about the shape of its input (`LayerSpec.reads`): a sequence la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,7 +16,7 @@ from neural_dsl.graph.settings import Task
 from neural_dsl.resolve.arguments import Bound
 from neural_dsl.resolve.kinds import LARGEST_SIZE
 from neural_dsl.resolve.layers import Stream
-from neural_dsl.resolve.macros import Macros, call_scope
+from neural_dsl.resolve.macros import Macros, Row, call_scope
 from neural_dsl.resolve.naming import check_name
 from neural_dsl.resolve.terms import At, CallValue, Invalid, is_whole
 from neural_dsl.resolve.values import evaluate
@@ -29,10 +28,7 @@ LOOKAHEAD = 2_000
 
 
 def declared_inputs(
-    section: syntax.InputSection,
-    statements: Sequence[syntax.Statement],
-    macros: Macros,
-    findings: Findings,
+    section: syntax.InputSection, statements: Row, macros: Macros, findings: Findings
 ) -> dict[str, Stream]:
     """The declarations by name, each as its first layer reads it; mistakes are reported."""
     several = len(section.inputs) > 1
@@ -52,11 +48,12 @@ def declared_inputs(
             help = "give each input a name of its own"
             findings.again("NE053", message, span, found[name].span or span, help)
             continue
-        shape, tensor = _shape(node.shape, At(findings, path=name)), None
+        at, tensor = At(findings, path=name), None
+        shape = _shape(node.shape, at)
         if shape is not None:
             quiet = Findings(findings.source, choice=findings.choice)
             need = Lookahead(macros, quiet, name).need(statements)
-            tensor = _tensor(name, node.shape.span, shape, need or ANY, findings)
+            tensor = _tensor(at, node.shape.span, shape, need or ANY)
         found[name] = Stream(tensor, name, True, node.span)
     return found
 
@@ -113,7 +110,7 @@ class Lookahead:
     _calls: list[tuple[syntax.Define, syntax.LayerNode]] = field(default_factory=list)
     _known: dict[tuple[str, int], Need | None] = field(default_factory=dict)
 
-    def need(self, statements: Sequence[syntax.Statement]) -> Need | None:
+    def need(self, statements: Row) -> Need | None:
         """The need of the first opinionated layer that the input meets; None when the
         statements end without one."""
         for position, statement in enumerate(statements):
@@ -168,13 +165,11 @@ class Lookahead:
         return spec, size if isinstance(size, int) else None
 
 
-def _tensor(
-    name: str, span: Span, shape: Shape, need: Need, findings: Findings
-) -> Tensor:
+def _tensor(at: At, span: Span, shape: Shape, need: Need) -> Tensor:
     """What enters the network, decided by what its first layer needs: of token ids a
     batch axis and a repeated embedding size are taken off."""
 
-    (spec, size), one = need, show(shape[1:])
+    findings, (spec, size), one = at.findings, need, show(shape[1:])
     reads = spec.reads if spec else "any"
 
     def note_batch() -> None:
@@ -193,7 +188,7 @@ def _tensor(
             label = f"{shape[-1]} repeats the embedding's `output_dim`"
             help = f"write {show(rest)}: the embedding adds the last axis itself"
             findings.warning("NW022", message, span, label, help)
-        return Tensor(rest if len(rest) == 1 else shape, "ids", source=name)
+        return Tensor(rest if len(rest) == 1 else shape, "ids", source=at.path)
     if len(shape) == 1 or shape[0] is not None:
         return Tensor(shape)
     if spec is None or reads != "sequence" or len(shape) != 2:

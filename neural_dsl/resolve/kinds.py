@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from neural_dsl.catalogue.activations import (
@@ -43,14 +44,13 @@ OR_ELSE = {
 """Kinds that take these types as they are, and else a number."""
 
 
+@dataclass(eq=False)
 class Misfit(Exception):
     """A value that a parameter does not take."""
 
-    def __init__(self, code: str, expected: str, help: str = ""):
-        super().__init__(expected)
-        self.code = code
-        self.expected = expected
-        self.help = help
+    code: str
+    expected: str
+    help: str = ""
 
 
 def fit(parameter: Parameter, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from neural_dsl.catalogue import find_layer
 from neural_dsl.diagnostics import Related
@@ -19,6 +19,8 @@ from neural_dsl.syntax import nodes as syntax
 
 DEEPEST = 100
 """Blocks and calls inside one another beyond this are not counted."""
+
+Row: TypeAlias = Sequence[syntax.Statement]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Macros:
             return None
         return define
 
-    def names_in(self, row: Sequence[syntax.Statement]) -> Collection[str]:
+    def names_in(self, row: Row) -> Collection[str]:
         """The `$parameters` in a row of statements, which is looked through once."""
         key = (id(row[0]), len(row))
         if key not in self._names:
@@ -128,7 +130,7 @@ class Macros:
             return self.excess(inner, limit, around) if large else statement.span
         return define.name.span
 
-    def _size_of(self, statements: Sequence[syntax.Statement], depth: int) -> Size:
+    def _size_of(self, statements: Row, depth: int) -> Size:
         total = Size()
         for statement in statements if depth <= DEEPEST else ():
             if isinstance(statement, syntax.BranchNode):

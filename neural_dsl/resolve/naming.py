@@ -17,7 +17,6 @@ from neural_dsl.graph.walk import Folded, fold, rebuild
 from neural_dsl.source import Span
 
 LONGEST_NAME = 64
-_LETTERS = "a name has letters (a to z, A to Z), digits and `_`, and no digit first"
 
 
 def check_name(value: Any, span: Span, findings: Findings) -> str:
@@ -26,7 +25,8 @@ def check_name(value: Any, span: Span, findings: Findings) -> str:
     Names end up in weights files, file names and emitted code: ASCII letters, digits
     and `_`, and no Python keyword. The help has the nearest name that works.
     """
-    message, label = _LETTERS, "not such a name"
+    message = "a name has letters (a to z, A to Z), digits and `_`, and no digit first"
+    label = "not such a name"
     if isinstance(value, str):
         if iskeyword(value):
             message, label = f"no name may be `{value}`", "a word of Python's own"

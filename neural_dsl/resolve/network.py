@@ -39,9 +39,8 @@ def resolve(
 ) -> tuple[Network, tuple[Diagnostic, ...]]:
     """The model graph of one network of the file, and the warnings about it.
 
-    `network` chooses by name; by default the last one. `choice`
-    says which value each `HPO(…)` has, by its span; the first where it says nothing.
-    Raises NeuralError with everything that is wrong, in source order.
+    `network` chooses by name, by default the last one; `choice` the value of each `HPO(…)`
+    by its span, by default the first. Raises NeuralError with everything that is wrong.
     """
     findings = Findings(file.source, choice=choice or {})
     with garbage_collection_paused():
@@ -90,7 +89,6 @@ def resolve_network(
     node: syntax.NetworkNode,
     macros: Macros,
     findings: Findings,
-    *,
     only_check: bool = False,
 ) -> Network | None:
     """One network, or None when anything in it is wrong. `only_check` may leave the

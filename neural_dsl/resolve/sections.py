@@ -37,8 +37,7 @@ class Sections:
 
     @classmethod
     def collect(cls, node: syntax.NetworkNode, findings: Findings) -> Sections:
-        """Sort the sections of a network. Reports unknown, repeated and missing ones, also
-        a network without inputs and without a task that gives them."""
+        """Sort the sections of a network. Reports unknown, repeated and missing ones."""
         found, seen = cls(), dict[str, Span]()
         for keyword, section in _lifted(node):
             name = _canonical(section, keyword, findings)
@@ -90,11 +89,9 @@ def _lifted(node: syntax.NetworkNode) -> Iterator[tuple[syntax.Name, syntax.Sect
         yield keyword, section
 
 
-def _canonical(
-    section: syntax.Section, keyword: syntax.Name, findings: Findings
-) -> str:
+def _canonical(section: syntax.Section, key: syntax.Name, findings: Findings) -> str:
     """The name of a section; "" after reporting one that there is not."""
-    name, written = keyword.text.lower(), keyword.text
+    name, written = key.text.lower(), key.text
     if isinstance(section, syntax.InputSection):
         return "input"
     if isinstance(section, syntax.LayersSection):
@@ -116,5 +113,5 @@ def _canonical(
     else:
         code, message = "NE060", f"unknown section `{written}`"
         label, help = "no such section", did_you_mean(written, NAMES)
-    findings.error(code, message, keyword.span, label, help)
+    findings.error(code, message, key.span, label, help)
     return ""

@@ -32,7 +32,7 @@ CODES = {
 """What is wrong with a layer's argument -> the same of a setting's."""
 
 
-def _table(section: str) -> Table:
+def table_of(section: str) -> Table:
     """What a section may name. Each table is built for the first file that asks."""
     match section:
         case "loss":
@@ -80,7 +80,7 @@ class SettingsReader:
             at = At(self.findings, path=given.key.text.lower())
             with suppress(Invalid):
                 value = evaluate(given.value, at)
-                return self._setting(value, given.value.span, _table(section), at)
+                return self._setting(value, given.value.span, table_of(section), at)
         return None
 
     def task(self) -> Task | None:
@@ -99,7 +99,7 @@ class SettingsReader:
         given, found = self.sections.settings.get("metrics"), dict[str, Setting]()
         if given is None:
             return ()
-        table, value = _table("metrics"), given.value
+        table, value = table_of("metrics"), given.value
         at = At(self.findings, path="metrics")
         for item in value.items if isinstance(value, syntax.Sequence) else (value,):
             with suppress(Invalid):
@@ -130,8 +130,6 @@ class SettingsReader:
                 below = at.below("early_stopping")
                 values["early_stopping"] = self._stopping(value, stopping, below)
         return values
-
-    # --- one named thing --------------------------------------------------------------
 
     def _setting(self, value: Any, span: Span, table: Table, at: At) -> Setting:
         """The Setting for an evaluated value. Raises Invalid after reporting."""
@@ -193,7 +191,7 @@ class SettingsReader:
         params, given = bound.values, bound.given.get("learning_rate")
         rate = params.get("learning_rate")
         if given is not None and isinstance(rate, str | CallValue):  # a schedule
-            below, table = at.below("learning_rate"), _table("lr_schedule")
+            below, table = at.below("learning_rate"), table_of("lr_schedule")
             rate = self._setting(rate, given.value.span, table, below)
             params["learning_rate"] = rate
         try:
@@ -208,7 +206,7 @@ class SettingsReader:
         """`true`, a patience, a call or a mapping; None for `false`."""
         if value is False:
             return None
-        span, table = given.span, _table("early_stopping")
+        span, table = given.span, table_of("early_stopping")
         arguments: Sequence[syntax.Argument] = ()
         if isinstance(given, syntax.Mapping):
             arguments = given.arguments

@@ -3,7 +3,7 @@ leave here without names: `naming` hands them out, over the whole network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +18,7 @@ from neural_dsl.diagnostics.suggest import did_you_mean
 from neural_dsl.graph.findings import Met
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Repeat, Residual
 from neural_dsl.resolve.layers import Flow, Made, SingleLayers, Stream
-from neural_dsl.resolve.macros import Size, call_scope
+from neural_dsl.resolve.macros import Row, Size, call_scope
 from neural_dsl.resolve.terms import UNKNOWN, At, Invalid, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
@@ -32,7 +32,6 @@ MAX_DEPTH = 64
 """Macro calls, blocks and branches inside one another (NE048)."""
 
 
-Row: TypeAlias = Sequence[syntax.Statement]
 Once: TypeAlias = Callable[[Flow], Made]
 
 

@@ -108,11 +108,8 @@ def _arithmetic(value: syntax.Operation, at: At) -> Any:
 
 def _searched(call: syntax.Call, at: At) -> Any:
     """The value of `HPO(…)` that the resolution's choice picks (`Findings.choice`); by
-    default the first choice or the lower bound. Of several choices only the picked one is
-    worked out aloud.
-
-    Records the search value, and what there is to choose from, and warns (NW060).
-    """
+    default the first choice or the lower bound. Records the search value, and what there
+    is to choose from, and warns (NW060)."""
     findings, where = at.findings, call.span
     space, picked = space_of(call, findings), findings.choice.get(call.span, 0)
     choices, bounds = space.choices, dict[str, Any]()

@@ -144,7 +144,8 @@ class _Learning:
             cannot += "nothing tells the positions of the source apart"
             help = "put `PositionalEncoding()` behind the `Embedding`"
             yield "NW078", cannot, span, "needs positions", help
-        for layer in self.layers if self._several_lengths else ():
+        several = isinstance(self.task.given.params.get("length"), tuple)
+        for layer in self.layers if several else ():
             if layer.attentions and layer.inputs[0].mask is None:
                 message = f"`{layer.type}` sees the padding of shorter sequences"
                 help = "write `mask_zero=true` in the `Embedding`"
@@ -154,6 +155,7 @@ class _Learning:
         """Nothing but attention (or a convolution) carries symbols from place to place."""
         spec, span = self.task.spec, self.task.given.span
         attending = sum(bool(each.attentions) for each in self.layers)
+        several = isinstance(self.task.given.params.get("length"), tuple)
         pointless = self.task.layout == "aligned" and spec.aligned_needs == "nothing"
         if attending == 0 and not pointless:
             message = f"no layer attends, so the model can hardly learn `{spec.name}`"
@@ -161,14 +163,10 @@ class _Learning:
             kind = "Decoder" if self.task.causal else "Encoder"
             help = f"add `Transformer{kind}(num_heads=4, ff_dim=512)`"
             yield "NW074", message, span, label, help
-        elif attending < spec.layers_needed and self._several_lengths:
+        elif attending < spec.layers_needed and several:
             message = f"`{spec.name}` takes two layers of attention: one finds what came before each symbol, the next looks for it"
             help = "repeat the layer: `TransformerDecoder(…) * 2`"
             yield "NW076", message, span, f"the network has {attending}", help
-
-    @property
-    def _several_lengths(self) -> bool:
-        return isinstance(self.task.given.params.get("length"), tuple)
 
 
 def _keeps_length(layer: Layer) -> bool:

@@ -1,9 +1,6 @@
-"""What a run leaves on disk so that it can go on: weights, and the whole state.
-
-Every file is written whole or not at all, and `state.safetensors` first: it holds the
-weights too, so what a kill between two files leaves behind is mended when the run goes
-on (`take_up`), and weights never stand without the state that made them.
-"""
+"""What a run leaves on disk so that it can go on: weights, and the whole state, which is
+written first: it holds the weights too, so what a kill between two files leaves behind is
+mended when the run goes on, and weights never stand without the state that made them."""
 
 from __future__ import annotations
 
@@ -45,29 +42,24 @@ class Progress:
         return [BEST, LAST] if best else [LAST]
 
 
-class NotFinite(Exception):
-    """What the weights, or what the model makes of them, holds NaN or infinity: nothing
-    to save. The message says which it is."""
-
-
 def save(
     folder: Path, training: BaseTraining, progress: Progress, measures: dict[str, float]
-) -> None:
-    """Save the state and the last weights; the best weights too, when they are these.
-
-    Raises NotFinite before anything is written, and NeuralError NE134.
-    """
+) -> str:
+    """Save the state and the last weights; the best weights too, when they are these; or
+    nothing where weights, or what the model makes of them, hold NaN or infinity: it says
+    which. Raises NeuralError NE134."""
     state = training.state()
     for name, array in state.items():
         matters = name.startswith(("model.", "optimizer.")) and array.dtype.kind == "f"
         if matters and not np.isfinite(array).all():
-            raise NotFinite("the weights became NaN or infinite")
+            return "the weights became NaN or infinite"
     if not measures and not training.gives_numbers():  # no validation has seen them
-        raise NotFinite("the model's output became NaN or infinite")
+        return "the model's output became NaN or infinite"
     about = {"step": str(progress.step)} | {k: repr(v) for k, v in measures.items()}
     metadata = {"progress": json.dumps(asdict(progress)), "about": json.dumps(about)}
     write_bytes(folder / STATE, weights_file.encoded(state, metadata))
     _write_weights(folder, training, progress.names, about)
+    return ""
 
 
 def _write_weights(
@@ -113,16 +105,11 @@ def refuse_weights_alone(folder: Path) -> None:
     them, and there is nothing to go on from."""
     found = saved_weights(folder)
     if found and not (folder / STATE).exists():
-        listed = (
-            name if step is None else f"{name} of step {step:,}"
-            for name, step in found.items()
-        )
-        raise refusal(
-            "NE155",
-            f"the run in {quoted(folder)} has no {STATE} to go on from, but it has "
-            + " and ".join(listed),
-            help=_another(folder, f"put back a copy of {STATE}"),
-        )
+        of_step = {n: "" if s is None else f" of step {s:,}" for n, s in found.items()}
+        listed = " and ".join(name + words for name, words in of_step.items())
+        message = f"has no {STATE} to go on from, but it has {listed}"
+        help = _another(folder, f"put back a copy of {STATE}")
+        raise refusal("NE155", f"the run in {quoted(folder)} {message}", help=help)
 
 
 def no_weights(folder: Path, about: About, asked: str) -> NeuralError:
@@ -139,13 +126,10 @@ def no_weights(folder: Path, about: About, asked: str) -> NeuralError:
         help = f"train it first: {again}"
         return refusal("NE156", f"{run} has saved no weights yet", help=help)
     file = os.path.normpath(folder / about["source"])
-    anew = shlex.join([file, "--output-dir", str(folder)])
-    return refusal(
-        "NE156",
-        f"{run} is finished, and its weights are gone",
-        help="put back a copy of its .safetensors files, or train anew: `neural "
-        f"train {anew} --overwrite`",
-    )
+    anew = shlex.join(["neural", "train", file, "--output-dir", str(folder)])
+    help = "put back a copy of its .safetensors files, or train anew: "
+    help += f"`{anew} --overwrite`"
+    return refusal("NE156", f"{run} is finished, and its weights are gone", help=help)
 
 
 def _another(folder: Path, first: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 
 from neural_dsl import leftovers
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import make_folder, output_errors, quoted, reason, write_text
+from neural_dsl.files import make_folder, output_errors, quoted, reason
 from neural_dsl.source import read_regular
 
 LAYOUT = 2
@@ -30,11 +30,8 @@ KEPT = {
 """Task -> parameter -> the run's own copy of that file. Arrays may be large: they stay."""
 FOLDERS = ("attention", "tensorboard")
 RESULTS = (
-    "metrics.jsonl",
-    "loss_curves.png",
-    "best.safetensors",
-    "last.safetensors",
-    "state.safetensors",
+    *("metrics.jsonl", "loss_curves.png"),
+    *("best.safetensors", "last.safetensors", "state.safetensors"),
 )
 KEPT_FILES = tuple(name for names in KEPT.values() for name in names.values())
 
@@ -44,7 +41,7 @@ def is_run(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
 
 
-def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> list[Path]:
+def create(folder: Path, overwrite: bool = False, force: bool = False) -> list[Path]:
     """Make the folder of a new run, and tell which folders had to be made, the innermost
     first. To `overwrite` removes a finished run that stands there, with `force` any, and
     nothing else. Raises NeuralError: NE150 when something stands there already, NE158
@@ -57,11 +54,9 @@ def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> lis
         if read_about(folder).get("status") == "finished":
             which, first = "finished run", "train anew in its place by --overwrite"
         another = f"`--output-dir {shlex.quote(f'{folder}-2')}`"
-        raise refusal(
-            "NE150",
-            f"there is a {which} in {quoted(folder)} already",
-            help=f"{first}, or choose another folder by {another}",
-        )
+        message = f"there is a {which} in {quoted(folder)} already"
+        help = f"{first}, or choose another folder by {another}"
+        raise refusal("NE150", message, help=help)
     with output_errors(folder):
         others = folder.iterdir() if folder.is_dir() and not emptied else ()
         if any(not _leftover(path) for path in others):
@@ -74,12 +69,10 @@ def create(folder: Path, *, overwrite: bool = False, force: bool = False) -> lis
 def _remove_run(folder: Path, force: bool) -> None:
     about = read_about(folder)
     if about.get("status") != "finished" and not force:
-        raise refusal(
-            "NE150",
-            f"the run in {quoted(folder)} is not finished: it is at step "
-            f"{about.get('step', 0):,}",
-            help="go on with it by --resume, or give it up by --overwrite --force",
-        )
+        at = f"it is at step {about.get('step', 0):,}"
+        message = f"the run in {quoted(folder)} is not finished: {at}"
+        help = "go on with it by --resume, or give it up by --overwrite --force"
+        raise refusal("NE150", message, help=help)
     with only_one(folder), output_errors(folder):
         sweep(folder)
         for name in FOLDERS:
@@ -143,21 +136,21 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 @contextmanager
-def removed_unless_begun(
-    folder: Path, about: About, made: list[Path]
-) -> Iterator[None]:
-    """Leave no folder behind when a run fails before its first step: its own, and those
-    `made` for it."""
-    try:
-        yield
-    finally:
-        if about.get("status", PREPARING) == PREPARING:
-            for path in folder.iterdir():
-                if _leftover(path) or path.name == ABOUT:
-                    path.unlink()
-            with suppress(OSError):  # not empty: it holds what others put there
-                for path in dict.fromkeys((folder, *made)):
-                    path.rmdir()
+def trained_in(folder: Path, about: About, made: list[Path]) -> Iterator[None]:
+    """Have the folder alone, and leave none behind when a run fails before its first step:
+    neither its own, nor those `made` for it. Raises NeuralError NE158."""
+    with only_one(folder):
+        sweep(folder)
+        try:
+            yield
+        finally:
+            if about.get("status", PREPARING) == PREPARING:
+                for path in folder.iterdir():
+                    if _leftover(path) or path.name == ABOUT:
+                        path.unlink()
+                with suppress(OSError):  # not empty: it holds what others put there
+                    for path in dict.fromkeys((folder, *made)):
+                        path.rmdir()
 
 
 def read_about(folder: Path) -> About:
@@ -168,35 +161,23 @@ def read_about(folder: Path) -> About:
             raise ValueError("it does not hold what it should")
         about: About = found
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        why = reason(error) if isinstance(error, OSError) else ""
-        seen = {
-            "no such folder": not folder.exists(),
-            "it is a file": not folder.is_dir(),
-            f"it has no {ABOUT}": not (folder / ABOUT).exists(),
-            f"{ABOUT}: {why}": bool(why),
-            f"its {ABOUT} is damaged": True,
-        }
-        what = next(words for words, is_so in seen.items() if is_so)
-        raise refusal(
-            "NE156",
-            f"{quoted(folder)} is not the folder of a run: {what}",
-            help="`neural train FILE` makes one, by default under runs/",
-        ) from error
+        what = f"its {ABOUT} is damaged"
+        if isinstance(error, NotADirectoryError) and folder.is_file():
+            what = "it is a file"
+        elif isinstance(error, FileNotFoundError | NotADirectoryError):
+            what = f"it has no {ABOUT}" if folder.is_dir() else "no such folder"
+        elif isinstance(error, OSError):
+            what = f"{ABOUT}: {reason(error)}"
+        message = f"{quoted(folder)} is not the folder of a run: {what}"
+        help = "`neural train FILE` makes one, by default under runs/"
+        raise refusal("NE156", message, help=help) from error
     return about
 
 
 def no_whole_run(folder: Path, why: str) -> NeuralError:
     """NE156: a folder that a training began, and something has damaged."""
-    return refusal(
-        "NE156",
-        f"{quoted(folder)} is not the folder of a whole run: {why}",
-        help="train again, into another folder",
-    )
-
-
-def write_about(folder: Path, about: About) -> None:
-    """Write `run.json`. Raises NeuralError NE134."""
-    write_text(folder / ABOUT, json.dumps(about, indent=2, default=str) + "\n")
+    message = f"{quoted(folder)} is not the folder of a whole run: {why}"
+    return refusal("NE156", message, help="train again, into another folder")
 
 
 @contextmanager

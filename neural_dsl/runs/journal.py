@@ -13,10 +13,9 @@ import warnings
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from neural_dsl.files import output_errors, write_bytes
+from neural_dsl.files import output_errors
 from neural_dsl.runs import metrics
 from neural_dsl.runs.decoding import Sample
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from neural_dsl.runs.prepare import Prepared
 
 LARGEST_LOG = 5_000  # lines of training losses in metrics.jsonl
+Measures: TypeAlias = dict[str, float]
 
 
 class Watcher:
@@ -40,9 +40,7 @@ class Watcher:
     def stepped(self, step: int, loss: float, tokens_per_second: float) -> None:
         """The losses up to this step are known."""
 
-    def validated(
-        self, step: int, measures: dict[str, float], samples: list[Sample]
-    ) -> None:
+    def validated(self, step: int, measures: Measures, samples: list[Sample]) -> None:
         """A validation, with some of its problems and what the model answers."""
 
     def stopped(self) -> None:
@@ -78,16 +76,11 @@ class Journal:
         warnings.showwarning = warned
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self.write("error", f"{type(error).__name__}: {error}")
             self.text("".join(traceback.format_exception(error)))
-        self._warnings.__exit__(kind, error, trace)
+        self._warnings.__exit__(None, None, None)
         self.file.close()
 
     def text(self, text: str) -> None:
@@ -120,11 +113,7 @@ class Journal:
             self._numbers(step, "train", {"loss": loss, "learning_rate": rate})
 
     def validated(
-        self,
-        step: int,
-        seconds: float,
-        measures: dict[str, float],
-        samples: list[Sample],
+        self, step: int, seconds: float, measures: Measures, samples: list[Sample]
     ) -> None:
         """A validation after so many seconds of training, and what was answered."""
         shown = {name: value for name, value in measures.items() if name != "count"}
@@ -135,21 +124,12 @@ class Journal:
             self.write("sample", sample.line())
         self.watcher.validated(step, measures, samples)
 
-    def _numbers(
-        self, step: int, group: str, values: dict[str, float], **more: float
-    ) -> None:
+    def _numbers(self, step: int, group: str, values: Measures, **more: float) -> None:
         start = "validation_" if group == "validation" else ""
         named = {f"{start}{name}": value for name, value in values.items()}
         metrics.append(self.folder, step=step, **more, **named)
         if self.scalars is not None:
             self.scalars.write(step, {f"{group}/{k}": v for k, v in values.items()})
-
-    def draw_losses(self, about: str) -> None:
-        """Draw all losses so far, over the picture of before."""
-        from neural_dsl.visualize.loss_curves import loss_curves_png
-
-        drawn = loss_curves_png(metrics.read(self.folder), about)
-        write_bytes(self.folder / "loss_curves.png", drawn)
 
     def stopped(self) -> None:
         """No more steps come; the log stays open."""
@@ -185,8 +165,8 @@ class Scalars:
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Add numbers by name. Raises NeuralError NE134."""
-        summary = {"value": [{"tag": k, "simple_value": v} for k, v in values.items()]}
-        self._write(step=step, summary=summary)
+        found = [{"tag": k, "simple_value": v} for k, v in values.items()]
+        self._write(step=step, summary={"value": found})
 
     def _write(self, **event: Any) -> None:
         record = self.events.Event(wall_time=time.time(), **event)
@@ -209,11 +189,9 @@ def heading(
     """The start of a log: what is trained, how, and on what."""
     lines = [f"model: {network.name}, {network.parameter_count:,} parameters"]
     for layer in network.layers():
-        shape = tuple(layer.output.shape)
-        count = layer.parameter_count
-        lines.append(f"  {layer.name:<32} {layer.type:<24} {shape!s:<16} {count:>10,}")
-    lines.append("settings:")
-    lines += [f"  {name}: {value}" for name, value in settings.items()]
+        row = f"  {layer.name:<32} {layer.type:<24} {tuple(layer.output.shape)!s:<16}"
+        lines.append(f"{row} {layer.parameter_count:>10,}")
+    lines += ["settings:", *(f"  {name}: {value}" for name, value in settings.items())]
     lines.append(f"command: {' '.join(sys.argv)}")
     lines.append(f"machine: {platform.platform()}, Python {platform.python_version()}")
     lines.append("versions: " + ", ".join(f"{k} {v}" for k, v in versions.items()))

@@ -14,10 +14,12 @@ import numpy.typing as npt
 from neural_dsl.attention.record import check_batch_item
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
+from neural_dsl.diagnostics import refusal
+from neural_dsl.files import quoted
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import prepare_again
-from neural_dsl.runs.resuming import refuse_changed_data
+from neural_dsl.runs.resuming import other_data
 from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
 from neural_dsl.targets.base import Batch, Given, refuse_options, refused
 from neural_dsl.targets.file import Model
@@ -147,7 +149,13 @@ def open_run(
     weights file raises.
     """
     run = prepare_again(folder, trust, backend)
-    refuse_changed_data(run)
+    for changed in other_data(run.about, run.network):
+        # The examples that it held out, and what its token ids mean, would be others.
+        message = (
+            f"{quoted(changed)} has changed since the run in {quoted(folder)} was "
+        )
+        help = "put back the file as it was, or train again"
+        raise refusal("NE162", f"{message}trained on it", help=help)
     names = [checkpoints.BEST, checkpoints.LAST]
     tested = f"{weights or run.about.get('tested')}.safetensors"
     if weights or tested in names:

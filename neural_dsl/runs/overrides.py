@@ -11,26 +11,17 @@ from dataclasses import dataclass, replace
 from unicodedata import normalize
 
 from neural_dsl.catalogue.configuration import EXECUTION, TRAIN
-from neural_dsl.catalogue.losses import LOSSES
-from neural_dsl.catalogue.optimizers import OPTIMIZERS
-from neural_dsl.catalogue.schedules import SCHEDULES
 from neural_dsl.catalogue.settings import Table
 from neural_dsl.catalogue.spec import Parameter
 from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.resolve.sections import BLOCKS, SETTINGS
+from neural_dsl.resolve.settings import table_of
 from neural_dsl.source import Source, Span
 from neural_dsl.syntax import nodes
 from neural_dsl.syntax.parser import parse, parse_value
-from neural_dsl.tasks import TASKS
 
 BLOCK_PARAMETERS = {"train": TRAIN, "execution": EXECUTION}
-TABLES: dict[str, Table] = {
-    "optimizer": OPTIMIZERS,
-    "loss": LOSSES,
-    "lr_schedule": SCHEDULES,
-    "task": TASKS,
-}
 # Two keys that say the same thing: giving one takes the other away.
 RIVALS = {"epochs": "steps", "steps": "epochs"}
 
@@ -137,15 +128,15 @@ def _place(node: nodes.NetworkNode, given: Assignment) -> tuple[Span, str]:
         if found is None:
             return _behind(node, (), f"  {section}: {value}\n")
         return found.span, value
-    whole, table = "give it whole", TABLES.get(section)
+    whole, table = "give it whole", None if section == "metrics" else table_of(section)
     if table is not None:
         whole += f", as in `--set {table.example.replace(': ', '=')}`"
     match found:
         case None:
             raise _refused(given.given, f"the file has no `{section}:`; {whole}")
-        case nodes.Word(text=name):
-            return found.span, f"{name}({given.key}={value})"
-        case nodes.LiteralValue(value=str(name)) if "(" not in name:
+        case nodes.Word(text=name) | nodes.LiteralValue(value=str(name)) if (
+            "(" not in name
+        ):
             return found.span, f"{name}({given.key}={value})"
         case nodes.Call():
             return _in_call(found, given, table)

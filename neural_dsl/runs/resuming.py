@@ -125,15 +125,3 @@ def other_data(about: About, network: Network) -> list[Path]:
     return [
         path for name, path in places if known.get(name, found[name]) != found[name]
     ]
-
-
-def refuse_changed_data(run: Prepared) -> None:
-    """Raise NE162 for other data than the run was trained on: the examples that it held
-    out, and what its token ids mean, would be others."""
-    for path in other_data(run.about, run.network):
-        raise refusal(
-            "NE162",
-            f"{quoted(path)} has changed since the run in {quoted(run.folder)} was "
-            "trained on it",
-            help="put back the file as it was, or train again",
-        )

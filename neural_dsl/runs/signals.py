@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -22,11 +22,9 @@ def stop_wishes() -> Iterator[list[int]]:
         wishes.append(number)
 
     before = {}
-    try:
+    with suppress(ValueError):  # not the main thread
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, wish)
-    except ValueError:  # not the main thread
-        pass
     try:
         yield wishes
     finally:

@@ -1,8 +1,5 @@
-"""Attention while a model learns: records of a fixed batch at log-spaced steps.
-
-A second copy of the model, on the CPU, is given the weights and is captured, so that
-looking leaves the training as it is: its mode, its device, its random numbers.
-"""
+"""Attention while a model learns: records of a fixed batch at log-spaced steps, taken of
+a second copy of the model, on the CPU, so that looking leaves the training as it is."""
 
 from __future__ import annotations
 

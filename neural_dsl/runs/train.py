@@ -5,6 +5,7 @@ prepare -> folder -> [ step, step, …, validation, checkpoint ] -> test
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from contextlib import suppress
@@ -15,9 +16,9 @@ from typing import Any, Literal
 from neural_dsl.backends.training import start_training
 from neural_dsl.codegen.training import hyperparameters
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.files import write_text
+from neural_dsl.files import write_bytes, write_text
 from neural_dsl.rules.measures import custom_of, goal_of
-from neural_dsl.runs import checkpoints, directory
+from neural_dsl.runs import checkpoints, directory, metrics
 from neural_dsl.runs.data_check import refuse_unfit_data
 from neural_dsl.runs.decoding import sample_predictions
 from neural_dsl.runs.journal import Journal, Watcher, heading
@@ -71,14 +72,8 @@ def train(request: TrainRequest, watcher: Watcher) -> Outcome:
         if directory.is_run(request.file):
             directory.create(folder)  # refuses: a run is there
         run = prepare_new(request)
-        made = directory.create(
-            folder, overwrite=request.overwrite, force=request.force
-        )
-    with (
-        directory.only_one(folder),
-        directory.removed_unless_begun(folder, run.about, made),
-    ):
-        directory.sweep(folder)
+        made = directory.create(folder, request.overwrite, request.force)
+    with directory.trained_in(folder, run.about, made):
         if run.about.get("status") == "finished":
             if not checkpoints.saved_weights(folder):
                 raise checkpoints.no_weights(folder, run.about, checkpoints.LAST)
@@ -115,7 +110,11 @@ class Run:
         self.task = run_task(given, self.training.module)
         refuse_unfit_data(given, self.task)
         self._compare_splits()
-        self._store_tokenizer()
+        learnt = getattr(self.task, "tokenizer", None)
+        library = getattr(learnt, "tokenizer", None)  # characters need none
+        stored_at = self.folder / directory.TOKENIZER
+        if library is not None and not stored_at.exists():  # what ids of parts mean
+            write_text(stored_at, library.to_str(pretty=True))
         tell_places(given, self.folder)(self.training.module)
         self.pending: list[tuple[int, Any, float]] = []  # losses not read yet
         self.elapsed = 0.0  # of them, in seconds
@@ -140,10 +139,8 @@ class Run:
             self.journal.stopped()
         if not interrupted:
             return self._finish()
-        self._describe("interrupted")
-        self._draw_losses()
         self.journal.write("info", f"interrupted after step {self.progress.step}")
-        return Outcome("interrupted", self.folder, self.progress.step)
+        return self._ended("interrupted", {})
 
     def _compare_splits(self) -> None:
         """Refuse other examples than the run began with; a new one notes what it has."""
@@ -155,14 +152,6 @@ class Run:
         custom = custom_of(self.run.network)
         if custom is not None:
             refuse_other_splits(known, getattr(self.training.module, custom.name)())
-
-    def _store_tokenizer(self) -> None:
-        """Keep what the ids of a text in parts of words mean, beside the weights."""
-        learnt = getattr(self.task, "tokenizer", None)
-        library = getattr(learnt, "tokenizer", None)  # characters need none
-        path = self.folder / directory.TOKENIZER
-        if library is not None and not path.exists():
-            write_text(path, library.to_str(pretty=True))
 
     def _open(self, resume: bool) -> None:
         """Take up a saved state, and write what describes the run."""
@@ -255,11 +244,11 @@ class Run:
             self.progress.best, self.progress.best_step = value, step
 
     def _checkpoint(self, measures: dict[str, float]) -> None:
-        try:
-            checkpoints.save(self.folder, self.training, self.progress, measures)
-        except checkpoints.NotFinite as error:
-            raise self._diverged(self.progress.step, str(error)) from None
-        self.journal.write("info", f"checkpoint of step {self.progress.step}")
+        done = self.progress
+        wrong = checkpoints.save(self.folder, self.training, done, measures)
+        if wrong:
+            raise self._diverged(done.step, wrong)
+        self.journal.write("info", f"checkpoint of step {done.step}")
 
     def _finish(self) -> Outcome:
         """Test what `python train.py` tests, on problems never seen, and close the run."""
@@ -271,27 +260,33 @@ class Run:
         restores = self.training.restores_best
         self.training.restore_best()
         test = self.training.evaluate("test")
-        tested, of_step = "last", step
-        if restores:
-            tested, of_step = "best", self.progress.best_step
+        tested = "best" if restores else "last"
+        of_step = self.progress.best_step if restores else step
         words = ", ".join(f"{k} {v:.4g}" for k, v in test.items())
-        text = f"test, {tested} weights (step {of_step}): {words}"
-        self.journal.write("info", text)
+        self.journal.write("info", f"test, {tested} weights (step {of_step}): {words}")
         self.about.update({"test": test, "tested": tested})
+        return self._ended("finished", test)
+
+    def _ended(self, status: Status, test: dict[str, float]) -> Outcome:
         self._draw_losses()
-        self._describe("finished")
-        return Outcome("finished", self.folder, step, test, self.measure)
+        self._describe(status)
+        return Outcome(status, self.folder, self.progress.step, test, self.measure)
 
     def _draw_losses(self) -> None:
-        run = self.run
+        """All losses so far, over the picture of before."""
+        from neural_dsl.visualize.loss_curves import loss_curves_png
+
+        run, lines = self.run, metrics.read(self.folder)
         about = f"{run.network.name} on {run.compiled.backend}, seed {run.seed}"
-        self.journal.draw_losses(about)
+        picture = loss_curves_png(lines, about)
+        write_bytes(self.folder / "loss_curves.png", picture)
 
     def _describe(self, status: str) -> None:
         done, about = self.progress, self.about
         about.update({"status": status, "step": done.step, "best_step": done.best_step})
         about.update({"best": done.best, "seconds": round(done.seconds, 3)})
-        directory.write_about(self.folder, about)
+        text = json.dumps(about, indent=2, default=str) + "\n"
+        write_text(self.folder / directory.ABOUT, text)
 
     def _diverged(self, step: int, what: str) -> NeuralError:
         kept, saved = checkpoints.load(self.folder), ""

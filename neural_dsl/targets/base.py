@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, TypeAlias
@@ -30,6 +30,11 @@ from neural_dsl.diagnostics import NeuralError, refusal
 from neural_dsl.diagnostics.suggest import closest
 from neural_dsl.graph.nodes import Network
 from neural_dsl.inputs.labels import Axis, labels_of
+
+SEEN = (
+    "seen are scaled_dot_product_attention and nn.MultiheadAttention of PyTorch, and "
+    "Keras' attention layers; not traced models"
+)
 
 Head: TypeAlias = tuple[str, int | None]
 """The name of a site, and which of its heads (None: all)."""
@@ -178,12 +183,9 @@ class Target(ABC):
                 raise not_seen(site.name)
         if sites is None:
             self._seen = tuple(found.values())
-        if not found and sites is None:
+        if sites is None and not found:
             raise refusal(
-                "NE111",
-                "no attention of this model could be seen",
-                help="seen are scaled_dot_product_attention and nn.MultiheadAttention of "
-                "PyTorch, and Keras' attention layers; not traced models",
+                "NE111", "no attention of this model could be seen", help=SEEN
             )
         return output
 
@@ -267,12 +269,10 @@ def refuse_missing(name: str, existing: Collection[str]) -> NeuralError:
 def not_seen(name: str, times: int = 0) -> NeuralError:
     """NE111: an attention that was seen never, or more often than there is."""
     often = f"{times} times" if times else "never"
-    return refusal(
-        "NE111",
-        f"the attention of `{name}` cannot be captured: it was computed {often} in "
-        "one run, where capture can see it",
-        help="please report this with the file and the output of `neural version`",
-    )
+    message = f"the attention of `{name}` cannot be captured: it was computed {often}"
+    help = "please report this with the file and the output of `neural version`"
+    message += " in one run, where capture can see it"
+    return refusal("NE111", message, help=help)
 
 
 def places_of(
@@ -310,9 +310,6 @@ def versions(backend: str) -> dict[str, str]:
     """Names and versions of what computed a record."""
     found = {"neural-dsl": __version__, "numpy": np.__version__}
     for name in BACKENDS[backend].distributions:
-        try:
-            found[name] = metadata.version(name)
-            break
-        except metadata.PackageNotFoundError:
-            continue
+        with suppress(metadata.PackageNotFoundError):
+            return {**found, name: metadata.version(name)}
     return found

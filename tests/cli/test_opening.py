@@ -249,17 +249,18 @@ def test_what_predict_and_evaluate_print_is_made_by_the_functions_of_python(
     from dataclasses import replace
 
     from neural_dsl import api
+    from neural_dsl.runs import prompted
 
-    answer, evaluate = api.answer, api.evaluate
+    predicted, evaluate = prompted.predicted, api.evaluate
 
     def changed(run, prompts):
-        answers, refused = answer(run, prompts)
+        answers, refused = predicted(run, prompts)
         return [replace(one, text=f"<{one.text}>") for one in answers], refused
 
     def renamed(run, split="test"):
         return replace(evaluate(run, split), model="Renamed")
 
-    monkeypatch.setattr(api, "answer", changed)
+    monkeypatch.setattr(prompted, "predicted", changed)
     monkeypatch.setattr(api, "evaluate", renamed)
     said = neural("predict", folder, "--prompt", "dabc:")
     assert said.out.strip() == nd.predict(folder, "dabc:")[0].text
