@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.cli.console import files_written, note, print_diagnostics, say
@@ -18,11 +18,34 @@ from neural_dsl.files import OutputFolder
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.targets.file import Model
+    from neural_dsl.visualize.style import Kind
     from neural_dsl.visualize.views import Training, View
 
 
-Request: TypeAlias = SimpleNamespace
-"""The options of `neural visualize`, under the names that Click gives them."""
+@dataclass(frozen=True)
+class Request:
+    """The options of `neural visualize`, under the names that Click gives them."""
+
+    files: tuple[Path, ...]
+    attention: bool
+    evolution: bool
+    form: str | None
+    output: Path | None
+    network: str | None
+    backend: str | None
+    layers: tuple[str, ...]
+    heads: tuple[int, ...]
+    data: Path | None
+    tokens: tuple[str, ...]
+    prompts: tuple[str, ...]
+    texts: tuple[str, ...]
+    weights: Path | None
+    save_weights: Path | None
+    seed: int
+    batch_item: int
+    output_dir: Path
+    scale: Kind | None
+    trust: bool
 
 
 @dataclass(frozen=True)

@@ -161,15 +161,13 @@ def read_about(folder: Path) -> About:
             raise ValueError("it does not hold what it should")
         about: About = found
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        why = reason(error) if isinstance(error, OSError) else ""
-        seen = {
-            "no such folder": not folder.exists(),
-            "it is a file": not folder.is_dir(),
-            f"it has no {ABOUT}": not (folder / ABOUT).exists(),
-            f"{ABOUT}: {why}": bool(why),
-            f"its {ABOUT} is damaged": True,
-        }
-        what = next(words for words, is_so in seen.items() if is_so)
+        what = f"its {ABOUT} is damaged"
+        if isinstance(error, NotADirectoryError) and folder.is_file():
+            what = "it is a file"
+        elif isinstance(error, FileNotFoundError | NotADirectoryError):
+            what = f"it has no {ABOUT}" if folder.is_dir() else "no such folder"
+        elif isinstance(error, OSError):
+            what = f"{ABOUT}: {reason(error)}"
         message = f"{quoted(folder)} is not the folder of a run: {what}"
         help = "`neural train FILE` makes one, by default under runs/"
         raise refusal("NE156", message, help=help) from error
