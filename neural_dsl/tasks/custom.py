@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from symtable import symtable
+from warnings import catch_warnings, simplefilter
 
 from neural_dsl.catalogue.spec import Params, parameter
 from neural_dsl.tasks.reading import task_text, unusable
@@ -56,7 +57,9 @@ def read_custom(text: str) -> CustomFile:
     its methods, its own or those of a base. Raises ValueError."""
     try:
         tree = ast.parse(text)
-        compile(text, "<task>", "exec")  # finds more, and runs nothing
+        with catch_warnings():
+            simplefilter("ignore")  # they are told where the code runs
+            compile(text, "<task>", "exec")  # finds more, and runs nothing
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from None
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -93,7 +96,8 @@ def _lineage(name: str, classes: Mapping[str, ast.ClassDef]) -> list[str]:
 def _measure(name: str, items: Iterable[ast.stmt]) -> str:
     """What a class says of how its models are measured; `Task`'s own default where it
     says nothing. Raises ValueError for no measure that there is."""
-    found = (each for each in items if "measure" in defined(ast.unparse(each)))
+    given = (e for e in items if isinstance(e, ast.Assign | ast.AnnAssign) and e.value)
+    found = (each for each in given if "measure" in defined(ast.unparse(each)))
     node = next(found, None)
     if node is None:
         return MEASURES[0]

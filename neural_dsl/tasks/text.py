@@ -74,7 +74,7 @@ class Text(GivenTask):
         if kind == "char":
             self.tokenizer = Characters(self.symbols)
         else:
-            self.tokenizer = Subwords(self.data.tokenizer())
+            self.tokenizer = Subwords(self._learnt())
             self.symbols = self.tokenizer.symbols
         size = len(self.symbols) - 1
         if kind == "bpe" and size <= BYTES:
@@ -91,6 +91,15 @@ class Text(GivenTask):
                     f"{path} is too short for context={self.max_length}: its {split} "
                     f"part has {count:,} tokens, and one window takes {window:,}"
                 )
+
+    def _learnt(self) -> Any:
+        try:
+            return self.data.tokenizer()
+        except (OSError, ValueError, ImportError):
+            raise
+        except Exception as error:  # the library raises no narrower one
+            name = self.params["tokenizer"]
+            raise ValueError(f"`{name}` is no tokenizer: {error}") from error
 
     def size(self, split: Split) -> int:
         """The number of windows that hold each token but the first as a target once."""

@@ -15,6 +15,7 @@ from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
 from neural_dsl.tasks import task_spec
 from neural_dsl.tasks.arrays import convert, read_arrays
+from neural_dsl.tasks.custom import read_custom
 from neural_dsl.tasks.reading import ArrayHeader, array_headers
 from tests.data_parts import network_of, task_of
 
@@ -111,6 +112,17 @@ def test_subwords_are_learnt_from_the_training_part_and_can_be_stored(text_file)
     assert json.loads((folder / "other.json").read_text("utf-8")) == json.loads(
         (folder / "tokenizer.json").read_text("utf-8")
     )
+
+
+def test_a_tokenizer_that_only_the_library_refuses_is_refused_in_words(text_file):
+    pytest.importorskip("tokenizers")
+    folder = text_file.parent
+    model = {"type": "BPE", "vocab": {each: i for i, each in enumerate("abc")}}
+    added = [{"content": "<s>", "id": 3}]
+    content = json.dumps({"model": model, "added_tokens": added})
+    (folder / "tokenizer.json").write_text(content, encoding="utf-8")
+    with pytest.raises(NeuralError, match="json` is no tokenizer"):
+        text_task(folder, tokenizer="tokenizer.json")
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "bpe", "tokenizer.json"])
@@ -448,3 +460,27 @@ def test_what_is_no_archive_of_arrays_is_refused(tmp_path, damage):
     (tmp_path / "x.npz").write_bytes(bytes(content))
     with pytest.raises(LayerProblem, match=r"no \.npz file"):
         array_headers("x.npz", tmp_path)
+
+
+# --- a task of the user's own -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line, measure",
+    [
+        ('measure = "loss"', "loss"),
+        ('measure: str = "accuracy"', "accuracy"),
+        ("measure: str", "exact_match"),
+        ("measure = property(str)", None),
+        ("def measure(self): ...", "exact_match"),
+        ("is_three = 3 is 3", "exact_match"),  # Python warns, `check` says nothing
+    ],
+)
+def test_a_measure_is_what_the_class_sets_it_to(line, measure, recwarn):
+    text = f"from neural_dsl.tasks.base import Task\nclass Own(Task):\n    {line}\n"
+    if measure is None:
+        with pytest.raises(ValueError, match="`measure` of Own must be"):
+            read_custom(text)
+    else:
+        assert read_custom(text).measure == measure
+    assert not recwarn.list
