@@ -70,14 +70,15 @@ def as_source(source: PathLike | Source) -> Source:
         return source
     if is_text(source):
         return Source("<text>", str(source))
-    if (as_path(source) / "run.json").is_file():
-        path = os.fspath(source)
+    path = as_path(source)
+    if (path / "run.json").is_file():
+        given = os.fspath(source)
         raise refusal(
             "NE002",
-            f"{quoted(path)} is the folder of a run",
-            help=f"open it with its trained weights: neural_dsl.open({path!r})",
+            f"{quoted(given)} is the folder of a run",
+            help=f"open it with its trained weights: neural_dsl.open({given!r})",
         )
-    return read_source(source)
+    return read_source(path)
 
 
 def is_text(target: Any) -> bool:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import hypothesis
 import pytest
 
+from neural_dsl.catalogue.backends import BACKENDS
 from tests.hiding.sitecustomize import environment, hide
 
 # One thread a worker: the tests' models are small, and threads of two workers that wait for
@@ -22,7 +23,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 # What a mark says is needed -> the packages.
-FRAMEWORKS = {"torch": ["torch"], "tensorflow": ["tensorflow", "keras"]}
+FRAMEWORKS = {spec.package: [*spec.imports] for spec in BACKENDS.values()}
 
 
 def hidden(config: pytest.Config) -> list[str]:

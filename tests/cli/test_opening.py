@@ -183,6 +183,15 @@ def test_a_name_that_no_file_can_have_is_refused(use):
 
 
 @pytest.mark.parametrize("use", [nd.load, nd.compile, nd.train])
+@pytest.mark.parametrize(
+    "path, shown", [("", "`.` is a directory"), ("./x.neural", "no file `x.neural`")]
+)
+def test_a_path_is_told_in_its_shortest_form(use, path, shown):
+    with pytest.raises(nd.NeuralError, match=shown):
+        use(path)
+
+
+@pytest.mark.parametrize("use", [nd.load, nd.compile, nd.train])
 def test_what_is_no_path_is_refused(use):
     with pytest.raises(nd.NeuralError, match="NE003"):
         use(None)
