@@ -374,7 +374,7 @@ def test_a_damaged_checkpoint_or_folder_is_named(neural, file):
     result = neural("evaluate", "runs/model")
     assert "NE156" in result.err and "model.neural: no such file" in result.err
     assert "it is a file" in neural("evaluate", source).err
-    assert "file name too long" in neural("generate", "a" * 300).err
+    assert "file name too long" in neural("generate", "a" * 300, "--prompt", "x").err
     assert "NE156" in neural("predict", "nowhere", "--prompt", "ab").err
 
 

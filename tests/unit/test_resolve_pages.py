@@ -33,7 +33,7 @@ def test_every_code_that_the_resolver_can_raise_has_a_page() -> None:
     root = Path(neural_dsl.__file__).parent
     raised = {
         code
-        for folder in ("catalogue", "resolve", "rules")
+        for folder in ("catalogue", "tasks", "resolve", "rules")
         for path in (root / folder).rglob("*.py")
         for code in re.findall(r'"(N[EW]0\d\d)"', path.read_text(encoding="utf-8"))
     }
