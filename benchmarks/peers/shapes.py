@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neural_dsl import api
+import neural_dsl as nd
 from neural_dsl.backends.training import BaseTraining, start_training
 from neural_dsl.runs.task_files import run_task, tell_places
 
@@ -72,7 +72,7 @@ def ours(
     file = folder / f"{shape.name}.neural"
     settings = {"rate": LEARNING_RATE, "ff": 4 * shape.width} | vars(shape)
     file.write_text(NETWORK.format_map(settings), "utf-8")
-    compiled = api.compile(file, backend)
+    compiled = nd.compile(file, backend)
     code = folder / f"{shape.name}_{backend}.py"
     code.write_text(compiled.code, "utf-8")
     prepare = tell_places(compiled.network)
