@@ -76,7 +76,9 @@ def kinds() -> Iterator[ModuleType]:
     names = [
         f"neural_dsl.targets.{each.name}" for each in iter_modules(targets.__path__)
     ]
-    for name in (*names, "neural_dsl.runs.loaded"):
+    names.append("neural_dsl.runs.loaded")
+    # Any object may be a module of somebody's: that one is asked last.
+    for name in sorted(names, key=lambda name: name.endswith(".module")):
         module = import_module(name)
         if hasattr(module, "opened"):
             yield module
