@@ -193,7 +193,7 @@ class Grid:
             x += left
             if one is not None:
                 axes = sheet.axes(x, y, one.width, one.height)
-                draw_matrix(sheet, axes, one.panel, scale)
+                draw_matrix(axes, one.panel, scale)
                 sheet.tick_labels(axes, one.rows, one.columns)
                 for number, text in enumerate(reversed(one.title), start=1):
                     sheet.text(x, y - number * line, text, self.title_size)

@@ -17,8 +17,6 @@ from neural_dsl.visualize.scale import Scale
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neural_dsl.visualize.sheet import Sheet
-
 
 @dataclass(frozen=True)
 class Panel:
@@ -65,7 +63,7 @@ def largest_of_blocks(
     return np.ma.masked_less(filled, 0.0)
 
 
-def draw_matrix(sheet: Sheet, axes: Axes, panel: Panel, scale: Scale) -> None:
+def draw_matrix(axes: Axes, panel: Panel, scale: Scale) -> None:
     """Draw the weights in the colours of `scale`; row 0 is on top.
 
     Forbidden cells are transparent and show the hatched ground behind them. Where there
@@ -73,12 +71,12 @@ def draw_matrix(sheet: Sheet, axes: Axes, panel: Panel, scale: Scale) -> None:
     average would make a strong weight look weak, or vanish.
     """
     queries, keys = panel.weights.shape
-    place = axes.get_position()
+    width, height = size(axes)
     values = scale.values(panel.weights, panel.allowed)
     shown = largest_of_blocks(
         np.ma.masked_array(values, ~panel.allowed),
-        max(1, round(place.height * sheet.height)),
-        max(1, round(place.width * sheet.width)),
+        max(1, round(height)),
+        max(1, round(width)),
     )
     if not panel.allowed.all():
         hatch(axes)
@@ -94,9 +92,15 @@ def draw_matrix(sheet: Sheet, axes: Axes, panel: Panel, scale: Scale) -> None:
         extent=(-0.5, keys - 0.5, queries - 0.5, -0.5),
     )
     style.framed(axes)
-    _padding_marks(sheet, axes, panel.padded)
+    _padding_marks(axes, panel.padded)
     if panel.expected is not None:
-        outline(sheet, axes, panel.expected)
+        outline(axes, panel.expected)
+
+
+def size(axes: Axes) -> tuple[float, float]:
+    """How many pixels axes cover across and down, on a page of whole pixels."""
+    place, page = axes.get_position(), axes.figure.bbox
+    return place.width * round(page.width), place.height * round(page.height)
 
 
 def hatch(axes: Axes) -> None:
@@ -107,22 +111,21 @@ def hatch(axes: Axes) -> None:
     axes.add_patch(ground)
 
 
-def _padding_marks(sheet: Sheet, axes: Axes, padded: npt.NDArray[np.bool_]) -> None:
+def _padding_marks(axes: Axes, padded: npt.NDArray[np.bool_]) -> None:
     """A bar on the right of every run of padded queries."""
     edges = np.flatnonzero(np.diff(np.r_[0, padded.astype(int), 0]))
-    width = 5 / (axes.get_position().width * sheet.width)
+    width = 5 / size(axes)[0]
     for start, end in edges.reshape(-1, 2):
         bar = Rectangle((1.0, start - 0.5), width, end - start, color=style.PADDED)
         bar.set(transform=axes.get_yaxis_transform(), linewidth=0, zorder=3)
         axes.add_patch(bar).set_clip_on(False)
 
 
-def outline(sheet: Sheet, axes: Axes, cells: npt.NDArray[np.bool_]) -> None:
+def outline(axes: Axes, cells: npt.NDArray[np.bool_]) -> None:
     """A frame inside each of these cells."""
     queries, keys = cells.shape
-    place = axes.get_position()
-    wide = place.width * sheet.width / keys
-    high = place.height * sheet.height / queries
+    width, height = size(axes)
+    wide, high = width / keys, height / queries
     line = min(2.4, max(0.8, 0.09 * min(wide, high)))  # pixels
     inset = 1.1 * line  # the casing ends where the cell does
     colors = ((style.EXPECTED_CASING, 2.2 * line), (style.EXPECTED, line))

@@ -153,7 +153,7 @@ class Sheet:
             style.framed(axes)
             if entry == EXPECTED_ENTRY:
                 axes.set_facecolor(style.STOPS[8])
-                outline(self, axes, np.ones((1, 1), dtype=bool))
+                outline(axes, np.ones((1, 1), dtype=bool))
                 axes.set(xlim=(-0.5, 0.5), ylim=(-0.5, 0.5))
             elif entry == MASKED_ENTRY:
                 hatch(axes)
