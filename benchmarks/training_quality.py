@@ -31,7 +31,8 @@ from neural_dsl.attention.expected import expected_mass, induction_score
 from neural_dsl.attention.record import LayerAttention
 from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.runs.loaded import LoadedRun, open_run
-from neural_dsl.runs.prompted import capture, read_prompt
+from neural_dsl.runs.prompted import capture
+from neural_dsl.runs.reading import read_prompt
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "tasks"
 PROBLEMS = 20  # whose attention is looked at

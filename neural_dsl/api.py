@@ -125,8 +125,8 @@ def predict(run: LoadedRun | PathLike, prompts: str | Sequence[str]) -> list[Ans
     Raises NeuralError: NE159 for a prompt that the task cannot read, NE160 for a task
     without answers, NE156 for no run.
     """
-    from neural_dsl.runs.loaded import as_prompt
     from neural_dsl.runs.prompted import predicted
+    from neural_dsl.runs.reading import as_prompt
 
     several = isinstance(prompts, Iterable) and not isinstance(prompts, str)
     asked = [(as_prompt(one), "") for one in (prompts if several else [prompts])]

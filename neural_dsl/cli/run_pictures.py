@@ -14,7 +14,8 @@ from neural_dsl.inputs.selection import select_layers
 if TYPE_CHECKING:
     from neural_dsl.attention.record import AttentionRecord
     from neural_dsl.runs.loaded import LoadedRun
-    from neural_dsl.runs.prompted import Reading, Shown
+    from neural_dsl.runs.prompted import Shown
+    from neural_dsl.runs.reading import Reading
     from neural_dsl.visualize.views import Moment
 
 MOST_VIEWS = 12  # side by side; beyond that nobody can read them
@@ -73,18 +74,24 @@ def readings(
     wish it is the first held-out problem, of the first run, so that several runs read
     the same."""
     from neural_dsl.runs import prompted
+    from neural_dsl.runs.reading import (
+        read_held_out,
+        read_prompt,
+        read_text,
+        shortened,
+    )
 
     layers = select_layers(run.network, request.layers)
     if request.data is not None:
         return [prompted.capture_data(run, request.data, layers)]
     asked: list[tuple[Reading, str]] = []
     for what, given, read in (
-        ("prompt", request.prompts, prompted.read_prompt),
-        ("text", request.texts, prompted.read_text),
+        ("prompt", request.prompts, read_prompt),
+        ("text", request.texts, read_text),
     ):
         for each in given:
             try:
-                named = f'{what} "{prompted.shortened(each)}"'
+                named = f'{what} "{shortened(each)}"'
                 asked.append((read(run, each), named))
             except NeuralError as error:
                 if error.diagnostics[0].code != "NE171":
@@ -92,11 +99,11 @@ def readings(
                 refused += error.diagnostics
     if not (request.prompts or request.texts):
         origin = "first held-out problem"
-        reading = prompted.read_held_out(first)
+        reading = read_held_out(first)
         if run is not first and (not reading.ids or run.task.measure == "loss"):
-            reading = prompted.read_held_out(run)
+            reading = read_held_out(run)
         elif run is not first:
-            reading = prompted.read_prompt(run, reading.prompt)
+            reading = read_prompt(run, reading.prompt)
             origin += f" of {first.folder}"
         asked = [(reading, origin)]
     return [prompted.capture(run, reading, origin, layers) for reading, origin in asked]

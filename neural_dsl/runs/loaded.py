@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from neural_dsl.attention.record import check_batch_item
 from neural_dsl.backends import create_runtime, weights_file
 from neural_dsl.backends.live import Runtime
 from neural_dsl.diagnostics import refusal
@@ -19,24 +14,16 @@ from neural_dsl.files import quoted
 from neural_dsl.runs import checkpoints
 from neural_dsl.runs.directory import LAYOUT, is_run
 from neural_dsl.runs.prepare import prepare_again
+from neural_dsl.runs.reading import TaskTarget
 from neural_dsl.runs.resuming import other_data
 from neural_dsl.runs.task_files import refuse_other_splits, run_task, tell_places
-from neural_dsl.targets.base import Batch, Given, refuse_options, refused
+from neural_dsl.targets.base import refuse_options, refused
 from neural_dsl.targets.file import Model
-from neural_dsl.targets.network import NetworkTarget
 
 
-def as_prompt(given: Any) -> str:
-    """The prompt, which is text. Raises NeuralError NE112."""
-    if isinstance(given, str):
-        return given
-    raise refused(f"a prompt is text, not {given!r}", 'such as "dabc:"')
-
-
-class LoadedRun(NetworkTarget):
-    """What can be asked and looked at: `step` is the one whose `weights` ("best" or
-    "last") these are; `task` is the package's own, whose examples are the emitted file's.
-    """
+class LoadedRun(TaskTarget):
+    """What can be asked and looked at; `step` is the one whose `weights` ("best" or
+    "last") these are."""
 
     def __init__(
         self,
@@ -48,9 +35,8 @@ class LoadedRun(NetworkTarget):
         described: Mapping[str, Any] = MappingProxyType({}),
     ):
         """`described` is what run.json says."""
-        super().__init__(runtime)
-        self.folder, self.task, self.described = folder, task, described
-        self.step, self.weights = step, weights
+        super().__init__(runtime, folder, task)
+        self.step, self.weights, self.described = step, weights, described
 
     @property
     def name(self) -> str:
@@ -58,61 +44,9 @@ class LoadedRun(NetworkTarget):
         return self.folder.resolve().name
 
     @property
-    def input_length(self) -> int | None:
-        """The one length that the model reads, None where any length will do."""
-        return self.network.inputs[0].tensor.shape[0]
-
-    def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Logits (B, T, V) for ids (B, T)."""
-        return self.runtime.run({self.network.inputs[0].name: ids})
-
-    @property
     def model(self) -> Model:
         """The live model."""
         return Model(self.runtime)
-
-    def encode(self, given: Given) -> Batch:
-        """A prompt, which the run answers; or whatever a network reads; without both the
-        first problem of the test split. Labelled with the task's symbols."""
-        from neural_dsl.runs import prompted
-
-        prompt = given.prompt
-        if given.data is not None:
-            if prompt is not None:
-                raise refused("a run reads a prompt, or data", "leave one of them out")
-            return super().encode(given)
-        if given.tokens is not None:
-            raise refused(
-                "the tokens of a run are its task's symbols, which labels would hide",
-                "give the text as `prompt`, or arrays as `data`",
-            )
-        check_batch_item(given.item, 1)
-        if prompt is None:
-            reading, origin = prompted.read_held_out(self), "first held-out problem"
-        else:
-            reading = prompted.read_prompt(self, as_prompt(prompt))
-            origin = f'prompt "{prompted.shortened(prompt)}"'
-        return prompted.batch_of(self, reading, origin)
-
-    def sequence(self, ids: Sequence[int]) -> Batch:
-        """One sequence of token ids, each labelled with its symbol. A model that takes any
-        length runs as it is; one of a fixed length is built anew."""
-        name = self.network.inputs[0].name
-        arrays = {name: np.array([ids], dtype=np.int64)}
-        tokens = {name: (tuple(self.task.symbols[id] for id in ids),)}
-        if self.input_length is None:
-            return Batch(arrays, tokens, network=self.network)
-        return replace(super().encode(Given(arrays)), tokens=tokens)
-
-    def example(self) -> Batch:
-        """The first example of the test split, as the task gives it."""
-        x = self.task.batch("test", np.arange(1))[0]
-        parts = x if isinstance(x, tuple) else (x,)
-        origin = "first test example"
-        if len(parts) == 1 and parts[0].dtype.kind in "iu" and self.task.symbols:
-            return replace(self.sequence(parts[0][0].tolist()), origin=origin)
-        names = [item.name for item in self.network.inputs]
-        return Batch(dict(zip(names, parts, strict=True)), origin=origin)
 
 
 def opened(

@@ -117,7 +117,7 @@ def test_the_weights_are_those_of_the_run_and_the_share_is_of_them(neural):
 
 def test_what_is_drawn_without_a_prompt_is_the_first_of_the_file_s_own_test_split():
     from neural_dsl.runs.loaded import open_run
-    from neural_dsl.runs.prompted import read_held_out
+    from neural_dsl.runs.reading import read_held_out
 
     for name in ("copy", "reverse"):
         run = open_run(Path("runs") / name)

@@ -7,7 +7,8 @@ import pytest
 
 import neural_dsl as nd
 from neural_dsl.runs.loaded import LoadedRun
-from neural_dsl.runs.prompted import Reading, Shown, capture
+from neural_dsl.runs.prompted import Shown, capture
+from neural_dsl.runs.reading import Reading
 from neural_dsl.targets.base import Batch
 from neural_dsl.targets.record import record
 
