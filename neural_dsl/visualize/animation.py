@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,8 +28,6 @@ FRAME_TIME, LAST_FRAME_TIME = 450, 2500  # milliseconds
 @picture("evolution.gif")
 def evolution_gif(training: Training, scale: Kind | None = None) -> bytes:
     """An animation: every head of every attention, a frame for each step, one scale."""
-    from PIL import Image
-
     columns = max(one.num_heads for one in training.moments[0].record)
     panels = [
         [
@@ -56,9 +55,15 @@ def evolution_gif(training: Training, scale: Kind | None = None) -> bytes:
             row_titles=[one.name for one in moment.record],
         )
         pages.append(pixels(frame.draw()))
+    return _animated(pages, gif_palette(shared.diverging))
+
+
+def _animated(pages: Sequence[Colors], palette: Colors) -> bytes:
+    """The pages one after another, the last for longer: in the colours of one palette, or
+    those of still cells would flicker."""
+    from PIL import Image
+
     height, width = (max(page.shape[axis] for page in pages) for axis in (0, 1))
-    # One palette for all frames, or the colours of still cells would flicker.
-    palette = gif_palette(shared.diverging)
     indexed = []
     for page in pages:
         margins = ((0, height - page.shape[0]), (0, width - page.shape[1]), (0, 0))

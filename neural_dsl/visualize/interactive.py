@@ -25,6 +25,7 @@ from neural_dsl.visualize.labels import visible
 from neural_dsl.visualize.markup import FONT, clean, page, script_json
 from neural_dsl.visualize.pictures import picture
 from neural_dsl.visualize.scale import (
+    Facts,
     Scale,
     facts_of,
     scale_from,
@@ -58,41 +59,14 @@ def attention_page(
 
     views = views_of(shown, batch_item, caption)
     notes = notes_of(views)
-    entries, stored, facts = [], [], []
-    for number, view in enumerate(views):
-        for layer, known in zip(view.record, analyse(view.record), strict=True):
-            heads = (None, *range(layer.num_heads))  # the average first
-            weights = [layer.tile(view.item, one) for one in heads]
-            allowed = [layer.allowed.tile(view.item, one) for one in heads]
-            each = [facts_of(*pair) for pair in zip(weights, allowed, strict=True)]
-            facts.append(together(each))
-            if layer.allowed.heads == 1:  # all share one mask
-                del allowed[1:]
-            entry = _layer(layer, known["heads"], view.item)
-            counts = [mask.sum(-1).tolist() for mask in allowed]
-            ranges = {  # that of the layer, one without any end, that of each matrix
-                kind: {
-                    "layer": _plain(scale_from(facts[-1], kind)),
-                    "whole": _plain(whole_scale(facts[-1], kind)),
-                    "view": [_plain(scale_from(one, kind)) for one in each],
-                }
-                for kind in KINDS
-            }
-            entries.append(
-                {"view": number, **entry, "counts": counts, "ranges": ranges}
-            )
-            # A mask that only its cells can say; the script knows the rules.
-            dense = allowed if layer.allowed.dense is not None else []
-            stored.append(
-                {
-                    "name": clean(layer.name),
-                    "matrices": [
-                        _packed(np.rint(np.clip(one, 0, 1) * FULL_WEIGHT), "<u2")
-                        for one in weights
-                    ],
-                    "masks": [_packed(mask, "u1") for mask in dense],
-                }
-            )
+    entries, stored, facts = zip(
+        *(
+            _attention(layer, known["heads"], number, view.item)
+            for number, view in enumerate(views)
+            for layer, known in zip(view.record, analyse(view.record), strict=True)
+        ),
+        strict=True,
+    )
     first = scale_from(together(facts), scale)
     models = dict.fromkeys(view.record.provenance.model for view in views)
     expected = any(one.expected is not None for view in views for one in view.record)
@@ -101,16 +75,7 @@ def attention_page(
         "layers": entries,
         "head": head,
         "chosen": {"kind": first.kind, "why": first.why},
-        "colors": style.plotly_colorscale(),
-        "diverging_colors": style.plotly_colorscale(diverging=True),
-        "font": FONT,
-        "ink": style.INK,
-        "quiet": style.QUIET,
-        "frame": style.FRAME,
-        "masked": "#e4e4e4",
-        "padded": style.PADDED,
-        "expected": style.EXPECTED,
-        "casing": style.EXPECTED_CASING,
+        **_look(),
     }
     return page(
         "attention",
@@ -124,6 +89,44 @@ def attention_page(
         plotly=Markup(get_plotlyjs()),
         record=Markup(script_json(data)),
     )
+
+
+def _attention(
+    layer: LayerAttention, metrics: list[dict[str, Any]], view: int, item: int
+) -> tuple[dict[str, Any], dict[str, Any], Facts]:
+    """What the script reads of an attention, what it unpacks (the average first, then
+    each head), and what a scale depends on."""
+    heads = (None, *range(layer.num_heads))
+    weights = [layer.tile(item, one) for one in heads]
+    allowed = [layer.allowed.tile(item, one) for one in heads]
+    each = [facts_of(*pair) for pair in zip(weights, allowed, strict=True)]
+    facts = together(each)
+    if layer.allowed.heads == 1:  # all share one mask
+        del allowed[1:]
+    ranges = {  # that of the layer, one without any end, that of each matrix
+        kind: {
+            "layer": _plain(scale_from(facts, kind)),
+            "whole": _plain(whole_scale(facts, kind)),
+            "view": [_plain(scale_from(one, kind)) for one in each],
+        }
+        for kind in KINDS
+    }
+    entry = {
+        "view": view,
+        **_layer(layer, metrics, item),
+        "counts": [mask.sum(-1).tolist() for mask in allowed],
+        "ranges": ranges,
+    }
+    # A mask that only its cells can say; the script knows the rules.
+    dense = allowed if layer.allowed.dense is not None else []
+    stored = {
+        "name": clean(layer.name),
+        "matrices": [
+            _packed(np.rint(np.clip(one, 0, 1) * FULL_WEIGHT), "<u2") for one in weights
+        ],
+        "masks": [_packed(mask, "u1") for mask in dense],
+    }
+    return entry, stored, facts
 
 
 def _layer(
@@ -173,6 +176,22 @@ def _plain(scale: Scale) -> dict[str, Any]:
         "labels": [label for _, label in scale.ticks()],
         "title": scale.bar_label,
         "note": scale.note,
+    }
+
+
+def _look() -> dict[str, Any]:
+    """The colours and the type that pictures have too."""
+    return {
+        "colors": style.plotly_colorscale(),
+        "diverging_colors": style.plotly_colorscale(diverging=True),
+        "font": FONT,
+        "ink": style.INK,
+        "quiet": style.QUIET,
+        "frame": style.FRAME,
+        "masked": "#e4e4e4",
+        "padded": style.PADDED,
+        "expected": style.EXPECTED,
+        "casing": style.EXPECTED_CASING,
     }
 
 

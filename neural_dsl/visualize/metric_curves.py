@@ -77,7 +77,7 @@ def _draw_measured(axes: Axes, training: Training, name: str) -> None:
     if name == "loss" and min(y) > 0:
         style.logarithmic(axes)
     else:
-        axes.set_ylim(-0.03, 1.05)
+        _limit(axes, is_share=name != "loss")
 
 
 def _draw_metric(axes: Axes, training: Training, name: str) -> None:
@@ -104,6 +104,18 @@ def _draw_metric(axes: Axes, training: Training, name: str) -> None:
                 label=label,
                 **(marked if named else thin),
             )
-    title = EXPECTED if name == EXPECTED else METRICS[name].title
-    axes.set_ylabel(title, fontsize=8, wrap=True)
-    axes.set_ylim(-0.03, 1.05)
+    title, unit = EXPECTED, ""
+    if name != EXPECTED:
+        title, unit = METRICS[name].title, METRICS[name].unit
+    axes.set_ylabel(f"{title} ({unit})" if unit else title, fontsize=8, wrap=True)
+    _limit(axes, is_share=not unit)
+
+
+def _limit(axes: Axes, is_share: bool) -> None:
+    """From 0 to 1 for shares. What is none, or is more than all there is, has limits of
+    its own, from 0 unless it falls below."""
+    low, high = axes.dataLim.intervaly
+    if is_share and low >= -0.03 and high <= 1.05:
+        axes.set_ylim(-0.03, 1.05)
+    elif low >= 0:
+        axes.set_ylim(bottom=0)

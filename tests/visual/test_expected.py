@@ -19,6 +19,7 @@ from neural_dsl.attention.expected import (
     expected_mass,
     uniform_mass,
 )
+from neural_dsl.attention.metrics import METRICS
 from neural_dsl.attention.storage import RecordError, load_record, save_record
 from neural_dsl.visualize import style
 from neural_dsl.visualize.animation import (
@@ -341,6 +342,22 @@ def test_the_curves_are_the_metrics_over_the_steps():
     assert axes.lines[0].get_xdata().tolist() == [moment.step for moment in some]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["transformer_decoder, head 0", "transformer_decoder, head 1"]
+
+
+def test_a_curve_of_any_metric_is_within_its_axes(monkeypatch):
+    for metric in METRICS.values():
+        monkeypatch.setattr(metric, "curve", True)
+    lines = [{"step": i, "loss": 3.0 - i} for i in range(6)]  # below 0 in the end
+    figure = metrics_figure(Training("runs/x", moments(), lines))
+    shares = [metric.title for metric in METRICS.values() if not metric.unit]
+    shares.remove("diagonal strength")  # how many times an even share
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        for line in axes.lines:
+            assert (low <= line.get_ydata()).all() and (line.get_ydata() <= high).all()
+        if axes.get_ylabel() in shares:
+            assert (low, high) == (-0.03, 1.05)
+    assert "mean distance (positions)" in [axes.get_ylabel() for axes in figure.axes]
 
 
 def test_losses_close_together_are_labelled_by_plain_numbers():
