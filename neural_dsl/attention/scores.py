@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import inf, prod
+from operator import matmul
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -192,7 +193,7 @@ class Scores:
             scores = self.numbers(self._rows(self.given, queries))
         else:
             query = self._rows(self.query, queries) * self.scale
-            scores = mixed(query, self.swap(self.key, -1, -2), self.reshape)
+            scores = mixed(query, self.key, self.reshape, self.against)
         if self.bias is not None:
             scores += self._rows(self.bias, queries)
         if self.mask is not None:
@@ -222,6 +223,11 @@ class Scores:
     reshape: Function = staticmethod(np.reshape)
     swap: Function = staticmethod(np.swapaxes)
 
+    @classmethod
+    def against(cls, query: Any, key: Any) -> Any:
+        """query @ the keys transposed."""
+        return query @ cls.swap(key, -1, -2)
+
     @staticmethod
     def take(tensor: Any, queries: Which) -> Any:
         """The chosen places along the last axis but one."""
@@ -238,15 +244,20 @@ class Scores:
         return np.where(cells, values, tensor).astype(tensor.dtype)
 
 
-def mixed(weights: Any, columns: Any, reshape: Function = np.reshape) -> Any:
+def mixed(
+    weights: Any,
+    columns: Any,
+    reshape: Function = np.reshape,
+    product: Function = matmul,
+) -> Any:
     """weights (B, H, Q, K) @ columns (B, G, K, c) -> (B, H, Q, c), where each of the G
     groups belongs to H / G neighbouring heads; nothing is expanded. Any framework's."""
     batch, heads, queries, keys = weights.shape
     groups = columns.shape[1]
     if groups == heads:
-        return weights @ columns
+        return product(weights, columns)
     folded = reshape(weights, (batch, groups, heads // groups * queries, keys))
-    return reshape(folded @ columns, (batch, heads, queries, -1))
+    return reshape(product(folded, columns), (batch, heads, queries, -1))
 
 
 def visible(bias: Float32, query: Float32, key: Float32, scale: float) -> Bools:

@@ -56,6 +56,7 @@ class DeviceScores(Scores):
     highest = staticmethod(partial(tf.reduce_max, axis=-1, keepdims=True))
     reshape = staticmethod(tf.reshape)
     swap = staticmethod(keras.ops.swapaxes)
+    against = staticmethod(partial(tf.matmul, transpose_b=True))
 
     @staticmethod
     def array(tensor: Any) -> Float32:
