@@ -89,7 +89,8 @@ def pixels(figure: Figure) -> Colors:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
+    with style.settings():
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].astype(np.int64)
 
 

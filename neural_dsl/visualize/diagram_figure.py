@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon
@@ -39,7 +38,7 @@ def drawing_png(drawing: Drawing) -> bytes:
     """The drawing as a PNG with twice as many dots as a screen has, less for a model so
     long that no image could hold it."""
     longest = max(drawing.width, drawing.height) / PIXELS_PER_INCH
-    with matplotlib.rc_context(style.RC):
+    with style.settings():
         size = (drawing.width / PIXELS_PER_INCH, drawing.height / PIXELS_PER_INCH)
         figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, facecolor="white")
         FigureCanvasAgg(figure)

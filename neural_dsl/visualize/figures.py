@@ -29,9 +29,7 @@ def picture_bytes(
     wherever it is opened. `quick` is for large grids: zlib's usual level, 6, takes three
     times as long for a few percent.
     """
-    import matplotlib
-
-    settings: Any = style.RC | {
+    saved: Any = {
         "svg.hashsalt": "neural-dsl",
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
@@ -41,7 +39,7 @@ def picture_bytes(
     options: Any = {"format": form, "dpi": dpi, "metadata": FORMATS[form]}
     if quick and form == "png":
         options["pil_kwargs"] = {"compress_level": 4}
-    with matplotlib.rc_context(settings):
+    with style.settings(**saved):
         figure.savefig(buffer, **options)
     return buffer.getvalue()
 

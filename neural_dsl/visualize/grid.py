@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import matplotlib
-
 from neural_dsl.visualize import style
 from neural_dsl.visualize.labels import drawable
 from neural_dsl.visualize.lettering import (
@@ -91,7 +89,7 @@ class Grid:
         scale = self.scale
         if not isinstance(scale, Scale):
             scale = scale_of_panels(self.panels, scale)
-        with matplotlib.rc_context(style.RC):
+        with style.settings():
             placed: Places = [
                 self._place(one, index) if one else None
                 for index, one in enumerate(self.panels)

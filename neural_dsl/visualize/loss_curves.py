@@ -26,11 +26,10 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
     Losses stand on a logarithmic axis. Each validation is a dot; measures that are
     shares of problems run from 0 to 100%.
     """
-    import matplotlib
     from matplotlib.figure import Figure
 
     shares = [name for name in SHARES if column(lines, name)[0]]
-    with matplotlib.rc_context(style.RC):
+    with style.settings():
         figure = Figure(figsize=(8, 6.0 if shares else 4.6), layout="constrained")
         heights = [3, 2, 1.4] if shares else [3, 1.4]
         ratios = {"height_ratios": heights}

@@ -28,7 +28,6 @@ def metrics_figure(training: Training) -> Figure:
     The steps stand on a logarithmic axis that begins with 0; what a metric says of a head
     is its mean over the batch.
     """
-    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -42,7 +41,7 @@ def metrics_figure(training: Training) -> Figure:
     ]
     names = ("loss", "validation_exact_match")
     measured = [name for name in names if column(training.lines, name)[0]]
-    with matplotlib.rc_context(style.RC):
+    with style.settings():
         rows = len(measured) + len(shown)
         figure = Figure(figsize=(9, 1.2 + 1.75 * rows), layout="constrained")
         grid = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]

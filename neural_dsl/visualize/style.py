@@ -9,6 +9,7 @@ colour-blind eyes and on a grey printer. Matplotlib and Plotly get the same stop
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -62,7 +63,20 @@ RC: Final[Any] = {
     "axes.linewidth": 0.6,
     "hatch.linewidth": 0.6,
 }
-"""Settings under which figures are made, whatever the user's matplotlibrc says."""
+"""What figures are made with that is not Matplotlib's default."""
+
+
+def settings(**more: Any) -> AbstractContextManager[None]:
+    """The settings under which figures are made and saved, whatever the user's matplotlibrc
+    says."""
+    import matplotlib
+
+    default: Any = {
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if not name.startswith("backend")
+    }
+    return matplotlib.rc_context(default | RC | more)
 
 
 def stops(diverging: bool = False) -> tuple[str, ...]:

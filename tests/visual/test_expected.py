@@ -9,9 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 
 from neural_dsl.attention.expected import (
     best_head,
@@ -36,17 +34,19 @@ from neural_dsl.visualize.interactive import attention_page
 from neural_dsl.visualize.loss_curves import loss_curves
 from neural_dsl.visualize.metric_curves import metrics_figure
 from neural_dsl.visualize.sheet import EXPECTED_ENTRY
-from neural_dsl.visualize.views import Moment, Training, View
-from tests.attention_records import layer, random_layer, record
+from neural_dsl.visualize.views import Training, View
+from tests.attention_records import (
+    KNOWN,
+    known_layer,
+    layer,
+    moments,
+    random_layer,
+    record,
+    views,
+)
+from tests.visual.looking import pixels, texts
 
-KNOWN = [(2, (0,)), (3, (1, 2))]
 FIRST = "transformer_decoder"
-
-
-def known_layer(size=4, name="transformer_decoder", heads=2, **rest):
-    """A causal layer whose task wants `KNOWN`."""
-    one = random_layer(1, heads, size, size, "causal", name=name, **rest)
-    return replace(one, expected=expected_cells(KNOWN, size, size)[None])
 
 
 def outlined(axes):
@@ -61,14 +61,8 @@ def outlined(axes):
     return found
 
 
-def pixels(figure):
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-
-
 def words(figure):
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+    return [text for text, _ in texts(figure)]
 
 
 # --- the share of mass ----------------------------------------------------------------
@@ -182,15 +176,6 @@ def test_the_page_holds_the_cells_and_the_share():
 # --- side by side ---------------------------------------------------------------------
 
 
-def views():
-    one = record(known_layer(4, tokens=tuple("abcd")), known_layer(4, name="deep"))
-    other = replace(
-        record(known_layer(6, tokens=tuple("abcdef"), heads=3)),
-        provenance=replace(one.provenance, model="Other", inputs="prompt b"),
-    )
-    return [View("copy: ab → ba, right", one), View("other: abc → cb", other)]
-
-
 def test_views_of_different_length_and_depth_stand_side_by_side():
     figure = attention_heatmap(views())
     panels = [axes for axes in figure.axes if axes.images]
@@ -228,24 +213,6 @@ def test_each_view_has_its_row_of_heads_and_those_it_lacks_stay_free():
     assert len([a for a in head_grid(views(), "deep").axes if a.images]) == 2
 
 
-@pytest.mark.parametrize("make", [attention_heatmap, lambda v: head_grid(v, FIRST)])
-def test_texts_side_by_side_do_not_overlap(make):
-    figure = make(views())
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    boxes = [
-        (text.get_text(), text.get_window_extent(renderer))
-        for text in figure.findobj(Text)
-        if text.get_text() and text.get_visible()
-    ]
-    for i, (one, box) in enumerate(boxes):
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1, one
-        for other, second in boxes[:i]:
-            width = min(box.x1, second.x1) - max(box.x0, second.x0)
-            height = min(box.y1, second.y1) - max(box.y0, second.y0)
-            assert width <= 0.5 or height <= 0.5, f"{one!r} overlaps {other!r}"
-
-
 def test_the_page_of_several_views_holds_all_of_them():
     page = attention_page(views())
     assert page.count('id="matrix-') == 3 + 4 + 3
@@ -254,26 +221,6 @@ def test_the_page_of_several_views_holds_all_of_them():
 
 
 # --- evolution ------------------------------------------------------------------------
-
-
-def moments(count=12):
-    """A head that finds its cells between the fifth and the seventh moment."""
-    start, found = known_layer(), expected_cells([(2, (0,)), (3, (1,))], 4, 4)
-    goal = np.where(found.any(-1)[:, None], found, np.eye(4))[None, None]
-    share = np.clip((np.arange(count) - 4) / 2, 0, 1)
-    return [
-        Moment(
-            2**i - 1,
-            record(
-                replace(
-                    start,
-                    weights=((1 - s) * start.weights + s * goal).astype(np.float32),
-                )
-            ),
-            f"loss {1 - s:.2f}",
-        )
-        for i, s in enumerate(share)
-    ]
 
 
 def test_the_figure_has_a_row_for_each_head_and_a_column_for_each_chosen_step():
@@ -304,9 +251,7 @@ def test_more_steps_are_shown_where_more_happens():
 def test_the_gif_has_a_frame_for_each_step_on_one_scale_and_size():
     from PIL import Image
 
-    some = Training("runs/x", moments(6))
-    data = evolution_gif(some)
-    assert data == evolution_gif(some), "the same bytes each time"
+    data = evolution_gif(Training("runs/x", moments(6)))
     with Image.open(io.BytesIO(data)) as gif:
         assert gif.n_frames == 6
         durations, pages = [], []

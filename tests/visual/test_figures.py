@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
-import sys
-import warnings
-from functools import cache
-from itertools import combinations
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from neural_dsl.diagnostics import NeuralError
@@ -22,117 +14,15 @@ from neural_dsl.visualize.heatmap import attention_heatmap
 from neural_dsl.visualize.lettering import measure, ticks, wrap
 from neural_dsl.visualize.matrix import largest_of_blocks
 from neural_dsl.visualize.sheet import MASKED_ENTRY, PADDED_ENTRY
-from tests.attention_records import HOSTILE, layer, random_layer, record
-
-WORDS = ["The", "cat", "sat", "on", "the", "extraordinarily", "comfortable", "mat"]
-
-
-def words(count):
-    return tuple(WORDS[i % len(WORDS)] for i in range(count))
-
-
-def padding(*lengths, size):
-    return np.arange(size) < np.array(lengths)[:, None]
-
-
-RECORDS = {
-    "one token": record(layer([[1.0]])),
-    "words": record(random_layer(1, 4, 8, 8, tokens=words(8))),
-    "sixty words": record(random_layer(1, 3, 60, 60, "causal", tokens=words(60))),
-    "no tokens": record(random_layer(2, 8, 50, 50)),
-    "two hundred": record(random_layer(1, 1, 200, 200, tokens=words(200))),
-    "one query": record(random_layer(1, 2, 1, 90, "cross")),
-    "one key": record(random_layer(1, 2, 40, 1, "cross")),
-    "cross": record(
-        random_layer(
-            1, 5, 8, 13, "cross", query_tokens=(words(8),), key_tokens=(words(13),)
-        )
-    ),
-    "padded": record(
-        random_layer(
-            2,
-            4,
-            20,
-            20,
-            key_mask=padding(12, 20, size=20),
-            query_mask=padding(12, 20, size=20),
-        )
-    ),
-    "hostile": record(
-        random_layer(1, 2, len(HOSTILE), len(HOSTILE), tokens=HOSTILE),
-    ),
-    "layers": record(
-        random_layer(1, 4, 13, 13, tokens=words(13)),
-        random_layer(1, 4, 8, 8, "causal", name="transformer_decoder.self_attention"),
-        random_layer(1, 2, 8, 13, "cross", name="transformer_decoder.cross_attention"),
-    ),
-    "many layers": record(
-        *(random_layer(1, 1, 9, 9, name=f"transformer_encoder_{i}") for i in range(17))
-    ),
-}
-
-
-@cache
-def figures(name):
-    """The pictures of a record: drawn once, for all who look at them."""
-    one = RECORDS[name]
-    parts = one.layers[:2]  # the others of "many layers" are alike
-    return (
-        attention_heatmap(one),
-        attention_heatmap(one, heads=[0, 1]),
-        *(head_grid(one, part.name) for part in parts),
-    )
-
-
-@cache
-def texts(figure):
-    """Every visible text with its box on the page."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    return [
-        (text.get_text(), text.get_window_extent(renderer))
-        for text in figure.findobj(Text)
-        if text.get_text() and text.get_visible()
-    ]
-
-
-@cache
-def pixels(figure):
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].astype(float)
+from neural_dsl.visualize.views import View
+from tests.attention_records import RECORDS, layer, random_layer, record, words
+from tests.visual.looking import pictured, pixels, texts
 
 
 def cell_color(figure, axes, row, column):
     image = pixels(figure)
     x, y = axes.transData.transform((column, row))
     return image[image.shape[0] - 1 - int(y), int(x)]
-
-
-@pytest.mark.parametrize("name", RECORDS)
-def test_no_two_texts_overlap_and_none_is_clipped(name):
-    for figure in figures(name):
-        found = texts(figure)
-        page = figure.bbox
-        for text, box in found:
-            inside = box.x0 >= 0 and box.y0 >= 0
-            inside &= box.x1 <= page.x1 and box.y1 <= page.y1
-            assert inside, f"{text!r} leaves the page"
-        for (one, box), (other, second) in combinations(found, 2):
-            width = min(box.x1, second.x1) - max(box.x0, second.x0)
-            height = min(box.y1, second.y1) - max(box.y0, second.y0)
-            assert width <= 0.5 or height <= 0.5, f"{one!r} overlaps {other!r}"
-
-
-@pytest.mark.parametrize("name", ["words", "cross", "two hundred"])
-def test_no_text_stands_on_a_matrix(name):
-    for figure in figures(name):
-        panels = [axes.get_window_extent() for axes in figure.axes if axes.images]
-        for text, box in texts(figure):
-            for panel in panels:
-                width = min(box.x1, panel.x1) - max(box.x0, panel.x0)
-                height = min(box.y1, panel.y1) - max(box.y0, panel.y0)
-                assert width <= 1 or height <= 1, f"{text!r} covers cells"
 
 
 def test_short_texts_label_every_token_long_ones_only_some():
@@ -216,44 +106,15 @@ def test_padded_queries_are_marked_and_explained():
 
 
 @pytest.mark.parametrize("name", ["one token", "words", "layers"])
-def test_every_figure_says_what_it_shows(name):
-    for figure in figures(name):
-        page = " ".join(text for text, _ in texts(figure))
-        assert "Toy · pytorch · weights: random, seed 0 · input: " in page
-        layers = [one for one in RECORDS[name].layers if f"of {one.name}" in page]
-        labelled = any(one.query_tokens for one in layers or RECORDS[name].layers)
-        assert ("input: labels; input random, seed 0" in page) == labelled
-        assert ("input: random, seed 0" in page) == (not labelled)
-
-
-def test_a_long_provenance_is_wrapped_not_clipped():
-    from dataclasses import replace
-
-    one = RECORDS["one token"]
-    weights = "weights from " + "w/" * 90
-    long = replace(one.provenance, model="M" * 300, weights=weights, inputs="x.npy")
-    figure = attention_heatmap(replace(one, provenance=long))
-    assert all(box.x1 <= figure.bbox.x1 for _, box in texts(figure))
-    joined = "".join(text for text, _ in texts(figure)).replace(" ", "")
-    assert long.line().replace(" ", "") in joined
-
-
-@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
-def test_any_token_can_be_drawn_in_any_format_without_a_warning(form, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for number, figure in enumerate(figures("hostile")):
-            save_figure(figure, tmp_path / f"{number}.{form}")
-
-
-@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
-def test_the_same_record_gives_the_same_bytes(form, tmp_path):
-    saved = []
-    for number in range(2):
-        path = tmp_path / f"{number}.{form}"
-        save_figure(attention_heatmap(RECORDS["padded"]), path)
-        saved.append(path.read_bytes())
-    assert saved[0] == saved[1]
+def test_labels_are_told_of_where_some_are_seen(name):
+    one = RECORDS[name]
+    for file, picture in pictured("attention", [View("", one)]).items():
+        layers = [part for part in one.layers if f"_{part.name}." in file]
+        labelled = any(part.query_tokens for part in layers or one.layers)
+        for page in picture.pages:
+            assert "Toy·pytorch·weights:random,seed0·input:" in page
+            assert ("input:labels;inputrandom,seed0" in page) == labelled
+            assert ("input:random,seed0" in page) == (not labelled)
 
 
 def test_a_png_has_150_dots_per_inch(tmp_path):
@@ -295,33 +156,6 @@ def test_what_does_not_exist_is_refused_by_name():
 def test_grids_leave_no_holes_where_they_need_not():
     chosen = {count: grid_columns(count) for count in (1, 2, 3, 4, 6, 8, 12, 16, 144)}
     assert chosen == {1: 1, 2: 2, 3: 3, 4: 2, 6: 3, 8: 4, 12: 4, 16: 4, 144: 12}
-
-
-def test_drawing_needs_neither_pyplot_nor_a_framework():
-    code = (
-        "import sys, neural_dsl.visualize.heatmap, neural_dsl.visualize.head_grid,"
-        " neural_dsl.visualize.architecture, neural_dsl.visualize.interactive\n"
-        "from tests.attention_records import layer, record\n"
-        "one = record(layer([[1.0]]))\n"
-        "neural_dsl.visualize.heatmap.attention_heatmap(one)\n"
-        "found = {'matplotlib.pyplot', 'torch', 'tensorflow', 'keras'} & set(sys.modules)\n"
-        "assert not found, found\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_a_users_matplotlibrc_does_not_change_the_picture():
-    import matplotlib
-
-    def png():
-        buffer = io.BytesIO()
-        figure = attention_heatmap(RECORDS["words"])
-        FigureCanvasAgg(figure).print_png(buffer)
-        return buffer.getvalue()
-
-    plain = png()
-    with matplotlib.rc_context({"font.family": "serif", "text.parse_math": True}):
-        assert png() == plain
 
 
 @pytest.mark.parametrize("size", [1000, 1601])
