@@ -103,7 +103,7 @@ class Provenance:
     """What a picture shows, in words; printed on every figure and stored in every file.
 
     - `model`: the network's name; `source`: the file it came from.
-    - `backend`: "pytorch" or "tensorflow".
+    - `backend`: "pytorch" or "tensorflow", or what else computed it.
     - `weights`: "random, seed 0", "weights from W.safetensors", "given" (by a program)
       or "run DIR, step 400, best".
     - `inputs`: "random, seed 0", "X.npy", "labels; input random, seed 0".

@@ -103,6 +103,7 @@ CONV1D = sequential(
     looks_ahead=_looks_ahead,
     weights=_weights,
     positions=_positions,
+    orders=True,
     examples=(
         _conv1d(gives=(8, 8)),
         example((None, 16), gives=(None, 8), numbers=392, filters=8, kernel_size=(3,)),

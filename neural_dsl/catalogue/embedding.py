@@ -78,6 +78,7 @@ POSITIONAL_ENCODING = sequential(
         ),
     ),
     sized="PositionalEncoding",
+    orders=True,
     complete=_positions_complete,
     examples=(
         example((10, 16)),

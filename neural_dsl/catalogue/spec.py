@@ -157,6 +157,8 @@ class LayerSpec:
       or "target" (one, plus the memory of an encoder when there is one; then `inputs`
       is (target, memory)).
     - `ids`: its input are token ids, not numbers.
+    - `orders`: it tells positions apart: of the same vectors in another order its results
+      are others, not the same in that order. (Causal attention does so too.)
     - `beside`: what a backend's own file of weights holds for the layer that is no weight
       (backend -> names below the layer's).
     """
@@ -177,6 +179,7 @@ class LayerSpec:
     )
     arity: Literal["one", "many", "target"] = "one"
     ids: bool = False
+    orders: bool = False
     sized: str = ""
     beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reads_mask: bool = False

@@ -15,7 +15,7 @@ from neural_dsl.diagnostics import refusal
 from neural_dsl.graph.nodes import Network
 from neural_dsl.rules.measures import custom_of
 from neural_dsl.tasks import task_spec
-from neural_dsl.tasks.custom import HOME, MEMBERS, defined
+from neural_dsl.tasks.custom import BASE, MEMBERS, defined, homes
 from neural_dsl.tasks.problems import ProblemSpec, multiplier
 from neural_dsl.tasks.reading import array_headers
 
@@ -77,17 +77,14 @@ def data_part(network: Network) -> TaskSource:
     imports = tuple(IMPORTS[name] for name in needs)
     if custom is None:
         return TaskSource(imports, code)
-    names = {name for name, home in HOME.items() if home == "base"}
-    needed, base = _library(["base"], "", names)
-    more, library = _library(LIBRARY, custom.text, {*custom.builds_on} - names)
+    needed, base = _library(["base"], "", {*BASE})
+    _, *others = dict.fromkeys(homes().values())
+    wanted = {*custom.builds_on} - {*BASE}
+    more, library = _library(others, custom.text, wanted)
     lines, own = _pasted(custom.text)
     postponed = "from __future__" in custom.text
     code = "\n\n\n".join(part for part in (base, library, own, code) if part)
     return TaskSource((*imports, *needed, *more, *lines), code, own, postponed)
-
-
-LIBRARY = ("problems", "sequences", "patterns", "arithmetic")
-"""The files that hold what a user's task may build on, beside `Task` itself."""
 
 
 def _library(

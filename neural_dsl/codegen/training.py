@@ -14,7 +14,7 @@ from neural_dsl.codegen.environment import literal
 from neural_dsl.graph.nodes import Network, Setting
 from neural_dsl.rules.common import DEFAULT_RATE, TRAINED_LOSSES, first_rate, plateau_of
 from neural_dsl.rules.learning import matrix_ends
-from neural_dsl.rules.measures import goal_of, loss_of
+from neural_dsl.rules.measures import Goal, goal_of, loss_of
 from neural_dsl.source import Span
 from neural_dsl.tasks import task_spec
 
@@ -30,26 +30,15 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     """The values that `training.py.j2` asks for. `paths` says where the layers live.
 
     Where the file is silent: AdamW with learning rate 0.002 and β₂ 0.98, 50 steps of
-    warm-up, a cosine to 0, batches of 64 (FIELD.md's recipe for small transformers).
+    warm-up, a cosine to 0, batches of 64.
     """
     assert network.task is not None
     train, task, goal = network.train, network.task, goal_of(network)
     batch_size = train.get("batch_size") or DEFAULT_BATCH_SIZE
     plan = _plan(network, paths, RECIPE)
-    folder, epoch_steps = Path(network.source.name).parent, UNKNOWN_EPOCH
-    size = task_spec(task.name).train_size(task.params, folder)
-    if size is not None:  # else only the running task can tell: `steps` is given
-        epoch_steps = math.ceil(math.ceil(size / batch_size) / plan.accumulation)
+    epoch_steps = _epoch_steps(network, batch_size, plan.accumulation)
     total = train.get("steps") or (train.get("epochs") or DEFAULT_EPOCHS) * epoch_steps
     stopping = train.get("early_stopping")
-    computed = {
-        "loss": "total / counted",
-        "accuracy": "hits / counted",
-        "perplexity": "float(np.exp(total / counted))",
-    }
-    if goal.measure != "loss":
-        computed[goal.measure] = "right / len(targets)"
-    measures = ", ".join(f'"{name}": {computed[name]}' for name in goal.measures)
     last = "".join(f" and {name}" for name in goal.extras[-1:])
     file = network.name.lower()
     plan.__dict__.update(
@@ -67,7 +56,7 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
         short=goal.measure.split("_")[0],
         extras=goal.extras,
         extras_words=", ".join(["", *goal.extras[:-1]]) + last,
-        measures=f"{{{measures}}}",
+        measures=_measures(goal),
         weights_file=f"{file}.safetensors",
         tokenizer_file=f"{file}.tokenizer.json"
         if task.params.get("tokenizer") == "bpe"
@@ -88,6 +77,29 @@ def training_plan(network: Network, paths: Mapping[str, str]) -> SimpleNamespace
     )
     plan.constants = [row for row in rows if row[1]]
     return plan
+
+
+def _epoch_steps(network: Network, batch_size: int, accumulation: int) -> int:
+    """The steps of an epoch, where a step takes so many batches."""
+    assert network.task is not None
+    task, folder = network.task, Path(network.source.name).parent
+    size = task_spec(task.name).train_size(task.params, folder)
+    if size is None:  # only the running task can tell: `steps` is given
+        return UNKNOWN_EPOCH
+    return math.ceil(math.ceil(size / batch_size) / accumulation)
+
+
+def _measures(goal: Goal) -> str:
+    """The measures of a validation as code: `{"loss": total / counted, …}`."""
+    computed = {
+        "loss": "total / counted",
+        "accuracy": "hits / counted",
+        "perplexity": "float(np.exp(total / counted))",
+    }
+    if goal.measure != "loss":
+        computed[goal.measure] = "right / len(targets)"
+    measures = ", ".join(f'"{name}": {computed[name]}' for name in goal.measures)
+    return f"{{{measures}}}"
 
 
 def fit_plan(

@@ -25,7 +25,7 @@ from neural_dsl.source import Source, Span
 class Layer:
     """One layer of the expanded network.
 
-    `name` is canonical and unique in the network (DESIGN.md, Names); `given_name` says
+    `name` is canonical and unique in the network (see `resolve.naming`); `given_name` says
     that the file chose it by `name="…"`. `inputs` has one tensor, several for Add and
     Concatenate, (target, memory) for a decoder with cross-attention. `passed` says which
     parameters are given as a parameter of the macro around it: units=$width.

@@ -1,4 +1,4 @@
-"""Canonical names (DESIGN.md, Names), handed out over the whole expanded network."""
+"""Canonical names, handed out over the whole expanded network."""
 
 from __future__ import annotations
 

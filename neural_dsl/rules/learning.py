@@ -20,7 +20,8 @@ from neural_dsl.source import Span
 
 A_LENGTH = 1000
 """A length to try a layer's shape rule with, where the real one is open."""
-NEVER_HIDDEN = ("Embedding", "PositionalEncoding", "Output")
+TABLES = {"id", "position"}
+"""Axes of the matrices whose rows are looked up."""
 
 Found: TypeAlias = Iterator[tuple[str, str, Span, str, str]]
 """Code, message, place, label and help of each finding of a rule."""
@@ -133,13 +134,14 @@ class _Learning:
         kinds = {
             attention.kind for each in self.layers for attention in each.attentions
         }
-        types = {each.type for each in self.layers}
         cannot = f"aligned `{name}` cannot be learnt: "
         if not any(map(looks_ahead, self.layers)):
             cannot += "the answer depends on later positions, and no layer sees them"
             help = 'use `TransformerEncoder` without `causal`, or `layout="sequence"`'
             yield "NW078", cannot, span, "needs attention in both directions", help
-        elif "causal" not in kinds and not types & {"PositionalEncoding", "Conv1D"}:
+        elif "causal" not in kinds and not any(
+            each.spec.orders for each in self.layers
+        ):
             # Attention in both directions alone treats all orders of a sequence alike.
             cannot += "nothing tells the positions of the source apart"
             help = "put `PositionalEncoding()` behind the `Embedding`"
@@ -185,8 +187,15 @@ def matrix_ends(network: Network) -> list[Layer]:
     """The layers whose matrices are not hidden, so that AdamW trains them under Muon:
     tables of embeddings, and the head."""
     own = [layer for layer in network.layers() if layer.weights]
-    ends = [layer for layer in own if layer.type in NEVER_HIDDEN]
-    has_head = any(layer.type == "Output" for layer in ends)
+    axes = [
+        {axis for each in layer.weights for axis in each.array.axes} for layer in own
+    ]
+    has_head = any(layer.type == "Output" for layer in own)
+    ends = [
+        layer
+        for layer, found in zip(own, axes, strict=True)
+        if layer.type == "Output" or found & TABLES
+    ]
     if own and own[-1].type == "Dense" and not has_head:
         ends.append(own[-1])
     return ends

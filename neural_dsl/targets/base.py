@@ -307,9 +307,10 @@ def paused(watcher: Watcher) -> Iterator[None]:
 
 
 def versions(backend: str) -> dict[str, str]:
-    """Names and versions of what computed a record."""
+    """Names and versions of what computed a record; NumPy alone for what is no backend."""
     found = {"neural-dsl": __version__, "numpy": np.__version__}
-    for name in BACKENDS[backend].distributions:
+    known = BACKENDS.get(backend)
+    for name in known.distributions if known else ():
         with suppress(metadata.PackageNotFoundError):
             return {**found, name: metadata.version(name)}
     return found

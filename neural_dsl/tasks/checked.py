@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neural_dsl.diagnostics import NeuralError, refusal
-from neural_dsl.tasks.custom import HOME, MEMBERS, TASKS
+from neural_dsl.tasks.custom import MEMBERS, TASKS, homes
 
 Says = Callable[..., str]
 """What is wrong with a value returned for some arguments; "" for nothing."""
@@ -40,8 +40,9 @@ def _ending(error: SystemExit) -> str:
 
 def give_back(module: Any, builds_on: Iterable[str]) -> None:
     """Give our classes in an emitted `module` the methods that its script does without."""
+    known = homes()
     for name in builds_on:
-        found = getattr(import_module(TASKS + HOME[name]), name)
+        found = getattr(import_module(TASKS + known[name]), name)
         for ours in getattr(found, "__mro__", (object,))[:-1]:
             emitted = getattr(module, ours.__name__)
             for member in vars(ours).keys() - vars(emitted).keys():

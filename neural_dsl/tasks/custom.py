@@ -11,21 +11,25 @@ from symtable import symtable
 from warnings import catch_warnings, simplefilter
 
 from neural_dsl.catalogue.spec import Params, parameter
+from neural_dsl.tasks.problems import ProblemTask
 from neural_dsl.tasks.reading import task_text, unusable
 from neural_dsl.tasks.spec import TaskSpec
 
 MEMBERS = ("size", "batch")  # what training cannot do without
 TASKS = "neural_dsl.tasks."
-SEQUENCES = ("SequenceTask", "Copy", "Reverse", "Sort", "Double")
-HOME = {
-    **dict.fromkeys(("Task", "Split", "IGNORED", "PAD"), "base"),
-    "ProblemTask": "problems",
-    **dict.fromkeys(SEQUENCES, "sequences"),
-    "PatternCompletion": "patterns",
-    "Arithmetic": "arithmetic",
-}
-"""What a user's file may import from `neural_dsl.tasks` -> the file where it is."""
+BASE = ("Task", "Split", "IGNORED", "PAD")
 MEASURES = ("exact_match", "accuracy", "loss")
+
+
+def homes() -> dict[str, str]:
+    """What a user's file may import from `neural_dsl.tasks` -> the file where it is: what
+    all tasks have, and every class of ours whose problems have one right answer."""
+    found, classes = dict.fromkeys(BASE, "base"), [ProblemTask]
+    for each in classes:  # more are added meanwhile
+        if each.__module__.startswith(TASKS):
+            found[each.__name__] = each.__module__.removeprefix(TASKS)
+            classes += each.__subclasses__()
+    return found
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def read_custom(text: str) -> CustomFile:
         bodies = (classes[each].body for each in lines[name] if each in classes)
         items = [item for body in bodies for item in body]
         methods = {item.name for item in items if isinstance(item, ast.FunctionDef)}
-        ours = HOME.keys() & lines[name] - classes.keys()
+        ours = homes().keys() & lines[name] - classes.keys()
         if ours or methods.issuperset(MEMBERS):
             found[name] = items
     if len(found) != 1:
@@ -113,14 +117,14 @@ def _imported(tree: ast.Module) -> Iterator[str]:
     """What a file takes from `neural_dsl.tasks`: the scripts that train contain that, and
     no other part of this program. Raises ValueError for an import that they could not do
     without."""
-    without = "which the scripts that train do without"
+    known, without = homes(), "which the scripts that train do without"
     for node in ast.walk(tree):
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
         names = [alias.name for alias in node.names]
         modules = names if isinstance(node, ast.Import) else [node.module or ""]
         foreign = [each for each in modules if each.split(".")[0] == "neural_dsl"]
-        unknown = [name for name in names if name not in HOME]
+        unknown = [name for name in names if name not in known]
         top = isinstance(node, ast.ImportFrom) and node in tree.body
         if getattr(node, "level", 0):
             wrong = "it imports a file beside it"
@@ -132,8 +136,8 @@ def _imported(tree: ast.Module) -> Iterator[str]:
         elif "*" in names or any(alias.asname for alias in node.names):
             wrong = f"import from {foreign[0]} by name, without `as`"
         elif unknown:
-            known = f"they may have {', '.join(HOME)}"
-            wrong = f"it imports {unknown[0]}, {without}; {known}"
+            may = f"they may have {', '.join(known)}"
+            wrong = f"it imports {unknown[0]}, {without}; {may}"
         else:
             yield from names
             continue

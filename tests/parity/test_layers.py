@@ -96,6 +96,25 @@ def test_a_layer_looks_ahead_where_its_entry_says_so(spec, example, backend) -> 
     assert moved == looks_ahead(layer)
 
 
+@each_example(lambda *pair: reads_one_sequence(*pair) and keeps_positions(*pair))
+def test_a_layer_tells_positions_apart_where_its_entry_says_so(
+    spec, example, backend
+) -> None:
+    """Reverse the sequence: is the result just reversed?"""
+    runtime = create_runtime(nd.compile(network_text(spec, example), backend), 0)
+    network = runtime.compiled.network
+    *_, layer = network.layers()
+    runtime.load_weights(random_weights(runtime.weights(), 1))
+    ((name, array),) = random_inputs(network, 2).items()
+    forth = runtime.run({name: array})
+    back = runtime.run({name: np.ascontiguousarray(array[:, ::-1])})
+    moved = not np.allclose(back[:, ::-1], forth, atol=1e-5)
+    told = spec.orders or any(one.kind == "causal" for one in layer.attentions)
+    assert moved <= told
+    if example == spec.examples[0]:  # others may be of a kernel of one position
+        assert moved == told
+
+
 @each_example(
     lambda spec, example: spec.name in ORACLES and None not in example.reads[0]
 )

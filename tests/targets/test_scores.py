@@ -116,7 +116,7 @@ def test_every_question_is_answered_as_by_softmax_written_out(make, problem):
         np.broadcast_to(rule.rows(), weights.shape),
     )
     assert scores.dense().dtype == scores.lse().dtype == np.float32
-    # FIELD.md's way to the entropy: lse - scale · q · E[k], without a bias.
+    # The entropy without weights: lse - scale · q · E[k], without a bias.
     if bias is None:
         mean_key = scores.expect(k)
         entropy = scores.lse() - scale * (q * mean_key).sum(-1)

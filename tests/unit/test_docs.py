@@ -15,6 +15,7 @@ from neural_dsl.diagnostics.explain import codes, page
 from neural_dsl.resolve.checking import check_all
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse
+from neural_dsl.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -148,11 +149,14 @@ def test_the_reference_pages_are_what_the_script_writes():
         assert shown == write(), f"run docs/make_reference.py: docs/{name} is old"
 
 
-def test_every_command_and_code_is_documented():
+def test_every_command_task_and_code_is_documented():
     text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
     for entries in SECTIONS.values():
         for name in entries:
             assert f"### neural {name}\n" in text
+    language = (ROOT / "docs/language.md").read_text(encoding="utf-8")
+    for task in TASKS.specs:
+        assert re.search(rf"`{task.name}[(`]", language), task.name
     listed = (ROOT / "docs/codes.md").read_text(encoding="utf-8")
     assert all(f"[{code}]" in listed for code in codes())
 

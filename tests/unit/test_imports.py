@@ -126,9 +126,10 @@ def part_of(path: Path) -> str:
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """Every module that a file imports, lazily too, and whether at module level. Of
-    `from package import name` it is the module `package.name` where there is one."""
+def imports(path: Path, *, types: bool = False) -> list[tuple[str, bool]]:
+    """Every module that a file imports, lazily too, and whether at module level; with
+    `types` also what only its annotations name. Of `from package import name` it is the
+    module `package.name` where there is one."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inner = {
         id(node)
@@ -144,7 +145,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     }
     found = []
     for node in ast.walk(tree):
-        if id(node) in typing_only:
+        if id(node) in typing_only and not types:
             continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -187,7 +188,9 @@ def test_a_part_imports_only_the_parts_below_it(path):
 def test_no_circle_between_files():
     left = {
         name: {
-            other for other, _ in imports(path) if other in BY_NAME and other != name
+            other
+            for other, _ in imports(path, types=True)
+            if other in BY_NAME and other != name
         }
         for name, path in BY_NAME.items()
     }

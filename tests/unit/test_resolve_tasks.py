@@ -18,6 +18,7 @@ from neural_dsl.runs.task_files import run_task
 from neural_dsl.source import Source
 from neural_dsl.syntax.parser import parse, read_source
 from neural_dsl.tasks import TASKS, task_spec
+from neural_dsl.tasks.problems import ProblemSpec
 from tests.layer_examples import (
     each_example,
     example_layer,
@@ -588,16 +589,11 @@ def test_arrays_take_the_losses_that_scripts_know(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        f"{name}({arguments})"
-        for name in ("Copy", "Reverse", "Sort", "Double", "PatternCompletion")
-        for arguments in ("", "5", "length=(3, 6)", "6, 30, true", "5, framing=true")
-    ]
-    + [
-        f'{name}(5, layout="aligned", framing={framing})'
-        for name in ("Copy", "Reverse", "Sort")
-        for framing in ("true", "false")
-    ]
-    + ["Arithmetic", "Arithmetic(add)", "Arithmetic(subtract, digits=3)"],
+        f"{spec.name}({example})"
+        for spec in TASKS.specs
+        if isinstance(spec, ProblemSpec)
+        for example in ("", *spec.examples)
+    ],
 )
 def test_a_task_s_class_has_the_sizes_that_the_catalogue_tells(call: str) -> None:
     layers = ALIGNED if "aligned" in call else TWO

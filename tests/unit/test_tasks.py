@@ -162,14 +162,3 @@ def test_wrong_answers_are_shown_as_they_are():
     a, b, end = (framed.symbols.index(symbol) for symbol in ("a", "b", "END"))
     assert framed.decode([a, b, end, a]) == "ab"
     assert framed.decode([a, PAD, b, end]) == "aPADb"  # not the right answer of ab
-
-
-def test_a_task_of_ones_own_may_build_on_each_of_ours():
-    from neural_dsl.tasks import TASKS
-    from neural_dsl.tasks.custom import HOME
-    from neural_dsl.tasks.problems import ProblemTask
-
-    tasks = [spec.task for spec in TASKS.specs]
-    ours = [task for task in tasks if issubclass(task or object, ProblemTask)]
-    homes = {task.__name__: task.__module__.rpartition(".")[2] for task in ours}
-    assert homes and homes.items() <= HOME.items()

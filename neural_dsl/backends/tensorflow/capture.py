@@ -97,35 +97,7 @@ def watch(
     from keras.src import backend
 
     model = live.model
-
-    def watched(function: Callable[..., Any], form: Form | None = None) -> Any:
-        """The same function, by way of the watcher."""
-        names = list(inspect.signature(function).parameters)
-        form = form or Form(names[0], names[1], names[2])
-
-        @functools.wraps(function)
-        def attend(*args: Any, **kwargs: Any) -> Any:
-            given = dict(zip(names, args, strict=False)) | kwargs
-            return watcher.attend(Call(DeviceScores, function, given, form))
-
-        return attend
-
-    def noting(call: Callable[..., Any], path: str = "") -> Any:
-        """The call of a layer, or of the model: there calls are counted from 0."""
-
-        @functools.wraps(call)
-        def noted(*args: Any, **kwargs: Any) -> Any:
-            if not path:
-                watcher.numbers.clear()
-                return call(*args, **kwargs)
-            watcher.running.append(path)
-            try:
-                return call(*args, **kwargs)
-            finally:
-                watcher.running.pop()
-
-        return noted
-
+    watched, noting = partial(_watched, watcher), partial(_noting, watcher)
     with one_key_is_fine(), ExitStack() as changes:
         if live.device is not None:
             changes.enter_context(tf.device(live.device))
@@ -154,6 +126,38 @@ def watch(
             seen = {"dot_product_attention": watched(kernel, KERNEL)}
             changes.enter_context(put(vars(backend.nn), **seen))
         yield
+
+
+def _watched(
+    watcher: Watcher, function: Callable[..., Any], form: Form | None = None
+) -> Any:
+    """The same function, by way of the watcher."""
+    names = list(inspect.signature(function).parameters)
+    form = form or Form(names[0], names[1], names[2])
+
+    @functools.wraps(function)
+    def attend(*args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(names, args, strict=False)) | kwargs
+        return watcher.attend(Call(DeviceScores, function, given, form))
+
+    return attend
+
+
+def _noting(watcher: Watcher, call: Callable[..., Any], path: str = "") -> Any:
+    """The call of a layer, or of the model: there calls are counted from 0."""
+
+    @functools.wraps(call)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        if not path:
+            watcher.numbers.clear()
+            return call(*args, **kwargs)
+        watcher.running.append(path)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            watcher.running.pop()
+
+    return noted
 
 
 def find_layer(model: keras.Model, path: str) -> Any:
