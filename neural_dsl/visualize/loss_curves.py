@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from neural_dsl.visualize import style
 from neural_dsl.visualize.figures import picture_bytes
+from neural_dsl.visualize.labels import drawable
+from neural_dsl.visualize.lettering import wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +19,7 @@ TRAINING, SMOOTHED, VALIDATION = "#b5ddf2", "#2c639a", "#d08a2e"
 SHARES = ("validation_exact_match", "validation_accuracy")
 WINDOW = 50  # the smoothed curve averages about a fiftieth of all steps
 LABEL: dict[str, Any] = {"color": style.INK, "fontsize": 9}
+WIDTH = 8  # inches
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": style.INK}
 
 
@@ -30,7 +33,8 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
 
     shares = [name for name in SHARES if column(lines, name)[0]]
     with style.settings():
-        figure = Figure(figsize=(8, 6.0 if shares else 4.6), layout="constrained")
+        size = (WIDTH, 6.0 if shares else 4.6)
+        figure = Figure(figsize=size, layout="constrained")
         heights = [3, 2, 1.4] if shares else [3, 1.4]
         ratios = {"height_ratios": heights}
         axes = figure.subplots(len(heights), 1, sharex=True, gridspec_kw=ratios)
@@ -45,7 +49,8 @@ def loss_curves(lines: Sequence[dict[str, Any]], about: str) -> Figure:
         for axis in axes:
             style.bare(axis)
         figure.align_ylabels(axes)
-        figure.suptitle(about, x=0.01, ha="left", fontsize=11, color=style.INK)
+        title = "\n".join(wrap(drawable(about), 11, 0.95 * WIDTH * style.DPI))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=style.INK)
     return figure
 
 

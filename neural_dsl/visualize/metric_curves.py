@@ -9,6 +9,8 @@ import numpy as np
 from neural_dsl.attention.expected import expected_mass
 from neural_dsl.attention.metrics import METRICS
 from neural_dsl.visualize import style
+from neural_dsl.visualize.labels import drawable
+from neural_dsl.visualize.lettering import NOTE_SIZE, line_height, wrap
 from neural_dsl.visualize.loss_curves import column
 from neural_dsl.visualize.pictures import picture
 from neural_dsl.visualize.views import EXPECTED, Training
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDTH = 9  # inches, of which the panels and what is above them have most
 MOST_NAMED = 16  # lines that get a name each; beyond, a layer has one colour
 COLORS = ("#2c639a", "#d08a2e", "#4d9a5b", "#b0413e", "#7a5aa6", "#5f6675")
 
@@ -43,7 +46,10 @@ def metrics_figure(training: Training) -> Figure:
     measured = [name for name in names if column(training.lines, name)[0]]
     with style.settings():
         rows = len(measured) + len(shown)
-        figure = Figure(figsize=(9, 1.2 + 1.75 * rows), layout="constrained")
+        origin = wrap(drawable(training.origin), NOTE_SIZE, 0.9 * WIDTH * style.DPI)
+        above = len(origin) * line_height(NOTE_SIZE) / style.DPI  # inches
+        size = (WIDTH, 1.1 + above + 1.75 * rows)
+        figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
         for axes, name in zip(grid, [*measured, *shown], strict=True):
             (_draw_measured if name in names else _draw_metric)(axes, training, name)
@@ -61,10 +67,10 @@ def metrics_figure(training: Training) -> Figure:
         figure.legend(*handles, loc="outside lower left", ncols=2, fontsize=7, **look)
         title = "Attention metrics as training went on"
         look = {"loc": "left", "weight": "bold", "color": style.INK}
-        grid[0].set_title(title, pad=20, fontsize=11, **look)
+        grid[0].set_title(title, pad=12 + 72 * above, fontsize=11, **look)
         look = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        origin, place = training.origin, ((0, 1), (0, 8))
-        grid[0].annotate(origin, *place, fontsize=7.5, color=style.QUIET, **look)
+        look |= {"fontsize": NOTE_SIZE, "color": style.QUIET, "linespacing": 1.35}
+        grid[0].annotate("\n".join(origin), (0, 1), (0, 8), **look)
     return figure
 
 

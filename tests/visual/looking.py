@@ -20,7 +20,7 @@ from neural_dsl.visualize.pictures import drawings
 @dataclass
 class Picture:
     """A file of `neural visualize`, and the figures that were made for it: one for most,
-    a frame each for an animation, none for a page of HTML."""
+    the first and the last of an animation, none for a page of HTML."""
 
     content: bytes
     figures: list[Figure] = field(default_factory=list)
@@ -49,7 +49,7 @@ def pictured(of, shown, form="png", **wishes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "__init__", noted)
         for name, content in drawings(of, shown, form, **wishes):
-            found[name] = Picture(content, made.copy())
+            found[name] = Picture(content, made[:1] + made[1:][-1:])
             made.clear()
     return found
 
@@ -58,13 +58,18 @@ def pictured(of, shown, form="png", **wishes):
 def texts(figure):
     """Every text that is drawn, with its box on the page."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    drawn = set()
+    drawn, start = set(), Text.draw
 
-    def noted(*_, mtext, **__):
-        drawn.add(mtext)
+    def noted(self, *arguments):
+        before = len(calls)
+        start(self, *arguments)
+        if len(calls) > before:
+            drawn.add(self)
 
+    calls = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(renderer, "draw_text", noted)
+        patch.setattr(Text, "draw", noted)
+        patch.setattr(renderer, "draw_text", lambda *_, **__: calls.append(1))
         figure.draw(renderer)
     return [
         (text.get_text(), text.get_window_extent(renderer))

@@ -13,6 +13,7 @@ import matplotlib
 import pytest
 
 from neural_dsl.visualize.figures import FORMATS
+from neural_dsl.visualize.loss_curves import loss_curves
 from neural_dsl.visualize.pictures import drawings, pictures
 from neural_dsl.visualize.views import Moment, Training, View, deepest
 from tests.attention_records import PROVENANCE, RECORDS, training, views
@@ -38,8 +39,12 @@ def course(name, origin=ORIGIN, run="runs/x", count=3):
 
 
 OF_A_USER = {
-    **{"font.family": "serif", "text.parse_math": True, "savefig.dpi": 30},
-    **{"axes.facecolor": "black", "savefig.facecolor": "black", "axes.grid": True},
+    "font.family": "serif",
+    "text.parse_math": True,
+    "savefig.dpi": 30,
+    "savefig.facecolor": "black",
+    "axes.facecolor": "black",
+    "axes.grid": True,
 }
 
 
@@ -82,11 +87,10 @@ CASES = {
     "training": Case("evolution", training(7)),
     "training, one step": Case("evolution", course("words", count=1)),
     "training, hostile": Case("evolution", course("hostile", count=2)),
-    "training, layers": Case("evolution", course("layers")),
+    "training, layers": Case("evolution", course("layers", count=2)),
     "training, padded": Case("evolution", course("padded")),
     "training, long": Case("evolution", course("words", LONG, "r/" * 90)),
 }
-EACH = [(name, file) for name, case in CASES.items() for file in pictures(case.of)]
 
 
 @cache
@@ -103,20 +107,25 @@ def found(name, file):
     return {one: drawn(name)[one] for one in files}
 
 
-@pytest.mark.parametrize(("name", "file"), EACH)
-def test_it_names_model_weights_and_input(name, file):
-    for one, picture in found(name, file).items():
-        for page in picture.pages:
-            for origin in CASES[name].origins:
-                for what in (origin.model, origin.weights, origin.inputs):
-                    assert "".join(what.split()) in page, f"{one} does not say {what!r}"
+@pytest.mark.parametrize("name", CASES)
+def test_it_says_what_it_shows_and_all_of_it_can_be_read(name):
+    case = CASES[name]
+    for file in pictures(case.of):
+        for one, picture in found(name, file).items():
+            for figure in picture.figures:
+                check_texts(figure)
+            for page in picture.pages:
+                for origin in case.origins:
+                    for what in (origin.model, origin.weights, origin.inputs):
+                        said = "".join(what.split())
+                        assert said in page, f"{one} does not say {what!r}"
 
 
-@pytest.mark.parametrize(("name", "file"), EACH)
-def test_no_two_texts_overlap_and_none_is_clipped(name, file):
-    for picture in found(name, file).values():
-        for figure in picture.figures:
-            check_texts(figure)
+def test_the_loss_of_a_run_with_a_long_name_can_be_read():
+    lines = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]
+    figure = loss_curves(lines, "runs/" + "long_name_" * 30)
+    figure.draw_without_rendering()
+    check_texts(figure)
 
 
 @pytest.mark.parametrize("file", pictures("attention"))
@@ -127,8 +136,10 @@ def test_several_views_are_told_apart(file):
             assert "".join(view.caption.split()) in page
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["hostile", "training, hostile"])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [*(("hostile", form) for form in FORMATS), ("training, hostile", "pdf")],
+)
 def test_any_token_gives_the_same_bytes_twice_whatever_a_user_sets(name, form):
     case = CASES[name]
     with warnings.catch_warnings():
