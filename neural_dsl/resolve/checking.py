@@ -16,7 +16,8 @@ from neural_dsl.graph.findings import Choice, Findings
 from neural_dsl.resolve.layers import Flow, Stream
 from neural_dsl.resolve.macros import Macros
 from neural_dsl.resolve.network import parts, resolve_network
-from neural_dsl.resolve.structure import LayerResolver, TooLarge
+from neural_dsl.resolve.remembering import TooLarge
+from neural_dsl.resolve.structure import LayerResolver
 from neural_dsl.resolve.terms import UNKNOWN, Scope
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax

@@ -23,6 +23,12 @@ DEEPEST = 100
 Row: TypeAlias = Sequence[syntax.Statement]
 
 
+MAX_LAYERS = 100_000
+"""Layers of one expanded network; a file that asks for more is refused (NE048). So many
+compile in some ten seconds: time and memory grow in step with them. As many steps of
+expansion are taken at most, so that macros without layers come to an end too."""
+
+
 @dataclass(frozen=True)
 class Size:
     """At least so many layers, and so many steps of expansion."""
@@ -39,9 +45,9 @@ class Size:
         return Size(self.layers - other.layers, self.steps - other.steps)
 
     @property
-    def most(self) -> int:
-        """What the limit on a network is compared with."""
-        return max(self.layers, self.steps)
+    def too_large(self) -> bool:
+        """Whether a network of this size is refused."""
+        return max(self.layers, self.steps) > MAX_LAYERS
 
 
 class Macros:
@@ -111,23 +117,21 @@ class Macros:
         self._open.pop()
         return self._sizes[name]
 
-    def excess(
-        self, define: syntax.Define, limit: int, around: tuple[str, ...] = ()
-    ) -> Span:
-        """Where a macro of more than `limit` gets too large, in the innermost macro;
-        `around` are the macros that it was reached through."""
+    def excess(self, define: syntax.Define, around: tuple[str, ...] = ()) -> Span:
+        """Where a macro gets too large, in the innermost macro; `around` are the macros
+        that it was reached through."""
         total, around = Size(), (*around, define.name.text)
         for statement in define.body:
             total += self._size_of((statement,), 0)
-            if total.most <= limit:
+            if not total.too_large:
                 continue
             inner = None
             if isinstance(statement, syntax.LayerNode):
                 inner = self.find(statement.name.text)
             if inner is None or inner.name.text in around:
                 return statement.span
-            large = self.size(inner).most > limit
-            return self.excess(inner, limit, around) if large else statement.span
+            large = self.size(inner).too_large
+            return self.excess(inner, around) if large else statement.span
         return define.name.span
 
     def _size_of(self, statements: Row, depth: int) -> Size:

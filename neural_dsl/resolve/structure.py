@@ -3,9 +3,9 @@ leave here without names: `naming` hands them out, over the whole network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import TypeAlias
@@ -15,19 +15,15 @@ from neural_dsl.catalogue.merging import RESIDUAL_CONNECTION
 from neural_dsl.catalogue.spec import LayerProblem
 from neural_dsl.catalogue.tensors import Tensor
 from neural_dsl.diagnostics.suggest import did_you_mean
-from neural_dsl.graph.findings import Met
 from neural_dsl.graph.nodes import Branch, Branches, MacroUse, Node, Repeat, Residual
-from neural_dsl.resolve.layers import Flow, Made, SingleLayers, Stream
+from neural_dsl.resolve.layers import Flow, Made, Stream
 from neural_dsl.resolve.macros import Row, Size, call_scope
+from neural_dsl.resolve.remembering import Remembering, TooLarge
 from neural_dsl.resolve.terms import UNKNOWN, At, Invalid, Scope, is_whole
 from neural_dsl.resolve.values import evaluate
 from neural_dsl.source import Span
 from neural_dsl.syntax import nodes as syntax
 
-MAX_LAYERS = 100_000
-"""Layers of one expanded network; a file that asks for more is refused (NE048). So many
-compile in some ten seconds: time and memory grow in step with them. As many steps of
-expansion are taken at most, so that macros without layers come to an end too."""
 MAX_DEPTH = 64
 """Macro calls, blocks and branches inside one another (NE048)."""
 
@@ -35,36 +31,9 @@ MAX_DEPTH = 64
 Once: TypeAlias = Callable[[Flow], Made]
 
 
-class TooLarge(Exception):
-    """The network cannot be expanded; NE048 has been reported."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a macro or statements gave on one flow: nodes and flow behind them, what they
-    added to the network, and the searches inside, by where they start."""
-
-    made: Made
-    size: Size
-    reads: tuple[tuple[str, int | None], ...]
-    met: Mapping[int, Met]
-
-
 @dataclass
-class LayerResolver(SingleLayers):
+class LayerResolver(Remembering):
     """Resolves the statements of one network (or of a macro that nobody calls)."""
-
-    _expanding: list[str] = field(default_factory=list)
-    _depth: int = 0
-
-    def __post_init__(self) -> None:
-        """What is remembered holds for these inputs and this task."""
-        streams, task = tuple(self.inputs.values()), self.task
-        around = (streams, task is None, repr(task and task.setting))
-        self._of_first: dict[object, Known] = self.macros.memo.setdefault(around, {})
-        self._of_run: dict[object, Known] = {}
-        self._chosen = {space.start for space in self.findings.choice}
-        self._searches = "hpo" in self.findings.source.text.lower()
 
     def network(self, statements: Row) -> Made | None:
         """The layers of the network; None after reporting that it is too large."""
@@ -79,13 +48,13 @@ class LayerResolver(SingleLayers):
         remembered, so that another value resolves anew only what it reaches."""
         count = len(statements)
         is_branch = [isinstance(each, syntax.BranchNode) for each in statements]
-        if self._searches and count > 1 and not any(is_branch):
+        if self.searches and count > 1 and not any(is_branch):
             nodes: tuple[Node, ...] = ()
             for half in (statements[: count // 2], statements[count // 2 :]):
                 make = partial(self.body, half, flow, scope)
                 told = scope.told(self.macros.names_in(half))
                 what = told and (id(half[0]), len(half), told)
-                made, flow = self._remembered(what, flow, half[0].span, make)
+                made, flow = self.remembered(what, flow, half[0].span, make)
                 nodes += made
             return nodes, flow
         row: list[Node] = []
@@ -100,53 +69,6 @@ class LayerResolver(SingleLayers):
                     made, flow = self._statement(each, scope, flow)
                     row.extend(made)
         return tuple(row), flow
-
-    def _remembered(
-        self, what: object, flow: Flow, span: Span, make: Callable[[], Made]
-    ) -> Made:
-        """What `make` gives for a macro or statements, in whose place `what` stands.
-
-        They are not resolved again on an equal flow, unless this run of a search chooses
-        another than the first value inside: but for names, which come later, they give the
-        same nodes. That of which more matters (a memory, calls among the arguments) is.
-        """
-        findings, chosen = self.findings, self._chosen
-        if not what or self.output or flow.memory or len(flow.streams) > 1:
-            return make()
-        shadowing = tuple(filter(find_layer, self._expanding))
-        key = (what, flow, self._depth, shadowing)
-        known = self._of_first.get(key)
-        if known is None or not chosen.isdisjoint(known.met):
-            known = self._of_run.get(key)
-        if known is not None:
-            findings.met += known.met.values()
-            self.reads += known.reads
-            self.size += known.size
-            self._room(span)
-            return known.made
-        size, errors, wrong = self.size, findings.errors, findings.wrong
-        reads, met = len(self.reads), len(findings.met)
-        made = make()
-        if findings.errors == errors and self.output is None:
-            inside = {each[0].start: each for each in findings.met[met:]}
-            right = findings.wrong == wrong and chosen.isdisjoint(inside)
-            read = tuple(dict.fromkeys(self.reads[reads:]))
-            known = Known(made, self.size - size, read, inside)
-            (self._of_first if right else self._of_run)[key] = known
-        return made
-
-    def _room(self, span: Span, more: Size | None = None) -> None:
-        """Report NE048 and raise TooLarge when with `more` it is too large."""
-        size = self.size + more if more else self.size
-        if size.most <= MAX_LAYERS:
-            return
-        message = f"the network has more than {MAX_LAYERS:,} layers once it is expanded"
-        help = "repeat less; no machine can run so many layers"
-        if size.layers <= MAX_LAYERS:
-            message = f"expanding the network takes more than {MAX_LAYERS:,} steps"
-            help = "each layer, block and macro call that is written out is one; equal copies of `* n` count once"
-        self.findings.error("NE048", message, span, "too many copies", help)
-        raise TooLarge
 
     # --- one statement: a group, a macro call, a residual block or a layer ------------
 
@@ -178,7 +100,7 @@ class LayerResolver(SingleLayers):
                 label, span = "not honoured", node.device.span
                 help = "choose the device of the model with `execution { device: … }`"
                 self.findings.warning("NW020", message, span, label, help)
-        define, spec = self.macros.called(name, self._expanding), find_layer(name)
+        define, spec = self.macros.called(name, self.expanding), find_layer(name)
         if define is not None:
             inner = self._called(define, node, scope)
             once = partial(self._macro, define, node.span, inner) if inner else None
@@ -247,7 +169,7 @@ class LayerResolver(SingleLayers):
         while len(copies) < times:
             before, layers = flow, self.size.layers
             self.size += Size(0, 1)
-            self._room(span)
+            self.room(span)
             copy, flow = once(flow)
             if times == 1:
                 return copy, flow
@@ -258,7 +180,7 @@ class LayerResolver(SingleLayers):
             left, each = times - len(copies), self.size.layers - layers
             if self.findings.errors > errors:
                 return (), flow
-            self._room(span, Size(left * each))
+            self.room(span, Size(left * each))
             if flow == before:
                 copies.extend([copy] * left)
                 self.size += Size(left * each)
@@ -268,15 +190,15 @@ class LayerResolver(SingleLayers):
 
     def _deeper(self, row: Row, scope: Scope, span: Span, flow: Flow) -> Made:
         """A body inside a body; refuses to go past MAX_DEPTH."""
-        if self._depth >= MAX_DEPTH:
+        if self.depth >= MAX_DEPTH:
             message = f"blocks and macro calls are nested more than {MAX_DEPTH} deep"
             label = "one level too deep"
             help = "flatten the structure: a macro may hold the layers directly"
             self.findings.error("NE048", message, span, label, help)
             return (), flow.lost()
-        self._depth += 1
+        self.depth += 1
         made = self.body(row, flow, scope)
-        self._depth -= 1
+        self.depth -= 1
         return made
 
     def _inside(
@@ -296,9 +218,9 @@ class LayerResolver(SingleLayers):
         none."""
         name, place, macros = define.name.text, node.name.span, self.macros
         macros.used.add(name)
-        if name in self._expanding:
-            start = self._expanding.index(name)
-            cycle = " → ".join(f"`{each}`" for each in [*self._expanding[start:], name])
+        if name in self.expanding:
+            start = self.expanding.index(name)
+            cycle = " → ".join(f"`{each}`" for each in [*self.expanding[start:], name])
             message = f"the macro `{name}` contains itself"
             help = "a macro is pasted in where it is called, so it cannot call itself; repeat layers with `* n`"
             self.findings.error("NE045", message, place, cycle, help)
@@ -309,10 +231,10 @@ class LayerResolver(SingleLayers):
             self.findings.error("NE049", message, place, label, help)
             return None
         least, span = macros.size(define), node.span  # before any of it is made
-        if least.most > MAX_LAYERS:
+        if least.too_large:
             macros.used |= macros.counted  # one mistake, one error
-            span = macros.excess(define, MAX_LAYERS)
-        self._room(span, least)
+            span = macros.excess(define)
+        self.room(span, least)
         return call_scope(define, node, At(self.findings, scope))
 
     def _macro(
@@ -322,7 +244,7 @@ class LayerResolver(SingleLayers):
         told, reads = scope.told(scope.parameters), len(self.memory_reads)
         make = partial(self.expand, define, flow, scope)
         what = told and (scope.macro, told)
-        body, after = self._remembered(what, flow, span, make)
+        body, after = self.remembered(what, flow, span, make)
         self.findings.calls.pop()
         after = after.behind(body, flow)
         if after.unknown or len(after.streams) != 1:
@@ -336,9 +258,9 @@ class LayerResolver(SingleLayers):
 
     def expand(self, define: syntax.Define, flow: Flow, scope: Scope) -> Made:
         """The body of a macro in the scope of one call."""
-        self._expanding.append(define.name.text)
+        self.expanding.append(define.name.text)
         made = self._deeper(define.body, scope, define.name.span, flow)
-        self._expanding.pop()
+        self.expanding.pop()
         return made
 
     def _residual(

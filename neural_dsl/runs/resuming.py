@@ -56,9 +56,8 @@ def _changes(run: Prepared, request: TrainRequest) -> Iterator[str]:
             asked = with_kept_files(asked, run.network, request.network)
             if asked.text != run.network.source.text:
                 yield "it began with other settings"
-        if kept_as(
-            run.network
-        ):  # the user's own: those of the settings, or of this request
+        if kept_as(run.network):
+            # The user's own files: those of the settings, or of this request.
             settings = request.settings or tuple(run.about.get("settings", ()))
             source = with_settings(original, settings, request.network)
             network, _ = resolve(parse(source), request.network)

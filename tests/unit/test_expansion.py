@@ -114,7 +114,7 @@ def test_what_is_remembered_hides_no_finding(body, row) -> None:
     text += source("B(8) Dense(3)", "(6, 8)").replace("Test", "Other")
     told = checked(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LayerResolver, "_remembered", lambda *given: given[-1]())
+        patch.setattr(LayerResolver, "remembered", lambda *given: given[-1]())
         assert checked(text) == told
 
 

@@ -507,7 +507,7 @@ def test_too_many_copies_are_refused_before_they_are_made() -> None:
 
 @pytest.mark.parametrize("leaf", ["Dense(16)", "[ ]", ""])
 def test_macros_that_double_forty_times_come_to_an_end(leaf, monkeypatch) -> None:
-    monkeypatch.setattr("neural_dsl.resolve.structure.MAX_LAYERS", 5_000)
+    monkeypatch.setattr("neural_dsl.resolve.macros.MAX_LAYERS", 5_000)
     doubling = "\n".join(f"define D{n} {{ D{n + 1}() D{n + 1}() }}" for n in range(40))
     before = f"{doubling}\ndefine D40 {{ {leaf} }}"
     assert codes("D0() Dense(3)", before=before) == ["NE048"]
