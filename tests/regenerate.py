@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def expected(name: str, path: Path) -> dict[str, str]:
     return {"ir.txt": dump(network), **files}
 
 
+@cache
 def whole_files(path: Path) -> dict[str, str]:
     """Backend -> the whole emitted file of a case."""
     with chdir(path.parent):

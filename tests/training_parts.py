@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from neural_dsl.catalogue.configuration import EXECUTION, STOPPING, TRAIN
@@ -118,18 +119,17 @@ def _losses() -> Iterator[Option]:
 
 def expected_parts(backend: str) -> dict[str, str]:
     """File name -> what the options of one kind bring into a file of this backend."""
-    texts, cache = {}, {}
+    texts = {}
     for kind, options in kinds().items():
         sections = []
         for title, without, given in options:
-            for text in (without, given):
-                cache[text] = cache.get(text) or emitted(text, backend)
-            brought = added(cache[without], cache[given])
+            brought = added(emitted(without, backend), emitted(given, backend))
             sections.append(f"=== {title}\n{brought or 'nothing'}\n")
         texts[f"{backend}_{kind}.txt"] = "\n".join(sections)
     return texts
 
 
+@cache
 def emitted(text: str, backend: str) -> str:
     """The file for a text, or the codes with which it is refused."""
     try:
@@ -141,18 +141,17 @@ def emitted(text: str, backend: str) -> str:
 
 def added(without: str, given: str) -> str:
     """The statements and methods of `given` that `without` has not."""
-    old, new = dict(_pieces(without)), dict(_pieces(given))
+    old, new = _pieces(without), _pieces(given)
     found = [text for place, text in new.items() if old.get(place) != text]
     ends = ["\n\n" if "\n" in text else "\n" for text in found]
     return "".join(map(str.__add__, found, ends)).rstrip()
 
 
-def _pieces(code: str) -> Iterator[tuple[str, str]]:
-    """(where it stands, text) of every statement at the top and in a class; not the
+@cache
+def _pieces(code: str) -> dict[str, str]:
+    """Where it stands -> the text of every statement at the top and in a class; not the
     file's docstring. Comments belong to the statement below them."""
-    lines = code.splitlines()
-    tree = ast.parse(code)
-    yield from _statements(tree.body, lines, "")
+    return dict(_statements(ast.parse(code).body, code.splitlines(), ""))
 
 
 def _statements(

@@ -10,9 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from neural_dsl.catalogue.backends import BACKENDS
 from neural_dsl.resolve.network import resolve
 from neural_dsl.syntax.parser import parse, read_source
 from tests.regenerate import cases, whole_files
@@ -100,26 +97,3 @@ def test_every_emitted_file_runs_alone_and_counts_its_parameters(
             assert re.fullmatch(WHOLE[name], last), (name, last)
             assert (tmp_path / name / f"{network.name.lower()}.safetensors").exists()
     assert {name for name in WHOLE if name in names} == set(WHOLE)
-
-
-@pytest.mark.parametrize("backend", list(BACKENDS))
-def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
-    import ast
-
-    standard = {"collections", "dataclasses", "math", "os", "re", "string", "typing"}
-    standard |= {"__future__", "copy", "functools", "hashlib", "pathlib"}
-    # `tokenizers` where a text is cut into parts of words, and only then imported.
-    shared = standard | {"numpy", "safetensors", "tokenizers"}
-    allowed = {
-        "pytorch": shared | {"torch"},
-        "tensorflow": shared | {"keras", "tensorflow"},
-    }
-    for file in cases().values():
-        tree = ast.parse(whole_files(file)[backend])
-        found = {
-            a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
-        }
-        found |= {
-            n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)
-        }
-        assert {name.partition(".")[0] for name in found} <= allowed[backend], file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,30 @@ def test_an_emitted_file_is_short_enough_to_be_read(name: str, backend: str) -> 
     assert lines <= LIMITS[name]
 
 
+STANDARD = {
+    *("__future__", "collections", "copy", "dataclasses", "functools", "hashlib"),
+    *("math", "os", "pathlib", "re", "string", "typing"),
+}
+# `tokenizers` where a text is cut into parts of words, and only then imported.
+SHARED = STANDARD | {"numpy", "safetensors", "tokenizers"}
+ALLOWED = {
+    "pytorch": SHARED | {"torch"},
+    "tensorflow": SHARED | {"keras", "tensorflow"},
+}
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_an_emitted_file_imports_only_its_framework(backend: str) -> None:
+    for file in CASES.values():
+        found = set()
+        for node in ast.walk(ast.parse(whole_files(file)[backend])):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module or "")
+        assert {name.partition(".")[0] for name in found} <= ALLOWED[backend], file
+
+
 def test_no_case_is_left_over() -> None:
     assert {p.name for p in (TESTS / "cases").iterdir() if p.is_dir()} == set(CASES)
     assert set(CASES) > WHOLE
@@ -85,5 +110,5 @@ def test_emitted_code_is_clean_under_ruff(tmp_path: Path) -> None:
 
 
 def test_compiling_twice_gives_the_same_bytes() -> None:
-    path = CASES["macros_nested"]
-    assert whole_files(path) == whole_files(path)
+    for name in ("macros_nested", "example_copy"):
+        assert expected(name, CASES[name]) == expected(name, CASES[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -40,23 +41,28 @@ def code_without_docstring(model: CompiledModel) -> str:
     return ast.dump(ast.Module(tree.body[1:], []))
 
 
+@cache
+def plain_code(backend: str) -> str:
+    return code_without_docstring(
+        nd.compile(Source("plain.neural", MODEL), backend)
+    )
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_file_name_stays_inside_the_docstring(
     text: str, backend: str
 ) -> None:
-    plain = nd.compile(Source("plain.neural", MODEL), backend)
     model = emit(analyse(Source(text, MODEL)), backend, text)
-    assert code_without_docstring(model) == code_without_docstring(plain)
+    assert code_without_docstring(model) == plain_code(backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=100)
 @given(text=st.text(max_size=40))
 def test_no_file_name_becomes_code(text: str, backend: str) -> None:
-    plain = nd.compile(Source("plain.neural", MODEL), backend)
     model = emit(analyse(Source(text, MODEL)), backend, text)
-    assert code_without_docstring(model) == code_without_docstring(plain)
+    assert code_without_docstring(model) == plain_code(backend)
 
 
 PLACES = {

@@ -3,6 +3,7 @@ refused, is explained, or is read by `neural train` itself."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ AROUND_THE_SCRIPT = {
 """Keys that the script itself has nothing to do with -> who reads them."""
 
 
+@cache
 def outcome(settings: str, backend: str) -> tuple[str, list[str]]:
     """The script for some settings ("" when refused), and every message."""
     try:

@@ -1,5 +1,7 @@
 """Prompts and answers are those of the examples, and what a model reads is what people write."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,13 @@ from neural_dsl.tasks.base import IGNORED, PAD
 from tests.data_parts import ANSWERS, network_of, task_of
 
 SPLITS = ("train", "validation", "test")
-SMALL = "train_size=200, validation_size=30, test_size=20"
+SMALL = "train_size=80, validation_size=30, test_size=20"
 VARIANTS = [(spec.name, each) for spec in TASKS.specs for each in spec.examples][::3]
 
 
+@cache
 def small(name, example):
+    """A task with few examples, made once for all who look at it."""
     return run_task(network_of(f"{name}({example}, {SMALL})"))
 
 
