@@ -161,6 +161,6 @@ RECORDS = {
         random_layer(1, 2, 8, 13, "cross", name="transformer_decoder.cross_attention"),
     ),
     "many layers": record(
-        *(random_layer(1, 1, 9, 9, name=f"transformer_encoder_{i}") for i in range(17))
+        *(random_layer(1, 1, 9, 9, name=f"transformer_encoder_{i}") for i in range(10))
     ),
 }

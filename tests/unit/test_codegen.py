@@ -43,9 +43,7 @@ def code_without_docstring(model: CompiledModel) -> str:
 
 @cache
 def plain_code(backend: str) -> str:
-    return code_without_docstring(
-        nd.compile(Source("plain.neural", MODEL), backend)
-    )
+    return code_without_docstring(nd.compile(Source("plain.neural", MODEL), backend))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

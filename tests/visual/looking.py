@@ -19,8 +19,8 @@ from neural_dsl.visualize.pictures import drawings
 
 @dataclass
 class Picture:
-    """A file of `neural visualize`, and the figures that were made for it: one for most,
-    the first and the last of an animation, none for a page of HTML."""
+    """A file of `neural visualize`: the figures that were made for it, one for most, the
+    first and the last of an animation, or a page of HTML."""
 
     content: bytes
     figures: list[Figure] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Picture:
 
 
 def pictured(of, shown, form="png", **wishes):
-    """The files that the registry makes: name -> `Picture`."""
+    """The files that the registry makes, without their pixels: name -> `Picture`."""
     made, found = [], {}
     start = Figure.__init__
 
@@ -48,6 +48,7 @@ def pictured(of, shown, form="png", **wishes):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "__init__", noted)
+        patch.setattr(Figure, "savefig", lambda *_, **__: None)
         for name, content in drawings(of, shown, form, **wishes):
             found[name] = Picture(content, made[:1] + made[1:][-1:])
             made.clear()

@@ -70,7 +70,7 @@ CASES = {
         f"heads of {name}": Case(
             "attention", [View("", record(name))], {"heads": [0, 1], "head": 1}
         )
-        for name in ("words", "layers", "hostile")
+        for name in ("layers", "hostile")
     },
     "item of a batch": Case("attention", [View("the second", record("padded"), 1)]),
     "long": Case("attention", [View("long " * 60, record("words", LONG))]),
@@ -84,11 +84,9 @@ CASES = {
     "several, long": Case(
         "attention", [View("long " * 60, record("cross", LONG)), views()[0]]
     ),
-    "training": Case("evolution", training(7)),
-    "training, one step": Case("evolution", course("words", count=1)),
+    "training": Case("evolution", training(5)),
+    "training, one step": Case("evolution", course("layers", count=1)),
     "training, hostile": Case("evolution", course("hostile", count=2)),
-    "training, layers": Case("evolution", course("layers", count=2)),
-    "training, padded": Case("evolution", course("padded")),
     "training, long": Case("evolution", course("words", LONG, "r/" * 90)),
 }
 
